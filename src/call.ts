@@ -1,0 +1,25 @@
+import type { Endpoint } from './dialects/endpoint.ts';
+import type { JsonObjectIndex } from './json/scan.ts';
+
+/** A request whose body has been read and checked: what is asked, of which model. */
+export interface Call {
+  readonly endpoint: Endpoint;
+  /** The model as the caller named it; undefined where the endpoint has none (`GET /v1/responses/{id}`). */
+  readonly model: string | undefined;
+  /** Whether the caller wants a stream. */
+  readonly stream: boolean;
+  /** The body as it came, without a byte order mark. */
+  readonly body: Uint8Array;
+  /** Where the members of a JSON body are; undefined for other bodies. */
+  readonly members: JsonObjectIndex | undefined;
+  /** Where a multipart body holds the model's name. */
+  readonly modelSpan: { readonly start: number; readonly end: number } | undefined;
+  /** The most the caller lets the model produce, all choices together; undefined when it set no limit. */
+  readonly maxOutputTokens: number | undefined;
+  /** Models that the requests of a batch name, `model` being the first; undefined for anything but a batch. */
+  readonly batchModels: readonly string[] | undefined;
+  /** Whether the caller itself asked for usage in an OpenAI-shaped stream. */
+  readonly wantsStreamUsage: boolean;
+  /** `?…` to send upstream, or ''. */
+  readonly query: string;
+}

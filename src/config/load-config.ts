@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { extname, resolve } from 'node:path';
+import { ConfigFileError, type SourcePlace } from './config-file-error.ts';
+import { configFromEnvironment, environmentHint } from './environment-config.ts';
+import { importConfig } from './import-config.ts';
+import { locateIssue } from './locate-issue.ts';
+import { parseJsonConfig } from './parse-json-config.ts';
+import { parseYamlConfig } from './parse-yaml-config.ts';
+import type { GatewayConfig } from './schema.ts';
+
+/** File names looked for, the first that exists is taken. */
+export const configFileNames = ['ts', 'mts', 'js', 'mjs', 'cjs', 'json', 'yaml', 'yml'].map(
+  (extension) => `headgate.config.${extension}`,
+);
+
+/** A configuration as it was found; not checked yet. */
+export interface LoadedConfig {
+  readonly config: GatewayConfig;
+  /** Absolute path of the file, or `environment (OPENAI_API_KEY, …)`. */
+  readonly source: string;
+  /** The file, when there is one: what to watch for changes. */
+  readonly file?: string;
+  /** Where in the file an issue's path points; undefined when the format does not tell (JavaScript, TypeScript). */
+  locate(path: string): Promise<SourcePlace | undefined>;
+}
+
+/** Where to look. */
+export interface LoadConfigOptions {
+  /** Directory to look in, and that a relative `path` starts from. @default process.cwd() */
+  readonly cwd?: string;
+  /** @default process.env */
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+/**
+ * Finds and reads the configuration: the file given, else `headgate.config.{ts,mts,js,mjs,cjs,json,yaml,yml}` in the
+ * directory, else what the environment says (`OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, …; see `configFromEnvironment`).
+ * A file is read anew at each call. Whether the configuration makes sense is found out by `createGateway`.
+ *
+ * @example
+ * const { config, source } = await loadConfig();
+ * const gateway = createGateway(config);
+ * @throws ConfigFileError naming file, line and column when the file is missing or cannot be read
+ * @throws TypeError when there is no file and the environment names no provider
+ */
+export async function loadConfig(path?: string, options: LoadConfigOptions = {}): Promise<LoadedConfig> {
+  const { cwd = process.cwd(), environment = process.env } = options;
+  const file = path === undefined ? findFile(cwd) : resolve(cwd, path);
+  if (file !== undefined) return await readConfig(file);
+  const found = configFromEnvironment(environment);
+  if (!found) {
+    throw new TypeError(
+      `No configuration: there is no headgate.config.{ts,js,json,yaml} in ${cwd}, and ${environmentHint}`,
+    );
+  }
+  return {
+    config: found.config,
+    source: `environment (${found.variables.join(', ')})`,
+    locate: () => Promise.resolve(undefined),
+  };
+}
+
+function findFile(cwd: string): string | undefined {
+  return configFileNames.map((name) => resolve(cwd, name)).find((file) => existsSync(file));
+}
+
+async function readConfig(file: string): Promise<LoadedConfig> {
+  const extension = extname(file);
+  if (/^\.[cm]?[jt]s$/.test(extension)) {
+    if (!existsSync(file)) throw new ConfigFileError(file, 'there is no such file');
+    const config = (await importConfig(file)) as GatewayConfig;
+    return { config, source: file, file, locate: () => Promise.resolve(undefined) };
+  }
+  if (extension !== '.json' && extension !== '.yaml' && extension !== '.yml') {
+    throw new ConfigFileError(file, 'not a configuration: its name must end in .ts, .js, .json or .yaml');
+  }
+  const text = await readText(file);
+  const value = extension === '.json' ? parseJsonConfig(file, text) : await parseYamlConfig(file, text);
+  return { config: value as GatewayConfig, source: file, file, locate: (path) => locateIssue(text, path) };
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new ConfigFileError(
+      file,
+      isMissing ? 'there is no such file' : `cannot be read: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
+  }
+}

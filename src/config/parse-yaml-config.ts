@@ -1,0 +1,43 @@
+import { ConfigFileError } from './config-file-error.ts';
+
+/**
+ * Parses a YAML 1.2 configuration (core schema, one document). Names that stand twice, unknown tags and merge keys
+ * are refused; aliases may not blow up the document to more than a hundred times its size.
+ *
+ * @throws ConfigFileError with line and column
+ */
+export async function parseYamlConfig(file: string, text: string): Promise<unknown> {
+  // loaded only by those who write YAML
+  const { LineCounter, parseDocument, visit } = await import('yaml');
+  const lineCounter = new LineCounter();
+  const refuse = (offset: number, reason: string, cause?: unknown) => {
+    const { line, col } = lineCounter.linePos(offset);
+    return new ConfigFileError(file, reason, { place: { line, column: col }, cause });
+  };
+  const document = parseDocument(text, { lineCounter, strict: true, uniqueKeys: true, prettyErrors: false });
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem) {
+    const reason = reasons[problem.code] ?? `not valid YAML: ${problem.message}`;
+    throw refuse(problem.pos[0], reason, problem);
+  }
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document)) return;
+      throw refuse(
+        alias.range?.[0] ?? 0,
+        `no anchor &${alias.source} stands before *${alias.source}; quote names that begin with *`,
+      );
+    },
+  });
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (cause) {
+    throw new ConfigFileError(file, `not valid YAML: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Where the parser speaks of its own interface or of its own words. */
+const reasons: Partial<Record<string, string>> = {
+  DUPLICATE_KEY: 'the same name stands twice in one mapping',
+  MULTIPLE_DOCS: 'not one YAML document but several',
+};

@@ -1,0 +1,51 @@
+import type { Call } from './call.ts';
+import type { Model, Snapshot, TeamPolicy } from './config/snapshot.ts';
+import type { Endpoint } from './dialects/endpoint.ts';
+import type { GatewayRequest } from './message.ts';
+import type { Principal } from './principal.ts';
+import type { Plan } from './routing/plan.ts';
+import type { Runtime } from './runtime.ts';
+import type { RecordDraft } from './telemetry/record.ts';
+
+/** What every run of the pipeline begins with. */
+export interface Arrival {
+  /** Id of the request; in every reply, record and span. */
+  readonly id: string;
+  readonly request: GatewayRequest;
+  readonly endpoint: Endpoint;
+  /** The configuration that decides this request, to its end. */
+  readonly snapshot: Snapshot;
+  readonly runtime: Runtime;
+  /** When the request arrived, by the monotonic clock. */
+  readonly arrivedAtMs: number;
+  /** The record in the making: stages note in it what they decided, `attribute` finishes it. */
+  readonly record: RecordDraft;
+}
+
+/** Added by `resolveKey`. */
+export interface Identified {
+  readonly principal: Principal;
+  readonly policy: TeamPolicy;
+}
+
+/** Added by `readCall`. */
+export interface Received {
+  readonly call: Call;
+}
+
+/** Added by `authorizeModel`. */
+export interface Authorized {
+  /** Undefined for calls that name no model. */
+  readonly model: Model | undefined;
+}
+
+/** Added by `rateLimit`. */
+export interface Reserved {
+  /** Header fields that tell the caller about its limits; sent with the reply. */
+  readonly limitHeaders: Readonly<Record<string, string>>;
+}
+
+/** Added by `route`. */
+export interface Routed {
+  readonly plan: Plan;
+}

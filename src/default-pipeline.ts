@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto';
+import type { Arrival } from './context.ts';
+import type { PipelineParts } from './gateway.ts';
+import { createPipeline, type Pipeline } from './pipeline.ts';
+import { attribute } from './stages/attribute.ts';
+import { authorizeModel } from './stages/authorize-model.ts';
+import { forwardWithFallback } from './stages/forward-with-fallback.ts';
+import { listModels } from './stages/list-models.ts';
+import { rateLimit } from './stages/rate-limit.ts';
+import { readCall } from './stages/read-call.ts';
+import { replayIdempotent } from './stages/replay-idempotent.ts';
+import { resolveKey } from './stages/resolve-key.ts';
+import { route } from './stages/route.ts';
+
+/** The way of every request, top to bottom. */
+export function createDefaultPipeline({ keyResolver, ledger, sink, upstream, runtime, snapshot }: PipelineParts): Pipeline<Arrival> {
+  const digest = (body: Uint8Array) => createHash('sha256').update(body).digest('base64');
+  return createPipeline<Arrival>()
+    .use(attribute({ sink }))
+    .use(resolveKey({ resolver: keyResolver }))
+    .use(readCall())
+    .use(listModels())
+    .use(replayIdempotent({ runtime, digest, maxEntries: snapshot.config.idempotency.maxEntries }))
+    .use(authorizeModel())
+    .use(rateLimit({ ledger }))
+    .use(route())
+    .end(forwardWithFallback({ upstream }));
+}

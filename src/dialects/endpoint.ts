@@ -1,0 +1,44 @@
+import type { DialectFamily, DialectName } from './dialect.ts';
+
+/** What a request asks for, in words of our own. */
+export type Operation =
+  | 'chat'
+  | 'completion'
+  | 'response'
+  | 'response-resource'
+  | 'response-input-tokens'
+  | 'embedding'
+  | 'image'
+  | 'speech'
+  | 'transcription'
+  | 'moderation'
+  | 'rerank'
+  | 'message'
+  | 'message-count-tokens'
+  | 'message-batch-create'
+  | 'message-batch-resource'
+  | 'generate-content'
+  | 'count-tokens'
+  | 'embed-content'
+  | 'list-models'
+  | 'get-model';
+
+/** An endpoint as recognised from method, path and headers. */
+export interface Endpoint {
+  readonly operation: Operation;
+  readonly dialect: DialectName;
+  readonly family: DialectFamily;
+  /** `json` and `multipart` bodies are read and checked; `none` means that a body is refused. */
+  readonly body: 'json' | 'multipart' | 'none';
+  /** The model where the path names it (Gemini, `GET /v1/models/{id}`), percent-decoded. */
+  readonly model?: string;
+  /** Whether the path itself asks for a stream (Gemini); elsewhere `stream: true` in the body does. */
+  readonly streams?: boolean;
+  /**
+   * Path below the provider's base URL, starting with `/`, without query; `{model}` stands where the upstream's
+   * model name goes. OpenAI: below `…/v1` (`/chat/completions`); Anthropic and Gemini: with their version.
+   */
+  readonly upstreamPath: string;
+  /** Everything before the recognised tail: the mount prefix as the caller sees it, `''` or `/…` without trailing slash. */
+  readonly prefix: string;
+}

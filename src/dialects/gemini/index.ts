@@ -1,0 +1,15 @@
+import type { Dialect } from '../dialect.ts';
+import { renderGeminiError, renderGeminiStreamError } from './errors.ts';
+import { createGeminiStreamReader } from './stream.ts';
+import { toGeminiUsage } from './usage.ts';
+
+/** `/v1` and `/v1beta` of the Gemini API, and their Vertex express form. */
+export const gemini: Dialect = {
+  name: 'gemini',
+  family: 'gemini',
+  renderError: renderGeminiError,
+  renderStreamError: renderGeminiStreamError,
+  createStreamReader: createGeminiStreamReader,
+  usageMembers: ['usageMetadata'],
+  readUsage: (member) => toGeminiUsage(member('usageMetadata')),
+};

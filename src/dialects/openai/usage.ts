@@ -1,0 +1,62 @@
+import type { Usage } from '../../message.ts';
+import { asObject, type Members } from '../stream-data.ts';
+import { sumTokens, toTokens, toUsage } from '../token-usage.ts';
+
+/** Members of a JSON reply that may hold usage: `usage` everywhere, `meta` in Cohere's rerank. */
+export const openAiUsageMembers = ['usage', 'meta'] as const;
+
+/** Usage of any JSON reply of the OpenAI endpoints and of rerank. */
+export function readOpenAiUsage(member: (name: string) => unknown): Usage | undefined {
+  return toOpenAiUsage(member('usage')) ?? toRerankUsage(member('meta'));
+}
+
+/**
+ * Usage from a `usage` object: Chat and Completions say prompt/completion, Responses, images and audio say
+ * input/output, embeddings and rerank give the input only. Audio billed by duration holds no tokens.
+ */
+export function toOpenAiUsage(value: unknown): Usage | undefined {
+  const usage = asObject(value);
+  if (!usage) return undefined;
+  const input = toTokens(usage.prompt_tokens) ?? toTokens(usage.input_tokens);
+  const output = toTokens(usage.completion_tokens) ?? toTokens(usage.output_tokens);
+  const total = toTokens(usage.total_tokens);
+  const inputDetails = detailsOf(usage, 'prompt_tokens_details', 'input_tokens_details');
+  const outputDetails = detailsOf(usage, 'completion_tokens_details', 'output_tokens_details');
+  const reasoning = toTokens(outputDetails.reasoning_tokens);
+  return toUsage({
+    inputTokens: input ?? (output === undefined ? total : undefined),
+    cachedInputTokens: toTokens(inputDetails.cached_tokens) ?? toTokens(usage.prompt_cache_hit_tokens),
+    ...cacheWrites(inputDetails),
+    // most count reasoning within the output; where the total shows that it comes on top, add it
+    outputTokens:
+      reasoning && total !== undefined && total === sumTokens(input, output, reasoning)
+        ? sumTokens(output, reasoning)
+        : output,
+    reasoningTokens: reasoning,
+  });
+}
+
+function detailsOf(usage: Members, ...names: readonly string[]): Members {
+  for (const name of names) {
+    const details = asObject(usage[name]);
+    if (details) return details;
+  }
+  return {};
+}
+
+// OpenAI keeps prompts for 30 minutes or 12 hours where Anthropic says 5 minutes or 1 hour: a short kind and a
+// long kind, priced apart, so they go by the same two names
+function cacheWrites(details: Members) {
+  const written = toTokens(details.cache_write_tokens);
+  const long = toTokens(asObject(details.cache_write_tokens_details)?.ttl_12h_tokens);
+  if (written === undefined || long === undefined || long === 0 || long > written) {
+    return { cacheWrite5mTokens: written, cacheWrite1hTokens: undefined };
+  }
+  return { cacheWrite5mTokens: written - long, cacheWrite1hTokens: long };
+}
+
+/** Usage from the `meta` of a rerank reply: `tokens`, else the billed units where those are tokens. */
+function toRerankUsage(value: unknown): Usage | undefined {
+  const meta = asObject(value);
+  return toOpenAiUsage(meta?.tokens) ?? toOpenAiUsage(meta?.billed_units);
+}

@@ -1,0 +1,42 @@
+import type { Usage } from '../message.ts';
+
+/** A token count as a provider reports it; anything but a safe integer that is not negative is unknown. */
+export function toTokens(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value + 0 : undefined;
+}
+
+/** The sum of the counts that are known; unknown when none is, or when the sum is no safe integer. */
+export function sumTokens(...counts: readonly (number | undefined)[]): number | undefined {
+  let sum: number | undefined;
+  for (const count of counts) if (count !== undefined) sum = (sum ?? 0) + count;
+  return toTokens(sum);
+}
+
+/** Counts of one reply, in the arithmetic of `Usage`. */
+export type TokenCounts = {
+  readonly [Kind in Exclude<keyof Usage, 'source'>]: number | undefined;
+};
+
+/** Counts as reported usage. A part that is larger than its whole is unknown; undefined when nothing is known. */
+export function toUsage(counts: TokenCounts): Usage | undefined {
+  const { inputTokens, outputTokens, cacheWrite5mTokens, cacheWrite1hTokens } = counts;
+  const cachedInputTokens = partOf(inputTokens, counts.cachedInputTokens);
+  const writes = sumTokens(cacheWrite5mTokens, cacheWrite1hTokens);
+  const reasoningTokens = partOf(outputTokens, counts.reasoningTokens);
+  // every field is a count of its own here: absent rather than undefined, so that merging two usages is a spread
+  const usage = {
+    ...(inputTokens !== undefined && { inputTokens }),
+    ...(cachedInputTokens !== undefined && { cachedInputTokens }),
+    ...(partOf(inputTokens, writes) !== undefined && {
+      ...(cacheWrite5mTokens !== undefined && { cacheWrite5mTokens }),
+      ...(cacheWrite1hTokens !== undefined && { cacheWrite1hTokens }),
+    }),
+    ...(outputTokens !== undefined && { outputTokens }),
+    ...(reasoningTokens !== undefined && { reasoningTokens }),
+  };
+  return Object.keys(usage).length === 0 ? undefined : { ...usage, source: 'reported' };
+}
+
+function partOf(whole: number | undefined, part: number | undefined): number | undefined {
+  return whole !== undefined && part !== undefined && part > whole ? undefined : part;
+}

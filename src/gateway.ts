@@ -1,0 +1,216 @@
+import { compileConfig, type Snapshot } from './config/snapshot.ts';
+import type { GatewayConfig } from './config/schema.ts';
+import type { Arrival } from './context.ts';
+import { createDefaultPipeline } from './default-pipeline.ts';
+import { matchEndpoint } from './dialects/endpoints.ts';
+import { familyOf } from './dialects/family.ts';
+import { dialectByFamily, dialectByName } from './dialects/index.ts';
+import { GatewayError, toGatewayError } from './errors.ts';
+import { createNoPepperRing } from './keys/no-pepper.ts';
+import type { PepperRing } from './keys/key-hash.ts';
+import { createKeyResolver, type KeyResolver } from './keys/resolver.ts';
+import type { Ledger } from './limits/ledger.ts';
+import type { GatewayReply, GatewayRequest } from './message.ts';
+import type { Pipeline } from './pipeline.ts';
+import { builtInProviders } from './providers/index.ts';
+import type { Provider } from './providers/provider.ts';
+import { toReply } from './reply.ts';
+import { type Explanation, explainRequest } from './routing/explain.ts';
+import { createRuntime, type Runtime } from './runtime.ts';
+import type { KeyRecord, KeyStore } from './stores/key-store.ts';
+import { createMemoryKeyStore } from './stores/memory/memory-key-store.ts';
+import { createMemoryLedger } from './stores/memory/memory-ledger.ts';
+import { createDraft, type RequestRecord } from './telemetry/record.ts';
+import { createFunctionSink, createMemorySink, type UsageSink } from './telemetry/sink.ts';
+import type { Egress } from './upstream/egress.ts';
+import { createUndiciEgress } from './upstream/undici-egress.ts';
+import { createUpstream, type Upstream } from './upstream/upstream.ts';
+
+/** What a gateway is built with besides its configuration. Everything has a default that needs nothing installed. */
+export interface GatewayOptions {
+  /** Where keys are looked up. @default the `keys` of the configuration */
+  readonly keys?: KeyStore;
+  /** How a credential becomes a key record, in place of the built-in format and hashing. Wins over `keys` and `peppers`. */
+  readonly keyResolver?: KeyResolver;
+  /** Peppers of the key hashes. @default none, see `createNoPepperRing` */
+  readonly peppers?: PepperRing;
+  /** Where limits are kept. @default the memory of this process */
+  readonly ledger?: Ledger;
+  /** Where records go: a sink or a function. @default the last 10,000 in memory */
+  readonly sink?: UsageSink | ((record: RequestRecord) => void | Promise<void>);
+  /** Providers of your own, beside the built-in ones. */
+  readonly providers?: readonly Provider[];
+  /** The way out. @default undici */
+  readonly egress?: Egress;
+  /** Clock, randomness, ids. @default the system's */
+  readonly runtime?: Runtime;
+  /** Environment that `{ env: … }` secrets are read from. @default process.env */
+  readonly environment?: NodeJS.ProcessEnv;
+  /** A pipeline in place of the default one. It is given what the default one would be made of. */
+  readonly pipeline?: (parts: PipelineParts) => Pipeline<Arrival>;
+  /**
+   * Told of errors that no caller can see: a bug in a stage, a record that a function sink lost. Never of refusals.
+   * @default ignored; the record of the request still has `internal_error`
+   */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** What stages are made of. */
+export interface PipelineParts {
+  readonly keyResolver: KeyResolver;
+  readonly ledger: Ledger;
+  readonly sink: UsageSink;
+  readonly upstream: Upstream;
+  readonly runtime: Runtime;
+  readonly snapshot: Snapshot;
+}
+
+/** A running gateway. */
+export interface Gateway {
+  /** Handles one request. Never rejects: every error becomes a reply in the caller's dialect. */
+  handle(request: GatewayRequest): Promise<GatewayReply>;
+  /** Handles a WHATWG request, for Hono, Next.js, Bun, Deno and Workers. Slower than `handle` through `headgate/node`. */
+  fetch(request: Request, host?: unknown): Promise<Response>;
+  /**
+   * Swaps the configuration: the next request is decided by the new one, running requests end under theirs.
+   *
+   * @throws ConfigError when it is not valid; the old one stays in force.
+   */
+  update(config: GatewayConfig): void;
+  /** Tells what would become of a request, without sending or counting anything. */
+  explain(request: GatewayRequest): Promise<Explanation>;
+  /** The configuration in force. */
+  readonly snapshot: Snapshot;
+  /** Records of the default sink, oldest first; empty with a sink of your own. */
+  readonly records: readonly RequestRecord[];
+  /** Refuses new requests with 503, waits for running ones up to `drainMs`, stores records, closes connections. */
+  close(options?: { readonly drainMs?: number }): Promise<void>;
+}
+
+/**
+ * Makes a gateway. Two gateways in one process share nothing.
+ *
+ * @throws ConfigError (a TypeError) listing everything that is wrong in the configuration, with paths.
+ * @example
+ * const gateway = createGateway({
+ *   providers: { openai: { type: 'openai', apiKey: { env: 'OPENAI_API_KEY' } } },
+ *   models: { 'gpt-4.1': { targets: ['openai'] } },
+ *   profiles: { standard: {} },
+ *   teams: { payments: { profile: 'standard' } },
+ *   keys: [record],
+ * });
+ * createServer(toNodeHandler(gateway)).listen(8787, '127.0.0.1');
+ */
+export function createGateway(config: GatewayConfig, options: GatewayOptions = {}): Gateway {
+  const runtime = options.runtime ?? createRuntime();
+  const providers = [...builtInProviders, ...(options.providers ?? [])];
+  const environment = options.environment ?? process.env;
+  const onError = options.onError ?? (() => undefined);
+  let version = 0;
+  const compile = (input: GatewayConfig) => compileConfig(input, { id: `v${++version}`, providers, environment });
+
+  let snapshot = compile(config);
+  const memorySink = createMemorySink();
+  const sink = typeof options.sink === 'function' ? createFunctionSink(options.sink, onError) : (options.sink ?? memorySink);
+  const ledger = options.ledger ?? createMemoryLedger(runtime);
+  const upstream = createUpstream(options.egress ?? createUndiciEgress(), runtime);
+  let configKeys = toKeyStore(snapshot);
+  const store: KeyStore = options.keys ?? { findKey: (kid) => configKeys.findKey(kid) };
+  const keyResolver =
+    options.keyResolver ?? createKeyResolver({ store, runtime, peppers: options.peppers ?? createNoPepperRing() });
+  const parts: PipelineParts = { keyResolver, ledger, sink, upstream, runtime, snapshot };
+  const pipeline = options.pipeline?.(parts) ?? createDefaultPipeline(parts);
+
+  let running = 0;
+  let closing = false;
+  let onIdle: (() => void) | undefined;
+
+  function left(): void {
+    running--;
+    if (running === 0) onIdle?.();
+  }
+
+  async function handle(request: GatewayRequest): Promise<GatewayReply> {
+    const id = runtime.newId();
+    let render = (error: GatewayError): GatewayReply => toErrorReply(error, dialectByFamily[familyOf(request.headers, request.path)], id);
+    try {
+      if (request.refusal) throw request.refusal;
+      const match = matchEndpoint(request.method, request.path, request.headers);
+      if (match === 'health') return toHealth(id, closing);
+      if ('refused' in match) return toErrorReply(match.refused, dialectByFamily[match.family], id);
+      render = (error) => toErrorReply(error, dialectByName[match.dialect], id);
+      if (closing) throw new GatewayError('shutting_down', 'This gateway is shutting down.', { retryAfterSeconds: 1 });
+      running++;
+      try {
+        const reply = await pipeline.run({
+          id,
+          request,
+          endpoint: match,
+          snapshot,
+          runtime,
+          arrivedAtMs: runtime.monotonicMs(),
+          record: createDraft(),
+        });
+        void reply.outcome.then(left);
+        return reply;
+      } catch (error) {
+        left();
+        throw error;
+      }
+    } catch (thrown) {
+      const error = toGatewayError(thrown);
+      if (error.code === 'internal_error') onError(error.cause);
+      return render(error);
+    }
+  }
+
+  return {
+    handle,
+    async fetch(request, host) {
+      const { handleFetch } = await import('./fetch.ts');
+      return handleFetch(handle, request, host);
+    },
+    update(input) {
+      const next = compile(input);
+      configKeys = toKeyStore(next);
+      for (const key of [...snapshot.config.keys, ...next.config.keys]) keyResolver.forget(key.kid);
+      snapshot = next;
+      const pools = new Set([...next.providers.values()].flatMap((entry) => entry.credentials.map(({ pool }) => pool)));
+      upstream.egress.retain?.(pools);
+    },
+    explain: (request) => explainRequest(request, { snapshot, keyResolver, ledger, upstream, runtime }),
+    get snapshot() {
+      return snapshot;
+    },
+    get records() {
+      return memorySink.records;
+    },
+    async close({ drainMs = 30_000 } = {}) {
+      closing = true;
+      if (running > 0) {
+        await new Promise<void>((resolve) => {
+          onIdle = resolve;
+          runtime.schedule(drainMs, resolve);
+        });
+      }
+      await sink.flush?.();
+      await upstream.close();
+    },
+  };
+}
+
+function toErrorReply(error: GatewayError, dialect: { renderError: (typeof dialectByName)['openai']['renderError'] }, id: string): GatewayReply {
+  const { status, headers, body } = dialect.renderError(error, id);
+  return toReply(status, headers, body, { kind: error.status < 500 ? 'refused' : 'failed', errorCode: error.code });
+}
+
+function toKeyStore({ config }: Snapshot) {
+  // an optional field that zod leaves out is absent, which its types cannot say
+  return createMemoryKeyStore(config.keys as readonly KeyRecord[]);
+}
+
+function toHealth(id: string, closing: boolean): GatewayReply {
+  const body = JSON.stringify({ status: closing ? 'not_serving' : 'serving' });
+  return toReply(closing ? 503 : 200, { 'content-type': 'application/json', 'x-request-id': id }, body);
+}
+

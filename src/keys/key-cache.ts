@@ -1,0 +1,135 @@
+import { LRUCache } from 'lru-cache';
+import type { Runtime } from '../runtime.ts';
+import type { KeyRecord } from '../stores/key-store.ts';
+import type { ReadKey } from './key-reader.ts';
+import { requireInteger } from './option.ts';
+
+/** How long what a store said is believed. */
+export interface KeyCacheOptions {
+  /** Keys kept; the least recently used goes first. @default 10_000 */
+  readonly max?: number;
+  /**
+   * A record is believed this long after the read that brought it began: the bound on how late a revocation is
+   * seen where no `forget` tells of it. Keys in use are read again in the background before it is over. @default 5_000
+   */
+  readonly ttlMs?: number;
+  /** The same for the answer that there is no such key. @default 1_000 */
+  readonly negativeTtlMs?: number;
+  /** Such answers kept. @default 10_000 */
+  readonly maxNegative?: number;
+  /** While the store fails, a record is believed this much longer than `ttlMs`; then 503. @default 60_000 */
+  readonly staleMs?: number;
+  /** While the store fails, a key in use is tried again this often, in the background. @default 1_000 */
+  readonly retryMs?: number;
+}
+
+/** The store as the request path sees it. */
+export interface KeyCache {
+  /** The record, or `null`: at once when it is known, else as a promise that rejects as the read did. */
+  find(kid: string): KeyRecord | null | Promise<KeyRecord | null>;
+  /** Drops what is known of a key. A read that is under way answers who waits for it and is not kept. */
+  forget(kid: string): void;
+}
+
+interface Entry {
+  readonly record: KeyRecord;
+  readonly readAtMs: number;
+  /** When to try again after a read failed; 0 while reads succeed. */
+  retryAtMs: number;
+  /** Until when the store counts as failing for this key, so that nobody waits for it; 0 while reads succeed. */
+  failingUntilMs: number;
+}
+
+/** Bounded, single-flight, stale while the store fails, final about revocation. */
+export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCacheOptions): KeyCache {
+  const ttlMs = requireInteger('cache.ttlMs', options.ttlMs ?? 5_000, 0);
+  const negativeTtlMs = requireInteger('cache.negativeTtlMs', options.negativeTtlMs ?? 1_000, 0);
+  const staleMs = requireInteger('cache.staleMs', options.staleMs ?? 60_000, 0);
+  const retryMs = requireInteger('cache.retryMs', options.retryMs ?? 1_000, 1);
+  const max = requireInteger('cache.max', options.max ?? 10_000, 1, 10_000_000);
+  const maxNegative = requireInteger('cache.maxNegative', options.maxNegative ?? 10_000, 1, 10_000_000);
+  const refreshAfterMs = ttlMs * 0.8;
+  const known = new LRUCache<string, Entry>({ max });
+  // apart from the keys, so that a flood of made-up kids evicts made-up kids
+  const absent = new LRUCache<string, number>({ max: maxNegative });
+  const flights = new Map<string, Promise<KeyRecord | null>>();
+
+  const keep = (kid: string, record: KeyRecord | null, readAtMs: number): void => {
+    if (record === null) {
+      known.delete(kid);
+      absent.set(kid, readAtMs);
+    } else {
+      absent.delete(kid);
+      known.set(kid, { record, readAtMs, retryAtMs: 0, failingUntilMs: 0 });
+    }
+  };
+
+  const useStale = (kid: string, error: unknown): KeyRecord => {
+    const entry = known.peek(kid);
+    const nowMs = runtime.monotonicMs();
+    if (entry === undefined || nowMs - entry.readAtMs >= ttlMs + staleMs) throw error;
+    entry.retryAtMs = nowMs + retryMs;
+    // no longer: one failed read is no reason to believe an old record when the key is used again much later
+    entry.failingUntilMs = entry.retryAtMs + retryMs;
+    return entry.record;
+  };
+
+  const fly = (kid: string): Promise<KeyRecord | null> => {
+    const readAtMs = runtime.monotonicMs();
+    // A flight that `forget` took off the map has begun before the change: nothing of it may be kept.
+    const land = (): boolean => flights.get(kid) === flight && flights.delete(kid);
+    const flight: Promise<KeyRecord | null> = read(kid).then(
+      (record) => {
+        if (land()) keep(kid, record, readAtMs);
+        return record;
+      },
+      (error) => {
+        if (land()) return useStale(kid, error);
+        throw error;
+      },
+    );
+    flights.set(kid, flight);
+    return flight;
+  };
+
+  const refresh = (kid: string, entry: Entry, isFailing: boolean): void => {
+    if (flights.has(kid)) return;
+    // the read has a deadline, so this holds until it lands, and no longer
+    if (isFailing) entry.failingUntilMs = Number.POSITIVE_INFINITY;
+    fly(kid).catch(noop);
+  };
+
+  return {
+    find(kid) {
+      const nowMs = runtime.monotonicMs();
+      const entry = known.get(kid);
+      if (entry !== undefined) {
+        // revocation is final, so there is nothing to read again, and nothing a failed store could change
+        if (isRevoked(entry.record)) return entry.record;
+        const ageMs = nowMs - entry.readAtMs;
+        if (ageMs < refreshAfterMs) return entry.record;
+        const isFailing = nowMs < entry.failingUntilMs;
+        if (ageMs < ttlMs || (isFailing && ageMs < ttlMs + staleMs)) {
+          if (nowMs >= entry.retryAtMs) refresh(kid, entry, isFailing);
+          return entry.record;
+        }
+      } else {
+        const absentAtMs = absent.get(kid);
+        if (absentAtMs !== undefined && nowMs - absentAtMs < negativeTtlMs) return null;
+      }
+      return flights.get(kid) ?? fly(kid);
+    },
+    forget(kid) {
+      known.delete(kid);
+      absent.delete(kid);
+      flights.delete(kid);
+    },
+  };
+}
+
+/** Whether the key was revoked; also at an instant that this process's clock has not reached yet. */
+export function isRevoked(record: KeyRecord): boolean {
+  return record.revokedAtMs !== undefined && record.revokedAtMs !== null;
+}
+
+function noop(): void {}

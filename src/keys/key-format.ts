@@ -1,0 +1,110 @@
+import { crc32 } from 'node:zlib';
+import type { Runtime } from '../runtime.ts';
+import { decodeBase62Number, encodeBase62, encodeBase62Number, isBase62 } from './base62.ts';
+
+const brand = 'hg_';
+const minEnvironmentLength = 2;
+const maxEnvironmentLength = 8;
+const minKidLength = 10;
+const maxKidLength = 12;
+const secretLength = 43;
+const checksumLength = 6;
+const tailLength = secretLength + checksumLength;
+const minKeyLength = brand.length + minEnvironmentLength + 1 + minKidLength + 1 + tailLength;
+const maxKeyLength = brand.length + maxEnvironmentLength + 1 + maxKidLength + 1 + tailLength;
+
+/**
+ * Finds Headgate keys in text, for secret scanners: publish `keyPattern.source`. It has no capture groups and
+ * runs in linear time. Every match can be checked offline with `parseKey`, which verifies its checksum.
+ */
+export const keyPattern = /\bhg_[a-z]{2,8}_[0-9A-Za-z]{10,12}_[0-9A-Za-z]{49}\b/g;
+
+/** The parts of a key that look-ups need. */
+export interface ParsedKey {
+  /** Environment named in the key: `live`, `test`, … Protected by the checksum only; the record's is the truth. */
+  readonly environment: string;
+  /** Public id: index, log and revoke by it. */
+  readonly kid: string;
+  /** 43 base62 characters, 256 bits. */
+  readonly secret: string;
+}
+
+/** A key that was just made. `key` and `secret` are shown once and stored nowhere. */
+export interface CreatedKey extends ParsedKey {
+  /** The whole key, as a client sends it. */
+  readonly key: string;
+  /** Last four characters of the secret, for `KeyRecord.last4`. */
+  readonly last4: string;
+}
+
+/** How a key is made. */
+export interface CreateKeyOptions {
+  /** 2 to 8 lower-case letters. @default 'live' */
+  readonly environment?: string;
+}
+
+/**
+ * Makes a key: `hg_<environment>_<kid>_<secret><crc>`. The kid is 12 base62 characters, the secret 256 bits of
+ * `runtime.randomBytes` as 43 base62 digits, the last 6 characters the CRC-32 of everything before them, in
+ * base62: scanners and `parseKey` tell a key from noise with it. It is no protection.
+ *
+ * @example
+ * const { key, kid, secret, environment, last4 } = createKey(createRuntime(), { environment: 'live' });
+ * await store.put({ kid, environment, last4, team: 'web', createdAtMs, ...hashSecret(peppers, secret) });
+ * @throws TypeError when `environment` is not 2 to 8 lower-case letters
+ */
+export function createKey(runtime: Runtime, options: CreateKeyOptions = {}): CreatedKey {
+  const { environment = 'live' } = options;
+  if (!/^[a-z]{2,8}$/.test(environment)) {
+    throw new TypeError('createKey: "environment" must be 2 to 8 lower-case letters.');
+  }
+  // 128 bits reduced to 71: the bias towards any one kid stays below 2^-56
+  const kid = encodeBase62(runtime.randomBytes(16), maxKidLength);
+  const secret = encodeBase62(runtime.randomBytes(32), secretLength);
+  const body = `${brand}${environment}_${kid}_${secret}`;
+  const key = body + encodeBase62Number(crc32(body), checksumLength);
+  return { key, environment, kid, secret, last4: secret.slice(-4) };
+}
+
+/**
+ * Takes a key apart; `undefined` when `text` is not one: wrong length, alphabet or checksum. Costs less than a
+ * microsecond, whatever the text, and is done before anything is hashed or looked up.
+ */
+export function parseKey(text: string): ParsedKey | undefined {
+  const length = text.length;
+  if (length < minKeyLength || length > maxKeyLength || !text.startsWith(brand)) return undefined;
+  const secretStart = length - tailLength;
+  const checksumStart = length - checksumLength;
+  const environmentEnd = brand.length + countLowerCase(text, brand.length, maxEnvironmentLength);
+  const kidStart = environmentEnd + 1;
+  const kidLength = secretStart - 1 - kidStart;
+  if (
+    environmentEnd - brand.length < minEnvironmentLength ||
+    kidLength < minKidLength ||
+    kidLength > maxKidLength ||
+    text[environmentEnd] !== '_' ||
+    text[secretStart - 1] !== '_' ||
+    !isBase62(text, kidStart, secretStart - 1) ||
+    !isBase62(text, secretStart, checksumStart)
+  ) {
+    return undefined;
+  }
+  // Everything covered by the checksum is known to be ASCII here, so its bytes are its characters.
+  const checksum = decodeBase62Number(text, checksumStart, length);
+  if (checksum !== crc32(text.slice(0, checksumStart))) return undefined;
+  return {
+    environment: text.slice(brand.length, environmentEnd),
+    kid: text.slice(kidStart, secretStart - 1),
+    secret: text.slice(secretStart, checksumStart),
+  };
+}
+
+function countLowerCase(text: string, start: number, max: number): number {
+  let count = 0;
+  while (count < max) {
+    const code = text.charCodeAt(start + count);
+    if (code < 97 || code > 122) break;
+    count++;
+  }
+  return count;
+}

@@ -1,0 +1,94 @@
+import type { Runtime } from '../runtime.ts';
+import type { KeyRecord, KeyStore } from '../stores/key-store.ts';
+import { requireInteger } from './option.ts';
+import { storeUnavailable } from './refusal.ts';
+
+/** Bounds on reading the store. */
+export interface KeyReadsOptions {
+  /** What a caller waits for the store at most, queueing included; then 503. @default 2_000 */
+  readonly timeoutMs?: number;
+  /** Reads under way at once; more wait in a queue, first come first served. @default 100 */
+  readonly maxConcurrent?: number;
+  /** Reads that may wait; one more is 503. @default 20_000 */
+  readonly maxQueued?: number;
+}
+
+/** Reads one key. Rejects with `store_unavailable` only. */
+export type ReadKey = (kid: string) => Promise<KeyRecord | null>;
+
+interface Read {
+  readonly kid: string;
+  readonly resolve: (record: KeyRecord | null) => void;
+  readonly reject: (error: Error) => void;
+  cancelDeadline: () => void;
+  isRunning: boolean;
+  isSettled: boolean;
+}
+
+/** Guards a store: each read has a deadline, few run at once, and a stampede queues instead of reaching it. */
+export function createKeyReader(store: KeyStore, runtime: Runtime, options: KeyReadsOptions): ReadKey {
+  const timeoutMs = requireInteger('reads.timeoutMs', options.timeoutMs ?? 2_000, 1, 600_000);
+  const maxConcurrent = requireInteger('reads.maxConcurrent', options.maxConcurrent ?? 100, 1);
+  const maxQueued = requireInteger('reads.maxQueued', options.maxQueued ?? 20_000, 0);
+  const waiting = new Set<Read>();
+  let running = 0;
+
+  // The deadline gives the slot back too: a read that never ends must not hold it for ever. What it brings
+  // after all is dropped.
+  const settle = (read: Read, deliver: () => void): void => {
+    if (read.isSettled) return;
+    read.isSettled = true;
+    read.cancelDeadline();
+    waiting.delete(read);
+    if (read.isRunning) running--;
+    deliver();
+    startWaiting();
+  };
+  const start = async (read: Read): Promise<void> => {
+    read.isRunning = true;
+    running++;
+    try {
+      const record = requireRecord(await store.findKey(read.kid));
+      settle(read, () => read.resolve(record));
+    } catch (error) {
+      settle(read, () => read.reject(storeUnavailable(error)));
+    }
+  };
+  const startWaiting = (): void => {
+    for (const read of waiting) {
+      if (running >= maxConcurrent) return;
+      waiting.delete(read);
+      void start(read);
+    }
+  };
+
+  return (kid) =>
+    new Promise((resolve, reject) => {
+      if (running >= maxConcurrent && waiting.size >= maxQueued) {
+        reject(storeUnavailable(new Error(`${waiting.size} reads of the key store wait already.`)));
+        return;
+      }
+      const read: Read = { kid, resolve, reject, cancelDeadline: noop, isRunning: false, isSettled: false };
+      read.cancelDeadline = runtime.schedule(timeoutMs, () => {
+        const what = read.isRunning ? 'did not answer' : 'was too busy to be asked';
+        settle(read, () => reject(storeUnavailable(new Error(`The key store ${what} in ${timeoutMs} ms.`))));
+      });
+      if (running < maxConcurrent) void start(read);
+      else waiting.add(read);
+    });
+}
+
+// `undefined` is not `null`: it is what a store returns that swallowed an error, and must not become a 401.
+function requireRecord(value: KeyRecord | null): KeyRecord | null {
+  if (value === null) return null;
+  if (
+    typeof value?.kid === 'string' &&
+    typeof value.secretHash === 'string' &&
+    typeof value.pepperId === 'string'
+  ) {
+    return value;
+  }
+  throw new TypeError('KeyStore.findKey must resolve to a KeyRecord or null.');
+}
+
+function noop(): void {}

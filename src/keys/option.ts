@@ -1,0 +1,12 @@
+/** `value` if it is an integer in [min, max]. @throws TypeError naming the option */
+export function requireInteger(
+  option: string,
+  value: number,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number {
+  if (!Number.isSafeInteger(value) || value < min || value > max) {
+    throw new TypeError(`createKeyResolver: "${option}" must be an integer from ${min} to ${max}.`);
+  }
+  return value;
+}

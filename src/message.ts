@@ -1,0 +1,96 @@
+import type { GatewayError } from './errors.ts';
+
+/**
+ * Header fields by lower-case name. A value that is an array stands for repeated header lines
+ * (`set-cookie` is the one that must stay apart, RFC 9110 §5.3).
+ */
+export type HeaderMap = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/**
+ * A request as the core sees it: what an adapter makes of its framework's request.
+ *
+ * WHATWG `Request` is not used here because it costs several times the whole pipeline on Node;
+ * `toGatewayRequest` in `headgate/fetch` wraps one for the frameworks that speak it.
+ */
+export interface GatewayRequest {
+  /** HTTP method in upper case. */
+  readonly method: string;
+  /**
+   * The path as it stood on the request line, undecoded and without the query string. A mount prefix
+   * may be part of it or not: endpoints are recognised by their tail.
+   */
+  readonly path: string;
+  /** The raw query string without `?`; empty when there is none. */
+  readonly query: string;
+  /** Header fields as received, lower-case names. */
+  readonly headers: HeaderMap;
+  /** Aborts when the caller has gone away; the upstream attempt is cancelled with it. */
+  readonly signal: AbortSignal;
+  /** Address of the peer, for limits on failed authentication. Never taken from a forwarded header. */
+  readonly remoteAddress?: string;
+  /**
+   * What the host application knows of the caller (its session, tenant, …). Handed to custom stages as
+   * it is; the built-in stages do not read it.
+   */
+  readonly host?: unknown;
+  /** Whether the caller's connection is encrypted; decides the scheme of links back to the gateway. @default false */
+  readonly secure?: boolean;
+  /** A refusal that the adapter already knows of (two Host headers, …); answered before anything else is looked at. */
+  readonly refusal?: GatewayError;
+  /**
+   * Reads the whole body, at most once, and at most `maxBytes` of it.
+   *
+   * @throws GatewayError `body_too_large` (413), `body_timeout` (408), `caller_gone` (499) and
+   *   `body_already_read` (500) when the host consumed it before the gateway was reached.
+   */
+  readBody(maxBytes: number): Promise<Uint8Array>;
+}
+
+/** The bytes of a reply: all at once, or chunk by chunk, each chunk pulled when the caller can take it. */
+export type ReplyBody = Uint8Array | AsyncIterable<Uint8Array>;
+
+/**
+ * A reply as the core gives it. Whoever receives one must consume `body`: iterate it to its end, or call
+ * `return()` on its iterator when the caller is gone. `outcome` settles exactly once after that.
+ */
+export interface GatewayReply {
+  readonly status: number;
+  /** Fields to send, lower-case names; arrays are sent as repeated lines. */
+  readonly headers: HeaderMap;
+  readonly body: ReplyBody;
+  /** Settles once and never rejects: when the last byte left, the upstream failed, or the caller went away. */
+  readonly outcome: Promise<Outcome>;
+}
+
+/** How a request ended. */
+export interface Outcome {
+  /**
+   * - `complete`: the reply is whole (a stream: with its protocol's terminator).
+   * - `refused`: the gateway said no (401, 404, 429, …).
+   * - `failed`: no target could answer, or the stream broke after it had begun.
+   * - `aborted`: the caller went away first.
+   */
+  readonly kind: 'complete' | 'refused' | 'failed' | 'aborted';
+  /** Usage by kind as far as it is known; absent when nothing was consumed. */
+  readonly usage?: Usage;
+  /** Bytes of the reply's body handed to the adapter. */
+  readonly replyBytes: number;
+  /** Stable code of the error, see `errors.ts`. Absent for `complete`. */
+  readonly errorCode?: string;
+}
+
+/**
+ * Tokens of one request. `inputTokens` includes cached and cache-write tokens and `outputTokens` includes
+ * reasoning tokens on every provider, whatever the provider's own arithmetic is. A kind that is unknown is
+ * absent, never 0.
+ */
+export interface Usage {
+  readonly inputTokens?: number;
+  readonly cachedInputTokens?: number;
+  readonly cacheWrite5mTokens?: number;
+  readonly cacheWrite1hTokens?: number;
+  readonly outputTokens?: number;
+  readonly reasoningTokens?: number;
+  /** Where the numbers come from: the provider's own report, counted by us, or estimated from bytes. */
+  readonly source: 'reported' | 'counted' | 'estimated';
+}

@@ -1,0 +1,73 @@
+import type { GatewayReply } from './message.ts';
+
+/**
+ * One step of the pipeline. It sees the facts gathered so far (`Needs` is the part it relies on), may refuse by
+ * throwing a `GatewayError`, may answer by itself by returning a reply, and otherwise returns what `next` gave
+ * it, having handed `next` the facts it adds. Facts are passed on, never written into the context.
+ *
+ * A stage with `Adds` of `never` is terminal: it has no `next` to call.
+ */
+export interface Stage<Needs extends object, Adds extends object> {
+  /** For error messages and traces. */
+  readonly name: string;
+  run(context: Needs, next: (facts: Adds) => Promise<GatewayReply>): Promise<GatewayReply>;
+}
+
+/** A pipeline that still lacks its terminal stage: `Start` is what each run begins with, `Facts` what is known by now. */
+export interface OpenPipeline<Start extends object, Facts extends object> {
+  /** Appends a stage. Does not compile when the stage needs a fact that no stage before it adds. */
+  use<Adds extends object>(stage: Stage<Facts, Adds>): OpenPipeline<Start, Facts & Adds>;
+  /** Closes the pipeline with a stage that calls no `next`. */
+  end(stage: Stage<Facts, never>): Pipeline<Start>;
+}
+
+/** A finished pipeline. It is immutable and shares no state with any other. */
+export interface Pipeline<Start extends object> {
+  /** Names of the stages in order. */
+  readonly stages: readonly string[];
+  /** Runs all stages. Rejects with whatever a stage threw. */
+  run(start: Start): Promise<GatewayReply>;
+}
+
+// Inside the engine the facts are untyped: what `use` and `end` accepted is what the compiler has proved.
+type AnyStage = Stage<object, object>;
+
+/**
+ * Starts a pipeline. Every `use` returns a new one, so a prefix can be shared.
+ *
+ * @example
+ * const pipeline = createPipeline<Arrival>()
+ *   .use(attribute({ sink }))
+ *   .use(resolveKey({ keys }))
+ *   .use(readCall())
+ *   .use(authorizeModel())
+ *   .use(rateLimit({ ledger }))
+ *   .use(route())
+ *   .end(forwardWithFallback({ upstream }));
+ */
+export function createPipeline<Start extends object>(): OpenPipeline<Start, Start> {
+  return extend<Start, Start>([]);
+}
+
+function extend<Start extends object, Facts extends object>(
+  stages: readonly AnyStage[],
+): OpenPipeline<Start, Facts> {
+  return {
+    use: (stage) => extend([...stages, stage as unknown as AnyStage]),
+    end: (stage) => compose([...stages, stage as unknown as AnyStage]),
+  };
+}
+
+function compose(stages: readonly AnyStage[]): Pipeline<object> {
+  const run = (index: number, context: object): Promise<GatewayReply> => {
+    const stage = stages[index];
+    if (!stage) throw new TypeError(`Stage "${stages[index - 1]?.name}" ends the pipeline and must not call next().`);
+    let called = false;
+    return stage.run(context, (facts) => {
+      if (called) throw new TypeError(`Stage "${stage.name}" called next() more than once.`);
+      called = true;
+      return run(index + 1, { ...context, ...facts });
+    });
+  };
+  return { stages: stages.map((stage) => stage.name), run: (start) => run(0, start) };
+}

@@ -1,0 +1,17 @@
+import { classifyStatus, memberOf } from './classify.ts';
+import type { Provider } from './provider.ts';
+
+/** OpenAI, and every server that speaks its API. `baseUrl` includes the version: `https://api.openai.com/v1`. */
+export const openai: Provider = {
+  type: 'openai',
+  family: 'openai',
+  defaultBaseUrl: 'https://api.openai.com/v1',
+  authenticate: (apiKey) => ['authorization', `Bearer ${apiKey}`],
+  path: (call, model) => call.endpoint.upstreamPath.replace('{model}', encodeURIComponent(model ?? '')) + call.query,
+  requestHeaders: ['openai-beta'],
+  replyHeaders: ['openai-processing-ms', 'openai-version'],
+  classify(status, _headers, body) {
+    const error = memberOf(body, 'error');
+    return classifyStatus(status, [memberOf(error, 'code'), memberOf(error, 'type')]);
+  },
+};

@@ -1,0 +1,36 @@
+import type { Call } from '../call.ts';
+import type { DialectFamily } from '../dialects/dialect.ts';
+import type { HeaderMap } from '../message.ts';
+
+/** What a provider's own error means for the next step. */
+export interface ProviderFailure {
+  /**
+   * - `bad_request`: the caller's to mend; the provider's error is passed on.
+   * - `rate_limited`, `overloaded`, `server_error`: the same request may succeed later or elsewhere.
+   * - `credential`, `quota`: this credential cannot serve; another may.
+   */
+  readonly kind: 'bad_request' | 'rate_limited' | 'overloaded' | 'server_error' | 'credential' | 'quota';
+}
+
+/**
+ * One kind of upstream. A provider is written once per wire protocol, in one file, and registered in
+ * `providers/index.ts` or given to `createGateway` as `options.providers`.
+ */
+export interface Provider {
+  /** The `type` in the configuration. */
+  readonly type: string;
+  /** The family of dialects it speaks natively. */
+  readonly family: DialectFamily;
+  /** Used when the configuration names no `baseUrl`. */
+  readonly defaultBaseUrl: string;
+  /** Header that carries the credential, with its value. */
+  authenticate(apiKey: string): readonly [name: string, value: string];
+  /** Path with query below the base URL for a call to one of its models. */
+  path(call: Call, upstreamModel: string | undefined): string;
+  /** Request headers passed on besides the ones that every provider gets. */
+  readonly requestHeaders: readonly string[];
+  /** Reply headers passed on besides the ones that every provider's replies keep. */
+  readonly replyHeaders: readonly string[];
+  /** Names an error reply. `body` is the parsed JSON, or undefined when it was none. */
+  classify(status: number, headers: HeaderMap, body: unknown): ProviderFailure;
+}

@@ -1,0 +1,50 @@
+import type { Call } from '../call.ts';
+import type { Credential, Model, Snapshot, Target } from '../config/snapshot.ts';
+import { GatewayError } from '../errors.ts';
+
+/** One target with one of its credentials: what a single attempt is made at. */
+export interface Candidate {
+  /** `provider/model#credential`; breakers and cool-downs go by it. */
+  readonly id: string;
+  readonly target: Target;
+  readonly credential: Credential;
+}
+
+/** Where a request may be sent, in order of preference. Never empty. */
+export interface Plan {
+  readonly candidates: readonly Candidate[];
+}
+
+/**
+ * Makes the plan for a call: the model's targets in their order, each with its credentials in theirs. Targets whose
+ * provider does not speak the caller's dialect are left out.
+ *
+ * @throws GatewayError `unsupported_request` when no target speaks the caller's dialect, naming both.
+ */
+export function makePlan(call: Call, model: Model | undefined, snapshot: Snapshot): Plan {
+  const { family, operation } = call.endpoint;
+  const targets = model ? model.targets.filter((target) => target.provider.provider.family === family) : withoutModel(call, snapshot);
+  const candidates = targets.flatMap((target) =>
+    target.provider.credentials.map((credential) => ({
+      id: `${target.id}#${credential.id.slice(credential.id.indexOf('#') + 1)}`,
+      target,
+      credential,
+    })),
+  );
+  if (candidates.length === 0) {
+    const spoken = model ? [...new Set(model.targets.map((target) => target.provider.provider.family))].join(', ') : 'none';
+    throw new GatewayError(
+      'unsupported_request',
+      model
+        ? `The model "${model.name}" is served by providers that speak ${spoken}, and this request (${operation}) speaks ${family}. Call it through the ${spoken} API.`
+        : `No provider that speaks ${family} is configured, so ${operation} cannot be served.`,
+      { param: 'model' },
+    );
+  }
+  return { candidates };
+}
+
+function withoutModel(call: Call, snapshot: Snapshot): readonly Target[] {
+  const provider = snapshot.providerOf(call.endpoint.family);
+  return provider ? [{ id: `${provider.id}/`, provider, model: undefined }] : [];
+}

@@ -1,0 +1,191 @@
+import type { Call } from '../call.ts';
+import type { Arrival, Identified, Received } from '../context.ts';
+import type { Endpoint } from '../dialects/endpoint.ts';
+import { GatewayError } from '../errors.ts';
+import { JsonScanError, type JsonObjectIndex, readMember, readSafeInteger, scanJsonObject } from '../json/scan.ts';
+import { findFormField } from '../multipart.ts';
+import type { Stage } from '../pipeline.ts';
+
+/**
+ * Reads the body, once the caller is known, and makes sure that everybody who reads it sees the same thing: strict JSON
+ * without duplicate or prototype keys, or a well-formed form; the model named once; numbers that limits rely on whole.
+ *
+ * @throws GatewayError 400, 408, 413 or 415, each saying what to change.
+ */
+export function readCall(): Stage<Arrival & Identified, Received> {
+  return {
+    name: 'readCall',
+    async run(arrival, next) {
+      const { endpoint, request, record, snapshot } = arrival;
+      const contentType = checkMediaType(endpoint, request.headers['content-type']);
+      const body = endpoint.body === 'none' ? noBody : await request.readBody(snapshot.config.relay.maxBodyBytes);
+      const call =
+        endpoint.body === 'json'
+          ? readJsonCall(endpoint, body, request.query, snapshot.config.relay.maxDepth)
+          : readOtherCall(endpoint, body, request.query, contentType);
+      record.requestBytes = body.length;
+      record.stream = call.stream;
+      if (call.model !== undefined) record.requestedModel = call.model;
+      return next({ call });
+    },
+  };
+}
+
+const noBody = new Uint8Array(0);
+const mediaTypes = { json: 'application/json', multipart: 'multipart/form-data', none: '' } as const;
+
+/** Exactly the media type of the endpoint, parameters aside: lenient readers of this field have been tricked before. */
+function checkMediaType(endpoint: Endpoint, value: string | readonly string[] | undefined): string {
+  const wanted = mediaTypes[endpoint.body];
+  if (wanted === '') return '';
+  const given = typeof value === 'string' ? value : '';
+  const end = given.indexOf(';');
+  if ((end < 0 ? given : given.slice(0, end).trimEnd()).toLowerCase() === wanted) return given;
+  throw new GatewayError('unsupported_media_type', `This endpoint takes a body of content-type ${wanted}.`);
+}
+
+function readJsonCall(endpoint: Endpoint, bytes: Uint8Array, query: string, maxDepth: number): Call {
+  try {
+    const members = scanJsonObject(bytes, { maxDepth });
+    const batchModels = endpoint.operation === 'message-batch-create' ? readBatchModels(bytes, members) : undefined;
+    const model = batchModels ? batchModels[0] : readModel(endpoint, bytes, members);
+    return {
+      endpoint,
+      model,
+      stream: endpoint.streams ?? readFlag(bytes, members, 'stream'),
+      body: bytes,
+      members,
+      modelSpan: undefined,
+      maxOutputTokens: readMaxOutput(endpoint, bytes, members),
+      batchModels,
+      wantsStreamUsage: readStreamUsage(bytes, members),
+      query: query === '' ? '' : `?${query}`,
+    };
+  } catch (error) {
+    throw error instanceof JsonScanError ? toRefusal(error) : error;
+  }
+}
+
+function toRefusal(error: JsonScanError): GatewayError {
+  const code = error.code === 'duplicate_key' ? 'duplicate_key' : 'malformed_request';
+  return new GatewayError(code, error.message, { cause: error });
+}
+
+/** The model a JSON body names. Where the path names one too (Gemini), the body must agree wherever it says one. */
+function readModel(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectIndex): string | undefined {
+  const given = members.get('model') ? readMember(bytes, members, 'model') : undefined;
+  if (endpoint.model !== undefined) {
+    if (given !== undefined) checkSameModel(endpoint.model, given);
+    for (const name of nestedModels) checkNested(endpoint.model, name, bytes, members);
+    return endpoint.model;
+  }
+  if (typeof given !== 'string' || given === '') {
+    throw new GatewayError('malformed_request', 'Name the model: "model" must be a non-empty string.', { param: 'model' });
+  }
+  if (given.length > 256) throw new GatewayError('malformed_request', 'The name in "model" is longer than 256 characters.', { param: 'model' });
+  return given;
+}
+
+/** Gemini requests that carry whole requests inside, which name the model again. */
+const nestedModels = ['requests', 'generateContentRequest'] as const;
+
+function checkNested(model: string, name: (typeof nestedModels)[number], bytes: Uint8Array, members: JsonObjectIndex): void {
+  if (!members.get(name)) return;
+  const value = readMember(bytes, members, name);
+  for (const request of Array.isArray(value) ? value : [value]) {
+    const given = (request as { model?: unknown } | null)?.model;
+    if (given !== undefined) checkSameModel(model, given);
+  }
+}
+
+function checkSameModel(model: string, given: unknown): void {
+  if (given === model || given === `models/${model}`) return;
+  throw new GatewayError('malformed_request', 'The body names another model than the path does. Name one, or the same in both.', { param: 'model' });
+}
+
+function readBatchModels(bytes: Uint8Array, members: JsonObjectIndex): readonly string[] {
+  const requests = members.get('requests') ? readMember(bytes, members, 'requests') : undefined;
+  const models = Array.isArray(requests) ? requests.map((request) => (request as { params?: { model?: unknown } } | null)?.params?.model) : [];
+  if (models.length === 0 || models.some((model) => typeof model !== 'string' || model === '')) {
+    throw new GatewayError('malformed_request', '"requests" must be a non-empty array whose items each name a model in "params.model".', { param: 'requests' });
+  }
+  return [...new Set(models as string[])];
+}
+
+function readFlag(bytes: Uint8Array, members: JsonObjectIndex, name: string): boolean {
+  const member = members.get(name);
+  if (!member || member.kind === 'false' || member.kind === 'null') return false;
+  if (member.kind === 'true') return true;
+  throw new GatewayError('malformed_request', `"${name}" must be true or false.`, { param: name });
+}
+
+/** Field that bounds the output, by dialect; the first that is present counts. */
+const outputLimits: Partial<Record<Endpoint['operation'], readonly string[]>> = {
+  chat: ['max_completion_tokens', 'max_tokens'],
+  completion: ['max_tokens'],
+  response: ['max_output_tokens'],
+  message: ['max_tokens'],
+};
+
+const maxChoices = 128;
+
+function readMaxOutput(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectIndex): number | undefined {
+  if (endpoint.operation === 'generate-content') return readGeminiMaxOutput(bytes, members);
+  // every spelling is checked, also the ones that do not count, so that none smuggles an odd number upstream
+  const limits = (outputLimits[endpoint.operation] ?? []).map((name) => readSafeInteger(bytes, members, name));
+  const limit = limits.find((value) => value !== undefined);
+  const choices = endpoint.operation === 'chat' || endpoint.operation === 'completion' ? readChoices(bytes, members, ['n', 'best_of']) : 1;
+  return limit === undefined ? undefined : limit * choices;
+}
+
+function readChoices(bytes: Uint8Array, members: JsonObjectIndex, names: readonly string[]): number {
+  let choices = 1;
+  for (const name of names) {
+    const value = readSafeInteger(bytes, members, name);
+    if (value === undefined) continue;
+    if (value > maxChoices) throw new GatewayError('malformed_request', `"${name}" must be at most ${maxChoices}.`, { param: name });
+    choices = Math.max(choices, value);
+  }
+  return choices;
+}
+
+function readGeminiMaxOutput(bytes: Uint8Array, members: JsonObjectIndex): number | undefined {
+  for (const name of ['generationConfig', 'generation_config']) {
+    const member = members.get(name);
+    if (member?.kind !== 'object') continue;
+    const config = bytes.subarray(member.valueStart, member.valueEnd);
+    const fields = scanJsonObject(config);
+    const limit = readSafeInteger(config, fields, 'maxOutputTokens') ?? readSafeInteger(config, fields, 'max_output_tokens');
+    const candidates = readChoices(config, fields, ['candidateCount', 'candidate_count']);
+    return limit === undefined ? undefined : limit * candidates;
+  }
+  return undefined;
+}
+
+function readStreamUsage(bytes: Uint8Array, members: JsonObjectIndex): boolean {
+  const member = members.get('stream_options');
+  if (!member || member.kind === 'null') return false;
+  // anything but an object is the provider's to refuse; the gateway leaves it alone
+  if (member.kind !== 'object') return true;
+  return (readMember(bytes, members, 'stream_options') as { include_usage?: unknown }).include_usage === true;
+}
+
+function readOtherCall(endpoint: Endpoint, body: Uint8Array, query: string, contentType: string): Call {
+  const field = endpoint.body === 'multipart' ? findFormField(body, contentType, 'model') : undefined;
+  if (endpoint.body === 'multipart' && !field?.value) {
+    throw new GatewayError('malformed_request', 'Name the model: the form needs a field "model".', { param: 'model' });
+  }
+  const streams = endpoint.body === 'multipart' ? findFormField(body, contentType, 'stream')?.value === 'true' : false;
+  return {
+    endpoint,
+    model: field?.value ?? endpoint.model,
+    stream: streams,
+    body,
+    members: undefined,
+    modelSpan: field && { start: field.start, end: field.end },
+    maxOutputTokens: undefined,
+    batchModels: undefined,
+    wantsStreamUsage: false,
+    query: query === '' ? '' : `?${query}`,
+  };
+}

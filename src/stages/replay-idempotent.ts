@@ -1,0 +1,70 @@
+import { LRUCache } from 'lru-cache';
+import type { Arrival, Identified, Received } from '../context.ts';
+import { GatewayError } from '../errors.ts';
+import type { GatewayReply } from '../message.ts';
+import type { Stage } from '../pipeline.ts';
+import { toReply } from '../reply.ts';
+import type { Runtime } from '../runtime.ts';
+
+/** What is known of a request that carried an idempotency key. */
+interface Entry {
+  readonly bodyDigest: string;
+  readonly reply: { readonly status: number; readonly headers: GatewayReply['headers']; readonly body: Uint8Array } | undefined;
+  readonly expiresAtMs: number;
+}
+
+/**
+ * Makes a repeated request with the same `idempotency-key` the same request: answered from memory when the first is
+ * done, refused while it runs, and never sent twice. Keys of different gateway keys have nothing to do with each other.
+ * Only whole, buffered, successful replies are kept; a stream or a failure may be tried again under the same key. What
+ * is kept is bounded by `idempotency` in the configuration, and is this process's own.
+ *
+ * @throws GatewayError `idempotency_conflict` (409) while the first runs, `idempotency_mismatch` (422) when the body differs.
+ */
+export function replayIdempotent(options: { readonly runtime: Runtime; readonly digest: (body: Uint8Array) => string; readonly maxEntries: number }): Stage<Arrival & Identified & Received, object> {
+  const entries = new LRUCache<string, Entry>({ max: Math.max(1, options.maxEntries) });
+  // requests under way are not in the cache: they must not be forgotten while they run
+  const running = new Map<string, string>();
+  return {
+    name: 'replayIdempotent',
+    async run({ request, principal, call, snapshot, record, id }, next) {
+      const given = request.headers['idempotency-key'];
+      const { maxEntries, maxReplyBytes, ttlMs } = snapshot.config.idempotency;
+      if (given === undefined || maxEntries === 0) return next({});
+      if (typeof given !== 'string' || given.length === 0 || given.length > 255) {
+        throw new GatewayError('malformed_request', 'The idempotency-key header must be one value of 1 to 255 characters.');
+      }
+      const key = `${principal.key} ${request.method} ${call.endpoint.upstreamPath} ${given}`;
+      const bodyDigest = options.digest(call.body);
+      const runningDigest = running.get(key);
+      const found = entries.get(key);
+      const entry = found && found.expiresAtMs > options.runtime.monotonicMs() ? found : undefined;
+      const knownDigest = runningDigest ?? entry?.bodyDigest;
+      if (knownDigest !== undefined && knownDigest !== bodyDigest) {
+        throw new GatewayError('idempotency_mismatch', 'This idempotency-key was used with another request. Use a new one.');
+      }
+      if (runningDigest !== undefined) {
+        throw new GatewayError('idempotency_conflict', 'A request with this idempotency-key is still running. Wait for it.', { retryable: false });
+      }
+      if (entry?.reply) {
+        record.replayed = true;
+        const { status, headers, body } = entry.reply;
+        return toReply(status, { ...headers, 'x-request-id': id, 'idempotent-replayed': 'true' }, body);
+      }
+      running.set(key, bodyDigest);
+      try {
+        const reply = await next({});
+        const isKept = reply.status < 300 && reply.body instanceof Uint8Array && reply.body.length <= maxReplyBytes;
+        if (isKept) {
+          const { status, headers, body } = reply as typeof reply & { body: Uint8Array };
+          entries.set(key, { bodyDigest, reply: { status, headers, body }, expiresAtMs: options.runtime.monotonicMs() + ttlMs });
+        }
+        void reply.outcome.then(() => running.delete(key));
+        return reply;
+      } catch (error) {
+        running.delete(key);
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import type { Arrival, Identified } from '../context.ts';
+import { GatewayError } from '../errors.ts';
+import type { KeyResolver } from '../keys/resolver.ts';
+import type { Stage } from '../pipeline.ts';
+import type { Principal } from '../principal.ts';
+import type { KeyRecord } from '../stores/key-store.ts';
+
+/**
+ * Turns the caller's key into a principal and its team's policy.
+ *
+ * @throws GatewayError 401 for a key that is missing, unknown, wrong, expired or revoked, 400 for two different ones,
+ *   429 for too many failures from one address, 503 when the store cannot tell, 403 when the key's team is not configured.
+ */
+export function resolveKey(options: { readonly resolver: KeyResolver }): Stage<Arrival, Identified> {
+  return {
+    name: 'resolveKey',
+    async run({ request, record, snapshot }, next) {
+      const found = options.resolver.resolve(request.headers, request.query, request.remoteAddress);
+      const key = found instanceof Promise ? await found : found;
+      const principal = toPrincipal(key);
+      record.key = principal.key;
+      record.team = principal.team;
+      record.labels = principal.labels;
+      if (principal.project !== undefined) record.project = principal.project;
+      if (principal.user !== undefined) record.user = principal.user;
+      if (principal.application !== undefined) record.application = principal.application;
+      const policy = snapshot.policyOf(key.team);
+      if (!policy) {
+        throw new GatewayError('not_permitted', `The key's team "${key.team}" is not configured on this gateway. Ask its operator.`);
+      }
+      return next({ principal, policy });
+    },
+  };
+}
+
+const noLabels = Object.freeze({});
+
+function toPrincipal(key: KeyRecord): Principal {
+  return {
+    key: key.kid,
+    team: key.team,
+    project: key.project,
+    user: key.owner,
+    application: key.application,
+    environment: key.environment,
+    models: key.models,
+    labels: key.labels ?? noLabels,
+  };
+}

@@ -1,0 +1,122 @@
+import { LRUCache } from 'lru-cache';
+import type { Ledger, LedgerScope, ReserveResult, ScopeState } from '../../limits/ledger.ts';
+import type { Runtime } from '../../runtime.ts';
+
+interface Window {
+  readonly id: number;
+  used: number;
+  held: number;
+}
+
+interface Reservation {
+  readonly holds: readonly { readonly key: string; readonly window: Window; readonly unit: string; readonly hold: number }[];
+  readonly result: ReserveResult;
+  expiresAtMs: number;
+}
+
+/** Bounds of a memory ledger. */
+export interface MemoryLedgerOptions {
+  /** Reservations remembered after they were settled, so that a repeated id changes nothing. @default 10_000 */
+  readonly maxSettled?: number;
+  /** Scopes without any hold and past their window are forgotten above this many. @default 100_000 */
+  readonly maxScopes?: number;
+}
+
+/**
+ * A ledger in the memory of one process: exact, since JavaScript runs one step at a time, and gone with the process.
+ * Windows are fixed and aligned to the epoch; a settlement goes to the window of its reservation.
+ */
+export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOptions = {}): Ledger {
+  const maxScopes = options.maxScopes ?? 100_000;
+  const windows = new Map<string, Window>();
+  const open = new Map<string, Reservation>();
+  const settled = new LRUCache<string, ReserveResult>({ max: options.maxSettled ?? 10_000 });
+  let sweptAtMs = 0;
+
+  function windowOf(scope: Pick<LedgerScope, 'key' | 'windowMs'>, nowMs: number): Window {
+    const id = scope.windowMs === undefined ? 0 : Math.floor(nowMs / scope.windowMs);
+    const known = windows.get(scope.key);
+    if (known && known.id >= id) return known;
+    const window = { id, used: 0, held: 0 };
+    windows.set(scope.key, window);
+    if (windows.size > maxScopes) forgetIdle();
+    return window;
+  }
+
+  function forgetIdle(): void {
+    for (const [key, window] of windows) {
+      if (windows.size <= maxScopes) return;
+      // a lifetime window (id 0) is somebody's budget and is never forgotten
+      if (window.held === 0 && window.id !== 0) windows.delete(key);
+    }
+  }
+
+  function stateOf(scope: Omit<LedgerScope, 'hold'>, window: Window): ScopeState {
+    const { key, amount, windowMs } = scope;
+    const state = { key, used: window.used, held: window.held, amount };
+    return windowMs === undefined ? state : { ...state, resetsAtMs: (window.id + 1) * windowMs };
+  }
+
+  function resolve(id: string, reservation: Reservation, usedOf: (entry: Reservation['holds'][number]) => number): void {
+    open.delete(id);
+    settled.set(id, reservation.result);
+    for (const entry of reservation.holds) {
+      entry.window.held -= entry.hold;
+      entry.window.used += usedOf(entry);
+    }
+  }
+
+  function sweep(nowMs: number): void {
+    if (nowMs - sweptAtMs < 1_000) return;
+    sweptAtMs = nowMs;
+    for (const [id, reservation] of open) {
+      if (reservation.expiresAtMs > nowMs) continue;
+      // nobody told what became of it: it counts as used, except for what is only held while it runs
+      resolve(id, reservation, ({ unit, hold }) => (unit === 'parallel' ? 0 : hold));
+    }
+  }
+
+  return {
+    async reserve(id, scopes, leaseMs) {
+      const known = open.get(id)?.result ?? settled.get(id);
+      if (known) return known;
+      const nowMs = runtime.now();
+      sweep(nowMs);
+      const found = scopes.map((scope) => windowOf(scope, nowMs));
+      const deniedAt = scopes.findIndex((scope, index) => {
+        const window = found[index] as Window;
+        return scope.mode === 'block' && window.used + window.held + scope.hold > scope.amount;
+      });
+      if (deniedAt >= 0) {
+        const states = scopes.map((scope, index) => stateOf(scope, found[index] as Window));
+        const result: ReserveResult = { granted: false, denied: states[deniedAt] as ScopeState, scopes: states };
+        settled.set(id, result);
+        return result;
+      }
+      const holds = scopes.map(({ key, unit, hold }, index) => ({ key, unit, hold, window: found[index] as Window }));
+      for (const { window, hold } of holds) window.held += hold;
+      const result: ReserveResult = { granted: true, scopes: scopes.map((scope, index) => stateOf(scope, found[index] as Window)) };
+      open.set(id, { holds, result, expiresAtMs: nowMs + leaseMs });
+      return result;
+    },
+
+    async renew(id, leaseMs) {
+      const reservation = open.get(id);
+      if (reservation) reservation.expiresAtMs = runtime.now() + leaseMs;
+    },
+
+    async settle(id, used) {
+      const reservation = open.get(id);
+      if (reservation) resolve(id, reservation, ({ key }) => used[key] ?? 0);
+    },
+
+    async peek(scopes) {
+      const nowMs = runtime.now();
+      return scopes.map((scope) => {
+        const id = scope.windowMs === undefined ? 0 : Math.floor(nowMs / scope.windowMs);
+        const known = windows.get(scope.key);
+        return stateOf(scope, known && known.id >= id ? known : { id, used: 0, held: 0 });
+      });
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import type { Outcome, Usage } from '../message.ts';
+
+/** One try at one target, as the record tells it. */
+export interface AttemptRecord {
+  /** `provider/model#credential`. */
+  readonly target: string;
+  /** HTTP status of the provider; absent when none came. */
+  readonly status?: number;
+  /** Why the attempt failed; absent for the one that served. */
+  readonly failure?: string;
+  readonly durationMs: number;
+}
+
+/** The one attributed row a request leaves, whatever its end. */
+export interface RequestRecord {
+  readonly id: string;
+  /** When the request arrived, milliseconds since the epoch. */
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  /** From arrival to the first byte of the provider's reply; absent when none came. */
+  readonly firstByteMs?: number;
+  readonly operation: string;
+  readonly dialect: string;
+  readonly stream: boolean;
+  readonly key?: string;
+  readonly team?: string;
+  readonly project?: string;
+  readonly user?: string;
+  readonly application?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** The model as the caller named it. */
+  readonly requestedModel?: string;
+  /** Its public name in the catalog. */
+  readonly model?: string;
+  /** The target that served. */
+  readonly target?: string;
+  readonly attempts: readonly AttemptRecord[];
+  readonly outcome: Outcome['kind'];
+  /** Status the caller got. */
+  readonly status: number;
+  readonly errorCode?: string;
+  /** What the provider called the error, as far as it gave a code. */
+  readonly upstreamError?: string;
+  readonly usage?: Usage;
+  /** Integer nano-USD; null when the price or the usage is unknown, never 0 for that. */
+  readonly costNanoUsd: number | null;
+  readonly requestBytes: number;
+  readonly replyBytes: number;
+  /** The configuration snapshot that decided. */
+  readonly snapshot: string;
+  /** Limits in `warn` mode that were over. */
+  readonly warnings?: readonly string[];
+  /** True when the reply came from the idempotency cache and nothing was sent upstream. */
+  readonly replayed?: boolean;
+}
+
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+/** A record while its request runs. Stages write what they decide; only `attribute` reads it. */
+export type RecordDraft = Mutable<Partial<Omit<RequestRecord, 'attempts' | 'warnings'>>> & {
+  readonly attempts: AttemptRecord[];
+  readonly warnings: string[];
+};
+
+/** An empty draft. */
+export function createDraft(): RecordDraft {
+  return { attempts: [], warnings: [] };
+}

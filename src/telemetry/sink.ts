@@ -1,0 +1,114 @@
+import { appendFile } from 'node:fs/promises';
+import type { RequestRecord } from './record.ts';
+
+/** Takes finished records. It is called off the request path: a slow or failing sink never delays or fails a request. */
+export interface UsageSink {
+  /** Takes one record. MUST NOT throw for a record it cannot store now; it keeps it for the next flush. */
+  write(record: RequestRecord): void;
+  /** Resolves when everything written so far is stored. Called on `close`. */
+  flush?(): Promise<void>;
+}
+
+/** A sink that keeps the latest records in memory. */
+export interface MemorySink extends UsageSink {
+  /** Oldest first. */
+  readonly records: readonly RequestRecord[];
+}
+
+/**
+ * Keeps the last records in memory, for tests, demos and small tools.
+ *
+ * @param options.max how many; the oldest go first. @default 10_000
+ */
+export function createMemorySink(options: { readonly max?: number } = {}): MemorySink {
+  const max = options.max ?? 10_000;
+  const ring: RequestRecord[] = [];
+  let next = 0;
+  return {
+    write(record) {
+      if (ring.length < max) ring.push(record);
+      else ring[next] = record;
+      next = (next + 1) % max;
+    },
+    get records() {
+      return ring.length < max ? [...ring] : [...ring.slice(next), ...ring.slice(0, next)];
+    },
+  };
+}
+
+/**
+ * Appends records to a file, one JSON object a line. Lines are gathered and written together, one write at a time; when
+ * the disk refuses, they are kept and tried again with the next record, up to `maxPending` lines, the oldest dropped first.
+ *
+ * @param options.onError told of every failed write and of how many lines were dropped so far.
+ */
+export function createJsonlSink(
+  path: string,
+  options: { readonly maxPending?: number; readonly onError?: (error: unknown, dropped: number) => void } = {},
+): UsageSink {
+  const maxPending = options.maxPending ?? 10_000;
+  let pending: string[] = [];
+  let dropped = 0;
+  let writing: Promise<void> | undefined;
+
+  async function drain(): Promise<void> {
+    while (pending.length > 0) {
+      const lines = pending;
+      pending = [];
+      try {
+        await appendFile(path, lines.join(''));
+      } catch (error) {
+        pending = [...lines, ...pending];
+        if (pending.length > maxPending) dropped += pending.splice(0, pending.length - maxPending).length;
+        options.onError?.(error, dropped);
+        return;
+      }
+    }
+  }
+
+  function start(): Promise<void> {
+    writing ??= drain().finally(() => {
+      writing = undefined;
+    });
+    return writing;
+  }
+
+  return {
+    write(record) {
+      pending.push(`${JSON.stringify(record)}\n`);
+      if (pending.length > maxPending) {
+        pending.shift();
+        dropped++;
+      }
+      // the write begins a turn later, so that records finished together are written together
+      if (!writing) queueMicrotask(() => void start());
+    },
+    async flush() {
+      await writing;
+      await start();
+    },
+  };
+}
+
+/** A sink out of a function; what it throws or rejects with goes to `onError` and nowhere else. */
+export function createFunctionSink(
+  write: (record: RequestRecord) => void | Promise<void>,
+  onError: (error: unknown) => void = () => undefined,
+): UsageSink {
+  const running = new Set<Promise<void>>();
+  return {
+    write(record) {
+      try {
+        const result = write(record);
+        if (!result) return;
+        const tracked = result.catch(onError).finally(() => running.delete(tracked));
+        running.add(tracked);
+      } catch (error) {
+        onError(error);
+      }
+    },
+    async flush() {
+      await Promise.all(running);
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import type { Arrival } from '../context.ts';
+import type { RequestRecord } from './record.ts';
+
+/** A span around one request. */
+export interface RequestSpan {
+  /** Runs the rest of the pipeline inside the span, so that what it starts becomes its child. */
+  run<Result>(action: () => Promise<Result>): Promise<Result>;
+  end(record: RequestRecord): void;
+}
+
+const silent: RequestSpan = { run: (action) => action(), end: () => undefined };
+
+/**
+ * Starts a server span through the global tracer, as a child of the caller's `traceparent`. Names follow the GenAI semantic
+ * conventions of OpenTelemetry. Without a registered tracer provider it costs next to nothing.
+ */
+export function startSpan({ endpoint, request }: Arrival): RequestSpan {
+  const tracer = trace.getTracer('headgate');
+  const caller = request.headers.traceparent === undefined ? context.active() : propagation.extract(context.active(), request.headers);
+  const span = tracer.startSpan(endpoint.operation, { kind: SpanKind.SERVER }, caller);
+  if (!span.isRecording()) {
+    span.end();
+    return silent;
+  }
+  const inside = trace.setSpan(caller, span);
+  return {
+    run: (action) => context.with(inside, action),
+    end(record) {
+      describe(span, record);
+      span.end();
+    },
+  };
+}
+
+function describe(span: Span, record: RequestRecord): void {
+  if (record.requestedModel !== undefined) span.updateName(`${record.operation} ${record.requestedModel}`);
+  span.setAttributes({
+    'gen_ai.operation.name': record.operation,
+    'http.response.status_code': record.status,
+    'headgate.request.id': record.id,
+    'headgate.outcome': record.outcome,
+    'headgate.attempts': record.attempts.length,
+  });
+  const optional = {
+    'gen_ai.request.model': record.requestedModel,
+    'gen_ai.usage.input_tokens': record.usage?.inputTokens,
+    'gen_ai.usage.output_tokens': record.usage?.outputTokens,
+    'headgate.key': record.key,
+    'headgate.team': record.team,
+    'headgate.project': record.project,
+    'headgate.user': record.user,
+    'headgate.target': record.target,
+    'error.type': record.errorCode,
+  };
+  for (const [name, value] of Object.entries(optional)) if (value !== undefined) span.setAttribute(name, value);
+  if (record.errorCode !== undefined && record.status >= 500) span.setStatus({ code: SpanStatusCode.ERROR, message: record.errorCode });
+}

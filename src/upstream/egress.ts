@@ -1,0 +1,49 @@
+import type { HeaderMap } from '../message.ts';
+
+/** One HTTP request on its way to a provider. */
+export interface EgressRequest {
+  /** Scheme, host and port; nothing else is ever contacted for this request. */
+  readonly origin: string;
+  /** Path with query. */
+  readonly path: string;
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body: Uint8Array | undefined;
+  readonly signal: AbortSignal;
+  /** Requests with different pools share no connection: one pool per credential. */
+  readonly pool: string;
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+/** A provider's reply, its body still on the way. */
+export interface EgressReply {
+  readonly status: number;
+  readonly headers: HeaderMap;
+  readonly body: EgressBody;
+}
+
+/** A body that is read once, with backpressure: bytes nobody has asked for stay in the network. */
+export interface EgressBody extends AsyncIterable<Uint8Array> {
+  /**
+   * Reads until the end or until more than `maxBytes` have come, whichever is first. What it returns is consumed;
+   * iterating afterwards goes on behind it. Rejects when the connection broke.
+   */
+  collect(maxBytes: number): Promise<{ readonly bytes: Uint8Array; readonly ended: boolean }>;
+  /** Ends the connection; harmless after the end. */
+  cancel(): void;
+}
+
+/**
+ * The only way out of the gateway. It never follows a redirect, never decodes a body and never retries.
+ * The default is undici; `createFetchEgress` serves runtimes that have only `fetch`.
+ */
+export interface Egress {
+  /** Resolves with the reply's head. Rejects with the transport's own error, or the signal's reason. */
+  send(request: EgressRequest): Promise<EgressReply>;
+  /** Forgets the connections of pools that are not in use any more. */
+  retain?(pools: ReadonlySet<string>): void;
+  close(): Promise<void>;
+}

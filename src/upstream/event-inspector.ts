@@ -1,0 +1,153 @@
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import type { Dialect, StreamReader } from '../dialects/dialect.ts';
+import { GatewayError } from '../errors.ts';
+import type { Usage } from '../message.ts';
+import { toBuffer, toBytes } from './bytes.ts';
+import type { Inspector } from './inspector.ts';
+
+/** What an event inspector must know of its request. */
+export interface EventInspectorOptions {
+  readonly dialect: Dialect;
+  readonly requestId: string;
+  readonly maxEventBytes: number;
+  /** True when the gateway asked for usage on its own, so that the usage event must be taken out again. */
+  readonly dropUsage: boolean;
+  /** Estimate of the input, for streams that end without reporting usage. */
+  readonly inputTokens: number;
+}
+
+const empty = new Uint8Array(0);
+
+/**
+ * Follows a stream of server-sent events. Bytes pass through untouched and at once; only where the usage event must be
+ * taken out is the unfinished end of a chunk kept until its event is whole.
+ *
+ * The text is decoded as latin1: event framing is ASCII, a latin1 offset is a byte offset, and a character split between
+ * two chunks cannot hurt. What is read of the events (numbers, codes, flags) is ASCII too.
+ */
+export function createEventInspector(options: EventInspectorOptions): Inspector {
+  const { dialect, dropUsage, maxEventBytes } = options;
+  const reader: StreamReader = dialect.createStreamReader({ dropUsage });
+  let events = 0;
+  let dropping = false;
+  let tooLarge = false;
+  let pending = '';
+  let endsEvent = true;
+
+  const parser = createParser({
+    maxBufferSize: maxEventBytes,
+    onEvent(event: EventSourceMessage) {
+      events++;
+      if (reader.read(event) === 'drop') dropping = true;
+    },
+    onError(error) {
+      if (error.type === 'max-buffer-size-exceeded') tooLarge = true;
+    },
+  });
+
+  function feed(text: string): void {
+    parser.feed(text);
+    if (tooLarge) {
+      throw new GatewayError('upstream_invalid_response', 'The provider sent an event larger than this gateway relays.');
+    }
+  }
+
+  /** Feeds whole events one by one and returns the bytes of those that stay. */
+  function sift(text: string): Uint8Array {
+    let kept = '';
+    for (let start = 0; start < text.length; ) {
+      const end = endOfEvent(text, start);
+      dropping = false;
+      feed(text.slice(start, end));
+      if (!dropping) kept += text.slice(start, end);
+      start = end;
+    }
+    return Buffer.from(kept, 'latin1');
+  }
+
+  return {
+    chunk(bytes) {
+      const text = toBuffer(bytes).toString('latin1');
+      if (!dropUsage) {
+        feed(text);
+        endsEvent = text.endsWith('\n\n') || text.endsWith('\r\n\r\n') || text.endsWith('\r\r');
+        return bytes;
+      }
+      const all = pending + text;
+      const whole = endOfLastEvent(all);
+      const hadPending = pending !== '';
+      pending = all.slice(whole);
+      if (pending.length > maxEventBytes) feed(pending);
+      if (whole === 0) return empty;
+      const events = all.slice(0, whole);
+      // most chunks hold no usage event and are whole: they go on as the bytes they are
+      if (!mayBeUsageEvent(events)) {
+        feed(events);
+        return !hadPending && pending === '' ? bytes : Buffer.from(events, 'latin1');
+      }
+      return sift(events);
+    },
+    end() {
+      let rest: Uint8Array | undefined;
+      if (pending !== '') {
+        // an event that the provider did not finish with a blank line, still worth reading
+        const last = pending;
+        pending = '';
+        rest = sift(`${last}\n\n`);
+        if (rest.length > 0) rest = rest.subarray(0, last.length);
+      } else if (!endsEvent) {
+        feed('\n\n');
+      }
+      const error = reader.whole
+        ? undefined
+        : reader.error
+          ? new GatewayError('upstream_error', 'The provider reported an error in the stream.')
+          : new GatewayError('stream_incomplete', 'The provider ended the stream before it was complete.');
+      return { rest, error };
+    },
+    usage(): Usage | undefined {
+      if (reader.usage) return reader.usage;
+      if (events === 0) return undefined;
+      // providers send about one token an event; what they would report is not known
+      return { inputTokens: options.inputTokens, outputTokens: events, source: 'estimated' };
+    },
+    errorTail(error) {
+      // the provider's own error event is already on its way in the same dialect: one is enough
+      if (reader.error) return undefined;
+      const text = dialect.renderStreamError(error, options.requestId);
+      return toBytes(dropUsage || endsEvent ? text : `\n\n${text}`);
+    },
+  };
+}
+
+/** An OpenAI usage event has no choices; other events may mention usage, but never this. */
+function mayBeUsageEvent(text: string): boolean {
+  return text.includes('"choices":[]') || text.includes('"choices": []');
+}
+
+/** Offset behind the blank line that ends the event at `start`; the end of the text when there is none. */
+function endOfEvent(text: string, start: number): number {
+  for (let index = start; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code !== 10 && code !== 13) continue;
+    const next = lineEnd(text, index);
+    const blank = text.charCodeAt(next);
+    if (blank === 10 || blank === 13) return lineEnd(text, next);
+    index = next - 1;
+  }
+  return text.length;
+}
+
+/** Offset behind the last blank line; 0 when there is none. */
+function endOfLastEvent(text: string): number {
+  return Math.max(behind(text, '\n\n'), behind(text, '\r\n\r\n'), behind(text, '\r\r'));
+}
+
+function behind(text: string, mark: string): number {
+  const index = text.lastIndexOf(mark);
+  return index < 0 ? 0 : index + mark.length;
+}
+
+function lineEnd(text: string, index: number): number {
+  return text.charCodeAt(index) === 13 && text.charCodeAt(index + 1) === 10 ? index + 2 : index + 1;
+}

@@ -1,0 +1,19 @@
+import type { GatewayError } from '../errors.ts';
+import type { Usage } from '../message.ts';
+
+/** Watches a reply's body on its way through. */
+export interface Inspector {
+  /**
+   * Sees the next chunk.
+   *
+   * @returns what to pass on of it now; may be empty.
+   * @throws GatewayError when the body must not go on (an event beyond its bound, …).
+   */
+  chunk(bytes: Uint8Array): Uint8Array;
+  /** The upstream ended without an error. Tells what was held back, or why the body is not whole. */
+  end(): { readonly rest: Uint8Array | undefined; readonly error: GatewayError | undefined };
+  /** Usage as far as it is known, an estimate when the provider reported none. */
+  usage(): Usage | undefined;
+  /** What to append when the body breaks after it had begun; undefined where the protocol has no way to say it. */
+  errorTail(error: GatewayError): Uint8Array | undefined;
+}

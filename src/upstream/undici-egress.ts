@@ -1,0 +1,120 @@
+import type { Dispatcher, Pool } from 'undici';
+import { ChunkQueue } from './chunk-queue.ts';
+import type { Egress, EgressReply, EgressRequest } from './egress.ts';
+
+type Undici = typeof import('undici');
+
+/**
+ * The way out on Node: undici's `Pool.dispatch`, its lowest and fastest call, one pool per credential. Redirects,
+ * decompression, caching, retries and cookies are features of undici's upper layers and are not reached.
+ */
+export function createUndiciEgress(): Egress {
+  const pools = new Map<string, Pool>();
+  // undici is most of the package's start-up time, so it is loaded with the first request
+  let undici: Undici | undefined;
+  let loading: Promise<Undici> | undefined;
+
+  function poolFor(library: Undici, request: EgressRequest): Pool {
+    const id = `${request.pool} ${request.origin}`;
+    let pool = pools.get(id);
+    if (!pool) {
+      pool = new library.Pool(request.origin, {
+        connections: request.maxConnections,
+        pipelining: 1,
+        allowH2: false,
+        connect: { timeout: request.connectTimeoutMs },
+      });
+      pools.set(id, pool);
+    }
+    return pool;
+  }
+
+  return {
+    async send(request) {
+      if (!undici) {
+        loading ??= import('undici');
+        undici = await loading;
+      }
+      return dispatch(poolFor(undici, request), request);
+    },
+    retain(inUse) {
+      for (const [id, pool] of pools) {
+        if (inUse.has(id.slice(0, id.indexOf(' ')))) continue;
+        pools.delete(id);
+        void pool.close().catch(() => undefined);
+      }
+    },
+    async close() {
+      const closing = [...pools.values()].map((pool) => pool.destroy());
+      pools.clear();
+      await Promise.all(closing);
+    },
+  };
+}
+
+function dispatch(pool: Pool, request: EgressRequest): Promise<EgressReply> {
+  return new Promise((resolve, reject) => {
+    const handler = new ReplyHandler(request.signal, resolve, reject);
+    pool.dispatch(
+      {
+        path: request.path,
+        method: request.method as Dispatcher.HttpMethod,
+        headers: request.headers,
+        body: request.body ?? null,
+        headersTimeout: request.headersTimeoutMs,
+        bodyTimeout: request.idleTimeoutMs,
+      },
+      handler,
+    );
+  });
+}
+
+class ReplyHandler implements Dispatcher.DispatchHandler {
+  readonly #signal: AbortSignal;
+  readonly #resolve: (reply: EgressReply) => void;
+  readonly #reject: (error: unknown) => void;
+  #controller: Dispatcher.DispatchController | undefined;
+  #queue: ChunkQueue | undefined;
+  readonly #onAbort = () => this.#controller?.abort(this.#signal.reason);
+
+  constructor(signal: AbortSignal, resolve: (reply: EgressReply) => void, reject: (error: unknown) => void) {
+    this.#signal = signal;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#signal.aborted) controller.abort(this.#signal.reason);
+    else this.#signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (status < 200) return;
+    this.#queue = new ChunkQueue({
+      pause: () => controller.pause(),
+      resume: () => controller.resume(),
+      cancel: () => controller.abort(new Error('The reply is not wanted any more.')),
+    });
+    this.#resolve({ status, headers, body: this.#queue });
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#queue?.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#queue?.end();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    if (this.#queue) this.#queue.end(error);
+    else this.#reject(error);
+  }
+}

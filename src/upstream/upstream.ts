@@ -1,0 +1,37 @@
+import { LRUCache } from 'lru-cache';
+import type { Runtime } from '../runtime.ts';
+import { type Breakers, createBreakers } from './breakers.ts';
+import { createDrainer, type Drainer } from './drain.ts';
+import type { Egress } from './egress.ts';
+
+/** What all requests of one gateway share on the way to the providers. */
+export interface Upstream {
+  readonly egress: Egress;
+  readonly breakers: Breakers;
+  readonly drainer: Drainer;
+  /** Leaves a target alone for as long as it asked. */
+  coolDown(id: string, forMs: number): void;
+  /** How long a target must still be left alone; 0 when it may be asked. */
+  coolMs(id: string): number;
+  close(): Promise<void>;
+}
+
+/**
+ * @param options.maxTargets how many targets' breakers and cool-downs are remembered. @default 1_000
+ */
+export function createUpstream(egress: Egress, runtime: Runtime, options: { readonly maxTargets?: number } = {}): Upstream {
+  const max = options.maxTargets ?? 1_000;
+  const breakers = createBreakers(max);
+  const coolUntilMs = new LRUCache<string, number>({ max });
+  return {
+    egress,
+    breakers,
+    drainer: createDrainer(runtime),
+    coolDown: (id, forMs) => void coolUntilMs.set(id, runtime.monotonicMs() + forMs),
+    coolMs: (id) => Math.max(0, (coolUntilMs.get(id) ?? 0) - runtime.monotonicMs()),
+    async close() {
+      breakers.close();
+      await egress.close();
+    },
+  };
+}

@@ -1,0 +1,19 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^headgate$/, replacement: source('./src/index.ts') },
+      { find: /^headgate\/testing$/, replacement: source('./src/testing/index.ts') },
+      { find: /^headgate\/(node|express|fastify|hono|fetch)$/, replacement: source('./adapters/$1.ts') },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+});
