@@ -13,7 +13,14 @@ import { resolveKey } from './stages/resolve-key.ts';
 import { route } from './stages/route.ts';
 
 /** The way of every request, top to bottom. */
-export function createDefaultPipeline({ keyResolver, ledger, sink, upstream, runtime, snapshot }: PipelineParts): Pipeline<Arrival> {
+export function createDefaultPipeline({
+  keyResolver,
+  ledger,
+  sink,
+  upstream,
+  runtime,
+  snapshot,
+}: PipelineParts): Pipeline<Arrival> {
   const digest = (body: Uint8Array) => createHash('sha256').update(body).digest('base64');
   return createPipeline<Arrival>()
     .use(attribute({ sink }))

@@ -102,5 +102,7 @@ export function isGatewayError(value: unknown): value is GatewayError {
 /** Whatever was thrown, as a `GatewayError`; the unexpected becomes `internal_error` with its cause kept. */
 export function toGatewayError(thrown: unknown): GatewayError {
   if (isGatewayError(thrown)) return thrown;
-  return new GatewayError('internal_error', 'The gateway failed while handling this request.', { cause: thrown });
+  return new GatewayError('internal_error', 'The gateway failed while handling this request.', {
+    cause: thrown,
+  });
 }

@@ -1,13 +1,13 @@
-import { compileConfig, type Snapshot } from './config/snapshot.ts';
 import type { GatewayConfig } from './config/schema.ts';
+import { compileConfig, type Snapshot } from './config/snapshot.ts';
 import type { Arrival } from './context.ts';
 import { createDefaultPipeline } from './default-pipeline.ts';
 import { matchEndpoint } from './dialects/endpoints.ts';
 import { familyOf } from './dialects/family.ts';
 import { dialectByFamily, dialectByName } from './dialects/index.ts';
 import { GatewayError, toGatewayError } from './errors.ts';
-import { createNoPepperRing } from './keys/no-pepper.ts';
 import type { PepperRing } from './keys/key-hash.ts';
+import { createNoPepperRing } from './keys/no-pepper.ts';
 import { createKeyResolver, type KeyResolver } from './keys/resolver.ts';
 import type { Ledger } from './limits/ledger.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
@@ -107,17 +107,22 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const environment = options.environment ?? process.env;
   const onError = options.onError ?? (() => undefined);
   let version = 0;
-  const compile = (input: GatewayConfig) => compileConfig(input, { id: `v${++version}`, providers, environment });
+  const compile = (input: GatewayConfig) =>
+    compileConfig(input, { id: `v${++version}`, providers, environment });
 
   let snapshot = compile(config);
   const memorySink = createMemorySink();
-  const sink = typeof options.sink === 'function' ? createFunctionSink(options.sink, onError) : (options.sink ?? memorySink);
+  const sink =
+    typeof options.sink === 'function'
+      ? createFunctionSink(options.sink, onError)
+      : (options.sink ?? memorySink);
   const ledger = options.ledger ?? createMemoryLedger(runtime);
   const upstream = createUpstream(options.egress ?? createUndiciEgress(), runtime);
   let configKeys = toKeyStore(snapshot);
   const store: KeyStore = options.keys ?? { findKey: (kid) => configKeys.findKey(kid) };
   const keyResolver =
-    options.keyResolver ?? createKeyResolver({ store, runtime, peppers: options.peppers ?? createNoPepperRing() });
+    options.keyResolver ??
+    createKeyResolver({ store, runtime, peppers: options.peppers ?? createNoPepperRing() });
   const parts: PipelineParts = { keyResolver, ledger, sink, upstream, runtime, snapshot };
   const pipeline = options.pipeline?.(parts) ?? createDefaultPipeline(parts);
 
@@ -132,14 +137,16 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
 
   async function handle(request: GatewayRequest): Promise<GatewayReply> {
     const id = runtime.newId();
-    let render = (error: GatewayError): GatewayReply => toErrorReply(error, dialectByFamily[familyOf(request.headers, request.path)], id);
+    let render = (error: GatewayError): GatewayReply =>
+      toErrorReply(error, dialectByFamily[familyOf(request.headers, request.path)], id);
     try {
       if (request.refusal) throw request.refusal;
       const match = matchEndpoint(request.method, request.path, request.headers);
       if (match === 'health') return toHealth(id, closing);
       if ('refused' in match) return toErrorReply(match.refused, dialectByFamily[match.family], id);
       render = (error) => toErrorReply(error, dialectByName[match.dialect], id);
-      if (closing) throw new GatewayError('shutting_down', 'This gateway is shutting down.', { retryAfterSeconds: 1 });
+      if (closing)
+        throw new GatewayError('shutting_down', 'This gateway is shutting down.', { retryAfterSeconds: 1 });
       running++;
       try {
         const reply = await pipeline.run({
@@ -175,7 +182,9 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       configKeys = toKeyStore(next);
       for (const key of [...snapshot.config.keys, ...next.config.keys]) keyResolver.forget(key.kid);
       snapshot = next;
-      const pools = new Set([...next.providers.values()].flatMap((entry) => entry.credentials.map(({ pool }) => pool)));
+      const pools = new Set(
+        [...next.providers.values()].flatMap((entry) => entry.credentials.map(({ pool }) => pool)),
+      );
       upstream.egress.retain?.(pools);
     },
     explain: (request) => explainRequest(request, { snapshot, keyResolver, ledger, upstream, runtime }),
@@ -199,9 +208,16 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   };
 }
 
-function toErrorReply(error: GatewayError, dialect: { renderError: (typeof dialectByName)['openai']['renderError'] }, id: string): GatewayReply {
+function toErrorReply(
+  error: GatewayError,
+  dialect: { renderError: (typeof dialectByName)['openai']['renderError'] },
+  id: string,
+): GatewayReply {
   const { status, headers, body } = dialect.renderError(error, id);
-  return toReply(status, headers, body, { kind: error.status < 500 ? 'refused' : 'failed', errorCode: error.code });
+  return toReply(status, headers, body, {
+    kind: error.status < 500 ? 'refused' : 'failed',
+    errorCode: error.code,
+  });
 }
 
 function toKeyStore({ config }: Snapshot) {
@@ -213,4 +229,3 @@ function toHealth(id: string, closing: boolean): GatewayReply {
   const body = JSON.stringify({ status: closing ? 'not_serving' : 'serving' });
   return toReply(closing ? 503 : 200, { 'content-type': 'application/json', 'x-request-id': id }, body);
 }
-

@@ -22,7 +22,7 @@ export {
   toGatewayError,
 } from './errors.ts';
 export { createGateway, type Gateway, type GatewayOptions, type PipelineParts } from './gateway.ts';
-export { createKey, type CreatedKey, keyPattern, parseKey, type ParsedKey } from './keys/key-format.ts';
+export { type CreatedKey, createKey, keyPattern, type ParsedKey, parseKey } from './keys/key-format.ts';
 export { createPepperRing, hashSecret, type PepperRing, type PepperRingOptions } from './keys/key-hash.ts';
 export { createNoPepperRing } from './keys/no-pepper.ts';
 export { createKeyResolver, type KeyResolver, type KeyResolverOptions } from './keys/resolver.ts';

@@ -24,7 +24,8 @@ export function findFormField(body: Uint8Array, contentType: string, name: strin
   const delimiter = `--${boundary}`;
   let found: FieldSpan | undefined;
   let at = bytes.indexOf(delimiter);
-  if (at !== 0 && bytes.subarray(Math.max(0, at - 2), at).toString('latin1') !== '\r\n') throw malformed('it does not begin with its boundary');
+  if (at !== 0 && bytes.subarray(Math.max(0, at - 2), at).toString('latin1') !== '\r\n')
+    throw malformed('it does not begin with its boundary');
   for (let parts = 0; ; parts++) {
     if (parts > maxParts) throw malformed(`it has more than ${maxParts} parts`);
     const headerStart = at + delimiter.length;
@@ -32,11 +33,15 @@ export function findFormField(body: Uint8Array, contentType: string, name: strin
     if (mark === '--') return found;
     if (mark !== '\r\n') throw malformed('a boundary is not followed by a line break');
     const headerEnd = bytes.indexOf('\r\n\r\n', headerStart);
-    if (headerEnd < 0 || headerEnd - headerStart > maxPartHeaderBytes) throw malformed('a part has no end of headers');
+    if (headerEnd < 0 || headerEnd - headerStart > maxPartHeaderBytes)
+      throw malformed('a part has no end of headers');
     const next = bytes.indexOf(`\r\n${delimiter}`, headerEnd + 2);
     if (next < 0) throw malformed('its last boundary is missing');
     if (fieldName(bytes.toString('latin1', headerStart, headerEnd)) === name) {
-      if (found) throw new GatewayError('duplicate_key', `The form field "${name}" is given twice; give it once.`, { param: name });
+      if (found)
+        throw new GatewayError('duplicate_key', `The form field "${name}" is given twice; give it once.`, {
+          param: name,
+        });
       const start = headerEnd + 4;
       found = { start, end: next, value: bytes.toString('utf8', start, next) };
     }

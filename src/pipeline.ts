@@ -61,7 +61,8 @@ function extend<Start extends object, Facts extends object>(
 function compose(stages: readonly AnyStage[]): Pipeline<object> {
   const run = (index: number, context: object): Promise<GatewayReply> => {
     const stage = stages[index];
-    if (!stage) throw new TypeError(`Stage "${stages[index - 1]?.name}" ends the pipeline and must not call next().`);
+    if (!stage)
+      throw new TypeError(`Stage "${stages[index - 1]?.name}" ends the pipeline and must not call next().`);
     let called = false;
     return stage.run(context, (facts) => {
       if (called) throw new TypeError(`Stage "${stage.name}" called next() more than once.`);

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { KeyRecord } from '../stores/key-store.ts';
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, {
   error: 'a name has 1 to 64 letters, digits, dots, dashes or underscores and starts with a letter or digit',
@@ -207,7 +208,9 @@ export const configSchema = z.strictObject({
 });
 
 /** A configuration as it is written. */
-export type GatewayConfig = z.input<typeof configSchema>;
+export type GatewayConfig = Omit<z.input<typeof configSchema>, 'keys'> & {
+  readonly keys?: readonly KeyRecord[];
+};
 /** A configuration with every default filled in. */
 export type ParsedConfig = z.output<typeof configSchema>;
 export type ProviderConfig = ParsedConfig['providers'][string];

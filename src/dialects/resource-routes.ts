@@ -58,7 +58,9 @@ function toGeminiVersion(version: string): string {
 function toGeminiModel(name: string): string | undefined {
   if (name.startsWith('models/')) return decodeModelId(name.slice('models/'.length));
   if (name.startsWith('tunedModels/')) return decodeModelId(name);
-  const parts = /^(?:projects\/[^/]+\/locations\/[^/]+\/)?publishers\/([a-z0-9-]+)\/models\/(.+)$/.exec(name);
+  const parts = /^(?:projects\/[\w.:-]+\/locations\/[\w-]+\/)?publishers\/([a-z0-9-]+)\/models\/(.+)$/.exec(
+    name,
+  );
   if (!parts?.[1] || !parts[2]) return undefined;
   const model = decodeModelId(parts[2]);
   return model === undefined || parts[1] === 'google' ? model : `${parts[1]}/${model}`;

@@ -31,6 +31,9 @@ export type SecretHash = Pick<KeyRecord, 'pepperId' | 'secretHash'>;
 const minPepperBytes = 32;
 const digestBytes = 32;
 
+// stands in for a record that does not exist, so that its absence takes the same path
+const nobody: SecretHash = { pepperId: '', secretHash: '0'.repeat(digestBytes * 2) };
+
 /**
  * Makes a ring of peppers. To rotate: add a pepper, name it `current`, and drop the old one when no record
  * names it any more.
@@ -71,12 +74,13 @@ export function hashSecret(peppers: PepperRing, secret: string): SecretHash {
  * also when there is no record (`null`) or its pepper is unknown: both are `false`.
  */
 export function verifySecret(peppers: PepperRing, record: SecretHash | null, secret: string): boolean {
+  const { pepperId, secretHash } = record ?? nobody;
   const expected = Buffer.alloc(digestBytes);
-  // fewer bytes are written when the stored hash is damaged: then the comparison is against what cannot match
-  const written = record === null ? 0 : expected.write(record.secretHash.slice(0, digestBytes * 2), 'hex');
-  const actual = Buffer.from(peppers.digest(record === null ? '' : record.pepperId, secret), 'hex');
+  // fewer bytes are written when the stored hash is damaged: then nothing may match
+  const written = expected.write(secretHash.slice(0, digestBytes * 2), 'hex');
+  const actual = Buffer.from(peppers.digest(pepperId, secret), 'hex');
   const isSame = timingSafeEqual(actual, expected);
-  return isSame && written === digestBytes && record?.secretHash.length === digestBytes * 2;
+  return isSame && written === digestBytes && secretHash.length === digestBytes * 2 && record !== null;
 }
 
 function toPepperBytes(id: string, pepper: Uint8Array | string): Uint8Array {

@@ -7,7 +7,10 @@ import { storeUnavailable } from './refusal.ts';
 export interface KeyReadsOptions {
   /** What a caller waits for the store at most, queueing included; then 503. @default 2_000 */
   readonly timeoutMs?: number;
-  /** Reads under way at once; more wait in a queue, first come first served. @default 100 */
+  /**
+   * Reads under way at once; more wait in a queue, first come first served. One that has missed its deadline
+   * counts until it ends, at most `timeoutMs` longer. @default 100
+   */
   readonly maxConcurrent?: number;
   /** Reads that may wait; one more is 503. @default 20_000 */
   readonly maxQueued?: number;
@@ -20,9 +23,8 @@ interface Read {
   readonly kid: string;
   readonly resolve: (record: KeyRecord | null) => void;
   readonly reject: (error: Error) => void;
-  cancelDeadline: () => void;
+  cancelTimer: () => void;
   isRunning: boolean;
-  isSettled: boolean;
 }
 
 /** Guards a store: each read has a deadline, few run at once, and a stampede queues instead of reaching it. */
@@ -33,33 +35,34 @@ export function createKeyReader(store: KeyStore, runtime: Runtime, options: KeyR
   const waiting = new Set<Read>();
   let running = 0;
 
-  // The deadline gives the slot back too: a read that never ends must not hold it for ever. What it brings
-  // after all is dropped.
-  const settle = (read: Read, deliver: () => void): void => {
-    if (read.isSettled) return;
-    read.isSettled = true;
-    read.cancelDeadline();
-    waiting.delete(read);
-    if (read.isRunning) running--;
-    deliver();
-    startWaiting();
+  const release = (read: Read): void => {
+    read.cancelTimer();
+    if (!read.isRunning) return;
+    read.isRunning = false;
+    running--;
+    for (const next of waiting) {
+      if (running >= maxConcurrent) return;
+      waiting.delete(next);
+      void start(next);
+    }
   };
   const start = async (read: Read): Promise<void> => {
     read.isRunning = true;
     running++;
     try {
-      const record = requireRecord(await store.findKey(read.kid));
-      settle(read, () => read.resolve(record));
+      read.resolve(requireRecord(await store.findKey(read.kid)));
     } catch (error) {
-      settle(read, () => read.reject(storeUnavailable(error)));
+      read.reject(storeUnavailable(error));
     }
+    release(read);
   };
-  const startWaiting = (): void => {
-    for (const read of waiting) {
-      if (running >= maxConcurrent) return;
-      waiting.delete(read);
-      void start(read);
-    }
+  const expire = (read: Read): void => {
+    const what = read.isRunning ? 'did not answer' : 'was too busy to be asked';
+    read.reject(storeUnavailable(new Error(`The key store ${what} in ${timeoutMs} ms.`)));
+    waiting.delete(read);
+    // The slot stays taken as long again, so that a frozen store is not handed the whole queue, but not for
+    // ever: a read may never end.
+    if (read.isRunning) read.cancelTimer = runtime.schedule(timeoutMs, () => release(read));
   };
 
   return (kid) =>
@@ -68,11 +71,8 @@ export function createKeyReader(store: KeyStore, runtime: Runtime, options: KeyR
         reject(storeUnavailable(new Error(`${waiting.size} reads of the key store wait already.`)));
         return;
       }
-      const read: Read = { kid, resolve, reject, cancelDeadline: noop, isRunning: false, isSettled: false };
-      read.cancelDeadline = runtime.schedule(timeoutMs, () => {
-        const what = read.isRunning ? 'did not answer' : 'was too busy to be asked';
-        settle(read, () => reject(storeUnavailable(new Error(`The key store ${what} in ${timeoutMs} ms.`))));
-      });
+      const read: Read = { kid, resolve, reject, cancelTimer: noop, isRunning: false };
+      read.cancelTimer = runtime.schedule(timeoutMs, () => expire(read));
       if (running < maxConcurrent) void start(read);
       else waiting.add(read);
     });

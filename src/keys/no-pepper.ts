@@ -7,5 +7,8 @@ import { createPepperRing, type PepperRing } from './key-hash.ts';
  * but does not hold the pepper, cannot make a key.
  */
 export function createNoPepperRing(): PepperRing {
-  return createPepperRing({ current: 'none', peppers: { none: createHash('sha256').update('headgate without a pepper').digest() } });
+  return createPepperRing({
+    current: 'none',
+    peppers: { none: createHash('sha256').update('headgate without a pepper').digest() },
+  });
 }

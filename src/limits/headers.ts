@@ -20,23 +20,33 @@ export function limitHeaders(
       headers[`anthropic-ratelimit-${unit}-limit`] = String(tightest.amount);
       headers[`anthropic-ratelimit-${unit}-remaining`] = remaining;
       if (tightest.resetsAtMs !== undefined) {
-        headers[`anthropic-ratelimit-${unit}-reset`] = `${new Date(tightest.resetsAtMs).toISOString().slice(0, 19)}Z`;
+        headers[`anthropic-ratelimit-${unit}-reset`] =
+          `${new Date(tightest.resetsAtMs).toISOString().slice(0, 19)}Z`;
       }
     } else {
       headers[`x-ratelimit-limit-${unit}`] = String(tightest.amount);
       headers[`x-ratelimit-remaining-${unit}`] = remaining;
     }
   }
-  if (warnings.length > 0) headers['x-headgate-warning'] = warnings.join('; ').replace(/[^\x20-\x7e]/g, '?').slice(0, 1_000);
+  if (warnings.length > 0)
+    headers['x-headgate-warning'] = warnings
+      .join('; ')
+      .replace(/[^\x20-\x7e]/g, '?')
+      .slice(0, 1_000);
   return headers;
 }
 
-function tightestOf(unit: string, applied: readonly { readonly scope: LedgerScope }[], states: readonly ScopeState[]): ScopeState | undefined {
+function tightestOf(
+  unit: string,
+  applied: readonly { readonly scope: LedgerScope }[],
+  states: readonly ScopeState[],
+): ScopeState | undefined {
   let tightest: ScopeState | undefined;
   for (const [index, { scope }] of applied.entries()) {
     const state = states[index];
     if (!state || scope.unit !== unit || scope.mode !== 'block') continue;
-    if (!tightest || state.amount - state.used - state.held < tightest.amount - tightest.used - tightest.held) tightest = state;
+    if (!tightest || state.amount - state.used - state.held < tightest.amount - tightest.used - tightest.held)
+      tightest = state;
   }
   return tightest;
 }

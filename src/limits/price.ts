@@ -26,7 +26,8 @@ export function toPrice(config: PriceConfig): Price {
     input,
     output: perThousand(config.output),
     cachedInput: config.cachedInput === undefined ? input : perThousand(config.cachedInput),
-    cacheWrite5m: config.cacheWrite5m === undefined ? Math.ceil(input * 1.25) : perThousand(config.cacheWrite5m),
+    cacheWrite5m:
+      config.cacheWrite5m === undefined ? Math.ceil(input * 1.25) : perThousand(config.cacheWrite5m),
     cacheWrite1h: config.cacheWrite1h === undefined ? input * 2 : perThousand(config.cacheWrite1h),
   };
 }

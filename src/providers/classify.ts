@@ -12,7 +12,8 @@ const quotaCodes = new Set([
 
 /** What a status and the codes beside it mean, for providers that use HTTP statuses as everybody does. */
 export function classifyStatus(status: number, codes: readonly unknown[] = []): ProviderFailure {
-  if (status === 402 || codes.some((code) => typeof code === 'string' && quotaCodes.has(code))) return { kind: 'quota' };
+  if (status === 402 || codes.some((code) => typeof code === 'string' && quotaCodes.has(code)))
+    return { kind: 'quota' };
   if (status === 401 || status === 403) return { kind: 'credential' };
   if (status === 429) return { kind: 'rate_limited' };
   if (status === 503 || status === 529) return { kind: 'overloaded' };

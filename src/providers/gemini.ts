@@ -9,13 +9,17 @@ export const gemini: Provider = {
   authenticate: (apiKey) => ['x-goog-api-key', apiKey],
   // a model may be `publishers/google/models/…`: its slashes are path separators here
   path: (call, model) =>
-    call.endpoint.upstreamPath.replace('{model}', (model ?? '').split('/').map(encodeURIComponent).join('/')) + call.query,
+    call.endpoint.upstreamPath.replace(
+      '{model}',
+      (model ?? '').split('/').map(encodeURIComponent).join('/'),
+    ) + call.query,
   requestHeaders: ['x-goog-api-client'],
   replyHeaders: [],
   classify(status, _headers, body) {
     // Gemini answers a bad API key with 400 and says so only in the details
     const details = memberOf(memberOf(body, 'error'), 'details');
-    const badKey = Array.isArray(details) && details.some((detail) => memberOf(detail, 'reason') === 'API_KEY_INVALID');
+    const badKey =
+      Array.isArray(details) && details.some((detail) => memberOf(detail, 'reason') === 'API_KEY_INVALID');
     return badKey ? { kind: 'credential' } : classifyStatus(status);
   },
 };

@@ -31,8 +31,17 @@ export interface Explanation {
   readonly requestedModel?: string;
   /** Its public name, after aliases. */
   readonly model?: string;
-  readonly limits?: readonly (ScopeState & { readonly label: string; readonly mode: string; readonly hold: number; readonly wouldPass: boolean })[];
-  readonly plan?: readonly { readonly target: string; readonly breaker: 'closed' | 'open' | 'half-open'; readonly coolDownMs: number }[];
+  readonly limits?: readonly (ScopeState & {
+    readonly label: string;
+    readonly mode: string;
+    readonly hold: number;
+    readonly wouldPass: boolean;
+  })[];
+  readonly plan?: readonly {
+    readonly target: string;
+    readonly breaker: 'closed' | 'open' | 'half-open';
+    readonly coolDownMs: number;
+  }[];
 }
 
 interface Parts {
@@ -44,13 +53,22 @@ interface Parts {
 }
 
 /** Runs the deciding stages themselves over a request, and in place of the ones that count or send, tells what they would do. */
-export async function explainRequest(request: GatewayRequest, { snapshot, keyResolver, ledger, upstream, runtime }: Parts): Promise<Explanation> {
-  let found: { -readonly [Name in keyof Explanation]: Explanation[Name] } = { allowed: false, snapshot: snapshot.id };
+export async function explainRequest(
+  request: GatewayRequest,
+  { snapshot, keyResolver, ledger, upstream, runtime }: Parts,
+): Promise<Explanation> {
+  let found: { -readonly [Name in keyof Explanation]: Explanation[Name] } = {
+    allowed: false,
+    snapshot: snapshot.id,
+  };
   const pipeline = createPipeline<Arrival>()
     .use(resolveKey({ resolver: keyResolver }))
     .use({
       name: 'notePrincipal',
-      async run({ principal, policy }: { principal: Principal; policy: { profile: string } }, next: (facts: object) => ReturnType<typeof tell>) {
+      async run(
+        { principal, policy }: { principal: Principal; policy: { profile: string } },
+        next: (facts: object) => ReturnType<typeof tell>,
+      ) {
         found = { ...found, principal, profile: policy.profile };
         return next({});
       },
@@ -84,7 +102,15 @@ export async function explainRequest(request: GatewayRequest, { snapshot, keyRes
     if (endpoint === 'health') return { ...found, operation: 'health', allowed: true };
     if ('refused' in endpoint) throw endpoint.refused;
     found = { ...found, operation: endpoint.operation, dialect: endpoint.dialect };
-    await pipeline.run({ id: 'explain', request, endpoint, snapshot, runtime, arrivedAtMs: runtime.monotonicMs(), record: createDraft() });
+    await pipeline.run({
+      id: 'explain',
+      request,
+      endpoint,
+      snapshot,
+      runtime,
+      arrivedAtMs: runtime.monotonicMs(),
+      record: createDraft(),
+    });
     return found;
   } catch (thrown) {
     const { code, status, message } = toGatewayError(thrown);

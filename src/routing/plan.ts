@@ -23,7 +23,9 @@ export interface Plan {
  */
 export function makePlan(call: Call, model: Model | undefined, snapshot: Snapshot): Plan {
   const { family, operation } = call.endpoint;
-  const targets = model ? model.targets.filter((target) => target.provider.provider.family === family) : withoutModel(call, snapshot);
+  const targets = model
+    ? model.targets.filter((target) => target.provider.provider.family === family)
+    : withoutModel(call, snapshot);
   const candidates = targets.flatMap((target) =>
     target.provider.credentials.map((credential) => ({
       id: `${target.id}#${credential.id.slice(credential.id.indexOf('#') + 1)}`,
@@ -32,7 +34,9 @@ export function makePlan(call: Call, model: Model | undefined, snapshot: Snapsho
     })),
   );
   if (candidates.length === 0) {
-    const spoken = model ? [...new Set(model.targets.map((target) => target.provider.provider.family))].join(', ') : 'none';
+    const spoken = model
+      ? [...new Set(model.targets.map((target) => target.provider.provider.family))].join(', ')
+      : 'none';
     throw new GatewayError(
       'unsupported_request',
       model

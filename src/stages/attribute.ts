@@ -47,7 +47,12 @@ function kindOf(error: GatewayError, { record }: Arrival): Outcome['kind'] {
   return error.status >= 500 || record.attempts.length > 0 ? 'failed' : 'refused';
 }
 
-function toRecord({ id, endpoint, snapshot, runtime, arrivedAtMs, record }: Arrival, startedAtMs: number, status: number, outcome: Outcome): RequestRecord {
+function toRecord(
+  { id, endpoint, snapshot, runtime, arrivedAtMs, record }: Arrival,
+  startedAtMs: number,
+  status: number,
+  outcome: Outcome,
+): RequestRecord {
   const { warnings, ...draft } = record;
   const price = record.model === undefined ? undefined : snapshot.findModel(record.model)?.price;
   return {
@@ -69,4 +74,3 @@ function toRecord({ id, endpoint, snapshot, runtime, arrivedAtMs, record }: Arri
     ...(warnings.length > 0 && { warnings }),
   };
 }
-

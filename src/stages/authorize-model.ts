@@ -26,7 +26,9 @@ export function authorizeModel(): Stage<Arrival & Identified & Received, Authori
 
 /** Whether the caller may use a model, by its public name. */
 export function mayUse(name: string, policy: TeamPolicy, principal: Principal): boolean {
-  return matchesAny(policy.models, name) && (principal.models === undefined || matchesAny(principal.models, name));
+  return (
+    matchesAny(policy.models, name) && (principal.models === undefined || matchesAny(principal.models, name))
+  );
 }
 
 /**
@@ -34,7 +36,12 @@ export function mayUse(name: string, policy: TeamPolicy, principal: Principal): 
  *
  * @throws GatewayError `model_not_found` (404).
  */
-export function permittedModel(name: string, snapshot: Snapshot, policy: TeamPolicy, principal: Principal): Model {
+export function permittedModel(
+  name: string,
+  snapshot: Snapshot,
+  policy: TeamPolicy,
+  principal: Principal,
+): Model {
   const model = snapshot.findModel(name);
   if (model && mayUse(model.name, policy, principal)) return model;
   const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;

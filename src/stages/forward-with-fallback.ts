@@ -4,16 +4,16 @@ import { GatewayError } from '../errors.ts';
 import { estimateInputTokens } from '../limits/estimate.ts';
 import type { GatewayReply } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
-import type { Candidate } from '../routing/plan.ts';
 import { toReply } from '../reply.ts';
+import type { Candidate } from '../routing/plan.ts';
 import type { Runtime } from '../runtime.ts';
 import { type AttemptReply, attempt } from '../upstream/attempt.ts';
-import type { Upstream } from '../upstream/upstream.ts';
 import { AttemptFailure } from '../upstream/failure.ts';
 import { Relay } from '../upstream/relay.ts';
 import { toReplyHeaders } from '../upstream/reply-headers.ts';
 import { rewriteResultsUrl } from '../upstream/results-url.ts';
 import { scrub } from '../upstream/scrub.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 
 type Context = Arrival & Identified & Received & Authorized & Reserved & Routed;
 
@@ -66,7 +66,8 @@ async function firstThatServes(context: Context, upstream: Upstream): Promise<Se
         shouldConsumeRetry: () => round.length === 0,
         shouldRetry({ error }) {
           if (!(error instanceof AttemptFailure) || error.retry === 'nowhere') return false;
-          if (attempts >= retry.maxAttempts || runtime.monotonicMs() - beganAtMs >= retry.deadlineMs) return false;
+          if (attempts >= retry.maxAttempts || runtime.monotonicMs() - beganAtMs >= retry.deadlineMs)
+            return false;
           if (round.length > 0) return true;
           if (error.retry === 'anywhere') round = nextRound(plan.candidates, upstream, retry.maxBackoffMs);
           return round.length > 0;
@@ -74,7 +75,8 @@ async function firstThatServes(context: Context, upstream: Upstream): Promise<Se
       },
     );
   } catch (error) {
-    if (signal.aborted) throw new GatewayError('caller_gone', 'The caller closed the connection.', { cause: error });
+    if (signal.aborted)
+      throw new GatewayError('caller_gone', 'The caller closed the connection.', { cause: error });
     throw error instanceof AttemptFailure ? exhausted(error, attempts) : error;
   }
 }
@@ -87,9 +89,13 @@ function nextRound(candidates: readonly Candidate[], upstream: Upstream, maxWait
 
 function allCooling(candidates: readonly Candidate[], upstream: Upstream): GatewayError {
   const waitMs = Math.min(...candidates.map(({ id }) => upstream.coolMs(id)));
-  return new GatewayError('rate_limited', 'The providers of this model have asked to be left alone for a while. Try again later.', {
-    retryAfterSeconds: Math.ceil(waitMs / 1_000),
-  });
+  return new GatewayError(
+    'rate_limited',
+    'The providers of this model have asked to be left alone for a while. Try again later.',
+    {
+      retryAfterSeconds: Math.ceil(waitMs / 1_000),
+    },
+  );
 }
 
 function pause(waitMs: number, runtime: Runtime, signal: AbortSignal): Promise<void> | undefined {
@@ -123,7 +129,8 @@ async function once(context: Context, upstream: Upstream, candidate: Candidate):
     return reply;
   } catch (error) {
     note({ failure: error instanceof AttemptFailure ? error.reason : 'cancelled' });
-    if (error instanceof AttemptFailure && error.retryAfterMs !== undefined) upstream.coolDown(candidate.id, error.retryAfterMs);
+    if (error instanceof AttemptFailure && error.retryAfterMs !== undefined)
+      upstream.coolDown(candidate.id, error.retryAfterMs);
     throw error;
   }
 }
@@ -150,17 +157,31 @@ function toGatewayReply(context: Context, { candidate, reply }: Served, upstream
 }
 
 /** The provider's own word on a bad request, in the dialect it was asked in, with nothing secret in it. */
-function toRefusal(context: Context, { credential }: Candidate, reply: AttemptReply, headers: ReturnType<typeof toReplyHeaders>): GatewayReply {
+function toRefusal(
+  context: Context,
+  { credential }: Candidate,
+  reply: AttemptReply,
+  headers: ReturnType<typeof toReplyHeaders>,
+): GatewayReply {
   const text = reply.bytes && scrub(new TextDecoder().decode(reply.bytes), credential);
   if (text === undefined) {
-    throw new GatewayError('upstream_error', `The provider refused the request (status ${reply.status}) without saying why.`, {
-      status: reply.status,
-      retryable: false,
-    });
+    throw new GatewayError(
+      'upstream_error',
+      `The provider refused the request (status ${reply.status}) without saying why.`,
+      {
+        status: reply.status,
+        retryable: false,
+      },
+    );
   }
   context.record.upstreamError = `status ${reply.status}`;
-  return toReply(reply.status, { ...headers, 'content-type': 'application/json', 'x-should-retry': 'false' }, text, {
-    kind: 'refused',
-    errorCode: 'upstream_error',
-  });
+  return toReply(
+    reply.status,
+    { ...headers, 'content-type': 'application/json', 'x-should-retry': 'false' },
+    text,
+    {
+      kind: 'refused',
+      errorCode: 'upstream_error',
+    },
+  );
 }

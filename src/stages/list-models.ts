@@ -20,9 +20,15 @@ export function listModels(): Stage<Arrival & Identified & Received, object> {
         const wanted = endpoint.model ?? '';
         const model = snapshot.findModel(wanted);
         if (!model || !mayUse(model.name, policy, principal)) {
-          throw new GatewayError('model_not_found', `The model ${JSON.stringify(wanted)} does not exist or is not in your access profile. List the models you may use with GET /v1/models.`, { param: 'model' });
+          throw new GatewayError(
+            'model_not_found',
+            `The model ${JSON.stringify(wanted)} does not exist or is not in your access profile. List the models you may use with GET /v1/models.`,
+            { param: 'model' },
+          );
         }
-        const listed: ListedModel = snapshot.listedModels.find((entry) => entry.id === model.name) ?? { id: model.name };
+        const listed: ListedModel = snapshot.listedModels.find((entry) => entry.id === model.name) ?? {
+          id: model.name,
+        };
         return jsonReply(renderModel(endpoint.family, listed), endpoint.family, id);
       }
       return next({});

@@ -24,7 +24,10 @@ interface Applied {
  * @throws GatewayError `rate_limited` (429) when waiting up to a minute helps, `budget_exceeded` (402) when it does not,
  *   `request_too_costly` (400) when the request alone exceeds a limit, `store_unavailable` (503) when the ledger fails.
  */
-export function rateLimit(options: { readonly ledger: Ledger; readonly leaseMs?: number }): Stage<Context, Reserved> {
+export function rateLimit(options: {
+  readonly ledger: Ledger;
+  readonly leaseMs?: number;
+}): Stage<Context, Reserved> {
   const { ledger } = options;
   const leaseMs = options.leaseMs ?? 600_000;
   return {
@@ -39,11 +42,20 @@ export function rateLimit(options: { readonly ledger: Ledger; readonly leaseMs?:
 
       let reply: GatewayReply;
       try {
-        reply = await next({ limitHeaders: limitHeaders(context.endpoint.family, applied, result.scopes, context.record.warnings) });
+        reply = await next({
+          limitHeaders: limitHeaders(
+            context.endpoint.family,
+            applied,
+            result.scopes,
+            context.record.warnings,
+          ),
+        });
       } catch (error) {
         // nothing was delivered, so nothing but the request itself is counted; a caller that left may have cost something
         const gone = isGatewayError(error) && error.code === 'caller_gone';
-        const usage: Usage | undefined = gone ? { inputTokens: estimateInputTokens(context.call), source: 'estimated' } : undefined;
+        const usage: Usage | undefined = gone
+          ? { inputTokens: estimateInputTokens(context.call), source: 'estimated' }
+          : undefined;
         await settle(ledger, context, applied, usage);
         throw error;
       }
@@ -56,14 +68,22 @@ export function rateLimit(options: { readonly ledger: Ledger; readonly leaseMs?:
 const noHeaders = Object.freeze({});
 
 /** Which limits concern a request, and how much of each it holds. Shared with `explain`. */
-export function limitsFor({ policy, principal, call, model }: Pick<Context, 'policy' | 'principal' | 'call' | 'model'>): Applied[] {
+export function limitsFor({
+  policy,
+  principal,
+  call,
+  model,
+}: Pick<Context, 'policy' | 'principal' | 'call' | 'model'>): Applied[] {
   const applied: Applied[] = [];
   for (const limit of policy.limits) {
     const key = scopeKeyOf(limit, principal, model?.name ?? '');
     if (key === undefined) continue;
     const { unit, amount, mode, windowMs } = limit;
     const hold = holdOf(limit, call, model);
-    applied.push({ limit, scope: { key, unit, amount, mode, hold, ...(windowMs !== undefined && { windowMs }) } });
+    applied.push({
+      limit,
+      scope: { key, unit, amount, mode, hold, ...(windowMs !== undefined && { windowMs }) },
+    });
   }
   return applied;
 }
@@ -71,21 +91,42 @@ export function limitsFor({ policy, principal, call, model }: Pick<Context, 'pol
 function holdOf({ unit }: Limit, call: Context['call'], model: Context['model']): number {
   if (unit === 'requests' || unit === 'parallel') return 1;
   const inputTokens = estimateInputTokens(call);
-  const produces = call.endpoint.operation !== 'embedding' && call.endpoint.operation !== 'message-count-tokens';
-  const outputTokens = !produces ? 0 : (call.maxOutputTokens ?? model?.maxOutputTokens ?? defaultOutputTokens);
+  const produces =
+    call.endpoint.operation !== 'embedding' && call.endpoint.operation !== 'message-count-tokens';
+  const outputTokens = !produces
+    ? 0
+    : (call.maxOutputTokens ?? model?.maxOutputTokens ?? defaultOutputTokens);
   if (unit === 'tokens') return inputTokens + outputTokens;
   return model?.price ? costOf({ inputTokens, outputTokens, source: 'estimated' }, model.price) : 0;
 }
 
-async function reserve(ledger: Ledger, { id }: Context, applied: readonly Applied[], leaseMs: number): Promise<ReserveResult> {
+async function reserve(
+  ledger: Ledger,
+  { id }: Context,
+  applied: readonly Applied[],
+  leaseMs: number,
+): Promise<ReserveResult> {
   try {
-    return await ledger.reserve(id, applied.map(({ scope }) => scope), leaseMs);
+    return await ledger.reserve(
+      id,
+      applied.map(({ scope }) => scope),
+      leaseMs,
+    );
   } catch (cause) {
-    throw new GatewayError('store_unavailable', 'The limits of this request cannot be checked at the moment. Try again shortly.', { cause, retryAfterSeconds: 1 });
+    throw new GatewayError(
+      'store_unavailable',
+      'The limits of this request cannot be checked at the moment. Try again shortly.',
+      { cause, retryAfterSeconds: 1 },
+    );
   }
 }
 
-async function settle(ledger: Ledger, context: Context, applied: readonly Applied[], usage: Usage | undefined): Promise<void> {
+async function settle(
+  ledger: Ledger,
+  context: Context,
+  applied: readonly Applied[],
+  usage: Usage | undefined,
+): Promise<void> {
   const used: Record<string, number> = {};
   for (const { scope } of applied) used[scope.key] = usedOf(scope, context, usage);
   // a ledger that cannot settle now lets the lease run out, which counts the whole hold: never too little
@@ -119,10 +160,15 @@ function denial(applied: readonly Applied[], denied: ScopeState, nowMs: number):
   const limit = applied.find(({ scope }) => scope.key === denied.key)?.limit as Limit;
   const left = show(Math.max(0, denied.amount - denied.used - denied.held), limit);
   const waitMs = denied.resetsAtMs === undefined ? 1_000 : denied.resetsAtMs - nowMs;
-  const reset = denied.resetsAtMs === undefined ? 'when a running request ends' : new Date(denied.resetsAtMs).toISOString();
+  const reset =
+    denied.resetsAtMs === undefined
+      ? 'when a running request ends'
+      : new Date(denied.resetsAtMs).toISOString();
   const message = `The limit "${limit.label}" is reached (${left} left). It resets ${reset}.`;
   if (limit.unit !== 'usd' && waitMs <= 60_000) {
-    return new GatewayError('rate_limited', message, { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1_000)) });
+    return new GatewayError('rate_limited', message, {
+      retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1_000)),
+    });
   }
   return new GatewayError('budget_exceeded', message, { retryable: false });
 }

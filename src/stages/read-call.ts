@@ -2,7 +2,13 @@ import type { Call } from '../call.ts';
 import type { Arrival, Identified, Received } from '../context.ts';
 import type { Endpoint } from '../dialects/endpoint.ts';
 import { GatewayError } from '../errors.ts';
-import { JsonScanError, type JsonObjectIndex, readMember, readSafeInteger, scanJsonObject } from '../json/scan.ts';
+import {
+  type JsonObjectIndex,
+  JsonScanError,
+  readMember,
+  readSafeInteger,
+  scanJsonObject,
+} from '../json/scan.ts';
 import { findFormField } from '../multipart.ts';
 import type { Stage } from '../pipeline.ts';
 
@@ -18,7 +24,8 @@ export function readCall(): Stage<Arrival & Identified, Received> {
     async run(arrival, next) {
       const { endpoint, request, record, snapshot } = arrival;
       const contentType = checkMediaType(endpoint, request.headers['content-type']);
-      const body = endpoint.body === 'none' ? noBody : await request.readBody(snapshot.config.relay.maxBodyBytes);
+      const body =
+        endpoint.body === 'none' ? noBody : await request.readBody(snapshot.config.relay.maxBodyBytes);
       const call =
         endpoint.body === 'json'
           ? readJsonCall(endpoint, body, request.query, snapshot.config.relay.maxDepth)
@@ -47,7 +54,8 @@ function checkMediaType(endpoint: Endpoint, value: string | readonly string[] | 
 function readJsonCall(endpoint: Endpoint, bytes: Uint8Array, query: string, maxDepth: number): Call {
   try {
     const members = scanJsonObject(bytes, { maxDepth });
-    const batchModels = endpoint.operation === 'message-batch-create' ? readBatchModels(bytes, members) : undefined;
+    const batchModels =
+      endpoint.operation === 'message-batch-create' ? readBatchModels(bytes, members) : undefined;
     const model = batchModels ? batchModels[0] : readModel(endpoint, bytes, members);
     return {
       endpoint,
@@ -80,16 +88,26 @@ function readModel(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectInd
     return endpoint.model;
   }
   if (typeof given !== 'string' || given === '') {
-    throw new GatewayError('malformed_request', 'Name the model: "model" must be a non-empty string.', { param: 'model' });
+    throw new GatewayError('malformed_request', 'Name the model: "model" must be a non-empty string.', {
+      param: 'model',
+    });
   }
-  if (given.length > 256) throw new GatewayError('malformed_request', 'The name in "model" is longer than 256 characters.', { param: 'model' });
+  if (given.length > 256)
+    throw new GatewayError('malformed_request', 'The name in "model" is longer than 256 characters.', {
+      param: 'model',
+    });
   return given;
 }
 
 /** Gemini requests that carry whole requests inside, which name the model again. */
 const nestedModels = ['requests', 'generateContentRequest'] as const;
 
-function checkNested(model: string, name: (typeof nestedModels)[number], bytes: Uint8Array, members: JsonObjectIndex): void {
+function checkNested(
+  model: string,
+  name: (typeof nestedModels)[number],
+  bytes: Uint8Array,
+  members: JsonObjectIndex,
+): void {
   if (!members.get(name)) return;
   const value = readMember(bytes, members, name);
   for (const request of Array.isArray(value) ? value : [value]) {
@@ -100,14 +118,24 @@ function checkNested(model: string, name: (typeof nestedModels)[number], bytes: 
 
 function checkSameModel(model: string, given: unknown): void {
   if (given === model || given === `models/${model}`) return;
-  throw new GatewayError('malformed_request', 'The body names another model than the path does. Name one, or the same in both.', { param: 'model' });
+  throw new GatewayError(
+    'malformed_request',
+    'The body names another model than the path does. Name one, or the same in both.',
+    { param: 'model' },
+  );
 }
 
 function readBatchModels(bytes: Uint8Array, members: JsonObjectIndex): readonly string[] {
   const requests = members.get('requests') ? readMember(bytes, members, 'requests') : undefined;
-  const models = Array.isArray(requests) ? requests.map((request) => (request as { params?: { model?: unknown } } | null)?.params?.model) : [];
+  const models = Array.isArray(requests)
+    ? requests.map((request) => (request as { params?: { model?: unknown } } | null)?.params?.model)
+    : [];
   if (models.length === 0 || models.some((model) => typeof model !== 'string' || model === '')) {
-    throw new GatewayError('malformed_request', '"requests" must be a non-empty array whose items each name a model in "params.model".', { param: 'requests' });
+    throw new GatewayError(
+      'malformed_request',
+      '"requests" must be a non-empty array whose items each name a model in "params.model".',
+      { param: 'requests' },
+    );
   }
   return [...new Set(models as string[])];
 }
@@ -132,9 +160,14 @@ const maxChoices = 128;
 function readMaxOutput(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectIndex): number | undefined {
   if (endpoint.operation === 'generate-content') return readGeminiMaxOutput(bytes, members);
   // every spelling is checked, also the ones that do not count, so that none smuggles an odd number upstream
-  const limits = (outputLimits[endpoint.operation] ?? []).map((name) => readSafeInteger(bytes, members, name));
+  const limits = (outputLimits[endpoint.operation] ?? []).map((name) =>
+    readSafeInteger(bytes, members, name),
+  );
   const limit = limits.find((value) => value !== undefined);
-  const choices = endpoint.operation === 'chat' || endpoint.operation === 'completion' ? readChoices(bytes, members, ['n', 'best_of']) : 1;
+  const choices =
+    endpoint.operation === 'chat' || endpoint.operation === 'completion'
+      ? readChoices(bytes, members, ['n', 'best_of'])
+      : 1;
   return limit === undefined ? undefined : limit * choices;
 }
 
@@ -143,7 +176,10 @@ function readChoices(bytes: Uint8Array, members: JsonObjectIndex, names: readonl
   for (const name of names) {
     const value = readSafeInteger(bytes, members, name);
     if (value === undefined) continue;
-    if (value > maxChoices) throw new GatewayError('malformed_request', `"${name}" must be at most ${maxChoices}.`, { param: name });
+    if (value > maxChoices)
+      throw new GatewayError('malformed_request', `"${name}" must be at most ${maxChoices}.`, {
+        param: name,
+      });
     choices = Math.max(choices, value);
   }
   return choices;
@@ -155,7 +191,9 @@ function readGeminiMaxOutput(bytes: Uint8Array, members: JsonObjectIndex): numbe
     if (member?.kind !== 'object') continue;
     const config = bytes.subarray(member.valueStart, member.valueEnd);
     const fields = scanJsonObject(config);
-    const limit = readSafeInteger(config, fields, 'maxOutputTokens') ?? readSafeInteger(config, fields, 'max_output_tokens');
+    const limit =
+      readSafeInteger(config, fields, 'maxOutputTokens') ??
+      readSafeInteger(config, fields, 'max_output_tokens');
     const candidates = readChoices(config, fields, ['candidateCount', 'candidate_count']);
     return limit === undefined ? undefined : limit * candidates;
   }
@@ -173,9 +211,12 @@ function readStreamUsage(bytes: Uint8Array, members: JsonObjectIndex): boolean {
 function readOtherCall(endpoint: Endpoint, body: Uint8Array, query: string, contentType: string): Call {
   const field = endpoint.body === 'multipart' ? findFormField(body, contentType, 'model') : undefined;
   if (endpoint.body === 'multipart' && !field?.value) {
-    throw new GatewayError('malformed_request', 'Name the model: the form needs a field "model".', { param: 'model' });
+    throw new GatewayError('malformed_request', 'Name the model: the form needs a field "model".', {
+      param: 'model',
+    });
   }
-  const streams = endpoint.body === 'multipart' ? findFormField(body, contentType, 'stream')?.value === 'true' : false;
+  const streams =
+    endpoint.body === 'multipart' ? findFormField(body, contentType, 'stream')?.value === 'true' : false;
   return {
     endpoint,
     model: field?.value ?? endpoint.model,

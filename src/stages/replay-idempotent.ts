@@ -9,7 +9,9 @@ import type { Runtime } from '../runtime.ts';
 /** What is known of a request that carried an idempotency key. */
 interface Entry {
   readonly bodyDigest: string;
-  readonly reply: { readonly status: number; readonly headers: GatewayReply['headers']; readonly body: Uint8Array } | undefined;
+  readonly reply:
+    | { readonly status: number; readonly headers: GatewayReply['headers']; readonly body: Uint8Array }
+    | undefined;
   readonly expiresAtMs: number;
 }
 
@@ -21,7 +23,11 @@ interface Entry {
  *
  * @throws GatewayError `idempotency_conflict` (409) while the first runs, `idempotency_mismatch` (422) when the body differs.
  */
-export function replayIdempotent(options: { readonly runtime: Runtime; readonly digest: (body: Uint8Array) => string; readonly maxEntries: number }): Stage<Arrival & Identified & Received, object> {
+export function replayIdempotent(options: {
+  readonly runtime: Runtime;
+  readonly digest: (body: Uint8Array) => string;
+  readonly maxEntries: number;
+}): Stage<Arrival & Identified & Received, object> {
   const entries = new LRUCache<string, Entry>({ max: Math.max(1, options.maxEntries) });
   // requests under way are not in the cache: they must not be forgotten while they run
   const running = new Map<string, string>();
@@ -32,7 +38,10 @@ export function replayIdempotent(options: { readonly runtime: Runtime; readonly 
       const { maxEntries, maxReplyBytes, ttlMs } = snapshot.config.idempotency;
       if (given === undefined || maxEntries === 0) return next({});
       if (typeof given !== 'string' || given.length === 0 || given.length > 255) {
-        throw new GatewayError('malformed_request', 'The idempotency-key header must be one value of 1 to 255 characters.');
+        throw new GatewayError(
+          'malformed_request',
+          'The idempotency-key header must be one value of 1 to 255 characters.',
+        );
       }
       const key = `${principal.key} ${request.method} ${call.endpoint.upstreamPath} ${given}`;
       const bodyDigest = options.digest(call.body);
@@ -41,10 +50,17 @@ export function replayIdempotent(options: { readonly runtime: Runtime; readonly 
       const entry = found && found.expiresAtMs > options.runtime.monotonicMs() ? found : undefined;
       const knownDigest = runningDigest ?? entry?.bodyDigest;
       if (knownDigest !== undefined && knownDigest !== bodyDigest) {
-        throw new GatewayError('idempotency_mismatch', 'This idempotency-key was used with another request. Use a new one.');
+        throw new GatewayError(
+          'idempotency_mismatch',
+          'This idempotency-key was used with another request. Use a new one.',
+        );
       }
       if (runningDigest !== undefined) {
-        throw new GatewayError('idempotency_conflict', 'A request with this idempotency-key is still running. Wait for it.', { retryable: false });
+        throw new GatewayError(
+          'idempotency_conflict',
+          'A request with this idempotency-key is still running. Wait for it.',
+          { retryable: false },
+        );
       }
       if (entry?.reply) {
         record.replayed = true;
@@ -54,10 +70,15 @@ export function replayIdempotent(options: { readonly runtime: Runtime; readonly 
       running.set(key, bodyDigest);
       try {
         const reply = await next({});
-        const isKept = reply.status < 300 && reply.body instanceof Uint8Array && reply.body.length <= maxReplyBytes;
+        const isKept =
+          reply.status < 300 && reply.body instanceof Uint8Array && reply.body.length <= maxReplyBytes;
         if (isKept) {
           const { status, headers, body } = reply as typeof reply & { body: Uint8Array };
-          entries.set(key, { bodyDigest, reply: { status, headers, body }, expiresAtMs: options.runtime.monotonicMs() + ttlMs });
+          entries.set(key, {
+            bodyDigest,
+            reply: { status, headers, body },
+            expiresAtMs: options.runtime.monotonicMs() + ttlMs,
+          });
         }
         void reply.outcome.then(() => running.delete(key));
         return reply;

@@ -26,7 +26,10 @@ export function resolveKey(options: { readonly resolver: KeyResolver }): Stage<A
       if (principal.application !== undefined) record.application = principal.application;
       const policy = snapshot.policyOf(key.team);
       if (!policy) {
-        throw new GatewayError('not_permitted', `The key's team "${key.team}" is not configured on this gateway. Ask its operator.`);
+        throw new GatewayError(
+          'not_permitted',
+          `The key's team "${key.team}" is not configured on this gateway. Ask its operator.`,
+        );
       }
       return next({ principal, policy });
     },

@@ -44,7 +44,10 @@ export function createMemorySink(options: { readonly max?: number } = {}): Memor
  */
 export function createJsonlSink(
   path: string,
-  options: { readonly maxPending?: number; readonly onError?: (error: unknown, dropped: number) => void } = {},
+  options: {
+    readonly maxPending?: number;
+    readonly onError?: (error: unknown, dropped: number) => void;
+  } = {},
 ): UsageSink {
   const maxPending = options.maxPending ?? 10_000;
   let pending: string[] = [];

@@ -17,7 +17,10 @@ const silent: RequestSpan = { run: (action) => action(), end: () => undefined };
  */
 export function startSpan({ endpoint, request }: Arrival): RequestSpan {
   const tracer = trace.getTracer('headgate');
-  const caller = request.headers.traceparent === undefined ? context.active() : propagation.extract(context.active(), request.headers);
+  const caller =
+    request.headers.traceparent === undefined
+      ? context.active()
+      : propagation.extract(context.active(), request.headers);
   const span = tracer.startSpan(endpoint.operation, { kind: SpanKind.SERVER }, caller);
   if (!span.isRecording()) {
     span.end();
@@ -53,6 +56,8 @@ function describe(span: Span, record: RequestRecord): void {
     'headgate.target': record.target,
     'error.type': record.errorCode,
   };
-  for (const [name, value] of Object.entries(optional)) if (value !== undefined) span.setAttribute(name, value);
-  if (record.errorCode !== undefined && record.status >= 500) span.setStatus({ code: SpanStatusCode.ERROR, message: record.errorCode });
+  for (const [name, value] of Object.entries(optional))
+    if (value !== undefined) span.setAttribute(name, value);
+  if (record.errorCode !== undefined && record.status >= 500)
+    span.setStatus({ code: SpanStatusCode.ERROR, message: record.errorCode });
 }

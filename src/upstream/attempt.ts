@@ -3,6 +3,7 @@ import type { Arrival } from '../context.ts';
 import { dialectByName } from '../dialects/index.ts';
 import type { HeaderMap } from '../message.ts';
 import type { Candidate } from '../routing/plan.ts';
+import { createArrayInspector } from './array-inspector.ts';
 import type { Egress, EgressBody, EgressReply } from './egress.ts';
 import { createEventInspector } from './event-inspector.ts';
 import { toInvalidReply, toReplyFailure, toTransportFailure } from './failure.ts';
@@ -31,7 +32,13 @@ const maxErrorBytes = 65_536;
  *
  * @throws AttemptFailure when something else may be tried; the signal's reason when the caller is gone.
  */
-export async function attempt(egress: Egress, arrival: Arrival, call: Call, candidate: Candidate, inputTokens: number): Promise<AttemptReply> {
+export async function attempt(
+  egress: Egress,
+  arrival: Arrival,
+  call: Call,
+  candidate: Candidate,
+  inputTokens: number,
+): Promise<AttemptReply> {
   const { request, injectedUsage } = toUpstreamRequest(arrival, call, candidate);
   let reply: EgressReply;
   try {
@@ -45,11 +52,18 @@ export async function attempt(egress: Egress, arrival: Arrival, call: Call, cand
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     body.cancel();
-    throw toInvalidReply('The provider sent a compressed reply although none was asked for.', `encoding ${String(encoding).slice(0, 20)}`);
+    throw toInvalidReply(
+      'The provider sent a compressed reply although none was asked for.',
+      `encoding ${String(encoding).slice(0, 20)}`,
+    );
   }
   if (status >= 300 && status < 400) {
     body.cancel();
-    throw toInvalidReply('The provider answered with a redirect, which this gateway does not follow.', `status ${status}`, 'upstream_redirect');
+    throw toInvalidReply(
+      'The provider answered with a redirect, which this gateway does not follow.',
+      `status ${status}`,
+      'upstream_redirect',
+    );
   }
   if (status >= 400) return refuse(arrival, candidate, reply, type);
   if (type === 'text/html') {
@@ -69,21 +83,33 @@ export async function attempt(egress: Egress, arrival: Arrival, call: Call, cand
     });
     return { status, headers, bytes: undefined, rest: body, inspector, refused: false };
   }
-  if (type !== 'application/json') return { status, headers, bytes: undefined, rest: body, inspector: passingInspector, refused: false };
+  if (type !== 'application/json')
+    return { status, headers, bytes: undefined, rest: body, inspector: passingInspector, refused: false };
 
-  // a streamed JSON array (Gemini without alt=sse) must not wait for its end
-  if (call.stream) return { status, headers, bytes: undefined, rest: body, inspector: createJsonInspector(dialect, relay.maxReplyBytes), refused: false };
+  // Gemini without alt=sse streams one JSON array, which must not wait for its end
+  if (call.endpoint.streams) {
+    const inspector = createArrayInspector(dialect, relay.maxEventBytes);
+    return { status, headers, bytes: undefined, rest: body, inspector, refused: false };
+  }
   return holdJson(reply, createJsonInspector(dialect, relay.maxReplyBytes), relay.heldReplyBytes, arrival);
 }
 
 /** Keeps a JSON reply until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes. */
-async function holdJson({ status, headers, body }: EgressReply, inspector: Inspector, heldBytes: number, arrival: Arrival): Promise<AttemptReply> {
+async function holdJson(
+  { status, headers, body }: EgressReply,
+  inspector: Inspector,
+  heldBytes: number,
+  arrival: Arrival,
+): Promise<AttemptReply> {
   let held: { bytes: Uint8Array; ended: boolean };
   try {
     held = await body.collect(heldBytes);
   } catch (error) {
     if (arrival.request.signal.aborted) throw error;
-    throw toInvalidReply('The connection to the provider broke in the middle of its reply.', 'connection broke');
+    throw toInvalidReply(
+      'The connection to the provider broke in the middle of its reply.',
+      'connection broke',
+    );
   }
   if (!held.ended) return { status, headers, bytes: held.bytes, rest: body, inspector, refused: false };
   inspector.chunk(held.bytes);
@@ -92,21 +118,34 @@ async function holdJson({ status, headers, body }: EgressReply, inspector: Inspe
   return { status, headers, bytes: held.bytes, rest: undefined, inspector, refused: false };
 }
 
-async function refuse(arrival: Arrival, candidate: Candidate, { status, headers, body }: EgressReply, type: string): Promise<AttemptReply> {
+async function refuse(
+  arrival: Arrival,
+  candidate: Candidate,
+  { status, headers, body }: EgressReply,
+  type: string,
+): Promise<AttemptReply> {
   const { bytes, parsed } = await readError(body, type);
   const failure = candidate.target.provider.provider.classify(status, headers, parsed);
   if (failure.kind !== 'bad_request') {
     throw toReplyFailure(status, failure, readRetryAfterMs(headers, arrival.runtime.now()));
   }
   // only a well-formed error in the provider's own shape is shown to the caller
-  return { status, headers, bytes: parsed === undefined ? undefined : bytes, rest: undefined, inspector: passingInspector, refused: true };
+  return {
+    status,
+    headers,
+    bytes: parsed === undefined ? undefined : bytes,
+    rest: undefined,
+    inspector: passingInspector,
+    refused: true,
+  };
 }
 
 async function readError(body: EgressBody, type: string): Promise<{ bytes: Uint8Array; parsed: unknown }> {
   try {
     const { bytes, ended } = await body.collect(maxErrorBytes);
     if (!ended) body.cancel();
-    const parsed: unknown = ended && type === 'application/json' ? JSON.parse(new TextDecoder().decode(bytes)) : undefined;
+    const parsed: unknown =
+      ended && type === 'application/json' ? JSON.parse(new TextDecoder().decode(bytes)) : undefined;
     return { bytes, parsed: typeof parsed === 'object' && parsed !== null ? parsed : undefined };
   } catch {
     // an error whose body cannot be read is still the error that its status says

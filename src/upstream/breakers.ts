@@ -60,9 +60,13 @@ export function createBreakers(max = 1_000): Breakers {
       } catch (error) {
         if ((error as { code?: unknown } | undefined)?.code !== 'EOPENBREAKER') throw error;
         throw new AttemptFailure(
-          new GatewayError('no_target_available', 'Every provider of this model is failing at the moment. Try again shortly.', {
-            retryAfterSeconds: Math.ceil(options.resetTimeoutMs / 1_000),
-          }),
+          new GatewayError(
+            'no_target_available',
+            'Every provider of this model is failing at the moment. Try again shortly.',
+            {
+              retryAfterSeconds: Math.ceil(options.resetTimeoutMs / 1_000),
+            },
+          ),
           'breaker open',
           { retry: 'elsewhere', unhealthy: false },
         );

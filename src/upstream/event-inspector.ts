@@ -48,7 +48,10 @@ export function createEventInspector(options: EventInspectorOptions): Inspector 
   function feed(text: string): void {
     parser.feed(text);
     if (tooLarge) {
-      throw new GatewayError('upstream_invalid_response', 'The provider sent an event larger than this gateway relays.');
+      throw new GatewayError(
+        'upstream_invalid_response',
+        'The provider sent an event larger than this gateway relays.',
+      );
     }
   }
 

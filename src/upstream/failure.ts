@@ -59,7 +59,9 @@ export function toTransportFailure(error: unknown): AttemptFailure {
   }
   if (/^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|EPROTO)/.test(code)) {
     return new AttemptFailure(
-      new GatewayError('upstream_tls', 'No trusted connection to the provider could be made.', { cause: error }),
+      new GatewayError('upstream_tls', 'No trusted connection to the provider could be made.', {
+        cause: error,
+      }),
       'tls',
       { retry: 'elsewhere' },
     );
@@ -68,7 +70,9 @@ export function toTransportFailure(error: unknown): AttemptFailure {
   // On a fresh one nobody can tell, and asking again could be paying twice.
   const stale = isReusedSocket(error);
   return new AttemptFailure(
-    new GatewayError('upstream_unreachable', 'The connection to the provider broke before it answered.', { cause: error }),
+    new GatewayError('upstream_unreachable', 'The connection to the provider broke before it answered.', {
+      cause: error,
+    }),
     stale ? 'stale connection' : 'connection broke',
     { retry: stale ? 'anywhere' : 'nowhere' },
   );
@@ -84,9 +88,13 @@ export function toReplyFailure(
   switch (failure.kind) {
     case 'rate_limited':
       return new AttemptFailure(
-        new GatewayError('rate_limited', 'The provider is limiting the rate of requests for this model. Try again shortly.', {
-          retryAfterSeconds: Math.ceil((retryAfterMs ?? 1_000) / 1_000),
-        }),
+        new GatewayError(
+          'rate_limited',
+          'The provider is limiting the rate of requests for this model. Try again shortly.',
+          {
+            retryAfterSeconds: Math.ceil((retryAfterMs ?? 1_000) / 1_000),
+          },
+        ),
         reason,
         { retry: 'anywhere', unhealthy: false, retryAfterMs },
       );
@@ -100,23 +108,33 @@ export function toReplyFailure(
       );
     case 'credential':
       return new AttemptFailure(
-        new GatewayError('upstream_rejected_credential', "The provider refused the gateway's credential. Tell the operator of this gateway.", {
-          retryable: false,
-        }),
+        new GatewayError(
+          'upstream_rejected_credential',
+          "The provider refused the gateway's credential. Tell the operator of this gateway.",
+          {
+            retryable: false,
+          },
+        ),
         reason,
         { retry: 'elsewhere', unhealthy: false },
       );
     case 'quota':
       return new AttemptFailure(
-        new GatewayError('upstream_error', "The gateway's account with the provider has no quota left. Tell the operator of this gateway.", {
-          retryable: false,
-        }),
+        new GatewayError(
+          'upstream_error',
+          "The gateway's account with the provider has no quota left. Tell the operator of this gateway.",
+          {
+            retryable: false,
+          },
+        ),
         `${reason} quota`,
         { retry: 'elsewhere', unhealthy: false },
       );
     default:
       return new AttemptFailure(
-        new GatewayError('upstream_error', `The provider failed (status ${status}).`, { status: status === 504 ? 504 : 502 }),
+        new GatewayError('upstream_error', `The provider failed (status ${status}).`, {
+          status: status === 504 ? 504 : 502,
+        }),
         reason,
         { retry: 'anywhere' },
       );
@@ -124,7 +142,11 @@ export function toReplyFailure(
 }
 
 /** A reply that a provider of this kind cannot have meant. */
-export function toInvalidReply(what: string, reason: string, code: 'upstream_invalid_response' | 'upstream_redirect' = 'upstream_invalid_response'): AttemptFailure {
+export function toInvalidReply(
+  what: string,
+  reason: string,
+  code: 'upstream_invalid_response' | 'upstream_redirect' = 'upstream_invalid_response',
+): AttemptFailure {
   return new AttemptFailure(new GatewayError(code, what), reason, { retry: 'elsewhere' });
 }
 

@@ -15,7 +15,10 @@ export function createJsonInspector(dialect: Dialect, maxBytes: number): Inspect
     chunk(bytes) {
       size += bytes.length;
       if (size > maxBytes) {
-        throw new GatewayError('upstream_invalid_response', 'The provider sent a reply larger than this gateway relays.');
+        throw new GatewayError(
+          'upstream_invalid_response',
+          'The provider sent a reply larger than this gateway relays.',
+        );
       }
       observer.feed(bytes);
       return bytes;
@@ -26,7 +29,10 @@ export function createJsonInspector(dialect: Dialect, maxBytes: number): Inspect
         rest: undefined,
         error: whole
           ? undefined
-          : new GatewayError('upstream_invalid_response', 'The provider sent a reply that is cut off or is not JSON.'),
+          : new GatewayError(
+              'upstream_invalid_response',
+              'The provider sent a reply that is cut off or is not JSON.',
+            ),
       };
     },
     usage: () => dialect.readUsage((name) => observer.value(name)),

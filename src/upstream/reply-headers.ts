@@ -1,5 +1,5 @@
-import type { Arrival } from '../context.ts';
 import type { ConfiguredProvider } from '../config/snapshot.ts';
+import type { Arrival } from '../context.ts';
 import type { HeaderMap } from '../message.ts';
 
 /** Passed back from every provider. Not on the list: cookies, framing, CORS, and rate limits of the shared credential. */
@@ -28,9 +28,21 @@ export function toReplyHeaders(
   return headers;
 }
 
-const framing = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'content-encoding', 'trailer', 'upgrade']);
+const framing = new Set([
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'content-length',
+  'content-encoding',
+  'trailer',
+  'upgrade',
+]);
 
-function copy(names: readonly string[], from: HeaderMap, to: Record<string, string | readonly string[]>): void {
+function copy(
+  names: readonly string[],
+  from: HeaderMap,
+  to: Record<string, string | readonly string[]>,
+): void {
   for (const name of names) {
     const value = from[name];
     if (value === undefined || framing.has(name)) continue;

@@ -1,7 +1,8 @@
 import type { Credential } from '../config/snapshot.ts';
 
 /** Forms of secrets that providers are known to repeat in their error messages, whole or shortened. */
-const secretLike = /\b(?:sk|pk|rk|hg|xai|gsk)[-_][A-Za-z0-9_*.-]{6,}|\bAIza[A-Za-z0-9_*-]{8,}|\bBearer\s+[^\s"'\\]{8,}/g;
+const secretLike =
+  /\b(?:sk|pk|rk|hg|xai|gsk)[-_][A-Za-z0-9_*.-]{6,}|\bAIza[A-Za-z0-9_*-]{8,}|\bBearer\s+[^\s"'\\]{8,}/g;
 
 const maxCharacters = 16_384;
 

@@ -15,7 +15,11 @@ export interface UpstreamRequest {
 }
 
 /** Turns a call into the HTTP request for one candidate. The body stays as it came but for the fields the gateway owns. */
-export function toUpstreamRequest(arrival: Arrival, call: Call, { target, credential }: Candidate): UpstreamRequest {
+export function toUpstreamRequest(
+  arrival: Arrival,
+  call: Call,
+  { target, credential }: Candidate,
+): UpstreamRequest {
   const { provider: entry, model } = target;
   const injectedUsage = needsUsage(call, entry.config.streamUsage);
   const edits = call.members ? jsonEdits(call, target.model, injectedUsage, arrival, entry.id) : [];
@@ -44,10 +48,21 @@ export function toUpstreamRequest(arrival: Arrival, call: Call, { target, creden
 /** OpenAI's chat and completion streams tell their usage only when asked. */
 function needsUsage(call: Call, allowed: boolean): boolean {
   const { dialect } = call.endpoint;
-  return allowed && call.stream && !call.wantsStreamUsage && (dialect === 'openai-chat' || dialect === 'openai-completions');
+  return (
+    allowed &&
+    call.stream &&
+    !call.wantsStreamUsage &&
+    (dialect === 'openai-chat' || dialect === 'openai-completions')
+  );
 }
 
-function jsonEdits(call: Call, model: string | undefined, injectUsage: boolean, arrival: Arrival, provider: string): JsonEdit[] {
+function jsonEdits(
+  call: Call,
+  model: string | undefined,
+  injectUsage: boolean,
+  arrival: Arrival,
+  provider: string,
+): JsonEdit[] {
   const { members, body } = call;
   if (!members) return [];
   const edits = stripByteOrderMark(members);
@@ -61,7 +76,9 @@ function jsonEdits(call: Call, model: string | undefined, injectUsage: boolean, 
   }
   if (injectUsage) {
     const given = members.get('stream_options') ? readMember(body, members, 'stream_options') : undefined;
-    edits.push(setMember(members, 'stream_options', { ...(given as object | undefined), include_usage: true }));
+    edits.push(
+      setMember(members, 'stream_options', { ...(given as object | undefined), include_usage: true }),
+    );
   }
   return edits;
 }
@@ -75,7 +92,11 @@ function batchEdit(call: Call, { snapshot }: Arrival, provider: string): JsonEdi
   for (const name of call.batchModels ?? []) {
     const target = snapshot.findModel(name)?.targets.find((candidate) => candidate.provider.id === provider);
     if (target?.model === undefined) {
-      throw new GatewayError('unsupported_request', `The model ${JSON.stringify(name)} is not served by the same provider as the first model of this batch. Send one batch for each provider.`, { param: 'requests' });
+      throw new GatewayError(
+        'unsupported_request',
+        `The model ${JSON.stringify(name)} is not served by the same provider as the first model of this batch. Send one batch for each provider.`,
+        { param: 'requests' },
+      );
     }
     names.set(name, target.model);
   }

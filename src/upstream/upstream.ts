@@ -19,7 +19,11 @@ export interface Upstream {
 /**
  * @param options.maxTargets how many targets' breakers and cool-downs are remembered. @default 1_000
  */
-export function createUpstream(egress: Egress, runtime: Runtime, options: { readonly maxTargets?: number } = {}): Upstream {
+export function createUpstream(
+  egress: Egress,
+  runtime: Runtime,
+  options: { readonly maxTargets?: number } = {},
+): Upstream {
   const max = options.maxTargets ?? 1_000;
   const breakers = createBreakers(max);
   const coolUntilMs = new LRUCache<string, number>({ max });

@@ -9,7 +9,12 @@ interface Window {
 }
 
 interface Reservation {
-  readonly holds: readonly { readonly key: string; readonly window: Window; readonly unit: string; readonly hold: number }[];
+  readonly holds: readonly {
+    readonly key: string;
+    readonly window: Window;
+    readonly unit: string;
+    readonly hold: number;
+  }[];
   readonly result: ReserveResult;
   expiresAtMs: number;
 }
@@ -57,7 +62,11 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
     return windowMs === undefined ? state : { ...state, resetsAtMs: (window.id + 1) * windowMs };
   }
 
-  function resolve(id: string, reservation: Reservation, usedOf: (entry: Reservation['holds'][number]) => number): void {
+  function resolve(
+    id: string,
+    reservation: Reservation,
+    usedOf: (entry: Reservation['holds'][number]) => number,
+  ): void {
     open.delete(id);
     settled.set(id, reservation.result);
     for (const entry of reservation.holds) {
@@ -89,13 +98,25 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
       });
       if (deniedAt >= 0) {
         const states = scopes.map((scope, index) => stateOf(scope, found[index] as Window));
-        const result: ReserveResult = { granted: false, denied: states[deniedAt] as ScopeState, scopes: states };
+        const result: ReserveResult = {
+          granted: false,
+          denied: states[deniedAt] as ScopeState,
+          scopes: states,
+        };
         settled.set(id, result);
         return result;
       }
-      const holds = scopes.map(({ key, unit, hold }, index) => ({ key, unit, hold, window: found[index] as Window }));
+      const holds = scopes.map(({ key, unit, hold }, index) => ({
+        key,
+        unit,
+        hold,
+        window: found[index] as Window,
+      }));
       for (const { window, hold } of holds) window.held += hold;
-      const result: ReserveResult = { granted: true, scopes: scopes.map((scope, index) => stateOf(scope, found[index] as Window)) };
+      const result: ReserveResult = {
+        granted: true,
+        scopes: scopes.map((scope, index) => stateOf(scope, found[index] as Window)),
+      };
       open.set(id, { holds, result, expiresAtMs: nowMs + leaseMs });
       return result;
     },

@@ -1,0 +1,86 @@
+import { relative } from 'node:path';
+import { ConfigError, type ConfigIssue } from '../config/config-error.ts';
+import { ConfigFileError, formatPlace } from '../config/config-file-error.ts';
+import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import { compileConfig, type Snapshot } from '../config/snapshot.ts';
+import { builtInProviders } from '../providers/index.ts';
+
+/** One thing that is wrong, with its place where the format tells it. */
+export interface LocatedIssue extends ConfigIssue {
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+/** What looking at a configuration found. */
+export type CheckResult =
+  | { readonly ok: true; readonly loaded: LoadedConfig; readonly snapshot: Snapshot }
+  | { readonly ok: false; readonly source: string | undefined; readonly issues: readonly LocatedIssue[] };
+
+/** Where the configuration and its secrets are. */
+export interface CheckOptions {
+  readonly path: string | undefined;
+  readonly cwd: string;
+  readonly environment: NodeJS.ProcessEnv;
+  /** Where secrets are looked up. @default environment */
+  readonly secrets?: NodeJS.ProcessEnv;
+}
+
+/** Loads a configuration and compiles it; finds everything that is wrong, not only the first thing. */
+export async function checkConfig({ path, cwd, environment, secrets }: CheckOptions): Promise<CheckResult> {
+  let loaded: LoadedConfig;
+  try {
+    loaded = await loadConfig(path, { cwd, environment });
+  } catch (error) {
+    if (error instanceof ConfigFileError)
+      return { ok: false, source: error.file, issues: [toFileIssue(error)] };
+    if (error instanceof TypeError)
+      return { ok: false, source: undefined, issues: [{ path: '(root)', message: error.message }] };
+    throw error;
+  }
+  try {
+    const options = { id: 'check', providers: builtInProviders, environment: secrets ?? environment };
+    return { ok: true, loaded, snapshot: compileConfig(loaded.config, options) };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { ok: false, source: loaded.source, issues: await locateIssues(error.issues, loaded) };
+  }
+}
+
+/** Adds to each issue where it stands in the file. */
+export async function locateIssues(
+  issues: readonly ConfigIssue[],
+  loaded: LoadedConfig,
+): Promise<LocatedIssue[]> {
+  return await Promise.all(
+    issues.map(async (issue) => {
+      const { file } = loaded;
+      const place = await loaded.locate(issue.path);
+      return {
+        ...issue,
+        ...(file !== undefined && { file }),
+        ...(place && { line: place.line, ...(place.column !== undefined && { column: place.column }) }),
+      };
+    }),
+  );
+}
+
+/** One line for people: `file:line:column: path: message`. */
+export function formatIssue(issue: LocatedIssue, cwd: string): string {
+  const text = issue.path === '(root)' ? issue.message : `${issue.path}: ${issue.message}`;
+  if (issue.file === undefined) return text;
+  const inside = relative(cwd, issue.file);
+  const file = inside.startsWith('..') ? issue.file : inside;
+  const place = issue.line === undefined ? undefined : { line: issue.line, column: issue.column };
+  return `${formatPlace(file, place)}: ${text}`;
+}
+
+function toFileIssue({ file, line, column, reason }: ConfigFileError): LocatedIssue {
+  return {
+    path: '(root)',
+    message: reason,
+    file,
+    ...(line !== undefined && { line }),
+    ...(column !== undefined && { column }),
+  };
+}

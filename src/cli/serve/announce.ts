@@ -1,0 +1,42 @@
+import type { Io } from '../io.ts';
+import { createStyle } from '../style.ts';
+import { packageVersion } from '../version.ts';
+import { exportLines } from './local-key.ts';
+import type { PreparedConfig } from './prepare-config.ts';
+
+/** Tells that the gateway listens, where, and with what; and the temporary key, if there is one, this once. */
+export function announce(
+  { config, loaded, localKey }: PreparedConfig,
+  url: string,
+  isJson: boolean,
+  io: Io,
+): void {
+  const providers = Object.keys(config.providers);
+  const models = Object.keys(config.models).length;
+  const keys = config.keys?.length ?? 0;
+  if (isJson) {
+    const line = { event: 'listening', url, providers, models, keys, source: loaded.source };
+    io.stdout.write(`${JSON.stringify({ ...line, ...(localKey && { temporaryKey: localKey.key }) })}\n`);
+    return;
+  }
+  const style = createStyle(io.stdout, io.environment);
+  io.stdout.write(
+    `headgate ${packageVersion()} listening on ${style.bold(url)} (providers: ${providers.join(', ')}; ` +
+      `${count(models, 'model')}, ${count(keys, 'key')}; configuration: ${loaded.source})\n`,
+  );
+  if (!localKey) return;
+  io.stdout.write(
+    [
+      '',
+      'No keys are configured. This one is valid until the gateway stops; for your client:',
+      '',
+      ...exportLines(config, url, localKey.key).map((line) => `  ${line}`),
+      '',
+      '',
+    ].join('\n'),
+  );
+}
+
+function count(number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import type { KeyRecord, KeyStore } from '../../stores/key-store.ts';
+import { everyField, hostileKids, sampleRecord, vandalise } from './key-store-samples.ts';
+
+/** A backend under test. Made fresh and empty for every case. Its functions are called without `this`. */
+export interface KeyStoreHarness {
+  readonly store: KeyStore;
+  /** Adds the record, or replaces the one with its kid. Resolves when a read that begins then must see it. */
+  readonly put: (record: KeyRecord) => void | Promise<void>;
+  /** Makes every read fail from now on (connections refused, process killed, …). The result mends it. */
+  readonly breakStore?: () => Undo | Promise<Undo>;
+  /** Makes the backend take reads and answer none (process stopped, packets dropped). The result thaws it. */
+  readonly freeze?: () => Undo | Promise<Undo>;
+}
+
+/** Takes a fault back. Resolves when new reads work again. */
+export type Undo = () => void | Promise<void>;
+
+/** One sentence of the interface, as a test. */
+export interface KeyStoreCase {
+  readonly name: string;
+  /** What the harness must be able to do for this case. `run` fails when it cannot. */
+  readonly needs?: 'breakStore' | 'freeze';
+  /** @throws AssertionError when the store breaks the contract */
+  run(harness: KeyStoreHarness): Promise<void>;
+}
+
+/**
+ * What every `KeyStore` must do, for any test runner: each case takes a fresh, empty backend. A case may be
+ * left out only with a reason that your test names.
+ *
+ * @example
+ * for (const { name, run } of keyStoreContract) {
+ *   test(name, () => run(createMyHarness()));
+ * }
+ */
+export const keyStoreContract: readonly KeyStoreCase[] = [
+  {
+    name: 'finds a key by its public id, every field as it was stored',
+    async run({ store, put }) {
+      const record = sampleRecord('Aa0000000001', everyField);
+      await put(record);
+      await put(sampleRecord('Aa0000000002'));
+      assert.deepEqual(present(await store.findKey(record.kid)), record);
+    },
+  },
+  {
+    name: 'leaves out the fields that a record does not have',
+    async run({ store, put }) {
+      const record = sampleRecord('Aa0000000001');
+      await put(record);
+      assert.deepEqual(present(await store.findKey(record.kid)), record);
+    },
+  },
+  {
+    name: 'returns null, not undefined, when no such key exists',
+    async run({ store, put }) {
+      assert.equal(await store.findKey('Aa0000000001'), null, 'in an empty store');
+      await put(sampleRecord('Aa0000000001'));
+      assert.equal(await store.findKey('Aa0000000002'), null, 'beside another key');
+    },
+  },
+  {
+    name: 'takes the id as it is: no other case, no prefix, no padding, no pattern finds a key',
+    async run({ store, put }) {
+      await put(sampleRecord('AbcdefGH0001'));
+      const near = [
+        'abcdefgh0001',
+        'ABCDEFGH0001',
+        'AbcdefGH000',
+        'AbcdefGH00011',
+        ' AbcdefGH0001',
+        'AbcdefGH0001 ',
+      ];
+      for (const kid of [...near, 'AbcdefGH000_', 'Abcdef%', '*', '%', '']) {
+        assert.equal(await store.findKey(kid), null, JSON.stringify(kid));
+      }
+    },
+  },
+  {
+    name: 'returns null for an id that is made to do harm',
+    async run({ store, put }) {
+      await put(sampleRecord('Aa0000000001'));
+      for (const kid of hostileKids) assert.equal(await store.findKey(kid), null, JSON.stringify(kid));
+      assert.notEqual(await store.findKey('Aa0000000001'), null, 'the key is still there');
+    },
+  },
+  {
+    name: 'returns a revoked key as it is',
+    async run({ store, put }) {
+      const record = sampleRecord('Aa0000000001', { revokedAtMs: 1_700_000_000_123 });
+      await put(record);
+      assert.deepEqual(present(await store.findKey(record.kid)), record);
+    },
+  },
+  {
+    name: 'returns an expired key as it is',
+    async run({ store, put }) {
+      const record = sampleRecord('Aa0000000001', { expiresAtMs: 1 });
+      await put(record);
+      assert.deepEqual(present(await store.findKey(record.kid)), record);
+    },
+  },
+  {
+    name: 'shows a change to every read that begins after it',
+    async run({ store, put }) {
+      const record = sampleRecord('Aa0000000001');
+      await put(record);
+      for (let revokedAtMs = 1; revokedAtMs <= 20; revokedAtMs++) {
+        await store.findKey(record.kid);
+        await put({ ...record, revokedAtMs });
+        assert.equal((await store.findKey(record.kid))?.revokedAtMs, revokedAtMs);
+      }
+    },
+  },
+  {
+    name: 'does not change a record that it has returned when the key is changed',
+    async run({ store, put }) {
+      const original = sampleRecord('Aa0000000001', everyField);
+      await put(original);
+      const returned = present(await store.findKey(original.kid));
+      const before = structuredClone(returned);
+      await put({ ...original, team: 'other', models: [], labels: { a: 'changed' }, revokedAtMs: 5 });
+      await store.findKey(original.kid);
+      assert.deepEqual(returned, before);
+    },
+  },
+  {
+    name: 'keeps nothing that its callers can change: neither what was stored nor what was returned',
+    async run({ store, put }) {
+      const stored = structuredClone(sampleRecord('Aa0000000001', everyField));
+      const expected = structuredClone(stored);
+      await put(stored);
+      vandalise(stored);
+      assert.deepEqual(
+        present(await store.findKey(expected.kid)),
+        expected,
+        'after changing what was stored',
+      );
+      vandalise(present(await store.findKey(expected.kid)));
+      assert.deepEqual(
+        present(await store.findKey(expected.kid)),
+        expected,
+        'after changing what was returned',
+      );
+    },
+  },
+  {
+    name: 'answers concurrent reads each with its own record',
+    async run({ store, put }) {
+      const kids = Array.from({ length: 40 }, (_, index) => `Concurrent${String(index).padStart(2, '0')}`);
+      for (const kid of kids.filter(isEven)) await put(sampleRecord(kid, { team: `team of ${kid}` }));
+      const asked = Array.from({ length: 10 }, () => kids).flat();
+      const answers = await Promise.all(asked.map((kid) => store.findKey(kid)));
+      answers.forEach((answer, index) => {
+        const kid = asked[index] as string;
+        const team = isEven(kid) ? `team of ${kid}` : undefined;
+        assert.equal(answer?.team, team, `answer ${index}, to ${kid}`);
+        assert.equal(answer?.kid, team && kid, `answer ${index}, to ${kid}`);
+      });
+    },
+  },
+  {
+    name: 'answers reads that run beside a change with the record before it or after it, never a mixture',
+    async run({ store, put }) {
+      const record = sampleRecord('Aa0000000001');
+      const versions = Array.from({ length: 20 }, (_, index) => ({
+        ...record,
+        team: `team ${index}`,
+        last4: String(index).padStart(4, '0'),
+        labels: { version: String(index) },
+      }));
+      await put(versions[0] as KeyRecord);
+      const reads: Promise<KeyRecord | null>[] = [];
+      for (const version of versions) {
+        reads.push(store.findKey(record.kid));
+        const writing = put(version);
+        reads.push(store.findKey(record.kid));
+        await writing;
+      }
+      for (const found of await Promise.all(reads)) {
+        const read = present(found);
+        assert.deepEqual(read, versions[Number(read.labels?.version)]);
+      }
+    },
+  },
+  {
+    name: 'throws while the store cannot tell, for keys that exist and for keys that do not, and recovers',
+    needs: 'breakStore',
+    async run(harness) {
+      const { store, put } = harness;
+      await put(sampleRecord('Aa0000000001'));
+      await put(sampleRecord('Aa0000000002'));
+      await store.findKey('Aa0000000001');
+      const mend = await capability(harness, 'breakStore')();
+      for (const kid of ['Aa0000000001', 'Aa0000000002', 'Zz0000000009']) {
+        await assert.rejects(async () => store.findKey(kid), Error, `read of ${kid}`);
+      }
+      await mend();
+      assert.equal((await store.findKey('Aa0000000002'))?.kid, 'Aa0000000002');
+      assert.equal(await store.findKey('Zz0000000009'), null);
+    },
+  },
+  {
+    name: 'throws for each of many concurrent reads that fail',
+    needs: 'breakStore',
+    async run(harness) {
+      const { store, put } = harness;
+      await put(sampleRecord('Aa0000000001'));
+      const mend = await capability(harness, 'breakStore')();
+      const kids = Array.from({ length: 50 }, (_, index) => (index % 2 ? 'Aa0000000001' : 'Zz0000000009'));
+      const ends = await Promise.allSettled(kids.map(async (kid) => store.findKey(kid)));
+      assert.deepEqual([...new Set(ends.map((end) => end.status))], ['rejected']);
+      await mend();
+    },
+  },
+  {
+    name: 'says nothing false about a key while the backend is frozen, and ends every read once it thaws',
+    needs: 'freeze',
+    async run(harness) {
+      const { store, put } = harness;
+      await put(sampleRecord('Aa0000000001'));
+      const thaw = await capability(harness, 'freeze')();
+      const reads = Array.from({ length: 20 }, async () => store.findKey('Aa0000000001'));
+      const ends = Promise.allSettled(reads);
+      await turns(20);
+      await thaw();
+      for (const end of await within(30_000, ends)) {
+        if (end.status === 'fulfilled')
+          assert.equal(end.value?.kid, 'Aa0000000001', 'a frozen backend is no null');
+      }
+      assert.equal((await store.findKey('Aa0000000001'))?.kid, 'Aa0000000001');
+      assert.equal(await store.findKey('Zz0000000009'), null);
+    },
+  },
+];
+
+function present(record: KeyRecord | null): KeyRecord {
+  assert.ok(record, 'the key exists and must be found');
+  return record;
+}
+
+function isEven(kid: string): boolean {
+  return Number(kid.slice(-1)) % 2 === 0;
+}
+
+function capability(harness: KeyStoreHarness, name: 'breakStore' | 'freeze'): () => Undo | Promise<Undo> {
+  const method = harness[name];
+  assert.ok(method, `the harness has no ${name}(): give it one, or leave the case out with the reason`);
+  return method;
+}
+
+async function turns(count: number): Promise<void> {
+  for (let index = 0; index < count; index++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new assert.AssertionError({ message: `not ended after ${ms} ms` })), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

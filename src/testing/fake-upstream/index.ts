@@ -1,0 +1,40 @@
+export type {
+  BrokenHeadFault,
+  ConnectionFault,
+  CutFault,
+  DelayFault,
+  EncodedFault,
+  ExtraResponseFault,
+  Fault,
+  GiantLineFault,
+  HugeHeadersFault,
+  HugeJsonFault,
+  InformationalFault,
+  MalformedChunkFault,
+  RedirectFault,
+  SlowBodyFault,
+  SplitFault,
+  SseFormatFault,
+  StallFault,
+  StatusFault,
+  StreamErrorFault,
+  TinyLinesFault,
+  TruncatedJsonFault,
+  UsageFault,
+  WrongContentLengthFault,
+} from './faults.ts';
+export type { CutHow } from './frame.ts';
+export { createFakeUpstream } from './server.ts';
+export { countPromptTokens, countTokens } from './tokens.ts';
+export type {
+  FailOptions,
+  FakeUpstream,
+  FakeUpstreamOptions,
+  FaultSelector,
+  RecordedRequest,
+  ScriptedReply,
+  ScriptedToolCall,
+  TallyEntry,
+  TokenUsage,
+  UpstreamFamily,
+} from './types.ts';

@@ -1,0 +1,3 @@
+export { type KeyStoreCase, type KeyStoreHarness, keyStoreContract } from './contracts/key-store.ts';
+export * from './fake-upstream/index.ts';
+export { createVirtualRuntime, type VirtualRuntime, type VirtualRuntimeOptions } from './virtual-runtime.ts';

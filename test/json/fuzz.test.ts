@@ -1,0 +1,278 @@
+import { Buffer, isUtf8 } from 'node:buffer';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createJsonObserver } from '../../src/json/observer.ts';
+import { JsonScanError, readMember, scanJsonObject } from '../../src/json/scan.ts';
+import { setMembers, spliceJson } from '../../src/json/splice.ts';
+
+/** Refusals of documents that `JSON.parse` accepts. */
+const EXTRA_RULES = new Set([
+  'not_an_object',
+  'too_deep',
+  'duplicate_key',
+  'forbidden_key',
+  'lone_surrogate',
+]);
+
+const BOUNDS = { numRuns: 500 } as const;
+
+const space = fc.constantFrom('', '', '', ' ', '\n', '\t\r ');
+
+const string = fc
+  .array(
+    fc.oneof(
+      fc.string({ maxLength: 12 }).map((text) => JSON.stringify(text).slice(1, -1)),
+      fc.string({ unit: 'grapheme', maxLength: 2 }).map((text) => JSON.stringify(text).slice(1, -1)),
+      fc.constantFrom(
+        '\\n',
+        '\\"',
+        '\\\\',
+        '\\/',
+        '\\u0041',
+        '\\ud83d\\ude00',
+        'é',
+        '😀',
+        'plain text of some length',
+      ),
+    ),
+    { maxLength: 5 },
+  )
+  .map((parts) => `"${parts.join('').replaceAll('\\u0000', '')}"`);
+
+const number = fc.oneof(
+  fc.constantFrom('0', '-0', '1', '10', '1.5', '-1e400', '1E+2', '9007199254740993', '0.1e-7'),
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map(String),
+);
+
+/** JSON text with every freedom the grammar has: white space, escapes, forms of numbers. */
+const { object } = fc.letrec<{ value: string; object: string; array: string }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 3 },
+    fc.constantFrom('true', 'false', 'null'),
+    number,
+    string,
+    tie('array'),
+    tie('object'),
+  ),
+  array: fc
+    .tuple(space, fc.array(fc.tuple(space, tie('value'), space), { maxLength: 3 }))
+    .map(
+      ([empty, items]) => `[${items.length === 0 ? empty : items.map((item) => item.join('')).join(',')}]`,
+    ),
+  object: fc
+    .tuple(space, fc.array(fc.tuple(space, string, space, space, tie('value'), space), { maxLength: 6 }))
+    .map(([empty, members]) => {
+      const kept = new Map(members.map((member) => [JSON.parse(member[1]) as string, member]));
+      if (kept.size === 0) return `{${empty}}`;
+      return `{${[...kept.values()].map(([a, key, b, c, value, d]) => `${a}${key}${b}:${c}${value}${d}`).join(',')}}`;
+    }),
+}));
+
+/** Somewhere in a document, as a share of its length. */
+const place = fc.noBias(fc.integer({ min: 0, max: 9_999 })).map((number) => number / 10_000);
+
+/** A few bytes changed, taken out or put in, most of them ones that mean something in JSON. */
+const mutation = fc.record({
+  at: place,
+  take: fc.integer({ min: 0, max: 2 }),
+  put: fc.oneof(
+    fc.constantFrom(
+      '"',
+      '\\',
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '-',
+      '.',
+      '\\u',
+      '\\ud800',
+      '\\u0000',
+      '\u0000',
+      '\ufeff',
+    ),
+    fc.constantFrom('"__proto__":1,', '"constructor":{"prototype":1},', '"a":1,', '\\u0061', 'é'),
+    fc.constantFrom('', '', ' ', '\n', '0', '1', '7', 'e', 'a', 'E+1'),
+  ),
+  byte: fc.option(fc.integer({ min: 0, max: 255 }), { freq: 1 }),
+});
+
+function mutate(
+  text: string,
+  mutations: { at: number; take: number; put: string; byte: number | null }[],
+): Buffer {
+  let body: Buffer = Buffer.from(text);
+  for (const { at, take, put, byte } of mutations) {
+    const start = Math.floor(at * body.length);
+    const middle = byte === null ? Buffer.from(put) : Buffer.from([byte]);
+    body = Buffer.concat([body.subarray(0, start), middle, body.subarray(start + take)]);
+  }
+  return body;
+}
+
+function tryScan(body: Uint8Array): { code: string } | { index: ReturnType<typeof scanJsonObject> } {
+  try {
+    return { index: scanJsonObject(body) };
+  } catch (error) {
+    if (!(error instanceof JsonScanError)) throw error;
+    expect(error.offset).toBeGreaterThanOrEqual(0);
+    expect(error.offset).toBeLessThanOrEqual(body.length);
+    return { code: error.code };
+  }
+}
+
+/** Exact bytes in, or an exception. */
+const parse = (body: Uint8Array): unknown =>
+  JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body));
+
+function isParsable(body: Uint8Array): boolean {
+  try {
+    parse(body);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('scanJsonObject and JSON.parse', () => {
+  it('agree on what is in a valid document', () => {
+    fc.assert(
+      fc.property(object, (text) => {
+        const body = Buffer.from(text);
+        const expected = parse(body) as Record<string, unknown>;
+        const scanned = tryScan(body);
+        if ('code' in scanned) {
+          // The generator avoids the other rules.
+          expect(['forbidden_key', 'lone_surrogate']).toContain(scanned.code);
+          return;
+        }
+        const { index } = scanned;
+        expect(new Set(index.keys())).toEqual(new Set(Object.keys(expected)));
+        for (const key of index.keys()) expect(readMember(body, index, key)).toEqual(expected[key]);
+      }),
+      BOUNDS,
+    );
+  });
+
+  it('agree on which documents are valid, but for the rules that the scan has besides', () => {
+    let accepted = 0;
+    const codes = new Set<string>();
+    fc.assert(
+      fc.property(object, fc.array(mutation, { minLength: 1, maxLength: 2 }), (text, mutations) => {
+        const body = mutate(text, mutations);
+        const scanned = tryScan(body);
+        if ('index' in scanned) {
+          accepted++;
+          expect(isParsable(body.subarray(scanned.index.bodyStart))).toBe(true);
+          return;
+        }
+        codes.add(scanned.code);
+        if (scanned.code === 'not_utf8') expect(isUtf8(body)).toBe(false);
+        else if (isParsable(body) && !EXTRA_RULES.has(scanned.code)) {
+          expect(scanned.code).toBe('malformed_json');
+          expect(body.toString()).toContain('\\u0000');
+        }
+      }),
+      { numRuns: 5000 },
+    );
+    // A fuzz that meets one side only would prove nothing.
+    expect(accepted).toBeGreaterThan(100);
+    expect([...codes]).toEqual(
+      expect.arrayContaining(['malformed_json', 'not_utf8', 'lone_surrogate', 'forbidden_key']),
+    );
+  });
+
+  it('refuses or accepts any bytes at all without another kind of error', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (noise) => {
+        tryScan(noise);
+        tryScan(Buffer.concat([Buffer.from('{"a":'), noise, Buffer.from('}')]));
+      }),
+      BOUNDS,
+    );
+  });
+});
+
+describe('spliceJson and JSON.parse', () => {
+  it('agree on a document with members set', () => {
+    const values = fc.dictionary(fc.oneof(fc.constantFrom('model', 'stream'), fc.string()), fc.jsonValue(), {
+      maxKeys: 4,
+    });
+    fc.assert(
+      fc.property(object, values, fc.nat(), (text, added, pick) => {
+        const body = Buffer.from(text);
+        const scanned = tryScan(body);
+        if ('code' in scanned || Object.hasOwn(added, '__proto__')) return;
+        const { index } = scanned;
+        const keys = index.keys();
+        const present = keys[pick % Math.max(1, keys.length)];
+        const set = present === undefined ? added : { ...added, [present]: 'replaced' };
+        const result = spliceJson(body, setMembers(index, set));
+        const expected = { ...(parse(body) as object), ...(JSON.parse(JSON.stringify(set)) as object) };
+        expect(parse(result)).toEqual(expected);
+      }),
+      BOUNDS,
+    );
+  });
+});
+
+describe('createJsonObserver and JSON.parse', () => {
+  const pieces = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 20 });
+
+  function observe(body: Uint8Array, sizes: number[], capture: string[]) {
+    const observer = createJsonObserver({ capture });
+    let start = 0;
+    for (let round = 0; start < body.length; round++) {
+      const end = start + sizes[round % sizes.length]!;
+      observer.feed(body.subarray(start, end));
+      start = end;
+    }
+    return observer;
+  }
+
+  it('agree on what is in a valid document, cut anywhere', () => {
+    fc.assert(
+      fc.property(object, pieces, (text, sizes) => {
+        const expected = new Map(Object.entries(JSON.parse(text) as Record<string, unknown>));
+        const observer = observe(Buffer.from(text), sizes, [...expected.keys(), 'absent']);
+        expect([observer.complete, observer.failed]).toEqual([true, false]);
+        for (const [key, value] of expected) expect(observer.value(key)).toEqual(value);
+        expect(observer.value('absent')).toBe(expected.get('absent'));
+      }),
+      BOUNDS,
+    );
+  });
+
+  it('never takes a valid document for a failed one, nor its start for a whole one', () => {
+    fc.assert(
+      fc.property(object, pieces, place, (text, sizes, at) => {
+        const body = Buffer.from(text);
+        const start = observe(body.subarray(0, Math.floor(at * body.length)), sizes, ['a']);
+        expect([start.complete, start.failed]).toEqual([false, false]);
+      }),
+      BOUNDS,
+    );
+  });
+
+  it('gives the same answers about mutated documents, however they are cut', () => {
+    fc.assert(
+      fc.property(
+        object,
+        fc.array(mutation, { minLength: 1, maxLength: 2 }),
+        pieces,
+        (text, mutations, sizes) => {
+          const body = mutate(text, mutations);
+          const keys = ['', 'a', 'A', 'plain text of some length'];
+          const one = observe(body, [body.length + 1], keys);
+          const other = observe(body, sizes, keys);
+          expect([other.complete, other.failed]).toEqual([one.complete, one.failed]);
+          for (const key of keys) expect(other.value(key)).toEqual(one.value(key));
+          if (isParsable(body)) expect(one.complete).toBe(true);
+        },
+      ),
+      BOUNDS,
+    );
+  });
+});
