@@ -21,6 +21,7 @@ export {
   isGatewayError,
   toGatewayError,
 } from './errors.ts';
+export type { Explanation } from './explain.ts';
 export { createGateway, type Gateway, type GatewayOptions, type PipelineParts } from './gateway.ts';
 export { type CreatedKey, createKey, keyPattern, type ParsedKey, parseKey } from './keys/key-format.ts';
 export { createPepperRing, hashSecret, type PepperRing, type PepperRingOptions } from './keys/key-hash.ts';
@@ -32,7 +33,6 @@ export { createPipeline, type OpenPipeline, type Pipeline, type Stage } from './
 export type { Principal } from './principal.ts';
 export type { Provider, ProviderFailure } from './providers/provider.ts';
 export { toReply } from './reply.ts';
-export type { Explanation } from './routing/explain.ts';
 export type { Candidate, Plan } from './routing/plan.ts';
 export { createRuntime, type Runtime } from './runtime.ts';
 export { attribute } from './stages/attribute.ts';

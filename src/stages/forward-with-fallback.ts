@@ -101,8 +101,15 @@ function allCooling(candidates: readonly Candidate[], upstream: Upstream): Gatew
 function pause(waitMs: number, runtime: Runtime, signal: AbortSignal): Promise<void> | undefined {
   if (waitMs === 0) return undefined;
   return new Promise((resolve, reject) => {
-    const cancel = runtime.schedule(waitMs, resolve);
-    signal.addEventListener('abort', () => (cancel(), reject(signal.reason)), { once: true });
+    const onAbort = () => {
+      cancel();
+      reject(signal.reason);
+    };
+    const cancel = runtime.schedule(waitMs, () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    signal.addEventListener('abort', onAbort, { once: true });
   });
 }
 

@@ -60,7 +60,7 @@ function readJsonCall(endpoint: Endpoint, bytes: Uint8Array, query: string, maxD
     return {
       endpoint,
       model,
-      stream: endpoint.streams ?? readFlag(bytes, members, 'stream'),
+      stream: endpoint.streams ?? readFlag(members, 'stream'),
       body: bytes,
       members,
       modelSpan: undefined,
@@ -140,7 +140,7 @@ function readBatchModels(bytes: Uint8Array, members: JsonObjectIndex): readonly 
   return [...new Set(models as string[])];
 }
 
-function readFlag(bytes: Uint8Array, members: JsonObjectIndex, name: string): boolean {
+function readFlag(members: JsonObjectIndex, name: string): boolean {
   const member = members.get(name);
   if (!member || member.kind === 'false' || member.kind === 'null') return false;
   if (member.kind === 'true') return true;

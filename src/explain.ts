@@ -1,21 +1,21 @@
-import type { Snapshot } from '../config/snapshot.ts';
-import type { Arrival } from '../context.ts';
-import { matchEndpoint } from '../dialects/endpoints.ts';
-import { type GatewayErrorCode, toGatewayError } from '../errors.ts';
-import type { KeyResolver } from '../keys/resolver.ts';
-import type { Ledger, ScopeState } from '../limits/ledger.ts';
-import type { GatewayRequest } from '../message.ts';
-import { createPipeline } from '../pipeline.ts';
-import type { Principal } from '../principal.ts';
-import { toReply } from '../reply.ts';
-import type { Runtime } from '../runtime.ts';
-import { authorizeModel } from '../stages/authorize-model.ts';
-import { limitsFor } from '../stages/rate-limit.ts';
-import { readCall } from '../stages/read-call.ts';
-import { resolveKey } from '../stages/resolve-key.ts';
-import { createDraft } from '../telemetry/record.ts';
-import type { Upstream } from '../upstream/upstream.ts';
-import { makePlan } from './plan.ts';
+import type { Snapshot } from './config/snapshot.ts';
+import type { Arrival } from './context.ts';
+import { matchEndpoint } from './dialects/endpoints.ts';
+import { type GatewayErrorCode, toGatewayError } from './errors.ts';
+import type { KeyResolver } from './keys/resolver.ts';
+import type { Ledger, ScopeState } from './limits/ledger.ts';
+import type { GatewayRequest } from './message.ts';
+import { createPipeline } from './pipeline.ts';
+import type { Principal } from './principal.ts';
+import { toReply } from './reply.ts';
+import { makePlan } from './routing/plan.ts';
+import type { Runtime } from './runtime.ts';
+import { authorizeModel } from './stages/authorize-model.ts';
+import { limitsFor } from './stages/rate-limit.ts';
+import { readCall } from './stages/read-call.ts';
+import { resolveKey } from './stages/resolve-key.ts';
+import { createDraft } from './telemetry/record.ts';
+import type { Upstream } from './upstream/upstream.ts';
 
 /** What would become of a request. What the request does not reach is absent. */
 export interface Explanation {
