@@ -29,7 +29,7 @@ export { createNoPepperRing } from './keys/no-pepper.ts';
 export { createKeyResolver, type KeyResolver, type KeyResolverOptions } from './keys/resolver.ts';
 export type { Ledger, LedgerScope, LimitUnit, ReserveResult, ScopeState } from './limits/ledger.ts';
 export type { GatewayReply, GatewayRequest, HeaderMap, Outcome, ReplyBody, Usage } from './message.ts';
-export { createPipeline, type OpenPipeline, type Pipeline, type Stage } from './pipeline.ts';
+export { createPipeline, nothing, type OpenPipeline, type Pipeline, type Stage } from './pipeline.ts';
 export type { Principal } from './principal.ts';
 export type { Provider, ProviderFailure } from './providers/provider.ts';
 export { toReply } from './reply.ts';

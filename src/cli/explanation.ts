@@ -1,4 +1,4 @@
-import type { Explanation } from '../routing/explain.ts';
+import type { Explanation } from '../explain.ts';
 import type { Style } from './style.ts';
 
 /** An explanation for people. */

@@ -41,7 +41,7 @@ export interface Endpoint {
   /**
    * Path below the provider's base URL, starting with `/`, without query; `{model}` stands where the upstream's
    * model name goes. OpenAI: below `…/v1` (`/chat/completions`); Anthropic and Gemini: with their version
-   * (`v1` or `v1beta`; Vertex's longer spellings come out as `/v1beta/models/{model}:verb` too).
+   * (`v1` or `v1beta`; Vertex's longer spellings come out in this form too, `v1beta1` as `v1beta`).
    */
   readonly upstreamPath: string;
   /** Everything before the recognised tail: the mount prefix as the caller sees it, `''` or `/…` without trailing slash. */

@@ -41,7 +41,6 @@ export class MemberCapture {
 
   /** `end` is after the closing quote. */
   endKey(chunk: Uint8Array, end: number, isEscaped: boolean): void {
-    this.#current = -1;
     if (!this.#isRecording) return;
     if (this.#recorder === undefined && !isEscaped && this.#isAscii) {
       // Nearly every key is in one piece and spelt plainly: that one needs no string.

@@ -2,7 +2,7 @@ import type { JsonObjectIndex } from './object-index.ts';
 import { JsonScanError, quoteExcerpt } from './scan-error.ts';
 import { decodeUtf8 } from './text.ts';
 
-const PLAIN_DIGITS = /^(?:0|[1-9][0-9]{0,15})$/;
+const PLAIN_DIGITS = /^(?:0|[1-9][0-9]*)$/;
 
 /**
  * The text of a member's value as it was sent, or `undefined` when there is no such member. It tells apart what

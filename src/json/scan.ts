@@ -27,13 +27,13 @@ const CONSTRUCTOR_OBJECT = 2;
  * Checks a JSON document in one pass over its bytes and tells where the members of its root object stand, so that
  * members can be read and replaced without parsing or writing the document again.
  *
- * The grammar is RFC 8259 without extensions: whatever is accepted here, `JSON.parse` accepts. Refused besides, since
+ * The grammar is RFC 8259 without extensions: what is accepted here, `JSON.parse` accepts too. Refused besides, since
  * two readers of such a document may not see the same thing: duplicate keys in the root object, keys that reach a
- * prototype, lone surrogate escapes and the NUL character. A leading UTF-8 byte order mark is allowed. The work is
- * linear in the size of the body, memory is `maxDepth` bytes and one entry for each member of the root object, and
- * nothing recurses.
+ * prototype, lone surrogate escapes and the NUL character. A leading UTF-8 byte order mark, which `JSON.parse` refuses,
+ * is allowed. The work is linear in the size of the body, memory is `maxDepth` bytes and one entry for each member of
+ * the root object, and nothing recurses.
  *
- * @param body the whole document; it is not changed and not kept.
+ * @param body the whole document. It is not changed here, and must not be while the index is in use.
  * @throws JsonScanError with every code but `bad_number`, and the offset of the byte at fault.
  * @throws TypeError when a bound is not a positive safe integer.
  * @example
@@ -62,8 +62,7 @@ export function scanJsonObject(body: Uint8Array, options: JsonScanOptions = {}):
     // One element a round. The root is an element without a key; it is the only one at depth 0.
     let keyClass = ORDINARY_KEY;
     if (depth > 0 && container !== ARRAY) {
-      if (position >= length || body[position] !== 0x22)
-        throw malformed(body, position, 'a key in double quotes');
+      if (position >= length || body[position] !== 0x22) throw malformed(body, position, 'a key in quotes');
       const end = scanString(body, view, position + 1);
       const escaped = end < 0;
       const keyEnd = escaped ? ~end : end;
@@ -73,10 +72,8 @@ export function scanJsonObject(body: Uint8Array, options: JsonScanOptions = {}):
       if (keyClass === PROTOTYPE_KEY && container === CONSTRUCTOR_OBJECT) {
         throw forbiddenKey(position, 'constructor.prototype');
       }
-      if (depth === 1) {
-        if (!members.addKey(position + 1, keyEnd, escaped)) {
-          throw duplicateKey(position, decodeKey(body, position + 1, keyEnd));
-        }
+      if (depth === 1 && !members.addKey(position + 1, keyEnd, escaped)) {
+        throw duplicateKey(position, decodeKey(body, position + 1, keyEnd));
       }
       position = keyEnd + 1;
       if (position < length && body[position]! <= 0x20) position = skipWhitespace(body, position);

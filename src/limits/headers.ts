@@ -9,7 +9,7 @@ export function limitHeaders(
   family: DialectFamily,
   applied: readonly { readonly scope: LedgerScope }[],
   states: readonly ScopeState[],
-  warnings: readonly string[],
+  warnings: readonly string[] | undefined,
 ): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const unit of ['requests', 'tokens'] as const) {
@@ -28,7 +28,7 @@ export function limitHeaders(
       headers[`x-ratelimit-remaining-${unit}`] = remaining;
     }
   }
-  if (warnings.length > 0)
+  if (warnings)
     headers['x-headgate-warning'] = warnings
       .join('; ')
       .replace(/[^\x20-\x7e]/g, '?')
@@ -42,7 +42,8 @@ function tightestOf(
   states: readonly ScopeState[],
 ): ScopeState | undefined {
   let tightest: ScopeState | undefined;
-  for (const [index, { scope }] of applied.entries()) {
+  for (let index = 0; index < applied.length; index++) {
+    const { scope } = applied[index] as { readonly scope: LedgerScope };
     const state = states[index];
     if (!state || scope.unit !== unit || scope.mode !== 'block') continue;
     if (!tightest || state.amount - state.used - state.held < tightest.amount - tightest.used - tightest.held)

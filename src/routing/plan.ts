@@ -1,5 +1,6 @@
 import type { Call } from '../call.ts';
 import type { Credential, Model, Snapshot, Target } from '../config/snapshot.ts';
+import type { DialectFamily } from '../dialects/dialect.ts';
 import { GatewayError } from '../errors.ts';
 
 /** One target with one of its credentials: what a single attempt is made at. */
@@ -22,6 +23,18 @@ export interface Plan {
  * @throws GatewayError `unsupported_request` when no target speaks the caller's dialect, naming both.
  */
 export function makePlan(call: Call, model: Model | undefined, snapshot: Snapshot): Plan {
+  const { family } = call.endpoint;
+  const known = model && plans.get(model)?.[family];
+  if (known) return known;
+  const plan = computePlan(call, model, snapshot);
+  if (model) plans.set(model, { ...plans.get(model), [family]: plan });
+  return plan;
+}
+
+// a plan depends on the model's entry and the caller's dialect alone, so each snapshot computes it once
+const plans = new WeakMap<Model, Partial<Record<DialectFamily, Plan>>>();
+
+function computePlan(call: Call, model: Model | undefined, snapshot: Snapshot): Plan {
   const { family, operation } = call.endpoint;
   const targets = model
     ? model.targets.filter((target) => target.provider.provider.family === family)

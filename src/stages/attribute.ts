@@ -2,7 +2,7 @@ import type { Arrival } from '../context.ts';
 import { type GatewayError, toGatewayError } from '../errors.ts';
 import { costOf } from '../limits/price.ts';
 import type { GatewayReply, Outcome } from '../message.ts';
-import type { Stage } from '../pipeline.ts';
+import { nothing, type Stage } from '../pipeline.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
 import type { UsageSink } from '../telemetry/sink.ts';
 import { startSpan } from '../telemetry/span.ts';
@@ -29,7 +29,7 @@ export function attribute(options: { readonly sink: UsageSink }): Stage<Arrival,
       };
       let reply: GatewayReply;
       try {
-        reply = await span.run(() => next({}));
+        reply = await span.run(() => next(nothing));
       } catch (thrown) {
         const error = toGatewayError(thrown);
         finish(error.status, { kind: kindOf(error, arrival), errorCode: error.code, replyBytes: 0 });
@@ -53,24 +53,21 @@ function toRecord(
   status: number,
   outcome: Outcome,
 ): RequestRecord {
-  const { warnings, ...draft } = record;
   const price = record.model === undefined ? undefined : snapshot.findModel(record.model)?.price;
-  return {
-    stream: false,
-    requestBytes: 0,
-    ...draft,
-    id,
-    startedAtMs,
-    durationMs: runtime.monotonicMs() - arrivedAtMs,
-    operation: endpoint.operation,
-    dialect: endpoint.dialect,
-    snapshot: snapshot.id,
-    status,
-    outcome: outcome.kind,
-    replyBytes: outcome.replyBytes,
-    costNanoUsd: outcome.usage && price ? costOf(outcome.usage, price) : null,
-    ...(outcome.errorCode !== undefined && { errorCode: outcome.errorCode }),
-    ...(outcome.usage && { usage: outcome.usage }),
-    ...(warnings.length > 0 && { warnings }),
-  };
+  // the draft becomes the record: nobody writes to it any more
+  record.id = id;
+  record.startedAtMs = startedAtMs;
+  record.durationMs = runtime.monotonicMs() - arrivedAtMs;
+  record.operation = endpoint.operation;
+  record.dialect = endpoint.dialect;
+  record.snapshot = snapshot.id;
+  record.stream ??= false;
+  record.requestBytes ??= 0;
+  record.status = status;
+  record.outcome = outcome.kind;
+  record.replyBytes = outcome.replyBytes;
+  record.costNanoUsd = outcome.usage && price ? costOf(outcome.usage, price) : null;
+  if (outcome.errorCode !== undefined) record.errorCode = outcome.errorCode;
+  if (outcome.usage) record.usage = outcome.usage;
+  return record as RequestRecord;
 }

@@ -3,7 +3,7 @@ import type { Arrival, Identified, Received } from '../context.ts';
 import { renderModel, renderModelsList } from '../dialects/models-list.ts';
 import { GatewayError } from '../errors.ts';
 import type { GatewayReply } from '../message.ts';
-import type { Stage } from '../pipeline.ts';
+import { nothing, type Stage } from '../pipeline.ts';
 import { toReply } from '../reply.ts';
 import { mayUse } from './authorize-model.ts';
 
@@ -31,7 +31,7 @@ export function listModels(): Stage<Arrival & Identified & Received, object> {
         };
         return jsonReply(renderModel(endpoint.family, listed), endpoint.family, id);
       }
-      return next({});
+      return next(nothing);
     },
   };
 }

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Arrival, Identified, Received } from '../context.ts';
 import { GatewayError } from '../errors.ts';
 import type { GatewayReply } from '../message.ts';
-import type { Stage } from '../pipeline.ts';
+import { nothing, type Stage } from '../pipeline.ts';
 import { toReply } from '../reply.ts';
 import type { Runtime } from '../runtime.ts';
 
@@ -36,7 +36,7 @@ export function replayIdempotent(options: {
     async run({ request, principal, call, snapshot, record, id }, next) {
       const given = request.headers['idempotency-key'];
       const { maxEntries, maxReplyBytes, ttlMs } = snapshot.config.idempotency;
-      if (given === undefined || maxEntries === 0) return next({});
+      if (given === undefined || maxEntries === 0) return next(nothing);
       if (typeof given !== 'string' || given.length === 0 || given.length > 255) {
         throw new GatewayError(
           'malformed_request',
@@ -69,7 +69,7 @@ export function replayIdempotent(options: {
       }
       running.set(key, bodyDigest);
       try {
-        const reply = await next({});
+        const reply = await next(nothing);
         const isKept =
           reply.status < 300 && reply.body instanceof Uint8Array && reply.body.length <= maxReplyBytes;
         if (isKept) {

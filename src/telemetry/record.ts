@@ -57,12 +57,9 @@ export interface RequestRecord {
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /** A record while its request runs. Stages write what they decide; only `attribute` reads it. */
-export type RecordDraft = Mutable<Partial<Omit<RequestRecord, 'attempts' | 'warnings'>>> & {
-  readonly attempts: AttemptRecord[];
-  readonly warnings: string[];
-};
+export type RecordDraft = Mutable<Partial<Omit<RequestRecord, 'attempts'>>> & { readonly attempts: AttemptRecord[] };
 
 /** An empty draft. */
 export function createDraft(): RecordDraft {
-  return { attempts: [], warnings: [] };
+  return { attempts: [] };
 }

@@ -101,11 +101,12 @@ export function createEventInspector(options: EventInspectorOptions): Inspector 
       } else if (!endsEvent) {
         feed('\n\n');
       }
+      if (reader.error) {
+        return { rest, error: new GatewayError('upstream_error', 'The provider reported an error in the stream.') };
+      }
       const error = reader.whole
         ? undefined
-        : reader.error
-          ? new GatewayError('upstream_error', 'The provider reported an error in the stream.')
-          : new GatewayError('stream_incomplete', 'The provider ended the stream before it was complete.');
+        : new GatewayError('stream_incomplete', 'The provider ended the stream before it was complete.');
       return { rest, error };
     },
     usage(): Usage | undefined {

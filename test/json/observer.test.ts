@@ -153,7 +153,9 @@ describe('createJsonObserver', () => {
     '\ufeff\ufeff{}',
   ])('fails on %j, for good', (text) => {
     for (const size of [1, 3, 100]) {
-      const observer = observe([...cut(text, size), '{"usage":1}']);
+      const observer = observe(cut(text, size));
+      expect([observer.complete, observer.failed]).toEqual([false, true]);
+      observer.feed(Buffer.from('{"usage":1}'));
       expect([observer.complete, observer.failed]).toEqual([false, true]);
       expect(observer.value('usage')).toBeUndefined();
     }
@@ -169,6 +171,14 @@ describe('createJsonObserver', () => {
       expect(observer.value('usage')).toEqual({ total: 30 });
       expect(observer.value('id')).toBe('i');
       expect(observe(cut(text, size), { maxCaptureBytes: usage.length - 1 }).value('usage')).toBeUndefined();
+    }
+  });
+
+  it('knows a key by its longest spelling', () => {
+    const usage = [...'usage'].map((unit) => `\\u00${unit.charCodeAt(0).toString(16)}`).join('');
+    for (const size of [1, 5, 100]) {
+      const observer = observe(cut(`{"${usage}":1,"${usage}\\u0000":2}`, size), { capture: ['usage'] });
+      expect(observer.value('usage')).toBe(1);
     }
   });
 

@@ -13,6 +13,10 @@ function refusal(body: string | Uint8Array, options?: JsonScanOptions): JsonScan
   throw new Error('the document was accepted');
 }
 
+/** Every character as `\uXXXX`. */
+const escapeAll = (text: string) =>
+  [...text].map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+
 const scan = (text: string, options?: JsonScanOptions) => scanJsonObject(Buffer.from(text), options);
 
 describe('scanJsonObject', () => {
@@ -50,6 +54,7 @@ describe('scanJsonObject', () => {
     expect(plain.has('Ã©')).toBe(false);
     expect(plain.has('é')).toBe(true);
     expect(plain.has('model')).toBe(false);
+    expect(scan('{"a\\\\":1,"a\\"":2,"a\\n":3}').keys()).toEqual(['a\\', 'a"', 'a\n']);
     expect(plain.get('hasOwnProperty')).toBeUndefined();
 
     const members = Array.from({ length: 500 }, (_, number) => `"key${number}":${number}`);
@@ -75,15 +80,6 @@ describe('scanJsonObject', () => {
     }
   });
 
-  it('tolerates one leading byte order mark and reports its length', () => {
-    const index = scan('\ufeff {"a":1}');
-    expect(index.bodyStart).toBe(3);
-    expect(index.objectStart).toBe(4);
-    expect(refusal('\ufeff\ufeff{"a":1}').code).toBe('malformed_json');
-    expect(refusal('{"a":1}\ufeff').code).toBe('malformed_json');
-    expect(refusal('\ufeff').code).toBe('malformed_json');
-  });
-
   it('works on any view of bytes, wherever it starts in its buffer', () => {
     const text = Buffer.from('{"model":"a long enough string to be read a word at a time \\" é","n":[1]}');
     for (let shift = 0; shift < 9; shift++) {
@@ -92,95 +88,6 @@ describe('scanJsonObject', () => {
       const body = around.subarray(shift, shift + text.length);
       expect(scanJsonObject(body).keys()).toEqual(['model', 'n']);
     }
-  });
-
-  it.each([
-    ['', 0],
-    ['   ', 3],
-    ['{', 1],
-    ['{"a"', 4],
-    ['{"a":', 5],
-    ['{"a":1', 6],
-    ['{"a":1,', 7],
-    ['{"a":1,}', 7],
-    ['{,"a":1}', 1],
-    ['{"a":1 "b":2}', 7],
-    ['{"a" 1}', 5],
-    ['{"a"::1}', 5],
-    ["{'a':1}", 1],
-    ['{a:1}', 1],
-    ['{"a":1]', 6],
-    ['{"a":[1}', 7],
-    ['{"a":[1,]}', 8],
-    ['{"a":[,1]}', 6],
-    ['{"a":[1 2]}', 8],
-    ['{"a":01}', 6],
-    ['{"a":-}', 6],
-    ['{"a":-a}', 6],
-    ['{"a":-01}', 7],
-    ['{"a":1.}', 7],
-    ['{"a":.5}', 5],
-    ['{"a":+1}', 5],
-    ['{"a":1e}', 7],
-    ['{"a":1e+}', 8],
-    ['{"a":0x1}', 6],
-    ['{"a":NaN}', 5],
-    ['{"a":Infinity}', 5],
-    ['{"a":tru}', 8],
-    ['{"a":truee}', 9],
-    ['{"a":True}', 5],
-    ['{"a":nul', 8],
-    ['{"a":undefined}', 5],
-    ['{"a":"b', 7],
-    ['{"a":"b\\"}', 10],
-    ['{"a":"\\x41"}', 7],
-    ['{"a":"\\u00g0"}', 7],
-    ['{"a":"\\u12"}', 7],
-    ['{"a":"line\nbreak"}', 10],
-    ['{"a":"tab\t"}', 9],
-    ['{"a":"\u0000"}', 6],
-    ['{"a":1}}', 7],
-    ['{"a":1} x', 8],
-    ['{"a":1}{"b":2}', 7],
-    ['{"a":1}\u0000', 7],
-    ['{"a":/* c */1}', 5],
-    ['{"a":\u00a01}', 5],
-    ['{"a":\u000b1}', 5],
-    ['x', 0],
-    ['}', 0],
-  ])('refuses %j at byte %i', (text, offset) => {
-    const error = refusal(text);
-    expect([error.code, error.offset]).toEqual(['malformed_json', offset]);
-    expect(() => JSON.parse(text)).toThrow(SyntaxError);
-  });
-
-  it.each(['[]', '[{"a":1}]', '"a"', '1', '-1', 'true', 'false', 'null', ' \n[1'])(
-    'refuses %j: not an object',
-    (text) => {
-      expect(refusal(text).code).toBe('not_an_object');
-    },
-  );
-
-  it.each([
-    ['a stray continuation byte', [0x80]],
-    ['an overlong slash', [0xc0, 0xaf]],
-    ['a surrogate half', [0xed, 0xa0, 0x80]],
-    ['a character beyond U+10FFFF', [0xf4, 0x90, 0x80, 0x80]],
-    ['a character cut short', [0xe2, 0x82]],
-    ['Latin-1', [0xe9]],
-  ])('refuses %s as not UTF-8, wherever it stands', (_, bytes) => {
-    for (const before of [0, 1, 65_533, 65_536, 200_000]) {
-      const start = Buffer.from(`{"a":"${'é'.repeat(before >> 1)}${'x'.repeat(before & 1)}`);
-      const error = refusal(Buffer.concat([start, Buffer.from(bytes), Buffer.from('"}')]));
-      expect(error.code).toBe('not_utf8');
-      expect(error.offset).toBeGreaterThanOrEqual(start.length);
-      expect(error.offset).toBeLessThan(start.length + bytes.length + 1);
-    }
-  });
-
-  it('refuses UTF-16', () => {
-    expect(refusal(Buffer.from('\ufeff{"a":1}', 'utf16le')).code).toBe('not_utf8');
-    expect(refusal(Buffer.from('{"a":1}', 'utf16le')).code).toBe('malformed_json');
   });
 
   it('refuses a top-level key that is there twice, however it is spelt', () => {
@@ -227,6 +134,7 @@ describe('scanJsonObject', () => {
       '{"constructor":{"prototype":{"admin":true}}}',
       '{"a":[{"constructor":{"x":1,"prototype":1}}]}',
       '{"\\u0063onstructor":{"prototyp\\u0065":1}}',
+      `{"${escapeAll('constructor')}":{"${escapeAll('prototype')}":1}}`,
       '{"a":{"constructor":{"x":{"y":[]},"prototype":1}}}',
     ]) {
       expect(refusal(text).code).toBe('forbidden_key');
@@ -252,6 +160,8 @@ describe('scanJsonObject', () => {
       '{"a":"\\ud83d\\n"}',
       '{"a":"\\ud83d\\ud83d\\ude00"}',
       '{"a":"\\ude00\\ud83d"}',
+      '{"a":"\\ude00\\ude00"}',
+      '{"a":"\\ud83d\\ud83d"}',
       '{"\\uD800":1}',
       '{"a":[{"\\uDFFF":1}]}',
     ]) {

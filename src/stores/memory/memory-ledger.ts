@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import type { Ledger, LedgerScope, ReserveResult, ScopeState } from '../../limits/ledger.ts';
 import type { Runtime } from '../../runtime.ts';
 
@@ -21,7 +20,7 @@ interface Reservation {
 
 /** Bounds of a memory ledger. */
 export interface MemoryLedgerOptions {
-  /** Reservations remembered after they were settled, so that a repeated id changes nothing. @default 10_000 */
+  /** Settled reservations remembered at least, so that a repeated id changes nothing; at most twice as many. @default 10_000 */
   readonly maxSettled?: number;
   /** Scopes without any hold and past their window are forgotten above this many. @default 100_000 */
   readonly maxScopes?: number;
@@ -35,8 +34,19 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
   const maxScopes = options.maxScopes ?? 100_000;
   const windows = new Map<string, Window>();
   const open = new Map<string, Reservation>();
-  const settled = new LRUCache<string, ReserveResult>({ max: options.maxSettled ?? 10_000 });
+  const maxSettled = options.maxSettled ?? 10_000;
+  // two generations: when the newer is full the older is forgotten, which costs nothing for each entry
+  let settled = new Map<string, ReserveResult>();
+  let settledBefore = settled;
   let sweptAtMs = 0;
+
+  function remember(id: string, result: ReserveResult): void {
+    if (settled.size >= maxSettled) {
+      settledBefore = settled;
+      settled = new Map();
+    }
+    settled.set(id, result);
+  }
 
   function windowOf(scope: Pick<LedgerScope, 'key' | 'windowMs'>, nowMs: number): Window {
     const id = scope.windowMs === undefined ? 0 : Math.floor(nowMs / scope.windowMs);
@@ -68,7 +78,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
     usedOf: (entry: Reservation['holds'][number]) => number,
   ): void {
     open.delete(id);
-    settled.set(id, reservation.result);
+    remember(id, reservation.result);
     for (const entry of reservation.holds) {
       entry.window.held -= entry.hold;
       entry.window.used += usedOf(entry);
@@ -87,7 +97,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
 
   return {
     async reserve(id, scopes, leaseMs) {
-      const known = open.get(id)?.result ?? settled.get(id);
+      const known = open.get(id)?.result ?? settled.get(id) ?? settledBefore.get(id);
       if (known) return known;
       const nowMs = runtime.now();
       sweep(nowMs);
@@ -103,7 +113,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
           denied: states[deniedAt] as ScopeState,
           scopes: states,
         };
-        settled.set(id, result);
+        remember(id, result);
         return result;
       }
       const holds = scopes.map(({ key, unit, hold }, index) => ({
