@@ -67,11 +67,16 @@ function compose(stages: readonly AnyStage[]): Pipeline<object> {
     if (!stage)
       throw new TypeError(`Stage "${stages[index - 1]?.name}" ends the pipeline and must not call next().`);
     let called = false;
-    return stage.run(context, (facts) => {
-      if (called) throw new TypeError(`Stage "${stage.name}" called next() more than once.`);
-      called = true;
-      return run(index + 1, facts === nothing ? context : { ...context, ...facts });
-    });
+    try {
+      return stage.run(context, (facts) => {
+        if (called) throw new TypeError(`Stage "${stage.name}" called next() more than once.`);
+        called = true;
+        return run(index + 1, facts === nothing ? context : { ...context, ...facts });
+      });
+    } catch (error) {
+      // a stage that has nothing to wait for need not be async: what it throws arrives as if it were
+      return Promise.reject(error);
+    }
   };
   return { stages: stages.map((stage) => stage.name), run: (start) => run(0, start) };
 }

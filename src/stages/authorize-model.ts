@@ -14,7 +14,7 @@ import type { Principal } from '../principal.ts';
 export function authorizeModel(): Stage<Arrival & Identified & Received, Authorized> {
   return {
     name: 'authorizeModel',
-    async run({ call, policy, principal, snapshot, record }, next) {
+    run({ call, policy, principal, snapshot, record }, next) {
       if (call.model === undefined) return next({ model: undefined });
       const model = permittedModel(call.model, snapshot, policy, principal);
       for (const name of call.batchModels ?? []) permittedModel(name, snapshot, policy, principal);

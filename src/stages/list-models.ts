@@ -11,7 +11,7 @@ import { mayUse } from './authorize-model.ts';
 export function listModels(): Stage<Arrival & Identified & Received, object> {
   return {
     name: 'listModels',
-    async run({ endpoint, request, snapshot, policy, principal, id }, next) {
+    run({ endpoint, request, snapshot, policy, principal, id }, next) {
       if (endpoint.operation === 'list-models') {
         const models = snapshot.listedModels.filter((model) => mayUse(model.id, policy, principal));
         return jsonReply(renderModelsList(endpoint.family, models, request.query), endpoint.family, id);
@@ -36,7 +36,9 @@ export function listModels(): Stage<Arrival & Identified & Received, object> {
   };
 }
 
-function jsonReply(body: string, family: string, id: string): GatewayReply {
+function jsonReply(body: string, family: string, id: string): Promise<GatewayReply> {
   const idHeader = family === 'anthropic' ? { 'request-id': id } : {};
-  return toReply(200, { 'content-type': 'application/json', 'x-request-id': id, ...idHeader }, body);
+  return Promise.resolve(
+    toReply(200, { 'content-type': 'application/json', 'x-request-id': id, ...idHeader }, body),
+  );
 }

@@ -177,7 +177,8 @@ function noteWarnings({ record }: Context, applied: readonly Applied[], states: 
   for (const { limit, scope } of applied) {
     if (limit.mode !== 'warn') continue;
     const state = states.find(({ key }) => key === scope.key);
-    if (state && state.used + state.held > state.amount) record.warnings = [...(record.warnings ?? []), limit.label];
+    if (state && state.used + state.held > state.amount)
+      record.warnings = [...(record.warnings ?? []), limit.label];
   }
 }
 

@@ -15,6 +15,8 @@ interface Entry {
   readonly expiresAtMs: number;
 }
 
+type Context = Arrival & Identified & Received;
+
 /**
  * Makes a repeated request with the same `idempotency-key` the same request: answered from memory when the first is
  * done, refused while it runs, and never sent twice. Keys of different gateway keys have nothing to do with each other.
@@ -27,65 +29,74 @@ export function replayIdempotent(options: {
   readonly runtime: Runtime;
   readonly digest: (body: Uint8Array) => string;
   readonly maxEntries: number;
-}): Stage<Arrival & Identified & Received, object> {
+}): Stage<Context, object> {
   const entries = new LRUCache<string, Entry>({ max: Math.max(1, options.maxEntries) });
   // requests under way are not in the cache: they must not be forgotten while they run
   const running = new Map<string, string>();
+  async function replay(
+    { request, principal, call, snapshot, record, id }: Context,
+    next: Parameters<Stage<Context, object>['run']>[1],
+  ): Promise<GatewayReply> {
+    const given = request.headers['idempotency-key'];
+    const { maxReplyBytes, ttlMs } = snapshot.config.idempotency;
+    if (typeof given !== 'string' || given.length === 0 || given.length > 255) {
+      throw new GatewayError(
+        'malformed_request',
+        'The idempotency-key header must be one value of 1 to 255 characters.',
+      );
+    }
+    const key = `${principal.key} ${request.method} ${call.endpoint.upstreamPath} ${given}`;
+    const bodyDigest = `${call.model} ${options.digest(call.body)}`;
+    const runningDigest = running.get(key);
+    const found = entries.get(key);
+    const entry = found && found.expiresAtMs > options.runtime.monotonicMs() ? found : undefined;
+    const knownDigest = runningDigest ?? entry?.bodyDigest;
+    if (knownDigest !== undefined && knownDigest !== bodyDigest) {
+      throw new GatewayError(
+        'idempotency_mismatch',
+        'This idempotency-key was used with another request. Use a new one.',
+      );
+    }
+    if (runningDigest !== undefined) {
+      throw new GatewayError(
+        'idempotency_conflict',
+        'A request with this idempotency-key is still running. Wait for it.',
+        { retryable: false },
+      );
+    }
+    if (entry?.reply) {
+      record.replayed = true;
+      const { status, headers, body } = entry.reply;
+      return toReply(status, { ...headers, 'x-request-id': id, 'idempotent-replayed': 'true' }, body);
+    }
+    running.set(key, bodyDigest);
+    try {
+      const reply = await next(nothing);
+      const isKept =
+        reply.status < 300 && reply.body instanceof Uint8Array && reply.body.length <= maxReplyBytes;
+      if (isKept) {
+        const { status, headers, body } = reply as typeof reply & { body: Uint8Array };
+        entries.set(key, {
+          bodyDigest,
+          reply: { status, headers, body },
+          expiresAtMs: options.runtime.monotonicMs() + ttlMs,
+        });
+      }
+      void reply.outcome.then(() => running.delete(key));
+      return reply;
+    } catch (error) {
+      running.delete(key);
+      throw error;
+    }
+  }
+
   return {
     name: 'replayIdempotent',
-    async run({ request, principal, call, snapshot, record, id }, next) {
-      const given = request.headers['idempotency-key'];
-      const { maxEntries, maxReplyBytes, ttlMs } = snapshot.config.idempotency;
-      if (given === undefined || maxEntries === 0) return next(nothing);
-      if (typeof given !== 'string' || given.length === 0 || given.length > 255) {
-        throw new GatewayError(
-          'malformed_request',
-          'The idempotency-key header must be one value of 1 to 255 characters.',
-        );
-      }
-      const key = `${principal.key} ${request.method} ${call.endpoint.upstreamPath} ${given}`;
-      const bodyDigest = options.digest(call.body);
-      const runningDigest = running.get(key);
-      const found = entries.get(key);
-      const entry = found && found.expiresAtMs > options.runtime.monotonicMs() ? found : undefined;
-      const knownDigest = runningDigest ?? entry?.bodyDigest;
-      if (knownDigest !== undefined && knownDigest !== bodyDigest) {
-        throw new GatewayError(
-          'idempotency_mismatch',
-          'This idempotency-key was used with another request. Use a new one.',
-        );
-      }
-      if (runningDigest !== undefined) {
-        throw new GatewayError(
-          'idempotency_conflict',
-          'A request with this idempotency-key is still running. Wait for it.',
-          { retryable: false },
-        );
-      }
-      if (entry?.reply) {
-        record.replayed = true;
-        const { status, headers, body } = entry.reply;
-        return toReply(status, { ...headers, 'x-request-id': id, 'idempotent-replayed': 'true' }, body);
-      }
-      running.set(key, bodyDigest);
-      try {
-        const reply = await next(nothing);
-        const isKept =
-          reply.status < 300 && reply.body instanceof Uint8Array && reply.body.length <= maxReplyBytes;
-        if (isKept) {
-          const { status, headers, body } = reply as typeof reply & { body: Uint8Array };
-          entries.set(key, {
-            bodyDigest,
-            reply: { status, headers, body },
-            expiresAtMs: options.runtime.monotonicMs() + ttlMs,
-          });
-        }
-        void reply.outcome.then(() => running.delete(key));
-        return reply;
-      } catch (error) {
-        running.delete(key);
-        throw error;
-      }
+    run(context, next) {
+      const isAsked = context.request.headers['idempotency-key'] !== undefined;
+      return isAsked && context.snapshot.config.idempotency.maxEntries > 0
+        ? replay(context, next)
+        : next(nothing);
     },
   };
 }

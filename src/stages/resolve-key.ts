@@ -4,6 +4,7 @@ import type { KeyResolver } from '../keys/resolver.ts';
 import type { Stage } from '../pipeline.ts';
 import type { Principal } from '../principal.ts';
 import type { KeyRecord } from '../stores/key-store.ts';
+import type { RecordDraft } from '../telemetry/record.ts';
 
 /**
  * Turns the caller's key into a principal and its team's policy.
@@ -14,26 +15,32 @@ import type { KeyRecord } from '../stores/key-store.ts';
 export function resolveKey(options: { readonly resolver: KeyResolver }): Stage<Arrival, Identified> {
   return {
     name: 'resolveKey',
-    async run({ request, record, snapshot }, next) {
+    run({ request, record, snapshot }, next) {
+      const identify = (key: KeyRecord) => {
+        const principal = toPrincipal(key);
+        note(record, principal);
+        const policy = snapshot.policyOf(key.team);
+        if (!policy) {
+          throw new GatewayError(
+            'not_permitted',
+            `The key's team "${key.team}" is not configured on this gateway. Ask its operator.`,
+          );
+        }
+        return next({ principal, policy });
+      };
       const found = options.resolver.resolve(request.headers, request.query, request.remoteAddress);
-      const key = found instanceof Promise ? await found : found;
-      const principal = toPrincipal(key);
-      record.key = principal.key;
-      record.team = principal.team;
-      record.labels = principal.labels;
-      if (principal.project !== undefined) record.project = principal.project;
-      if (principal.user !== undefined) record.user = principal.user;
-      if (principal.application !== undefined) record.application = principal.application;
-      const policy = snapshot.policyOf(key.team);
-      if (!policy) {
-        throw new GatewayError(
-          'not_permitted',
-          `The key's team "${key.team}" is not configured on this gateway. Ask its operator.`,
-        );
-      }
-      return next({ principal, policy });
+      return found instanceof Promise ? found.then(identify) : identify(found);
     },
   };
+}
+
+function note(record: RecordDraft, principal: Principal): void {
+  record.key = principal.key;
+  record.team = principal.team;
+  record.labels = principal.labels;
+  if (principal.project !== undefined) record.project = principal.project;
+  if (principal.user !== undefined) record.user = principal.user;
+  if (principal.application !== undefined) record.application = principal.application;
 }
 
 const noLabels = Object.freeze({});

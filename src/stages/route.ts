@@ -10,7 +10,7 @@ import { makePlan } from '../routing/plan.ts';
 export function route(): Stage<Arrival & Received & Authorized, Routed> {
   return {
     name: 'route',
-    async run({ call, model, snapshot }, next) {
+    run({ call, model, snapshot }, next) {
       return next({ plan: makePlan(call, model, snapshot) });
     },
   };

@@ -66,6 +66,8 @@ export const serve: Command = {
     const prepared = await prepare();
     const sink = toSink(values, io);
     const gateway = createGateway(prepared.config, {
+      onError: (error) =>
+        io.stderr.write(`headgate: ${error instanceof Error ? error.stack : String(error)}\n`),
       environment: io.environment,
       peppers,
       runtime,
