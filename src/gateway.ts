@@ -36,7 +36,7 @@ export interface GatewayOptions {
   readonly peppers?: PepperRing;
   /** Where limits are kept. @default the memory of this process */
   readonly ledger?: Ledger;
-  /** Where records go: a sink or a function. @default the last 10,000 in memory */
+  /** Where records go: a sink or a function. @default the last 1,000 in memory */
   readonly sink?: UsageSink | ((record: RequestRecord) => void | Promise<void>);
   /** Providers of your own, beside the built-in ones. */
   readonly providers?: readonly Provider[];

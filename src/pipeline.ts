@@ -10,13 +10,21 @@ import type { GatewayReply } from './message.ts';
 export interface Stage<Needs extends object, Adds extends object> {
   /** For error messages and traces. */
   readonly name: string;
-  run(context: Needs, next: (facts: Adds) => Promise<GatewayReply>): Promise<GatewayReply>;
+  // a property and not a method, since the compiler checks what methods take only loosely
+  readonly run: (context: Needs, next: (facts: Adds) => Promise<GatewayReply>) => Promise<GatewayReply>;
+}
+
+/** What the compiler names when a terminal stage is put anywhere but at the end. */
+interface MustComeLast {
+  readonly thisStageCallsNoNextSoItBelongsInEnd: never;
 }
 
 /** A pipeline that still lacks its terminal stage: `Start` is what each run begins with, `Facts` what is known by now. */
 export interface OpenPipeline<Start extends object, Facts extends object> {
   /** Appends a stage. Does not compile when the stage needs a fact that no stage before it adds. */
-  use<Adds extends object>(stage: Stage<Facts, Adds>): OpenPipeline<Start, Facts & Adds>;
+  use<Adds extends object>(
+    stage: Stage<Facts, Adds> & ([Adds] extends [never] ? MustComeLast : unknown),
+  ): OpenPipeline<Start, Facts & Adds>;
   /** Closes the pipeline with a stage that calls no `next`. */
   end(stage: Stage<Facts, never>): Pipeline<Start>;
 }

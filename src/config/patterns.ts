@@ -7,3 +7,8 @@ export function matchesPattern(pattern: string, name: string): boolean {
 export function matchesAny(patterns: readonly string[], name: string): boolean {
   return patterns.some((pattern) => matchesPattern(pattern, name));
 }
+
+/** Whether some name matches both patterns. */
+export function overlaps(one: string, other: string): boolean {
+  return matchesPattern(one, other.replace(/\*$/, '')) || matchesPattern(other, one.replace(/\*$/, ''));
+}

@@ -3,7 +3,7 @@ import { type Limit, toLimit } from '../limits/limit.ts';
 import { type Price, toPrice } from '../limits/price.ts';
 import type { Provider } from '../providers/provider.ts';
 import { ConfigError, type ConfigIssue, toPath } from './config-error.ts';
-import { matchesAny, matchesPattern } from './patterns.ts';
+import { matchesPattern, overlaps } from './patterns.ts';
 import {
   configSchema,
   type GatewayConfig,
@@ -106,7 +106,7 @@ export function compileConfig(input: GatewayConfig, options: CompileOptions): Sn
   const models = compileModels(config, providers, issues);
   const policies = compilePolicies(config, issues);
   checkKeys(config, issues);
-  checkPrices(config, issues);
+  checkPrices(config, policies, issues);
   if (issues.length > 0) throw new ConfigError(issues);
 
   const patterns = [...models.patterns].sort((one, other) => other.name.length - one.name.length);
@@ -293,17 +293,21 @@ function checkKeys(config: ParsedConfig, issues: ConfigIssue[]): void {
 }
 
 /** A budget can only hold if every request it covers has a price: an unknown one would be free. */
-function checkPrices(config: ParsedConfig, issues: ConfigIssue[]): void {
-  const budgets = [config, ...Object.values(config.teams), ...Object.values(config.profiles)]
-    .flatMap((holder) => holder.limits)
-    .filter((limit) => limit.unit === 'usd');
+function checkPrices(
+  config: ParsedConfig,
+  policies: ReadonlyMap<string, TeamPolicy>,
+  issues: ConfigIssue[],
+): void {
   for (const [name, model] of Object.entries(config.models)) {
-    const covered = budgets.some((limit) => !limit.models || matchesAny(limit.models, name));
-    if (covered && !model.price) {
-      issues.push({
-        path: `models.${name}.price`,
-        message: 'a usd limit covers this model, so it needs a price',
-      });
-    }
+    if (model.price) continue;
+    const budget = [...policies.values()]
+      .filter((policy) => policy.models.some((pattern) => overlaps(pattern, name)))
+      .flatMap((policy) => policy.limits)
+      .find(
+        ({ unit, models }) => unit === 'usd' && (models ?? ['*']).some((pattern) => overlaps(pattern, name)),
+      );
+    if (!budget) continue;
+    const message = `the limit "${budget.label}" covers this model, so it needs a price`;
+    issues.push({ path: `models.${name}.price`, message });
   }
 }

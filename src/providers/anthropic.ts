@@ -7,8 +7,8 @@ export const anthropic: Provider = {
   family: 'anthropic',
   defaultBaseUrl: 'https://api.anthropic.com',
   authenticate: (apiKey) => ['x-api-key', apiKey],
-  path: (call, model) =>
-    call.endpoint.upstreamPath.replace('{model}', encodeURIComponent(model ?? '')) + call.query,
+  path: (call, model = '') =>
+    call.endpoint.upstreamPath.replace('{model}', () => encodeURIComponent(model)) + call.query,
   requestHeaders: ['anthropic-version', 'anthropic-beta'],
   replyHeaders: [],
   classify(status, _headers, body) {

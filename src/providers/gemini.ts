@@ -7,12 +7,12 @@ export const gemini: Provider = {
   family: 'gemini',
   defaultBaseUrl: 'https://generativelanguage.googleapis.com',
   authenticate: (apiKey) => ['x-goog-api-key', apiKey],
-  // a model may be `publishers/google/models/…`: its slashes are path separators here
-  path: (call, model) =>
-    call.endpoint.upstreamPath.replace(
-      '{model}',
-      (model ?? '').split('/').map(encodeURIComponent).join('/'),
-    ) + call.query,
+  path(call, model = '') {
+    const name = model.split('/').map(encodeURIComponent).join('/');
+    // a tuned model stands in the place of `models/…`, not below it
+    const place = model.startsWith('tunedModels/') ? 'models/{model}' : '{model}';
+    return call.endpoint.upstreamPath.replace(place, () => name) + call.query;
+  },
   requestHeaders: ['x-goog-api-client'],
   replyHeaders: [],
   classify(status, _headers, body) {

@@ -7,8 +7,8 @@ export const openai: Provider = {
   family: 'openai',
   defaultBaseUrl: 'https://api.openai.com/v1',
   authenticate: (apiKey) => ['authorization', `Bearer ${apiKey}`],
-  path: (call, model) =>
-    call.endpoint.upstreamPath.replace('{model}', encodeURIComponent(model ?? '')) + call.query,
+  path: (call, model = '') =>
+    call.endpoint.upstreamPath.replace('{model}', () => encodeURIComponent(model)) + call.query,
   requestHeaders: ['openai-beta'],
   replyHeaders: ['openai-processing-ms', 'openai-version'],
   classify(status, _headers, body) {

@@ -1,10 +1,12 @@
+import type { TeamPolicy } from '../config/snapshot.ts';
 import type { Arrival, Authorized, Identified, Received, Reserved } from '../context.ts';
+import type { Operation } from '../dialects/endpoint.ts';
 import { GatewayError, isGatewayError } from '../errors.ts';
 import { defaultOutputTokens, estimateInputTokens } from '../limits/estimate.ts';
 import { limitHeaders } from '../limits/headers.ts';
-import type { Ledger, LedgerScope, ReserveResult, ScopeState } from '../limits/ledger.ts';
+import type { Ledger, LedgerScope, LimitUnit, ReserveResult, ScopeState } from '../limits/ledger.ts';
 import { type Limit, scopeKeyOf } from '../limits/limit.ts';
-import { costOf } from '../limits/price.ts';
+import { costOf, type Price } from '../limits/price.ts';
 import type { GatewayReply, Outcome, Usage } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
 
@@ -20,7 +22,7 @@ interface Applied {
  * Holds what the request may use of every limit that concerns it, all or nothing, before anything leaves; and settles
  * with what it did use when its outcome is known.
  *
- * @param options.leaseMs how long a hold outlives a gateway that died. @default 600_000
+ * @param options.leaseMs how long a hold outlives a gateway that died; longer than any request may run. @default 3_600_000
  * @throws GatewayError `rate_limited` (429) when waiting up to a minute helps, `budget_exceeded` (402) when it does not,
  *   `request_too_costly` (400) when the request alone exceeds a limit, `store_unavailable` (503) when the ledger fails.
  */
@@ -29,7 +31,7 @@ export function rateLimit(options: {
   readonly leaseMs?: number;
 }): Stage<Context, Reserved> {
   const { ledger } = options;
-  const leaseMs = options.leaseMs ?? 600_000;
+  const leaseMs = options.leaseMs ?? 3_600_000;
   return {
     name: 'rateLimit',
     async run(context, next) {
@@ -53,51 +55,114 @@ export function rateLimit(options: {
       } catch (error) {
         // nothing was delivered, so nothing but the request itself is counted; a caller that left may have cost something
         const gone = isGatewayError(error) && error.code === 'caller_gone';
-        const usage: Usage | undefined = gone
-          ? { inputTokens: estimateInputTokens(context.call), source: 'estimated' }
-          : undefined;
-        await settle(ledger, context, applied, usage);
+        await settle(
+          ledger,
+          toAccount(context, applied),
+          gone ? { kind: 'aborted', replyBytes: 0 } : undefined,
+        );
         throw error;
       }
-      void reply.outcome.then((outcome) => settle(ledger, context, applied, usageOf(outcome, context)));
+      settleLater(ledger, toAccount(context, applied), reply.outcome);
       return reply;
     },
   };
 }
 
+/** What settling needs of a request: as little as possible, since it is kept as long as a stream runs. */
+interface Account {
+  readonly id: string;
+  readonly scopes: readonly LedgerScope[];
+  readonly price: Price | undefined;
+  readonly inputTokens: number;
+  /** Output to count when a whole reply tells no usage. */
+  readonly untoldOutputTokens: number;
+}
+
+function toAccount({ id, call, model }: Context, applied: readonly Applied[]): Account {
+  return {
+    id,
+    scopes: applied.map(({ scope }) => scope),
+    price: model?.price,
+    inputTokens: estimateInputTokens(call),
+    // a response made in the background has its usage later, where nobody may look: all it may produce is counted
+    untoldOutputTokens: call.endpoint.operation === 'response' ? outputHold(call, model) : 0,
+  };
+}
+
+// a function of its own, so that its closure holds the account and not the request with its body
+function settleLater(ledger: Ledger, account: Account, outcome: Promise<Outcome>): void {
+  void outcome.then((ended) => settle(ledger, account, ended));
+}
+
 const noHeaders = Object.freeze({});
 
 /** Which limits concern a request, and how much of each it holds. Shared with `explain`. */
-export function limitsFor({
+export function limitsFor(context: Pick<Context, 'policy' | 'principal' | 'call' | 'model'>): Applied[] {
+  return concernOf(context).map(({ limit, key }) => {
+    const { unit, amount, mode, windowMs } = limit;
+    const hold = holdOf(limit, context.call, context.model);
+    const scope =
+      windowMs === undefined
+        ? { key, unit, amount, mode, hold }
+        : { key, unit, amount, mode, hold, windowMs };
+    return { limit, scope };
+  });
+}
+
+interface Concern {
+  readonly limit: Limit;
+  readonly key: string;
+}
+
+// The same caller meets the same limits for the same model: their ledger keys are built once for each policy, not for
+// each request. Bounded, since callers name the models where the catalog has patterns.
+const concerns = new WeakMap<TeamPolicy, Map<string, readonly Concern[]>>();
+const maxConcerns = 10_000;
+
+function concernOf({
   policy,
   principal,
-  call,
   model,
-}: Pick<Context, 'policy' | 'principal' | 'call' | 'model'>): Applied[] {
-  const applied: Applied[] = [];
-  for (const limit of policy.limits) {
-    const key = scopeKeyOf(limit, principal, model?.name ?? '');
-    if (key === undefined) continue;
-    const { unit, amount, mode, windowMs } = limit;
-    const hold = holdOf(limit, call, model);
-    applied.push({
-      limit,
-      scope: { key, unit, amount, mode, hold, ...(windowMs !== undefined && { windowMs }) },
-    });
+}: Pick<Context, 'policy' | 'principal' | 'model'>): readonly Concern[] {
+  let known = concerns.get(policy);
+  if (!known || known.size >= maxConcerns) {
+    known = new Map();
+    concerns.set(policy, known);
   }
-  return applied;
+  const name = model?.name ?? '';
+  const id = `${principal.key} ${principal.user ?? ''} ${principal.project ?? ''} ${name}`;
+  let found = known.get(id);
+  if (!found) {
+    found = policy.limits.flatMap((limit) => {
+      const key = scopeKeyOf(limit, principal, name);
+      return key === undefined ? [] : { limit, key };
+    });
+    known.set(id, found);
+  }
+  return found;
 }
 
 function holdOf({ unit }: Limit, call: Context['call'], model: Context['model']): number {
   if (unit === 'requests' || unit === 'parallel') return 1;
   const inputTokens = estimateInputTokens(call);
-  const produces =
-    call.endpoint.operation !== 'embedding' && call.endpoint.operation !== 'message-count-tokens';
-  const outputTokens = !produces
-    ? 0
-    : (call.maxOutputTokens ?? model?.maxOutputTokens ?? defaultOutputTokens);
+  const outputTokens = outputHold(call, model);
   if (unit === 'tokens') return inputTokens + outputTokens;
   return model?.price ? costOf({ inputTokens, outputTokens, source: 'estimated' }, model.price) : 0;
+}
+
+const producesNothing = new Set<Operation>([
+  'embedding',
+  'embed-content',
+  'message-count-tokens',
+  'count-tokens',
+  'response-input-tokens',
+  'moderation',
+  'rerank',
+]);
+
+function outputHold(call: Context['call'], model: Context['model']): number {
+  if (producesNothing.has(call.endpoint.operation)) return 0;
+  return call.maxOutputTokens ?? model?.maxOutputTokens ?? defaultOutputTokens;
 }
 
 async function reserve(
@@ -121,30 +186,28 @@ async function reserve(
   }
 }
 
-async function settle(
-  ledger: Ledger,
-  context: Context,
-  applied: readonly Applied[],
-  usage: Usage | undefined,
-): Promise<void> {
+/** Settles with what was used; without an outcome only the request itself is counted. */
+async function settle(ledger: Ledger, account: Account, outcome: Outcome | undefined): Promise<void> {
+  const usage = outcome && usageOf(outcome, account);
   const used: Record<string, number> = {};
-  for (const { scope } of applied) used[scope.key] = usedOf(scope, context, usage);
+  for (const { key, unit } of account.scopes) used[key] = usedOf(unit, usage, account.price);
   // a ledger that cannot settle now lets the lease run out, which counts the whole hold: never too little
-  await ledger.settle(context.id, used).catch(() => undefined);
+  await ledger.settle(account.id, used).catch(() => undefined);
 }
 
-function usedOf({ unit }: LedgerScope, { model }: Context, usage: Usage | undefined): number {
+function usedOf(unit: LimitUnit, usage: Usage | undefined, price: Price | undefined): number {
   if (unit === 'requests') return 1;
   if (unit === 'parallel' || !usage) return 0;
   if (unit === 'tokens') return (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
-  return model?.price ? costOf(usage, model.price) : 0;
+  return price ? costOf(usage, price) : 0;
 }
 
 /** A request that left and brought no usage back is counted with its input, so that hiding usage makes nothing free. */
-function usageOf(outcome: Outcome, { call }: Context): Usage | undefined {
+function usageOf(outcome: Outcome, { inputTokens, untoldOutputTokens }: Account): Usage | undefined {
   if (outcome.usage) return outcome.usage;
   if (outcome.kind === 'refused') return undefined;
-  return { inputTokens: estimateInputTokens(call), source: 'estimated' };
+  const outputTokens = outcome.kind === 'complete' ? untoldOutputTokens : 0;
+  return { inputTokens, outputTokens, source: 'estimated' };
 }
 
 function refuseIfImpossible(limit: Limit, { hold }: LedgerScope): void {

@@ -57,7 +57,9 @@ export interface RequestRecord {
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /** A record while its request runs. Stages write what they decide; only `attribute` reads it. */
-export type RecordDraft = Mutable<Partial<Omit<RequestRecord, 'attempts'>>> & { readonly attempts: AttemptRecord[] };
+export type RecordDraft = Mutable<Partial<Omit<RequestRecord, 'attempts'>>> & {
+  readonly attempts: AttemptRecord[];
+};
 
 /** An empty draft. */
 export function createDraft(): RecordDraft {

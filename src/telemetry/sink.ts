@@ -18,10 +18,10 @@ export interface MemorySink extends UsageSink {
 /**
  * Keeps the last records in memory, for tests, demos and small tools.
  *
- * @param options.max how many; the oldest go first. @default 10_000
+ * @param options.max how many; the oldest go first. @default 1_000
  */
 export function createMemorySink(options: { readonly max?: number } = {}): MemorySink {
-  const max = options.max ?? 10_000;
+  const max = options.max ?? 1_000;
   const ring: RequestRecord[] = [];
   let next = 0;
   return {

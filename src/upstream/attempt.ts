@@ -91,7 +91,17 @@ export async function attempt(
     const inspector = createArrayInspector(dialect, relay.maxEventBytes);
     return { status, headers, bytes: undefined, rest: body, inspector, refused: false };
   }
-  return holdJson(reply, createJsonInspector(dialect, relay.maxReplyBytes), relay.heldReplyBytes, arrival);
+  return holdJson(
+    reply,
+    createJsonInspector(dialect, relay.maxReplyBytes, isMetered(call)),
+    relay.heldReplyBytes,
+    arrival,
+  );
+}
+
+/** Whether the reply's usage is new: reading a stored response tells again what its creation has told. */
+function isMetered({ endpoint }: Call): boolean {
+  return endpoint.operation !== 'response-resource' && endpoint.operation !== 'message-batch-resource';
 }
 
 /** Keeps a JSON reply until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes. */

@@ -102,7 +102,10 @@ export function createEventInspector(options: EventInspectorOptions): Inspector 
         feed('\n\n');
       }
       if (reader.error) {
-        return { rest, error: new GatewayError('upstream_error', 'The provider reported an error in the stream.') };
+        return {
+          rest,
+          error: new GatewayError('upstream_error', 'The provider reported an error in the stream.'),
+        };
       }
       const error = reader.whole
         ? undefined

@@ -7,8 +7,9 @@ import type { Inspector } from './inspector.ts';
  * Follows a JSON reply, in any number of chunks: whether it is whole, and what it says of usage.
  *
  * @param maxBytes largest reply; more is an error.
+ * @param metered false for replies whose usage has been counted before.
  */
-export function createJsonInspector(dialect: Dialect, maxBytes: number): Inspector {
+export function createJsonInspector(dialect: Dialect, maxBytes: number, metered: boolean): Inspector {
   const observer = createJsonObserver({ capture: dialect.usageMembers });
   let size = 0;
   return {
@@ -35,7 +36,7 @@ export function createJsonInspector(dialect: Dialect, maxBytes: number): Inspect
             ),
       };
     },
-    usage: () => dialect.readUsage((name) => observer.value(name)),
+    usage: () => (metered ? dialect.readUsage((name) => observer.value(name)) : undefined),
     // a JSON document has no room for an error behind it: the connection is broken off instead
     errorTail: () => undefined,
   };

@@ -1,7 +1,8 @@
 import type { Call } from '../call.ts';
 import type { Arrival } from '../context.ts';
 import { GatewayError } from '../errors.ts';
-import { readMember } from '../json/scan.ts';
+import { elementSpans } from '../json/elements.ts';
+import { type JsonObjectIndex, readMember, scanJsonObject } from '../json/scan.ts';
 import { type JsonEdit, setMember, spliceJson, stripByteOrderMark } from '../json/splice.ts';
 import type { Candidate } from '../routing/plan.ts';
 import { toBytes } from './bytes.ts';
@@ -68,14 +69,15 @@ function jsonEdits(
   const edits = stripByteOrderMark(members);
   if (model === undefined) return edits;
   if (call.batchModels) {
-    const edit = batchEdit(call, arrival, provider);
-    if (edit) edits.push(edit);
-  } else if (model !== call.model && members.get('model')) {
-    const prefix = call.endpoint.family === 'gemini' ? 'models/' : '';
-    edits.push(setMember(members, 'model', prefix + model));
+    const names = upstreamNames(call.batchModels, arrival, provider);
+    edits.push(...nestedModels(body, members).flatMap((found) => renamed(found, names.get(found.model))));
+  } else if (model !== call.model) {
+    if (members.has('model')) edits.push(setMember(members, 'model', wireName(call, model)));
+    // Gemini's batches and token counts carry whole requests, each with the name again
+    edits.push(...nestedModels(body, members).flatMap((found) => renamed(found, wireName(call, model))));
   }
   if (injectUsage) {
-    const given = members.get('stream_options') ? readMember(body, members, 'stream_options') : undefined;
+    const given = members.has('stream_options') ? readMember(body, members, 'stream_options') : undefined;
     edits.push(
       setMember(members, 'stream_options', { ...(given as object | undefined), include_usage: true }),
     );
@@ -83,13 +85,57 @@ function jsonEdits(
   return edits;
 }
 
-/**
- * Gives every request of a batch its upstream name. All of them must be at home at the batch's provider; when every name
- * is the provider's own already, the bytes stay as they are.
- */
-function batchEdit(call: Call, { snapshot }: Arrival, provider: string): JsonEdit | undefined {
+/** In bodies Gemini spells a model as a resource name. */
+function wireName(call: Call, model: string): string {
+  return call.endpoint.family === 'gemini' && !model.startsWith('tunedModels/') ? `models/${model}` : model;
+}
+
+interface NestedModel {
+  readonly start: number;
+  readonly end: number;
+  readonly model: string;
+}
+
+/** The names in requests within the request: `requests[].model`, `requests[].params.model`, `generateContentRequest.model`. */
+function nestedModels(body: Uint8Array, members: JsonObjectIndex): NestedModel[] {
+  const found: NestedModel[] = [];
+  const requests = members.get('requests');
+  const single = members.get('generateContentRequest');
+  const spans = requests?.kind === 'array' ? elementSpans(body, requests) : [];
+  if (single?.kind === 'object') spans.push({ start: single.valueStart, end: single.valueEnd });
+  for (const { start, end } of spans) {
+    if (body[start] === openingBrace) collectModel(body.subarray(start, end), start, found);
+  }
+  return found;
+}
+
+const openingBrace = 0x7b;
+
+function collectModel(request: Uint8Array, offset: number, found: NestedModel[]): void {
+  const members = scanJsonObject(request);
+  const model = members.get('model');
+  if (model?.kind === 'string') {
+    const name = readMember(request, members, 'model') as string;
+    found.push({ start: offset + model.valueStart, end: offset + model.valueEnd, model: name });
+  }
+  const params = members.get('params');
+  if (params?.kind === 'object') {
+    collectModel(request.subarray(params.valueStart, params.valueEnd), offset + params.valueStart, found);
+  }
+}
+
+function renamed({ start, end, model }: NestedModel, name: string | undefined): JsonEdit[] {
+  return name === undefined || name === model ? [] : [{ start, end, bytes: toBytes(JSON.stringify(name)) }];
+}
+
+/** Upstream names of a batch's models. All of them must be at home at the batch's provider. */
+function upstreamNames(
+  models: readonly string[],
+  { snapshot }: Arrival,
+  provider: string,
+): Map<string, string> {
   const names = new Map<string, string>();
-  for (const name of call.batchModels ?? []) {
+  for (const name of models) {
     const target = snapshot.findModel(name)?.targets.find((candidate) => candidate.provider.id === provider);
     if (target?.model === undefined) {
       throw new GatewayError(
@@ -100,8 +146,5 @@ function batchEdit(call: Call, { snapshot }: Arrival, provider: string): JsonEdi
     }
     names.set(name, target.model);
   }
-  if (!call.members || [...names].every(([name, upstream]) => name === upstream)) return undefined;
-  const requests = readMember(call.body, call.members, 'requests') as { params: { model: string } }[];
-  for (const { params } of requests) params.model = names.get(params.model) ?? params.model;
-  return setMember(call.members, 'requests', requests);
+  return names;
 }

@@ -32,7 +32,8 @@ export function createUpstream(
     breakers,
     drainer: createDrainer(runtime),
     coolDown: (id, forMs) => void coolUntilMs.set(id, runtime.monotonicMs() + forMs),
-    coolMs: (id) => (coolUntilMs.size === 0 ? 0 : Math.max(0, (coolUntilMs.get(id) ?? 0) - runtime.monotonicMs())),
+    coolMs: (id) =>
+      coolUntilMs.size === 0 ? 0 : Math.max(0, (coolUntilMs.get(id) ?? 0) - runtime.monotonicMs()),
     async close() {
       breakers.close();
       await egress.close();

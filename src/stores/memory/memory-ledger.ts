@@ -20,7 +20,7 @@ interface Reservation {
 
 /** Bounds of a memory ledger. */
 export interface MemoryLedgerOptions {
-  /** Settled reservations remembered at least, so that a repeated id changes nothing; at most twice as many. @default 10_000 */
+  /** Settled reservations remembered at least, so that a repeated id changes nothing; at most twice as many. @default 1_000 */
   readonly maxSettled?: number;
   /** Scopes without any hold and past their window are forgotten above this many. @default 100_000 */
   readonly maxScopes?: number;
@@ -34,7 +34,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
   const maxScopes = options.maxScopes ?? 100_000;
   const windows = new Map<string, Window>();
   const open = new Map<string, Reservation>();
-  const maxSettled = options.maxSettled ?? 10_000;
+  const maxSettled = options.maxSettled ?? 1_000;
   // two generations: when the newer is full the older is forgotten, which costs nothing for each entry
   let settled = new Map<string, ReserveResult>();
   let settledBefore = settled;

@@ -1,0 +1,114 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { launch, type RunningSubject } from '../launch.ts';
+import { type LoadResult, runLoad } from '../load.ts';
+import { toCodingRequest, toSmallRequest, toStreamRequest } from '../payloads.ts';
+import type { CaseContext, CaseResult } from '../result.ts';
+import { median, round } from '../statistics.ts';
+import type { SubjectName } from '../subject.ts';
+
+interface ThroughputCase {
+  readonly upstream: 'json1k' | 'sse200';
+  readonly body: () => string;
+  readonly replyEnd: string;
+  readonly connections: number;
+}
+
+export const throughputCases = {
+  json1k: { upstream: 'json1k', body: toSmallRequest, replyEnd: '}', connections: 32 },
+  body400k: { upstream: 'json1k', body: toCodingRequest, replyEnd: '}', connections: 16 },
+  sse200: { upstream: 'sse200', body: toStreamRequest, replyEnd: 'data: [DONE]', connections: 32 },
+  latency1: { upstream: 'json1k', body: toSmallRequest, replyEnd: '}', connections: 1 },
+} as const satisfies Record<string, ThroughputCase>;
+
+/** The length of a second try, where a run was over before the first reply. */
+const slowMs = 20_000;
+
+type Run = LoadResult & { rssMb: number };
+
+/** Starts every subject, warms each, then takes one run of each in turn, round after round. */
+export async function runThroughputCase(
+  name: keyof typeof throughputCases,
+  context: CaseContext,
+): Promise<CaseResult> {
+  const { upstream, body, replyEnd, connections }: ThroughputCase = throughputCases[name];
+  const { options, subjects, directory, leaveOut } = context;
+  const bodyFile = join(directory, `${name}.json`);
+  writeFileSync(bodyFile, body());
+  const { jsonOrigin, streamOrigin } = context.upstreams;
+  const upstreamUrl = `${upstream === 'json1k' ? jsonOrigin : streamOrigin}/${upstream}`;
+  const running = new Map<SubjectName, RunningSubject>();
+  const runs = new Map<SubjectName, Run[]>();
+
+  const takeRun = async (subject: SubjectName, durationMs: number): Promise<Run | undefined> => {
+    const target = running.get(subject);
+    if (!target) return undefined;
+    try {
+      const load = { url: target.url, headers: target.headers, bodyFile, connections, durationMs };
+      const result = (await runLoad(load)) ?? (await runLoad({ ...load, durationMs: slowMs }));
+      if (!result) throw new Error(`no request was answered in ${slowMs} ms`);
+      return { ...result, rssMb: target.rssMb() };
+    } catch (error) {
+      leaveOut(name, subject, error);
+      running.delete(subject);
+      runs.delete(subject);
+      await target.stop();
+      return undefined;
+    }
+  };
+
+  try {
+    for (const subject of subjects) {
+      try {
+        running.set(subject.name, await launch(subject, { upstreamUrl, directory, bodyFile, replyEnd }));
+      } catch (error) {
+        leaveOut(name, subject.name, error);
+        continue;
+      }
+      if (await takeRun(subject.name, options.warmUpMs)) runs.set(subject.name, []);
+    }
+    for (let turn = 1; turn <= options.rounds; turn++) {
+      context.progress(`${name}: round ${turn} of ${options.rounds}`);
+      for (const subject of [...runs.keys()]) {
+        const run = await takeRun(subject, options.runMs);
+        if (run) runs.get(subject)?.push(run);
+      }
+    }
+  } finally {
+    await Promise.all([...running.values()].map((subject) => subject.stop()));
+  }
+  return toResult(runs, connections === 1);
+}
+
+function toResult(runs: ReadonlyMap<SubjectName, readonly Run[]>, isLatency: boolean): CaseResult {
+  const bare = runs.get('bare');
+  const result: CaseResult = {};
+  for (const [subject, own] of runs) {
+    const overBare = (figure: (run: Run, bareRun: Run) => number) =>
+      bare
+        ? median(own.slice(0, bare.length).map((run, index) => figure(run, bare[index] as Run)))
+        : Number.NaN;
+    result[subject] = {
+      rps: round(median(own.map((run) => run.rps)), 1),
+      p50Ms: round(median(own.map((run) => run.p50Ms)), 4),
+      p99Ms: round(median(own.map((run) => run.p99Ms)), 4),
+      rssMb: round(Math.max(...own.map((run) => run.rssMb)), 1),
+      ratioToBare: round(
+        overBare((run, bareRun) => run.rps / bareRun.rps),
+        3,
+      ),
+      runs: own.map((run) => round(run.rps, 1)),
+      ...(isLatency && {
+        addedP50Us: round(
+          overBare((run, bareRun) => (run.p50Ms - bareRun.p50Ms) * 1000),
+          1,
+        ),
+        addedP99Us: round(
+          overBare((run, bareRun) => (run.p99Ms - bareRun.p99Ms) * 1000),
+          1,
+        ),
+      }),
+    };
+  }
+  return result;
+}

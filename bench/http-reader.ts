@@ -1,0 +1,49 @@
+/**
+ * Reads the requests of one connection and calls `onRequest` with the path when a request has come whole.
+ * Understands `content-length` and chunked bodies, and throws bodies away.
+ */
+export function createRequestReader(onRequest: (path: string) => void): (data: Buffer) => void {
+  let pending: Buffer = Buffer.alloc(0);
+  let bodyLeft = 0;
+  let chunked = false;
+  let path = '';
+
+  return (data) => {
+    let rest = pending.length > 0 ? Buffer.concat([pending, data]) : data;
+    pending = Buffer.alloc(0);
+    for (;;) {
+      if (bodyLeft > 0) {
+        const taken = Math.min(bodyLeft, rest.length);
+        bodyLeft -= taken;
+        rest = rest.subarray(taken);
+        if (bodyLeft > 0) return;
+        if (!chunked) onRequest(path);
+      }
+      if (rest.length === 0) return;
+      if (chunked) {
+        const end = rest.indexOf('\r\n');
+        if (end < 0) break;
+        const size = Number.parseInt(rest.toString('latin1', 0, end), 16);
+        if (size === 0) {
+          if (rest.length < end + 4) break;
+          rest = rest.subarray(end + 4);
+          chunked = false;
+          onRequest(path);
+        } else {
+          rest = rest.subarray(end + 2);
+          bodyLeft = size + 2;
+        }
+        continue;
+      }
+      const end = rest.indexOf('\r\n\r\n');
+      if (end < 0) break;
+      const head = rest.toString('latin1', 0, end);
+      rest = rest.subarray(end + 4);
+      path = head.slice(head.indexOf(' ') + 1, head.indexOf(' HTTP/'));
+      bodyLeft = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
+      chunked = /\r\ntransfer-encoding: *chunked/i.test(head);
+      if (bodyLeft === 0 && !chunked) onRequest(path);
+    }
+    pending = rest;
+  };
+}

@@ -1,0 +1,115 @@
+import { parseArgs } from 'node:util';
+import { isSubjectName, type SubjectName, subjectNames } from './subject.ts';
+
+export const caseNames = [
+  'json1k',
+  'body400k',
+  'sse200',
+  'latency1',
+  'streams9k',
+  'rss1m',
+  'import',
+  'pipeline',
+] as const;
+export type CaseName = (typeof caseNames)[number];
+
+export interface BenchOptions {
+  readonly quick: boolean;
+  readonly install: boolean;
+  readonly cases: readonly CaseName[];
+  readonly subjects: readonly SubjectName[];
+  /** Runs of each subject in a throughput case. */
+  readonly rounds: number;
+  readonly runMs: number;
+  readonly warmUpMs: number;
+  readonly streams: number;
+  readonly streamRounds: number;
+  /** How long all streams stay open. */
+  readonly holdMs: number;
+  readonly paceMs: number;
+  /** Requests of `rss1m`, after the warm-up. */
+  readonly requests: number;
+  readonly coldStarts: number;
+  readonly out: string;
+}
+
+export const help = `Usage: npm run bench -- [options]
+
+  --quick            less of everything, in under two minutes; nothing is installed
+  --only <cases>     ${caseNames.join(',')}
+  --subjects <names> ${subjectNames.join(',')}
+  --rounds <n>       runs of each subject in a case            (5; quick: 2)
+  --seconds <n>      length of a run                           (4; quick: 1)
+  --streams <n>      open streams of streams9k                 (9000; quick: 1000)
+  --requests <n>     requests of rss1m                         (1000000; quick: 20000)
+  --no-install       leave out peers that are not in bench/peers yet
+  --out <file>       where the results go                      (bench/results/latest.json)
+  --help             this text`;
+
+/** @throws TypeError for an option that is not known or not understood */
+export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      subjects: { type: 'string' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      streams: { type: 'string' },
+      requests: { type: 'string' },
+      'no-install': { type: 'boolean', default: false },
+      out: { type: 'string', default: 'bench/results/latest.json' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  const { quick } = values;
+  const rounds = toCount('rounds', values.rounds, quick ? 2 : 5);
+  return {
+    quick,
+    install: !quick && !values['no-install'],
+    cases: toList('only', values.only, caseNames, isCaseName),
+    subjects: toList(
+      'subjects',
+      values.subjects,
+      quick ? ['direct', 'bare', 'headgate'] : subjectNames,
+      isSubjectName,
+    ),
+    rounds,
+    runMs: toCount('seconds', values.seconds, quick ? 1 : 4) * 1000,
+    warmUpMs: quick ? 2_000 : 3_000,
+    streams: toCount('streams', values.streams, quick ? 1_000 : 9_000),
+    streamRounds: quick ? 1 : rounds,
+    holdMs: quick ? 4_000 : 12_000,
+    paceMs: quick ? 500 : 1_000,
+    requests: toCount('requests', values.requests, quick ? 20_000 : 1_000_000),
+    coldStarts: quick ? 3 : 15,
+    out: values.out,
+  };
+}
+
+function isCaseName(name: string): name is CaseName {
+  return (caseNames as readonly string[]).includes(name);
+}
+
+function toCount(option: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new TypeError(`--${option} must be a whole number above 0`);
+  return value;
+}
+
+function toList<Name extends string>(
+  option: string,
+  text: string | undefined,
+  fallback: readonly Name[],
+  isName: (name: string) => name is Name,
+): readonly Name[] {
+  if (text === undefined) return fallback;
+  return text.split(',').map((name) => {
+    if (!isName(name)) throw new TypeError(`--${option}: there is no "${name}"`);
+    return name;
+  });
+}

@@ -1,0 +1,50 @@
+import { watch } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { parse } from 'node:path';
+import { createGateway, createKeyResolver, createNoPepperRing, createRuntime } from 'headgate';
+import { closeGracefully, toNodeHandler } from 'headgate/node';
+import { createFileKeyStore } from './file-key-store.ts';
+
+/** A gateway whose keys live in a store of one's own: here a directory of files. */
+export async function start({ environment = process.env, port = Number(environment.PORT ?? 8787) } = {}) {
+  const directory = environment.KEY_DIRECTORY ?? 'keys';
+  const keyResolver = createKeyResolver({
+    store: createFileKeyStore(directory),
+    runtime: createRuntime(),
+    peppers: createNoPepperRing(),
+    cache: { ttlMs: 60_000 },
+  });
+  // a record that changed is read again at the next request, however long the cache would have believed the old one
+  const watcher = watch(directory, (_event, name) => keyResolver.forget(parse(name ?? '').name));
+
+  const gateway = createGateway(
+    {
+      providers: {
+        openai: { type: 'openai', apiKey: { env: 'OPENAI_API_KEY' }, baseUrl: environment.OPENAI_BASE_URL },
+      },
+      models: { 'gpt-4.1': { targets: ['openai'] } },
+      profiles: { standard: { limits: [{ unit: 'requests', amount: 60, window: '1m' }] } },
+      teams: { web: { profile: 'standard' } },
+    },
+    { environment, keyResolver },
+  );
+
+  const server = createServer(toNodeHandler(gateway));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url,
+    async close() {
+      watcher.close();
+      await closeGracefully(server, { drainMs: 10_000 });
+      await gateway.close();
+    },
+  };
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const { url, close } = await start();
+  console.log(`OPENAI_BASE_URL=${url}/v1`);
+  process.once('SIGTERM', close);
+}

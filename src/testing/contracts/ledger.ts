@@ -1,0 +1,439 @@
+import assert from 'node:assert/strict';
+import type { Ledger, LedgerScope, LimitUnit, ReserveResult, ScopeState } from '../../limits/ledger.ts';
+
+/** A ledger under test. Made fresh and empty for every case. */
+export interface LedgerHarness {
+  readonly ledger: Ledger;
+  /** The ledger's own clock, milliseconds since the epoch. */
+  readonly now: () => number | Promise<number>;
+  /** Moves the ledger's clock on by at least `ms`: at once where it is virtual, by waiting where it is not. */
+  readonly advance: (ms: number) => void | Promise<void>;
+}
+
+/** One sentence of the interface, as a test. */
+export interface LedgerCase {
+  readonly name: string;
+  /** @throws AssertionError when the ledger breaks the contract */
+  run(harness: LedgerHarness): Promise<void>;
+}
+
+const leaseMs = 60_000;
+const hourMs = 3_600_000;
+
+/**
+ * What every `Ledger` must do, for any test runner: each case takes a fresh, empty ledger. A case may be left out only
+ * with a reason that your test names.
+ *
+ * @example
+ * for (const { name, run } of ledgerContract) {
+ *   test(name, () => run(createMyHarness()));
+ * }
+ */
+export const ledgerContract: readonly LedgerCase[] = [
+  {
+    name: 'holds the hold of every scope, and tells how full each is with the hold in it, in the order asked',
+    async run({ ledger }) {
+      const scopes = [
+        scope('requests', 10, { key: 'team' }),
+        scope('tokens', 500, { key: 'key', hold: 120 }),
+        scope('usd', 9_000, { key: 'user', hold: 1_000 }),
+      ];
+      const result = granted(await ledger.reserve('one', scopes, leaseMs));
+      assert.deepEqual(result.scopes.map(figures), [
+        { key: 'team', used: 0, held: 1, amount: 10 },
+        { key: 'key', used: 0, held: 120, amount: 500 },
+        { key: 'user', used: 0, held: 1_000, amount: 9_000 },
+      ]);
+      await expectFigures(ledger, scopes, [
+        [0, 1],
+        [0, 120],
+        [0, 1_000],
+      ]);
+    },
+  },
+  {
+    name: 'grants what fills a scope exactly and denies one more',
+    async run({ ledger }) {
+      const tokens = (hold: number) => [scope('tokens', 100, { hold })];
+      granted(await ledger.reserve('fills', tokens(100), leaseMs));
+      const { denied: state } = denied(await ledger.reserve('more', tokens(1), leaseMs));
+      assert.deepEqual(figures(state), { key: 'tokens', used: 0, held: 100, amount: 100 });
+      granted(await ledger.reserve('nothing', tokens(0), leaseMs));
+    },
+  },
+  {
+    name: 'holds of no scope when one of them is full, whichever place it has, and names that one',
+    async run({ ledger }) {
+      const full = scope('requests', 1, { key: 'full' });
+      granted(await ledger.reserve('fills', [full], leaseMs));
+      const free = ['a', 'b', 'c'].map((key) => scope('tokens', 100, { key, hold: 7 }));
+      for (const place of [0, 1, 2, 3]) {
+        const scopes = [...free.slice(0, place), full, ...free.slice(place)];
+        const result = denied(await ledger.reserve(`at ${place}`, scopes, leaseMs));
+        assert.equal(result.denied.key, 'full', `the full scope is number ${place}`);
+        assert.deepEqual(
+          result.scopes.map(({ key }) => key),
+          scopes.map(({ key }) => key),
+        );
+      }
+      await expectFigures(ledger, free, [
+        [0, 0],
+        [0, 0],
+        [0, 0],
+      ]);
+      await expectFigures(ledger, [full], [[0, 1]]);
+    },
+  },
+  {
+    name: 'never grants more than the amount to a thousand concurrent reservations, and grants all of it',
+    async run({ ledger }) {
+      const tight = scope('requests', 50, { key: 'tight' });
+      const wide = scope('tokens', 1_000_000, { key: 'wide', hold: 3 });
+      const results = await Promise.all(
+        Array.from({ length: 1_000 }, (_, index) => ledger.reserve(`r${index}`, [wide, tight], leaseMs)),
+      );
+      assert.equal(results.filter((result) => result.granted).length, 50);
+      await expectFigures(
+        ledger,
+        [tight, wide],
+        [
+          [0, 50],
+          [0, 150],
+        ],
+      );
+    },
+  },
+  {
+    name: 'keeps used and held within the amount while concurrent requests of all sizes come and go',
+    async run({ ledger }) {
+      const amount = 1_000;
+      const use = async (index: number): Promise<number> => {
+        const hold = 1 + ((index * 37) % 90);
+        const wanted = scope('tokens', amount, { hold });
+        const result = await ledger.reserve(`r${index}`, [wanted], leaseMs);
+        for (const state of result.scopes) {
+          assert.ok(state.used + state.held <= amount, `${state.used} used and ${state.held} held`);
+        }
+        if (!result.granted) return 0;
+        const used = hold >> 1;
+        await ledger.settle(`r${index}`, { tokens: used });
+        return used;
+      };
+      const used = await Promise.all(Array.from({ length: 500 }, (_, index) => use(index)));
+      const sum = used.reduce((total, one) => total + one, 0);
+      assert.ok(sum > 0 && sum <= amount);
+      await expectFigures(ledger, [scope('tokens', amount)], [[sum, 0]]);
+    },
+  },
+  {
+    name: 'answers a repeated id with the first answer and holds nothing more, also at the same time',
+    async run({ ledger }) {
+      const wanted = scope('requests', 10);
+      const first = await ledger.reserve('same', [wanted], leaseMs);
+      const again = await Promise.all(
+        Array.from({ length: 50 }, () => ledger.reserve('same', [wanted], leaseMs)),
+      );
+      for (const answer of again) assert.deepEqual(answer, first);
+      const together = await Promise.all(
+        Array.from({ length: 50 }, () => ledger.reserve('together', [wanted], leaseMs)),
+      );
+      for (const answer of together) assert.deepEqual(answer, together[0]);
+      await expectFigures(ledger, [wanted], [[0, 2]]);
+    },
+  },
+  {
+    name: 'answers a repeated id with the first answer after it was settled too, and holds nothing',
+    async run({ ledger }) {
+      const wanted = scope('requests', 10);
+      const first = await ledger.reserve('same', [wanted], leaseMs);
+      await ledger.settle('same', { requests: 1 });
+      assert.deepEqual(await ledger.reserve('same', [wanted], leaseMs), first);
+      await expectFigures(ledger, [wanted], [[1, 0]]);
+    },
+  },
+  {
+    name: 'answers a repeated id that was denied with the denial, even when there is room by now',
+    async run({ ledger }) {
+      const wanted = scope('parallel', 1);
+      granted(await ledger.reserve('first', [wanted], leaseMs));
+      const first = denied(await ledger.reserve('second', [wanted], leaseMs));
+      await ledger.settle('first', {});
+      assert.deepEqual(await ledger.reserve('second', [wanted], leaseMs), first);
+      await expectFigures(ledger, [wanted], [[0, 0]]);
+      granted(await ledger.reserve('third', [wanted], leaseMs));
+    },
+  },
+  {
+    name: 'replaces the holds by what was used, less or more than held, and counts a scope left out as 0',
+    async run({ ledger }) {
+      const less = scope('tokens', 1_000, { key: 'less', hold: 300 });
+      const more = scope('tokens', 1_000, { key: 'more', hold: 300 });
+      const left = scope('tokens', 1_000, { key: 'left out', hold: 300 });
+      granted(await ledger.reserve('one', [less, more, left], leaseMs));
+      await ledger.settle('one', { less: 120, more: 1_500 });
+      await expectFigures(
+        ledger,
+        [less, more, left],
+        [
+          [120, 0],
+          [1_500, 0],
+          [0, 0],
+        ],
+      );
+      denied(await ledger.reserve('two', [more], leaseMs));
+      granted(await ledger.reserve('three', [less, left], leaseMs));
+    },
+  },
+  {
+    name: 'settles once: a second settlement changes nothing, at the same time or later',
+    async run({ ledger }) {
+      const wanted = scope('tokens', 1_000, { hold: 100 });
+      granted(await ledger.reserve('one', [wanted], leaseMs));
+      await Promise.all(Array.from({ length: 20 }, () => ledger.settle('one', { tokens: 40 })));
+      await ledger.settle('one', { tokens: 500 });
+      await ledger.settle('one', {});
+      await expectFigures(ledger, [wanted], [[40, 0]]);
+    },
+  },
+  {
+    name: 'ignores ids that it does not know and ids that it denied, in settle and in renew',
+    async run({ ledger }) {
+      const wanted = scope('requests', 1);
+      granted(await ledger.reserve('one', [wanted], leaseMs));
+      denied(await ledger.reserve('denied', [wanted], leaseMs));
+      for (const id of ['nobody', 'denied', '', '__proto__', 'constructor']) {
+        await ledger.settle(id, { requests: 5 });
+        await ledger.renew(id, leaseMs);
+      }
+      await expectFigures(ledger, [wanted], [[0, 1]]);
+    },
+  },
+  {
+    name: 'ignores a use of scopes that the reservation does not have',
+    async run({ ledger }) {
+      const wanted = scope('requests', 5, { key: 'own' });
+      const other = scope('requests', 5, { key: 'other' });
+      granted(await ledger.reserve('one', [wanted], leaseMs));
+      await ledger.settle('one', { own: 1, other: 4, ['__proto__']: 3 });
+      await expectFigures(
+        ledger,
+        [wanted, other],
+        [
+          [1, 0],
+          [0, 0],
+        ],
+      );
+    },
+  },
+  {
+    name: 'frees a parallel slot when its request is settled, and for nothing else',
+    async run({ ledger, advance }) {
+      const wanted = scope('parallel', 2);
+      for (let round = 0; round < 5; round++) {
+        granted(await ledger.reserve(`a${round}`, [wanted], hourMs));
+        granted(await ledger.reserve(`b${round}`, [wanted], hourMs));
+        const { denied: state } = denied(await ledger.reserve(`c${round}`, [wanted], hourMs));
+        assert.equal(state.resetsAtMs, undefined, 'a scope without a window has no reset');
+        await advance(3_000);
+        denied(await ledger.reserve(`d${round}`, [wanted], hourMs));
+        await ledger.settle(`a${round}`, {});
+        await ledger.settle(`b${round}`, {});
+        await expectFigures(ledger, [wanted], [[0, 0]]);
+      }
+    },
+  },
+  {
+    name: 'never denies in warn mode, and still counts: over the amount, and beside a block scope that denies',
+    async run({ ledger }) {
+      const warned = scope('requests', 1, { key: 'warned', mode: 'warn' });
+      for (const id of ['a', 'b', 'c']) granted(await ledger.reserve(id, [warned], leaseMs));
+      await ledger.settle('a', { warned: 1 });
+      await expectFigures(ledger, [warned], [[1, 2]]);
+      const blocked = scope('requests', 0, { key: 'blocked' });
+      const result = denied(await ledger.reserve('d', [warned, blocked], leaseMs));
+      assert.equal(result.denied.key, 'blocked');
+      await expectFigures(ledger, [warned], [[1, 2]]);
+    },
+  },
+  {
+    name: 'begins a window anew when it has ended, by its own clock, and says when that is',
+    async run({ ledger, now, advance }) {
+      const wanted = scope('requests', 1, { windowMs: 10_000 });
+      const before = await now();
+      const { scopes } = granted(await ledger.reserve('one', [wanted], leaseMs));
+      const resetsAtMs = scopes[0]?.resetsAtMs;
+      assert.ok(resetsAtMs !== undefined && resetsAtMs > before && resetsAtMs <= (await now()) + 10_000);
+      await ledger.settle('one', { requests: 1 });
+      denied(await ledger.reserve('two', [wanted], leaseMs));
+      await advance(resetsAtMs - (await now()));
+      const next = granted(await ledger.reserve('three', [wanted], leaseMs)).scopes[0];
+      assert.equal(next?.used, 0);
+      assert.equal(next?.resetsAtMs, resetsAtMs + 10_000);
+    },
+  },
+  {
+    name: 'never begins anew a scope that has no window',
+    async run({ ledger, advance }) {
+      const wanted = scope('usd', 1_000, { windowMs: undefined, hold: 700 });
+      granted(await ledger.reserve('one', [wanted], leaseMs));
+      await ledger.settle('one', { usd: 700 });
+      await advance(20_000);
+      const { denied: state } = denied(await ledger.reserve('two', [wanted], leaseMs));
+      assert.deepEqual([state.used, state.resetsAtMs], [700, undefined]);
+    },
+  },
+  {
+    name: 'posts a settlement to the window of the reservation, even when a new one has begun',
+    async run({ ledger, advance }) {
+      const wanted = scope('tokens', 1_000, { windowMs: 10_000, hold: 400 });
+      granted(await ledger.reserve('old', [wanted], leaseMs));
+      await advance(10_000);
+      granted(await ledger.reserve('new', [wanted], leaseMs));
+      await expectFigures(ledger, [wanted], [[0, 400]]);
+      await ledger.settle('old', { tokens: 900 });
+      await expectFigures(ledger, [wanted], [[0, 400]]);
+      await ledger.settle('new', { tokens: 100 });
+      await expectFigures(ledger, [wanted], [[100, 0]]);
+    },
+  },
+  {
+    name: 'releases a hold that was neither settled nor renewed in time, and counts it as used; a slot is only released',
+    async run({ ledger, advance }) {
+      const tokens = scope('tokens', 1_000, { hold: 300 });
+      const slots = scope('parallel', 1);
+      granted(await ledger.reserve('died', [tokens, slots], 5_000));
+      await advance(10_000);
+      granted(await ledger.reserve('next', [tokens, slots], leaseMs));
+      await expectFigures(
+        ledger,
+        [tokens, slots],
+        [
+          [300, 300],
+          [0, 1],
+        ],
+      );
+    },
+  },
+  {
+    name: 'counts once what was settled after its lease had run out',
+    async run({ ledger, advance }) {
+      const wanted = scope('tokens', 1_000, { hold: 300 });
+      granted(await ledger.reserve('late', [wanted], 5_000));
+      await advance(10_000);
+      granted(await ledger.reserve('next', [scope('tokens', 1_000, { hold: 0 })], leaseMs));
+      await ledger.settle('late', { tokens: 200 });
+      const [state] = await ledger.peek([wanted]);
+      assert.equal(state?.held, 0);
+      assert.ok(state?.used === 300 || state?.used === 200, `${state?.used} counted for one request`);
+    },
+  },
+  {
+    name: 'keeps a hold for as long as it is renewed',
+    async run({ ledger, advance }) {
+      const wanted = scope('parallel', 1);
+      granted(await ledger.reserve('long', [wanted], 8_000));
+      for (let round = 0; round < 4; round++) {
+        await advance(5_000);
+        await ledger.renew('long', 8_000);
+        denied(await ledger.reserve(`beside ${round}`, [wanted], leaseMs));
+      }
+      await ledger.settle('long', {});
+      await ledger.renew('long', 8_000);
+      granted(await ledger.reserve('after', [wanted], leaseMs));
+    },
+  },
+  {
+    name: 'holds nothing and remembers nothing when it is only read',
+    async run({ ledger }) {
+      const wanted = scope('requests', 1);
+      const reads = Array.from({ length: 20 }, () => ledger.peek([wanted, scope('tokens', 5)]));
+      for (const states of await Promise.all(reads)) {
+        assert.deepEqual(states.map(figures), [
+          { key: 'requests', used: 0, held: 0, amount: 1 },
+          { key: 'tokens', used: 0, held: 0, amount: 5 },
+        ]);
+      }
+      granted(await ledger.reserve('one', [wanted], leaseMs));
+      assert.deepEqual(await ledger.peek([]), []);
+    },
+  },
+  {
+    name: 'keeps scopes apart by their whole key',
+    async run({ ledger }) {
+      const keys = ['a', 'A', 'a ', 'a/b', 'a:b', '__proto__', 'constructor', 'ä', '💶', '%', 'a%', "a'; --"];
+      const scopes = keys.map((key, index) => scope('tokens', 1_000, { key, hold: index + 1 }));
+      granted(await ledger.reserve('one', scopes, leaseMs));
+      await expectFigures(
+        ledger,
+        scopes,
+        keys.map((_, index) => [0, index + 1]),
+      );
+      await ledger.settle('one', Object.fromEntries(keys.map((key, index) => [key, index])));
+      await expectFigures(
+        ledger,
+        scopes,
+        keys.map((_, index) => [index, 0]),
+      );
+    },
+  },
+  {
+    name: 'takes the amount from each request: a limit that was lowered or raised holds at once',
+    async run({ ledger }) {
+      granted(await ledger.reserve('one', [scope('tokens', 100, { hold: 60 })], leaseMs));
+      denied(await ledger.reserve('lowered', [scope('tokens', 50, { hold: 1 })], leaseMs));
+      granted(await ledger.reserve('raised', [scope('tokens', 200, { hold: 140 })], leaseMs));
+      await expectFigures(ledger, [scope('tokens', 200)], [[0, 200]]);
+    },
+  },
+  {
+    name: 'grants a request that no scope concerns',
+    async run({ ledger }) {
+      assert.deepEqual(await ledger.reserve('free', [], leaseMs), { granted: true, scopes: [] });
+      await ledger.settle('free', {});
+    },
+  },
+];
+
+type ScopeOptions = { key?: string; hold?: number; mode?: 'block' | 'warn'; windowMs?: number | undefined };
+
+/** A scope whose key is its unit, for one, of a window that does not end on the way. */
+function scope(unit: LimitUnit, amount: number, options: ScopeOptions = {}): LedgerScope {
+  // far longer than any case runs, so that no window ends beneath one
+  const windowMs =
+    unit === 'parallel' ? undefined : 'windowMs' in options ? options.windowMs : 87_600 * hourMs;
+  return {
+    key: options.key ?? unit,
+    unit,
+    amount,
+    hold: options.hold ?? 1,
+    mode: options.mode ?? 'block',
+    ...(windowMs !== undefined && { windowMs }),
+  };
+}
+
+function figures({ key, used, held, amount }: ScopeState) {
+  return { key, used, held, amount };
+}
+
+function granted(result: ReserveResult) {
+  assert.ok(result.granted, 'a reservation that fits was denied');
+  return result;
+}
+
+function denied(result: ReserveResult) {
+  assert.ok(!result.granted, 'a reservation that does not fit was granted');
+  return result;
+}
+
+/** Used and held of each scope, as peek tells them. */
+async function expectFigures(
+  ledger: Ledger,
+  scopes: readonly LedgerScope[],
+  expected: readonly (readonly [used: number, held: number])[],
+): Promise<void> {
+  const states = await ledger.peek(scopes.map(({ hold: _hold, ...rest }) => rest));
+  assert.deepEqual(
+    states.map(({ used, held }) => [used, held]),
+    expected,
+  );
+}

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { createDirectory, run, toConfigText } from './harness.ts';
+
+const valid = toConfigText('http://127.0.0.1:1');
+
+describe('headgate check', () => {
+  it('accepts a valid configuration and counts its parts', async () => {
+    await using directory = await createDirectory({ 'headgate.config.json': valid });
+    const { code, stdout, stderr } = await run(['check'], { cwd: directory.path });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('headgate.config.json: 1 providers, 1 models, 1 profiles, 1 teams, 0 keys');
+  });
+
+  it('lists every issue with file, line, column and path', async () => {
+    const text = [
+      'providers:',
+      '  openai: { type: openai, apiKey: k }',
+      'models:',
+      '  gpt-4.1:',
+      '    targets: [openai, azure]',
+      'teams:',
+      '  web: { profile: standard }',
+      '',
+    ].join('\n');
+    await using directory = await createDirectory({ 'headgate.config.yaml': text });
+    const { code, stdout, stderr } = await run(['check'], { cwd: directory.path });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(
+      'headgate.config.yaml:5:23: models.gpt-4.1.targets[1]: no provider "azure" is configured\n',
+    );
+    expect(stderr).toContain(
+      'headgate.config.yaml:7:10: teams.web.profile: no profile "standard" is configured\n',
+    );
+    expect(stderr).toContain('2 issues');
+  });
+
+  it('gives the same as JSON', async () => {
+    await using directory = await createDirectory({ 'a.json': valid.replace('"standard"}', '"other"}') });
+    const { code, stdout } = await run(['check', '--json', '--config', 'a.json'], { cwd: directory.path });
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toEqual({
+      ok: false,
+      source: `${directory.path}/a.json`,
+      issues: [
+        {
+          path: 'teams.web.profile',
+          message: 'no profile "other" is configured',
+          file: `${directory.path}/a.json`,
+          line: 1,
+          column: expect.any(Number),
+        },
+      ],
+    });
+    const good = await run(['check', '--json'], {
+      cwd: directory.path,
+      environment: { OPENAI_API_KEY: 'k' },
+    });
+    expect(JSON.parse(good.stdout)).toMatchObject({
+      ok: true,
+      issues: [],
+      providers: 1,
+      source: 'environment (OPENAI_API_KEY)',
+    });
+  });
+
+  it('reports a file that cannot be parsed like any other issue', async () => {
+    await using directory = await createDirectory({ 'headgate.config.json': '{ "models": ' });
+    const { code, stderr } = await run(['check'], { cwd: directory.path });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^headgate\.config\.json:1:13: not valid JSON/);
+  });
+
+  it('says what to do when there is no configuration at all', async () => {
+    await using directory = await createDirectory();
+    const { code, stderr } = await run(['check'], { cwd: directory.path });
+    expect(code).toBe(1);
+    expect(stderr).toContain('Set one, or write a configuration file.');
+  });
+
+  it('misses secrets that are not set, unless it is told to skip them', async () => {
+    const text = valid.replace('"sk-upstream"', '{"env":"OPENAI_API_KEY"}');
+    await using directory = await createDirectory({ 'headgate.config.json': text });
+    const strict = await run(['check'], { cwd: directory.path });
+    expect(strict.code).toBe(1);
+    expect(strict.stderr).toContain(
+      'providers.openai.apiKey: the environment variable OPENAI_API_KEY is not set.',
+    );
+    expect((await run(['check', '--skip-secrets'], { cwd: directory.path })).code).toBe(0);
+  });
+});

@@ -1,0 +1,316 @@
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { createFakeUpstream } from 'headgate/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  createDirectory,
+  createKey,
+  type RunOptions,
+  run,
+  type StartedCommand,
+  start,
+  toConfigText,
+  until,
+} from './harness.ts';
+
+type Upstream = Awaited<ReturnType<typeof createFakeUpstream>>;
+let upstream: Upstream;
+beforeAll(async () => {
+  upstream = await createFakeUpstream();
+});
+afterAll(() => upstream.close());
+
+interface Listening {
+  readonly event: 'listening';
+  readonly url: string;
+  readonly source: string;
+  readonly models: number;
+  readonly keys: number;
+  readonly temporaryKey?: string;
+}
+
+/** Starts `headgate serve` on a free port; ends it with SIGTERM. */
+async function serve(argv: readonly string[], options: RunOptions) {
+  const command = start(['serve', '--port', '0', '--json', ...argv], options);
+  const line = await Promise.race([
+    until(() => command.stdout().split('\n')[0], 'the start line'),
+    command.code.then((code) => {
+      throw new Error(`ended with ${code}: ${command.stderr()}`);
+    }),
+  ]);
+  return {
+    command,
+    listening: JSON.parse(line) as Listening,
+    async [Symbol.asyncDispose]() {
+      command.signal('SIGTERM');
+      await command.code;
+    },
+  };
+}
+
+function chat(url: string, key: string, model = 'gpt-4.1', more: object = {}) {
+  return fetch(`${url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello' }], ...more }),
+  });
+}
+
+async function createSite(more: object = {}) {
+  const { key, record } = await createKey(['--team', 'web']);
+  const text = toConfigText(upstream.url, { keys: [record], ...more });
+  const directory = await createDirectory({ 'headgate.config.json': text });
+  return { key, text, directory, options: { cwd: directory.path, environment: {} } };
+}
+
+describe('headgate serve', () => {
+  it('serves the configured models to the configured keys', async () => {
+    const { key, directory, options } = await createSite();
+    await using _ = directory;
+    await using site = await serve([], options);
+    expect(site.listening).toMatchObject({ event: 'listening', models: 1, keys: 1, providers: ['openai'] });
+    expect(site.listening.temporaryKey).toBeUndefined();
+    const reply = await chat(site.listening.url, key);
+    expect(reply.status).toBe(200);
+    expect(await reply.json()).toMatchObject({ object: 'chat.completion' });
+    expect(upstream.requests.at(-1)?.headers.authorization).toBe('Bearer sk-upstream');
+    expect((await chat(site.listening.url, 'hg_live_nonsense')).status).toBe(401);
+  });
+
+  it('ends with 0 after SIGTERM and refuses connections from then on', async () => {
+    const { directory, options } = await createSite();
+    await using _ = directory;
+    const site = await serve([], options);
+    site.command.signal('SIGTERM');
+    expect(await site.command.code).toBe(0);
+    expect(site.command.stderr()).toContain('SIGTERM: finishing requests in flight');
+    await expect(fetch(site.listening.url)).rejects.toThrow();
+  });
+
+  it('prints one line for people: address, providers, models, keys, source', async () => {
+    const { directory, options } = await createSite();
+    await using _ = directory;
+    const command = start(['serve', '--port', '0'], options);
+    const line = await until(() => command.stdout().split('\n')[0]);
+    expect(line).toMatch(
+      /^headgate \d+\.\d+\.\d+ listening on http:\/\/127\.0\.0\.1:\d+ \(providers: openai; 1 model, 1 key; configuration: \/.*headgate\.config\.json\)$/,
+    );
+    command.signal('SIGINT');
+    expect(await command.code).toBe(0);
+  });
+
+  it('makes a temporary key on loopback when there is none, and prints it once with lines to paste', async () => {
+    const environment = {
+      OPENAI_API_KEY: 'sk-upstream',
+      OPENAI_BASE_URL: `${upstream.url}/v1`,
+      ANTHROPIC_API_KEY: 'sk-ant-upstream',
+      ANTHROPIC_BASE_URL: upstream.url,
+    };
+    await using directory = await createDirectory();
+    const command = start(['serve', '--port', '0'], { cwd: directory.path, environment });
+    const text = await until(() => command.stdout().includes('unset ANTHROPIC') && command.stdout());
+    const url = /listening on (\S+)/.exec(text)?.[1] as string;
+    const key = /OPENAI_API_KEY=(\S+)/.exec(text)?.[1] as string;
+    expect(text).toContain(`export OPENAI_BASE_URL=${url}/v1\n`);
+    expect(text).toContain(`export ANTHROPIC_BASE_URL=${url}\n`);
+    expect(text).toContain(`export ANTHROPIC_AUTH_TOKEN=${key}\n`);
+    expect(text).not.toContain('GEMINI');
+    expect(text).not.toMatch(/sk-(ant-)?upstream/);
+    expect((await chat(url, key)).status).toBe(200);
+    command.signal('SIGTERM');
+    expect(await command.code).toBe(0);
+  });
+
+  it.each(['0.0.0.0', '::', '192.0.2.1', 'example.com'])(
+    'refuses to listen on %s without keys',
+    async (host) => {
+      const environment = { OPENAI_API_KEY: 'k' };
+      const { code, stdout, stderr } = await run(['serve', '--port', '0', '--host', host], { environment });
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toContain(`Refusing to listen on ${host} without keys`);
+      expect(stderr).toContain('headgate keys create --team');
+    },
+  );
+
+  it('listens beyond loopback with keys', async () => {
+    const { key, directory, options } = await createSite();
+    await using _ = directory;
+    await using site = await serve(['--host', '0.0.0.0'], options);
+    const url = site.listening.url.replace('0.0.0.0', '127.0.0.1');
+    expect((await chat(url, key)).status).toBe(200);
+  });
+
+  it('says what to do when the port is taken', async () => {
+    const { directory, options } = await createSite();
+    await using _ = directory;
+    const other = createServer().listen(0, '127.0.0.1');
+    await until(() => other.listening);
+    const { port } = other.address() as { port: number };
+    const { code, stderr } = await run(['serve', '--port', String(port)], options);
+    other.close();
+    expect(code).toBe(1);
+    expect(stderr).toContain(`Cannot listen on 127.0.0.1:${port}: something else listens there.`);
+  });
+
+  it('refuses to be its own provider', async () => {
+    const environment = { OPENAI_API_KEY: 'k', OPENAI_BASE_URL: 'http://localhost:8787/v1' };
+    const { code, stderr } = await run(['serve'], { environment });
+    expect(code).toBe(1);
+    expect(stderr).toContain("is this gateway's own address");
+  });
+
+  it('lists what is wrong in the configuration and does not start', async () => {
+    const { directory, text, options } = await createSite();
+    await using _ = directory;
+    await directory.write(
+      'headgate.config.json',
+      text.replace('"targets":["openai"]', '"targets":["azure"]'),
+    );
+    const { code, stderr } = await run(['serve', '--port', '0'], options);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /headgate\.config\.json:1:\d+: models\.gpt-4\.1\.targets\[0\]: no provider "azure"/,
+    );
+  });
+
+  it('warns of keys whose pepper it does not have', async () => {
+    const { directory, options } = await createSite();
+    await using _ = directory;
+    const environment = { HEADGATE_PEPPER: Buffer.alloc(32, 7).toString('base64') };
+    await using site = await serve([], { ...options, environment });
+    expect(site.command.stderr()).toContain(
+      '1 of 1 keys cannot be used: they were hashed under the pepper "none"',
+    );
+  });
+
+  it('appends a record of each request to --records', async () => {
+    const { key, directory, options } = await createSite();
+    await using _ = directory;
+    const file = join(directory.path, 'records.jsonl');
+    const site = await serve(['--records', file], options);
+    await (await chat(site.listening.url, key)).text();
+    await (await chat(site.listening.url, key, 'unknown')).text();
+    site.command.signal('SIGTERM');
+    expect(await site.command.code).toBe(0);
+    const records = (await readFile(file, 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(records).toMatchObject([
+      { team: 'web', model: 'gpt-4.1', outcome: 'complete', status: 200 },
+      { team: 'web', requestedModel: 'unknown', outcome: 'refused', status: 404 },
+    ]);
+  });
+});
+
+describe('headgate serve while it runs', () => {
+  const isReloaded = (command: StartedCommand, times: number) => () =>
+    command.stderr().split('configuration loaded again').length > times;
+
+  it('takes a changed configuration on SIGHUP, a revoked key included', async () => {
+    const { key, text, directory, options } = await createSite();
+    await using _ = directory;
+    await using site = await serve([], options);
+    expect((await chat(site.listening.url, key)).status).toBe(200);
+    await directory.write('headgate.config.json', text.replace('"last4"', '"revokedAtMs":1,"last4"'));
+    site.command.signal('SIGHUP');
+    await until(isReloaded(site.command, 1), 'the reload');
+    expect((await chat(site.listening.url, key)).status).toBe(401);
+  });
+
+  it('notices a changed file by itself', async () => {
+    const { key, text, directory, options } = await createSite();
+    await using _ = directory;
+    await using site = await serve([], options);
+    expect((await chat(site.listening.url, key, 'clever')).status).toBe(404);
+    await directory.write('headgate.config.json', text.replace('"smart"', '"smart","clever"'));
+    await until(isReloaded(site.command, 1), 'the reload');
+    expect((await chat(site.listening.url, key, 'clever')).status).toBe(200);
+  });
+
+  it('goes on with the last good configuration and says why', async () => {
+    const { key, text, directory, options } = await createSite();
+    await using _ = directory;
+    await using site = await serve([], options);
+    await directory.write('headgate.config.json', text.slice(0, -1));
+    site.command.signal('SIGHUP');
+    await until(() => site.command.stderr().includes('not valid JSON'), 'the message');
+    expect(site.command.stderr()).toContain('the new configuration is not used, the old one goes on');
+    expect((await chat(site.listening.url, key)).status).toBe(200);
+    await directory.write('headgate.config.json', text);
+    site.command.signal('SIGHUP');
+    await until(isReloaded(site.command, 1), 'the reload');
+    expect((await chat(site.listening.url, key)).status).toBe(200);
+  });
+
+  it('keeps its temporary key over a reload, until keys are configured', async () => {
+    const text = toConfigText(upstream.url);
+    await using directory = await createDirectory({ 'headgate.config.json': text });
+    await using site = await serve([], { cwd: directory.path, environment: {} });
+    const temporaryKey = site.listening.temporaryKey as string;
+    site.command.signal('SIGHUP');
+    await until(isReloaded(site.command, 1), 'the reload');
+    expect((await chat(site.listening.url, temporaryKey)).status).toBe(200);
+    const { key, record } = await createKey(['--team', 'web']);
+    await directory.write('headgate.config.json', toConfigText(upstream.url, { keys: [record] }));
+    site.command.signal('SIGHUP');
+    await until(isReloaded(site.command, 2), 'the second reload');
+    expect((await chat(site.listening.url, temporaryKey)).status).toBe(401);
+    expect((await chat(site.listening.url, key)).status).toBe(200);
+  });
+
+  it('does not give up its keys while it can be reached from elsewhere', async () => {
+    const { key, directory, options } = await createSite();
+    await using _ = directory;
+    await using site = await serve(['--host', '0.0.0.0'], options);
+    await directory.write('headgate.config.json', toConfigText(upstream.url));
+    site.command.signal('SIGHUP');
+    await until(() => site.command.stderr().includes('Refusing to listen'), 'the message');
+    expect((await chat(site.listening.url.replace('0.0.0.0', '127.0.0.1'), key)).status).toBe(200);
+  });
+
+  it('lets a running stream finish before it ends', async () => {
+    const slow = await createFakeUpstream({ chunkDelayMs: 60 });
+    const { key, record } = await createKey(['--team', 'web']);
+    await using directory = await createDirectory({
+      'headgate.config.json': toConfigText(slow.url, { keys: [record] }),
+    });
+    const site = await serve([], { cwd: directory.path, environment: {} });
+    const reply = await chat(site.listening.url, key, 'gpt-4.1', { stream: true });
+    const reader = (reply.body as ReadableStream<Uint8Array>).getReader();
+    let text = new TextDecoder().decode((await reader.read()).value);
+    site.command.signal('SIGTERM');
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+      text += new TextDecoder().decode(chunk.value);
+    }
+    expect(text).toContain('data: [DONE]');
+    expect(await site.command.code).toBe(0);
+    expect(site.command.exits).toEqual([]);
+    await slow.close();
+  });
+
+  it('cuts a stream that outlasts --drain-ms, and ends at once at the second signal', async () => {
+    const stuck = await createFakeUpstream();
+    stuck.fail({ kind: 'cut', how: 'stall', afterChunks: 1 });
+    const { key, record } = await createKey(['--team', 'web']);
+    await using directory = await createDirectory({
+      'headgate.config.json': toConfigText(stuck.url, { keys: [record] }),
+    });
+    const site = await serve(['--drain-ms', '300'], { cwd: directory.path, environment: {} });
+    const reply = await chat(site.listening.url, key, 'gpt-4.1', { stream: true });
+    const rest = reply.text().then(
+      () => 'ended',
+      () => 'cut',
+    );
+    site.command.signal('SIGTERM');
+    // once more at once is the same Ctrl-C, come twice
+    site.command.signal('SIGTERM');
+    expect(site.command.exits).toEqual([]);
+    site.command.signal('SIGINT');
+    expect(site.command.exits).toEqual([1]);
+    expect(await site.command.code).toBe(0);
+    expect(await rest).toBe('cut');
+    await stuck.close();
+  });
+});
