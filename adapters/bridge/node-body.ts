@@ -1,0 +1,112 @@
+import type { IncomingMessage } from 'node:http';
+import type { NodeExchange } from './node-exchange.ts';
+import {
+  bodyAlreadyRead,
+  bodyTimeout,
+  bodyTooLarge,
+  callerGone,
+  isJson,
+  refuseEncoding,
+  toDeclaredLength,
+} from './request-checks.ts';
+
+const empty = new Uint8Array(0);
+
+/** Where hosts and body parsers leave what they have read. */
+interface ParsedMessage extends IncomingMessage {
+  readonly rawBody?: unknown;
+  readonly body?: unknown;
+}
+
+/** Reads the whole body, see `GatewayRequest.readBody`. */
+export async function readNodeBody(exchange: NodeExchange, maxBytes: number): Promise<Uint8Array> {
+  const { incoming } = exchange;
+  if (incoming.readableDidRead || incoming.readableEnded)
+    return bounded(await readHeldBody(exchange), maxBytes);
+  if (exchange.gone) throw callerGone();
+  const refusal = refuseEncoding(incoming.headers);
+  if (refusal !== undefined) throw refusal;
+  const declared = toDeclaredLength(incoming.headers);
+  if (declared > maxBytes) {
+    exchange.reusable = false;
+    throw bodyTooLarge(maxBytes);
+  }
+  // a small body came with the headers and lies in the buffer: no listener, no timer, no waiting
+  if (!exchange.isHttp2 && (incoming.complete || (declared > 0 && incoming.readableLength === declared))) {
+    return bounded(takeBuffered(incoming), maxBytes);
+  }
+  return collect(exchange, maxBytes);
+}
+
+function bounded(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  if (bytes.length > maxBytes) throw bodyTooLarge(maxBytes);
+  return bytes;
+}
+
+async function readHeldBody(exchange: NodeExchange): Promise<Uint8Array> {
+  const { rawBody, body, headers } = exchange.incoming as ParsedMessage;
+  const held = rawBody ?? body;
+  if (held instanceof Uint8Array) return held;
+  if (typeof held === 'string') return Buffer.from(held);
+  if (exchange.details?.readParsedBody !== undefined) return exchange.details.readParsedBody();
+  if (body !== undefined && isJson(headers)) return Buffer.from(JSON.stringify(body));
+  if (!exchange.isHttp2 && toDeclaredLength(headers) <= 0 && headers['transfer-encoding'] === undefined)
+    return empty;
+  throw bodyAlreadyRead();
+}
+
+function takeBuffered(incoming: IncomingMessage): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  // more than one only when somebody else listens to the stream as well
+  for (
+    let chunk = incoming.read();
+    chunk !== null;
+    chunk = incoming.readableLength > 0 ? incoming.read() : null
+  ) {
+    chunks.push(toBytes(chunk, incoming));
+  }
+  // lets the stream come to its end, for hosts that wait for that
+  incoming.resume();
+  return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
+}
+
+function toBytes(chunk: Buffer | string, incoming: IncomingMessage): Uint8Array {
+  return typeof chunk === 'string' ? Buffer.from(chunk, incoming.readableEncoding ?? 'utf8') : chunk;
+}
+
+function collect(exchange: NodeExchange, maxBytes: number): Promise<Uint8Array> {
+  const { incoming } = exchange;
+  const { bodyTimeoutMs } = exchange.limits;
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    const stop = () => {
+      clearTimeout(timer);
+      exchange.onGone = undefined;
+      incoming.off('data', onData);
+      incoming.off('end', onEnd);
+    };
+    const fail = (error: Error) => {
+      stop();
+      // what still arrives is thrown away after the reply, see discardRest
+      incoming.pause();
+      exchange.reusable = false;
+      reject(error);
+    };
+    const onData = (chunk: Buffer | string) => {
+      const bytes = toBytes(chunk, incoming);
+      length += bytes.length;
+      if (length > maxBytes) fail(bodyTooLarge(maxBytes));
+      else chunks.push(bytes);
+    };
+    const onEnd = () => {
+      stop();
+      // one chunk is handed on as it is, without a copy
+      resolve(chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, length));
+    };
+    const timer = setTimeout(() => fail(bodyTimeout(bodyTimeoutMs)), bodyTimeoutMs);
+    exchange.onGone = () => fail(callerGone());
+    incoming.on('data', onData);
+    incoming.on('end', onEnd);
+  });
+}

@@ -1,0 +1,165 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { type GatewayError, type GatewayRequest, type HeaderMap, toGatewayError } from 'headgate';
+import { trackSession } from './http2-sessions.ts';
+import { readNodeBody } from './node-body.ts';
+import {
+  callerGone,
+  chunkedTooEarly,
+  refuseHeaderCount,
+  refuseHost,
+  refuseTarget,
+  severalHosts,
+} from './request-checks.ts';
+import type { NodeLimits } from './settings.ts';
+
+/** A request as `node:http` or the compatibility API of `node:http2` gives it. */
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+/** A response as `node:http` or the compatibility API of `node:http2` gives it. */
+export type NodeResponse = ServerResponse | Http2ServerResponse;
+
+/** What a framework's adapter knows of one request beyond its message. */
+export interface NodeDetails {
+  /** Raw request target, when the request's own has been changed by the framework. */
+  readonly url?: string;
+  /** What the host application knows of the caller. */
+  readonly host?: unknown;
+  /** Gives the body, when the framework has read it and keeps it elsewhere than in `rawBody` or `body`. */
+  readonly readParsedBody?: () => Promise<Uint8Array>;
+  /** What went wrong in the host before the gateway was asked; answered as an error. */
+  readonly failure?: unknown;
+  /** Called when the head of the reply was written; not called when there was none to write. */
+  readonly onHead?: () => void;
+}
+
+/**
+ * One request and its response. It is the `GatewayRequest` itself, with getters for whatever costs something:
+ * one object per request is what this bridge allocates.
+ */
+export class NodeExchange implements GatewayRequest {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly limits: Required<NodeLimits>;
+  readonly details: NodeDetails | undefined;
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly isHttp2: boolean;
+  declare readonly refusal?: GatewayError;
+  declare readonly host?: unknown;
+  /** The connection closed before the reply was whole. */
+  gone = false;
+  /** False once the connection can not be used for another request. */
+  reusable = true;
+  /** A byte of the reply was handed over. */
+  begun = false;
+  /** Called once when the caller goes away; held by whoever works for the caller at that time. */
+  onGone: (() => void) | undefined = undefined;
+  /** Destroys the connection of a caller who does not read; cleared when the response closes. */
+  timer: NodeJS.Timeout | undefined = undefined;
+  /** Continues the pump after a pause. */
+  wake: (() => void) | undefined = undefined;
+  private controller: AbortController | undefined = undefined;
+
+  constructor(
+    request: NodeRequest,
+    response: NodeResponse,
+    limits: Required<NodeLimits>,
+    details: NodeDetails | undefined,
+  ) {
+    // the compatibility API of http2 has the same face as far as it is used here
+    const incoming = request as IncomingMessage;
+    const outgoing = response as ServerResponse;
+    this.incoming = incoming;
+    this.outgoing = outgoing;
+    this.limits = limits;
+    this.details = details;
+    this.method = incoming.method ?? 'GET';
+    // originalUrl: what frameworks of the Express family keep when they take a mount prefix off
+    const url: string =
+      details?.url ?? (request as { originalUrl?: string }).originalUrl ?? incoming.url ?? '';
+    const mark = url.indexOf('?');
+    this.path = mark === -1 ? url : url.slice(0, mark);
+    this.query = mark === -1 ? '' : url.slice(mark + 1);
+    this.isHttp2 = incoming.httpVersionMajor === 2;
+    const refusal =
+      details?.failure === undefined
+        ? refuseMessage(incoming, url, limits.maxHeaders)
+        : toGatewayError(details.failure);
+    if (refusal !== undefined) this.refusal = refusal;
+    if (details?.host !== undefined) this.host = details.host;
+    outgoing.on('close', () => this.close());
+    // a pipelined response has no socket yet, and hears nothing when the connection dies before its turn
+    if (this.isHttp2) trackSession(incoming);
+    else if (outgoing.socket === null) this.watchSocket();
+  }
+
+  get headers(): HeaderMap {
+    return this.incoming.headers;
+  }
+
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.gone) this.controller.abort(callerGone());
+    }
+    return this.controller.signal;
+  }
+
+  get remoteAddress(): string {
+    // undefined for a socket that is closed already, which reads like an absent property
+    return this.incoming.socket?.remoteAddress as string;
+  }
+
+  get secure(): boolean {
+    return (this.incoming.socket as { encrypted?: boolean } | null)?.encrypted === true;
+  }
+
+  readBody(maxBytes: number): Promise<Uint8Array> {
+    return readNodeBody(this, maxBytes);
+  }
+
+  /** The response is over: whole, or because the caller went away. */
+  close(): void {
+    if (this.timer !== undefined) clearTimeout(this.timer);
+    if (this.gone || this.isSent()) return;
+    this.gone = true;
+    this.controller?.abort(callerGone());
+    const onGone = this.onGone;
+    this.onGone = undefined;
+    onGone?.();
+  }
+
+  private isSent(): boolean {
+    const { incoming, outgoing } = this;
+    // a stream of HTTP/2 that was reset says that it is finished, too
+    return this.isHttp2 ? outgoing.writableEnded && !incoming.aborted : outgoing.writableFinished;
+  }
+
+  private watchSocket(): void {
+    const { socket } = this.incoming;
+    const close = () => this.close();
+    socket.on('close', close);
+    this.outgoing.on('close', () => socket.off('close', close));
+  }
+}
+
+/** What `node:http` lets through although a proxy in front of it may read it otherwise. */
+function refuseMessage(incoming: IncomingMessage, url: string, maxHeaders: number): GatewayError | undefined {
+  const { rawHeaders, headers } = incoming;
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  const isHttp10 = incoming.httpVersionMajor === 1 && incoming.httpVersionMinor === 0;
+  if (isHttp10 && headers['transfer-encoding'] !== undefined) return chunkedTooEarly();
+  const authority = headers[':authority'] as string | undefined;
+  if (hosts > 1 || (hosts === 1 && authority !== undefined && authority !== headers.host))
+    return severalHosts();
+  return (
+    refuseTarget(incoming.method ?? 'GET', url) ??
+    refuseHeaderCount(rawHeaders.length >> 1, maxHeaders) ??
+    refuseHost(authority ?? headers.host)
+  );
+}

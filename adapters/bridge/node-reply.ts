@@ -1,0 +1,113 @@
+import type { ServerResponse } from 'node:http';
+import type { GatewayReply, HeaderMap } from 'headgate';
+import type { NodeExchange } from './node-exchange.ts';
+import { pump, stopBody } from './node-pump.ts';
+import { endAfterRest } from './node-rest.ts';
+import { framingFields, isSoundField, toCookieList } from './reply-fields.ts';
+import { toDeclaredLength } from './request-checks.ts';
+
+/** Larger replies go out in slices, so that a caller who does not read them is noticed. */
+const sliceBytes = 256 * 1024;
+/** A rest of a request that is not worth a connection: Node reads it and goes on. */
+const smallRestBytes = 64 * 1024;
+
+/** Sends a reply; resolves when its bytes were handed to Node or the caller is gone. Never rejects. */
+export function sendNodeReply(exchange: NodeExchange, reply: GatewayReply): Promise<void> | undefined {
+  const { outgoing } = exchange;
+  const { body } = reply;
+  const bytes = body instanceof Uint8Array ? body : undefined;
+  // gone, or a middleware of the host answered in the meantime
+  if (exchange.gone || outgoing.headersSent || outgoing.writableEnded) return stopBody(body);
+
+  const isBodiless = reply.status === 204 || reply.status === 304;
+  const closes = !exchange.isHttp2 && mustClose(exchange);
+  const length = bytes !== undefined && !isBodiless ? bytes.length : -1;
+  if (!writeHead(exchange, reply, length, closes)) {
+    outgoing.destroy();
+    return stopBody(body);
+  }
+  exchange.details?.onHead?.();
+  if (exchange.method === 'HEAD' || isBodiless) {
+    endAfterRest(exchange, undefined);
+    return stopBody(body);
+  }
+  if (bytes === undefined) return pump(exchange, body as AsyncIterable<Uint8Array>);
+  if (bytes.length > sliceBytes) return pump(exchange, slices(bytes));
+  endAfterRest(exchange, bytes);
+  return undefined;
+}
+
+/** Keep-alive ends here: the server stops, or the caller is still sending what nobody will read. */
+function mustClose(exchange: NodeExchange): boolean {
+  const { incoming } = exchange;
+  const server = (incoming.socket as { server?: { listening?: boolean } }).server;
+  if (server?.listening === false) return true;
+  if (incoming.complete) return false;
+  const declared = toDeclaredLength(incoming.headers);
+  if (declared < 0 || declared > smallRestBytes) exchange.reusable = false;
+  return !exchange.reusable;
+}
+
+/** Returns false when the head can not be sent at all. */
+function writeHead(exchange: NodeExchange, reply: GatewayReply, length: number, closes: boolean): boolean {
+  const fields = toFields(exchange, reply.headers, length);
+  if (closes) fields.push('connection', 'close');
+  const { outgoing } = exchange;
+  const isHead = exchange.method === 'HEAD';
+  if (length === -1 && outgoing.hasHeader('content-length')) outgoing.removeHeader('content-length');
+  if (length === -1 && reply.headers['content-length'] !== undefined && !exchange.isHttp2 && !isHead) {
+    // a stream that is shorter or longer than it said must not look whole
+    outgoing.strictContentLength = true;
+  }
+  try {
+    outgoing.writeHead(reply.status, fields as string[]);
+    return true;
+  } catch {
+    // one value that can not be sent must not cost the caller the reply
+    return retryHead(outgoing, reply.status, fields);
+  }
+}
+
+type Fields = (string | string[])[];
+
+/** Names and values one after the other: the form that Node sends without copying it into an object first. */
+function toFields(exchange: NodeExchange, headers: HeaderMap, length: number): Fields {
+  const { outgoing, isHttp2 } = exchange;
+  const fields: Fields = [];
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined || framingFields.has(name)) continue;
+    // HTTP/2 knows no connection header, and Node does not check values there before the peer does
+    if (isHttp2 && (name === 'connection' || !isSoundField(name, value))) continue;
+    if (name === 'content-length' && length !== -1 && exchange.method !== 'HEAD') continue;
+    if (name === 'set-cookie') fields.push(name, toCookieList(outgoing.getHeader(name), value));
+    else fields.push(name, value as string | string[]);
+  }
+  if (length !== -1 && (exchange.method !== 'HEAD' || headers['content-length'] === undefined)) {
+    fields.push('content-length', String(length));
+  }
+  return fields;
+}
+
+function retryHead(outgoing: ServerResponse, status: number, fields: Fields): boolean {
+  if (outgoing.headersSent) return false;
+  for (let index = 0; index < fields.length; index += 2) outgoing.removeHeader(fields[index] as string);
+  const sound: Fields = [];
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    const value = fields[index + 1] as string | string[];
+    // left out when not: the core promises sound values, so it is one that a custom stage has set
+    if (isSoundField(name, value)) sound.push(name, value);
+  }
+  try {
+    outgoing.writeHead(status, sound as string[]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function* slices(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += sliceBytes)
+    yield bytes.subarray(start, start + sliceBytes);
+}

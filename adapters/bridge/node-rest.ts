@@ -1,0 +1,54 @@
+import type { NodeExchange } from './node-exchange.ts';
+import { closeStream, watchFlush } from './node-pump.ts';
+
+/**
+ * Ends the response. Where the caller is still sending a body that was refused, the rest is read and thrown away,
+ * within bounds: closing a connection with unread input makes the kernel send a reset, which can overtake the
+ * reply (RFC 9112 §9.6), and a stream of HTTP/2 with unread input never finishes.
+ */
+export function endAfterRest(exchange: NodeExchange, bytes: Uint8Array | undefined): void {
+  const { incoming, outgoing, isHttp2 } = exchange;
+  if (exchange.reusable || (incoming.complete && !isHttp2)) {
+    end(exchange, bytes);
+    return;
+  }
+  // the end of an HTTP/1.1 response is what closes its connection, so that comes last; its length is known
+  if (isHttp2) end(exchange, bytes);
+  else if (bytes === undefined || bytes.length === 0) outgoing.flushHeaders();
+  else outgoing.write(bytes);
+  discardRest(exchange, () => {
+    if (!isHttp2) end(exchange, undefined);
+    else if (!incoming.readableEnded) closeStream(outgoing, 0);
+  });
+}
+
+function end(exchange: NodeExchange, bytes: Uint8Array | undefined): void {
+  exchange.outgoing.end(bytes);
+  if (exchange.outgoing.writableLength > 0) watchFlush(exchange);
+}
+
+/** Reads on without keeping anything, until the request ends, a bound is met or the caller leaves. */
+function discardRest(exchange: NodeExchange, then: () => void): void {
+  const { incoming, limits } = exchange;
+  let left = limits.maxDiscardBytes;
+  const stop = () => {
+    clearTimeout(timer);
+    exchange.onGone = undefined;
+    incoming.off('data', onData);
+    incoming.off('end', stop);
+    incoming.off('close', stop);
+    then();
+  };
+  const onData = (chunk: Uint8Array) => {
+    left -= chunk.length;
+    if (left >= 0) return;
+    incoming.pause();
+    stop();
+  };
+  const timer = setTimeout(stop, limits.discardTimeoutMs);
+  exchange.onGone = stop;
+  incoming.on('data', onData);
+  incoming.on('end', stop);
+  incoming.on('close', stop);
+  incoming.resume();
+}

@@ -1,0 +1,64 @@
+import { GatewayError, type HeaderMap } from 'headgate';
+
+// What every adapter checks before the core looks at a request. No node: imports here, fetch.ts uses it too.
+
+/** Host as in RFC 9110 §7.2, without the sub-delimiters that proxies in front disagree about. */
+const validHost = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::\d{1,5})?$/i;
+
+/** A request target must be a path: an absolute URL names a second host that nobody checked. */
+export function refuseTarget(method: string, url: string): GatewayError | undefined {
+  if (url.charCodeAt(0) === 47 || (url === '*' && method === 'OPTIONS')) return undefined;
+  return new GatewayError('malformed_request', 'The request target must be a path that starts with "/".');
+}
+
+export function refuseHost(host: string | undefined): GatewayError | undefined {
+  if (host === undefined || validHost.test(host)) return undefined;
+  return new GatewayError('malformed_request', 'The Host header is not a valid host name.');
+}
+
+export function refuseHeaderCount(count: number, maxHeaders: number): GatewayError | undefined {
+  if (count <= maxHeaders) return undefined;
+  return new GatewayError('malformed_request', `The request has more than ${maxHeaders} header fields.`);
+}
+
+export const severalHosts = (): GatewayError =>
+  new GatewayError('malformed_request', 'The request names more than one host.');
+
+export const chunkedTooEarly = (): GatewayError =>
+  new GatewayError('malformed_request', 'A request of HTTP/1.0 can not have a transfer-encoding.');
+
+/** Value of `content-length`, or -1 when the caller did not say. */
+export function toDeclaredLength(headers: HeaderMap): number {
+  const value = headers['content-length'];
+  return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : -1;
+}
+
+/** A compressed body would have to be inflated before it can be read or bounded; no client sends one unasked. */
+export function refuseEncoding(headers: HeaderMap): GatewayError | undefined {
+  const encoding = headers['content-encoding'];
+  if (encoding === undefined || encoding === '' || String(encoding).toLowerCase() === 'identity')
+    return undefined;
+  return new GatewayError('unsupported_media_type', 'Send the body without a content-encoding.');
+}
+
+export function isJson(headers: HeaderMap): boolean {
+  const type = headers['content-type'];
+  return type === undefined || /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i.test(String(type));
+}
+
+export const bodyTooLarge = (maxBytes: number): GatewayError =>
+  new GatewayError('body_too_large', `The request body is larger than ${maxBytes} bytes.`);
+
+export const bodyTimeout = (timeoutMs: number): GatewayError =>
+  new GatewayError('body_timeout', `The request body did not arrive within ${timeoutMs} ms.`);
+
+export const callerGone = (cause?: unknown): GatewayError =>
+  new GatewayError('caller_gone', 'The caller closed the connection.', cause === undefined ? {} : { cause });
+
+export const bodyAlreadyRead = (): GatewayError =>
+  new GatewayError(
+    'body_already_read',
+    'The request body was read before the gateway was reached. Mount the gateway before the body parser, or keep ' +
+      'the bytes: express.json({ verify: (request, _response, bytes) => { request.rawBody = bytes; } }).',
+    { retryable: false },
+  );

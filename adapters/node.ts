@@ -1,0 +1,94 @@
+import type { GatewayRequest } from 'headgate';
+import {
+  type NodeDetails,
+  NodeExchange,
+  type NodeRequest,
+  type NodeResponse,
+} from './bridge/node-exchange.ts';
+import { sendNodeReply } from './bridge/node-reply.ts';
+import { assertGateway, type GatewayHandler, type NodeLimits, toLimits } from './bridge/settings.ts';
+
+export { type ClosableServer, type CloseOptions, closeGracefully } from './bridge/close-gracefully.ts';
+export type { AdapterLimits, GatewayHandler, NodeLimits } from './bridge/settings.ts';
+export type { NodeDetails, NodeRequest, NodeResponse };
+
+/** Options of the adapters that answer through `node:http` or `node:http2`. */
+export interface NodeHandlerOptions<Request = NodeRequest> extends NodeLimits {
+  /**
+   * Tells what the host application knows of the caller (its session, tenant, …); custom stages find it as
+   * `request.host`. Runs for every request and must be synchronous; when it throws, the request is answered
+   * with 500. @default nothing is handed over
+   */
+  readonly host?: (request: Request) => unknown;
+}
+
+/**
+ * Makes a request listener for `node:http`, `node:https` and the compatibility API of `node:http2`.
+ *
+ * The listener answers every request it is given, unknown paths included, and never throws. Headers that were
+ * set on the response before are kept: the gateway's own win, and `set-cookie` values are added to those there.
+ * A caller who goes away aborts the request at once; one who does not read pauses the upstream, and is
+ * disconnected after `writeTimeoutMs`.
+ *
+ * @throws TypeError for an option out of range, or when `gateway` is not a gateway.
+ * @example
+ * const server = createServer(toNodeHandler(gateway)).listen(8080);
+ */
+export function toNodeHandler(
+  gateway: GatewayHandler,
+  options: NodeHandlerOptions = {},
+): (request: NodeRequest, response: NodeResponse) => void {
+  const serve = createNodeBridge(gateway, options);
+  const { host } = options;
+  if (host === undefined) return (request, response) => void serve(request, response);
+  return (request, response) => void serve(request, response, withHost(host, request));
+}
+
+/**
+ * The bridge under the adapters, for whoever writes one for another framework on Node: answers one request.
+ *
+ * The function it returns never throws, and its promise never rejects; the promise settles when the reply was
+ * handed to Node or the caller is gone.
+ *
+ * @throws TypeError for an option out of range, or when `gateway` is not a gateway.
+ */
+export function createNodeBridge(
+  gateway: GatewayHandler,
+  options: NodeLimits = {},
+): (request: NodeRequest, response: NodeResponse, details?: NodeDetails) => Promise<void> {
+  assertGateway(gateway);
+  const limits = toLimits(options);
+  return async (request, response, details) => {
+    const exchange = new NodeExchange(request, response, limits, details);
+    try {
+      await sendNodeReply(exchange, await gateway.handle(exchange));
+    } catch {
+      // neither rejects by its contract; whoever breaks it must not leave the caller waiting
+      exchange.outgoing.destroy();
+    }
+  };
+}
+
+/**
+ * A `node:http` or `node:http2` request as the core takes it, for a host that calls `gateway.handle` itself and
+ * writes the reply on its own. The response is needed to see the caller go away.
+ *
+ * @throws TypeError for an option out of range.
+ */
+export function toGatewayRequest(
+  request: NodeRequest,
+  response: NodeResponse,
+  options: NodeHandlerOptions = {},
+): GatewayRequest {
+  const details = options.host === undefined ? undefined : withHost(options.host, request);
+  return new NodeExchange(request, response, toLimits(options), details);
+}
+
+/** What `host` says, or what it threw: that one is answered as an internal error. */
+export function withHost<Request>(host: (request: Request) => unknown, request: Request): NodeDetails {
+  try {
+    return { host: host(request) };
+  } catch (failure) {
+    return { failure };
+  }
+}

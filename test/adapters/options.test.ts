@@ -1,0 +1,170 @@
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import fastify from 'fastify';
+import { toExpressHandler } from 'headgate/express';
+import { headgate } from 'headgate/fastify';
+import { toFetchHandler } from 'headgate/fetch';
+import { toHonoHandler } from 'headgate/hono';
+import { type GatewayHandler, toGatewayRequest, toNodeHandler } from 'headgate/node';
+import { type Context, Hono } from 'hono';
+import { describe, expect, it } from 'vitest';
+import { send } from './support/client.ts';
+import { createStubGateway, maxBodyBytes, toReply } from './support/stub-gateway.ts';
+
+/** What the Hono application of these tests keeps in its context. */
+interface Variables {
+  Variables: { user: string };
+}
+
+const factories = { toNodeHandler, toExpressHandler, headgate, toHonoHandler, toFetchHandler };
+
+async function withServer(
+  listener: http.RequestListener,
+  use: (port: number) => Promise<void>,
+): Promise<void> {
+  const server = http.createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    await use((server.address() as AddressInfo).port);
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+describe.each(Object.entries(factories))('%s', (_name, factory) => {
+  it('refuses at once what is not a gateway, and an option out of range, naming it', () => {
+    const make = factory as (gateway: GatewayHandler, options?: object) => unknown;
+    expect(() => make({} as GatewayHandler)).toThrow(TypeError);
+    expect(() => make(undefined as unknown as GatewayHandler)).toThrow(TypeError);
+    for (const option of ['maxHeaders', 'bodyTimeoutMs']) {
+      for (const value of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '5']) {
+        expect(() => make(createStubGateway(), { [option]: value })).toThrow(new RegExp(`"${option}"`));
+      }
+    }
+  });
+});
+
+describe('the host option', () => {
+  it('hands over what express, fastify and hono know of the caller', async () => {
+    const gateway = createStubGateway();
+
+    const onExpress = express();
+    onExpress.use((request, _response, next) => {
+      Object.assign(request, { user: 'ada' });
+      next();
+    });
+    const expressHandler = toExpressHandler<express.Request & { user?: string }>(gateway, {
+      host: (request) => request.user,
+    });
+    onExpress.use('/llm', expressHandler);
+    await withServer(onExpress, async (port) => {
+      await send({ port, protocol: 'http1' }, { path: '/llm/v1/models' });
+    });
+
+    const onFastify = fastify();
+    onFastify.decorateRequest('tenant', 'lovelace');
+    onFastify.register(headgate(gateway, { host: (request) => request.getDecorator('tenant') }), {
+      prefix: '/llm',
+    });
+    await onFastify.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = onFastify.server.address() as AddressInfo;
+    await send({ port, protocol: 'http1' }, { path: '/llm/v1/models' });
+    await onFastify.close();
+
+    const onHono = new Hono<Variables>();
+    onHono.use(async (context, next) => {
+      context.set('user', 'byron');
+      await next();
+    });
+    onHono.all(
+      '/llm/*',
+      toHonoHandler(gateway, { host: (context: Context<Variables>) => context.get('user') }),
+    );
+    await onHono.request('/llm/v1/models');
+
+    expect(gateway.seen.map((request) => request.host)).toEqual(['ada', 'lovelace', 'byron']);
+  });
+
+  it('answers with an error of its own when it throws', async () => {
+    const gateway = createStubGateway();
+    const handler = toNodeHandler(gateway, {
+      host: () => {
+        throw new Error('no session store');
+      },
+    });
+    await withServer(handler, async (port) => {
+      const reply = await send({ port, protocol: 'http1' }, { path: '/' });
+      expect(reply.status).toBe(500);
+      expect(reply.body.toString()).not.toContain('session store');
+    });
+    expect(gateway.errors).toEqual(['internal_error']);
+  });
+});
+
+describe('the node bridge', () => {
+  it('leaves a response alone that a middleware has answered in the meantime', async () => {
+    const gateway = createStubGateway();
+    const handler = toNodeHandler(gateway);
+    const listener: http.RequestListener = (request, response) => {
+      gateway.answer = async () => {
+        response.end('timed out by the host');
+        return toReply(200, 'too late');
+      };
+      handler(request, response);
+    };
+    await withServer(listener, async (port) => {
+      const reply = await send({ port, protocol: 'http1' }, { path: '/' });
+      expect(reply.body.toString()).toBe('timed out by the host');
+    });
+  });
+
+  it('lets a host that writes replies itself have the request', async () => {
+    const listener: http.RequestListener = async (request, response) => {
+      const bytes = await toGatewayRequest(request, response).readBody(maxBodyBytes);
+      response.end(bytes);
+    };
+    await withServer(listener, async (port) => {
+      const reply = await send({ port, protocol: 'http1' }, { method: 'POST', path: '/', body: 'abc' });
+      expect(reply.body.toString()).toBe('abc');
+    });
+  });
+
+  it('says what to do when a body was read and not kept', async () => {
+    const gateway = createStubGateway();
+    const handler = toNodeHandler(gateway);
+    const listener: http.RequestListener = (request, response) => {
+      request.on('data', () => {}).on('end', () => handler(request, response));
+    };
+    await withServer(listener, async (port) => {
+      const reply = await send({ port, protocol: 'http1' }, { method: 'POST', path: '/', body: 'abc' });
+      expect(reply.status).toBe(500);
+      expect(JSON.parse(reply.body.toString()).error.message).toContain('express.json({ verify:');
+    });
+    expect(gateway.errors).toEqual(['body_already_read']);
+  });
+
+  it('does not take a form that was parsed for JSON', async () => {
+    const gateway = createStubGateway();
+    const app = express();
+    app.use(express.urlencoded()).use(toExpressHandler(gateway));
+    await withServer(app, async (port) => {
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+      const reply = await send(
+        { port, protocol: 'http1' },
+        { method: 'POST', path: '/', headers, body: 'a=1' },
+      );
+      expect(reply.status).toBe(500);
+    });
+    expect(gateway.errors).toEqual(['body_already_read']);
+  });
+
+  it('leaves the body parsing of a fastify application alone', async () => {
+    const app = fastify();
+    app.register(headgate(createStubGateway()), { prefix: '/llm' });
+    app.post('/own', async (request) => request.body);
+    const reply = await app.inject({ method: 'POST', url: '/own', payload: { a: 1 } });
+    expect(reply.json()).toEqual({ a: 1 });
+    await app.close();
+  });
+});
