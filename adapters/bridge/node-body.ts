@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { NodeExchange } from './node-exchange.ts';
 import {
+  announcesBody,
   bodyAlreadyRead,
   bodyTimeout,
   bodyTooLarge,
@@ -31,7 +32,10 @@ export async function readNodeBody(exchange: NodeExchange, maxBytes: number): Pr
     exchange.reusable = false;
     throw bodyTooLarge(maxBytes);
   }
-  // a small body came with the headers and lies in the buffer: no listener, no timer, no waiting
+  // The parser hands over the headers before it looks at the body behind them in the same packet: a turn later a small
+  // body lies in the buffer, and needs no listener and no timer.
+  if (!incoming.complete && !exchange.isHttp2) await undefined;
+  if (!exchange.isHttp2 && !announcesBody(incoming.headers)) return empty;
   if (!exchange.isHttp2 && (incoming.complete || (declared > 0 && incoming.readableLength === declared))) {
     return bounded(takeBuffered(incoming), maxBytes);
   }
@@ -50,8 +54,7 @@ async function readHeldBody(exchange: NodeExchange): Promise<Uint8Array> {
   if (typeof held === 'string') return Buffer.from(held);
   if (exchange.details?.readParsedBody !== undefined) return exchange.details.readParsedBody();
   if (body !== undefined && isJson(headers)) return Buffer.from(JSON.stringify(body));
-  if (!exchange.isHttp2 && toDeclaredLength(headers) <= 0 && headers['transfer-encoding'] === undefined)
-    return empty;
+  if (!exchange.isHttp2 && !announcesBody(headers)) return empty;
   throw bodyAlreadyRead();
 }
 

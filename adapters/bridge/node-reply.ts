@@ -4,7 +4,7 @@ import type { NodeExchange } from './node-exchange.ts';
 import { pump, stopBody } from './node-pump.ts';
 import { endAfterRest } from './node-rest.ts';
 import { framingFields, isSoundField, toCookieList } from './reply-fields.ts';
-import { toDeclaredLength } from './request-checks.ts';
+import { announcesBody, toDeclaredLength } from './request-checks.ts';
 
 /** Larger replies go out in slices, so that a caller who does not read them is noticed. */
 const sliceBytes = 256 * 1024;
@@ -42,7 +42,7 @@ function mustClose(exchange: NodeExchange): boolean {
   const { incoming } = exchange;
   const server = (incoming.socket as { server?: { listening?: boolean } }).server;
   if (server?.listening === false) return true;
-  if (incoming.complete) return false;
+  if (incoming.complete || !announcesBody(incoming.headers)) return !exchange.reusable;
   const declared = toDeclaredLength(incoming.headers);
   if (declared < 0 || declared > smallRestBytes) exchange.reusable = false;
   return !exchange.reusable;

@@ -33,6 +33,11 @@ export function toDeclaredLength(headers: HeaderMap): number {
   return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : -1;
 }
 
+/** Whether a body follows in HTTP/1.1 (RFC 9112 §6.3); in HTTP/2 the headers need not say. */
+export function announcesBody(headers: HeaderMap): boolean {
+  return headers['transfer-encoding'] !== undefined || toDeclaredLength(headers) > 0;
+}
+
 /** A compressed body would have to be inflated before it can be read or bounded; no client sends one unasked. */
 export function refuseEncoding(headers: HeaderMap): GatewayError | undefined {
   const encoding = headers['content-encoding'];

@@ -90,6 +90,24 @@ export const framingCases: readonly AdapterCase[] = [
     },
   },
   {
+    name: 'a connection is kept after replies that did not wait for the request to be read',
+    exempt: needsHttp1,
+    async run({ talk, gateway, mount }) {
+      gateway.answer = (request) => toReply(200, `<${request.query}>`);
+      const line = (method: string, index: number, rest: string) =>
+        `${method} ${mount.prefix}/v1/x?${index} HTTP/1.1\r\nHost: a\r\n${rest}`;
+      const received = await talk(
+        line('GET', 0, '\r\n') +
+          line('POST', 1, 'Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc') +
+          line('DELETE', 2, '\r\n') +
+          line('GET', 3, 'Connection: close\r\n\r\n'),
+      );
+      const order = [...received.matchAll(/<(\d)>/g)].map((match) => match[1]);
+      assert.deepEqual(order, ['0', '1', '2', '3']);
+      assert.equal(received.match(/connection: close/gi)?.length, 1);
+    },
+  },
+  {
     name: 'Expect: 100-continue is answered before the body, and the reply follows',
     exempt: needsHttp1,
     async run({ converse, mount }) {
