@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type Options } from 'tsup';
 
 const shared: Options = {
@@ -13,6 +14,15 @@ const shared: Options = {
   noExternal: ['zod', 'yaml'],
 };
 
+// the ES module of yaml: its CommonJS one calls require(), which a bundled ES module has not
+const esmYaml: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'esm-yaml',
+  setup(build) {
+    const path = fileURLToPath(new URL('./node_modules/yaml/browser/index.js', import.meta.url));
+    build.onResolve({ filter: /^yaml$/ }, () => ({ path }));
+  },
+};
+
 const core = { index: 'src/index.ts', testing: 'src/testing/index.ts' };
 
 const adapters = {
@@ -24,7 +34,14 @@ const adapters = {
 };
 
 export default defineConfig([
-  { ...shared, format: 'esm', dts: { entry: core }, entry: { ...core, cli: 'src/cli/bin.ts' }, clean: true },
+  {
+    ...shared,
+    format: 'esm',
+    dts: { entry: core },
+    entry: { ...core, cli: 'src/cli/bin.ts' },
+    clean: true,
+    esbuildPlugins: [esmYaml],
+  },
   // the ES modules are the ones to read and step through; these are only to run
   { ...shared, format: 'cjs', dts: { entry: core }, entry: core, minifyWhitespace: true },
   { ...shared, format: ['esm', 'cjs'], dts: true, entry: adapters },

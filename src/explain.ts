@@ -4,6 +4,7 @@ import { matchEndpoint } from './dialects/endpoints.ts';
 import { type GatewayErrorCode, toGatewayError } from './errors.ts';
 import type { KeyResolver } from './keys/resolver.ts';
 import type { Ledger, ScopeState } from './limits/ledger.ts';
+import type { Limit } from './limits/limit.ts';
 import type { GatewayRequest } from './message.ts';
 import { createPipeline } from './pipeline.ts';
 import type { Principal } from './principal.ts';
@@ -80,10 +81,11 @@ export async function explainRequest(
       async run(context) {
         const { call, model } = context;
         const applied = limitsFor(context);
-        const states = await ledger.peek(applied.map(({ scope }) => scope));
+        const states = await ledger.peek(applied.scopes);
         found.requestedModel = call.model ?? '';
         if (model) found.model = model.name;
-        found.limits = applied.map(({ limit, scope }, index) => {
+        found.limits = applied.scopes.map((scope, index) => {
+          const limit = applied.limits[index] as Limit;
           const state = states[index] as ScopeState;
           const wouldPass = limit.mode !== 'block' || state.used + state.held + scope.hold <= state.amount;
           return { ...state, label: limit.label, mode: limit.mode, hold: scope.hold, wouldPass };

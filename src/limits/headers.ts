@@ -7,13 +7,13 @@ import type { LedgerScope, ScopeState } from './ledger.ts';
  */
 export function limitHeaders(
   family: DialectFamily,
-  applied: readonly { readonly scope: LedgerScope }[],
+  scopes: readonly LedgerScope[],
   states: readonly ScopeState[],
   warnings: readonly string[] | undefined,
 ): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const unit of ['requests', 'tokens'] as const) {
-    const tightest = tightestOf(unit, applied, states);
+    const tightest = tightestOf(unit, scopes, states);
     if (!tightest) continue;
     const remaining = String(Math.max(0, tightest.amount - tightest.used - tightest.held));
     if (family === 'anthropic') {
@@ -38,12 +38,12 @@ export function limitHeaders(
 
 function tightestOf(
   unit: string,
-  applied: readonly { readonly scope: LedgerScope }[],
+  scopes: readonly LedgerScope[],
   states: readonly ScopeState[],
 ): ScopeState | undefined {
   let tightest: ScopeState | undefined;
-  for (let index = 0; index < applied.length; index++) {
-    const { scope } = applied[index] as { readonly scope: LedgerScope };
+  for (let index = 0; index < scopes.length; index++) {
+    const scope = scopes[index] as LedgerScope;
     const state = states[index];
     if (!state || scope.unit !== unit || scope.mode !== 'block') continue;
     if (!tightest || state.amount - state.used - state.held < tightest.amount - tightest.used - tightest.held)

@@ -36,7 +36,7 @@ export function toLimit(config: LimitConfig, origin: string, defaultPer: Limit['
   const span = config.window ? ` per ${config.window}` : ' at once';
   return {
     label: `${origin}: ${config.amount} ${config.unit}${span} for each ${per}${config.models ? ` on ${config.models.join(', ')}` : ''}`,
-    prefix: `${origin}/${config.unit}/${config.window ?? ''}${models}`,
+    prefix: `${origin}/${config.unit}/${config.window ?? ''}/${config.mode}${models}`,
     unit: config.unit,
     amount: config.unit === 'usd' ? toNanoUsd(config.amount) : Number(config.amount),
     windowMs: config.window ? toWindowMs(config.window) : undefined,

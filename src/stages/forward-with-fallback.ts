@@ -1,18 +1,17 @@
 import pRetry from 'p-retry';
 import type { Arrival, Authorized, Identified, Received, Reserved, Routed } from '../context.ts';
 import { GatewayError } from '../errors.ts';
-import { estimateInputTokens } from '../limits/estimate.ts';
 import type { GatewayReply } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
 import { toReply } from '../reply.ts';
 import type { Candidate } from '../routing/plan.ts';
-import type { Runtime } from '../runtime.ts';
-import { type AttemptReply, attempt } from '../upstream/attempt.ts';
+import type { AttemptReply } from '../upstream/attempt.ts';
 import { AttemptFailure } from '../upstream/failure.ts';
 import { Relay } from '../upstream/relay.ts';
 import { toReplyHeaders } from '../upstream/reply-headers.ts';
 import { rewriteResultsUrl } from '../upstream/results-url.ts';
 import { scrub } from '../upstream/scrub.ts';
+import { type Served, Trial } from '../upstream/trial.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 type Context = Arrival & Identified & Received & Authorized & Reserved & Routed;
@@ -29,87 +28,33 @@ export function forwardWithFallback(options: { readonly upstream: Upstream }): S
   return {
     name: 'forwardWithFallback',
     async run(context) {
-      const served = await firstThatServes(context, upstream);
-      return toGatewayReply(context, served, upstream);
+      const { signal } = context.request;
+      const trial = new Trial(context, upstream);
+      try {
+        const served = await trial.next().catch((error: unknown) => goOn(trial, error, context));
+        return toGatewayReply(context, served, upstream);
+      } catch (error) {
+        if (signal.aborted) {
+          throw new GatewayError('caller_gone', 'The caller closed the connection.', { cause: error });
+        }
+        throw error instanceof AttemptFailure ? exhausted(error, trial.attempts) : error;
+      }
     },
   };
 }
 
-interface Served {
-  readonly candidate: Candidate;
-  readonly reply: AttemptReply;
-}
-
-async function firstThatServes(context: Context, upstream: Upstream): Promise<Served> {
-  const { retry } = context.snapshot.config;
-  const { signal } = context.request;
-  const { runtime, plan } = context;
-  const beganAtMs = runtime.monotonicMs();
-  let attempts = 0;
-  let round = nextRound(plan.candidates, upstream, retry.maxBackoffMs);
-  if (round.length === 0) throw allCooling(plan.candidates, upstream);
-  try {
-    return await pRetry(
-      async () => {
-        const candidate = round.shift() as Candidate;
-        attempts++;
-        await pause(upstream.coolMs(candidate.id), runtime, signal);
-        return { candidate, reply: await once(context, upstream, candidate) };
-      },
-      {
-        retries: retry.maxAttempts,
-        minTimeout: retry.minBackoffMs,
-        maxTimeout: retry.maxBackoffMs,
-        randomize: true,
-        signal,
-        // another candidate is not the one that needs a pause
-        shouldConsumeRetry: () => round.length === 0,
-        shouldRetry({ error }) {
-          if (!(error instanceof AttemptFailure) || error.retry === 'nowhere') return false;
-          if (attempts >= retry.maxAttempts || runtime.monotonicMs() - beganAtMs >= retry.deadlineMs)
-            return false;
-          if (round.length > 0) return true;
-          if (error.retry === 'anywhere') round = nextRound(plan.candidates, upstream, retry.maxBackoffMs);
-          return round.length > 0;
-        },
-      },
-    );
-  } catch (error) {
-    if (signal.aborted)
-      throw new GatewayError('caller_gone', 'The caller closed the connection.', { cause: error });
-    throw error instanceof AttemptFailure ? exhausted(error, attempts) : error;
-  }
-}
-
-/** Candidates that may be asked now; when all have asked to be left alone, those for which it is worth waiting. */
-function nextRound(candidates: readonly Candidate[], upstream: Upstream, maxWaitMs: number): Candidate[] {
-  const ready = candidates.filter(({ id }) => upstream.coolMs(id) === 0);
-  return ready.length > 0 ? ready : candidates.filter(({ id }) => upstream.coolMs(id) <= maxWaitMs);
-}
-
-function allCooling(candidates: readonly Candidate[], upstream: Upstream): GatewayError {
-  const waitMs = Math.min(...candidates.map(({ id }) => upstream.coolMs(id)));
-  return new GatewayError(
-    'rate_limited',
-    'The providers of this model have asked to be left alone for a while. Try again later.',
-    {
-      retryAfterSeconds: Math.ceil(waitMs / 1_000),
-    },
-  );
-}
-
-function pause(waitMs: number, runtime: Runtime, signal: AbortSignal): Promise<void> | undefined {
-  if (waitMs === 0) return undefined;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      cancel();
-      reject(signal.reason);
-    };
-    const cancel = runtime.schedule(waitMs, () => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    });
-    signal.addEventListener('abort', onAbort, { once: true });
+/** Takes over when the first attempt has failed: p-retry decides on pauses, the trial on who is asked and whether. */
+function goOn(trial: Trial, firstError: unknown, { request, snapshot }: Context): Promise<Served> {
+  const { retry } = snapshot.config;
+  return pRetry((attempt) => (attempt === 1 ? Promise.reject(firstError) : trial.next()), {
+    retries: retry.maxAttempts,
+    minTimeout: retry.minBackoffMs,
+    maxTimeout: retry.maxBackoffMs,
+    randomize: true,
+    signal: request.signal,
+    // another candidate is not the one that needs a pause
+    shouldConsumeRetry: () => trial.startsOver,
+    shouldRetry: ({ error }) => trial.mayGoOn(error),
   });
 }
 
@@ -121,25 +66,6 @@ function exhausted({ error }: AttemptFailure, attempts: number): GatewayError {
     retryable: false,
     cause: error,
   });
-}
-
-async function once(context: Context, upstream: Upstream, candidate: Candidate): Promise<AttemptReply> {
-  const { runtime, record, snapshot, call } = context;
-  const startedAtMs = runtime.monotonicMs();
-  const note = (entry: { status?: number; failure?: string }) =>
-    record.attempts.push({ target: candidate.id, ...entry, durationMs: runtime.monotonicMs() - startedAtMs });
-  try {
-    const reply = await upstream.breakers.run(candidate.id, snapshot.config.breaker, () =>
-      attempt(upstream.egress, context, call, candidate, estimateInputTokens(call)),
-    );
-    note({ status: reply.status });
-    return reply;
-  } catch (error) {
-    note({ failure: error instanceof AttemptFailure ? error.reason : 'cancelled' });
-    if (error instanceof AttemptFailure && error.retryAfterMs !== undefined)
-      upstream.coolDown(candidate.id, error.retryAfterMs);
-    throw error;
-  }
 }
 
 function toGatewayReply(context: Context, { candidate, reply }: Served, upstream: Upstream): GatewayReply {

@@ -9,13 +9,14 @@ import { type Limit, scopeKeyOf } from '../limits/limit.ts';
 import { costOf, type Price } from '../limits/price.ts';
 import type { GatewayReply, Outcome, Usage } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
+import type { Principal } from '../principal.ts';
 
 type Context = Arrival & Identified & Received & Authorized;
 
-/** A limit that concerns a request, with the ledger scope it draws from. */
+/** The limits that concern a request, each with the ledger scope it draws from at the same place. */
 interface Applied {
-  readonly limit: Limit;
-  readonly scope: LedgerScope;
+  readonly limits: readonly Limit[];
+  readonly scopes: readonly LedgerScope[];
 }
 
 /**
@@ -36,9 +37,10 @@ export function rateLimit(options: {
     name: 'rateLimit',
     async run(context, next) {
       const applied = limitsFor(context);
-      if (applied.length === 0) return next({ limitHeaders: noHeaders });
-      for (const { limit, scope } of applied) refuseIfImpossible(limit, scope);
-      const result = await reserve(ledger, context, applied, leaseMs);
+      if (applied.limits.length === 0) return next({ limitHeaders: noHeaders });
+      refuseImpossible(applied);
+      const account = toAccount(context, applied.scopes);
+      const result = await reserve(ledger, context.id, applied.scopes, leaseMs);
       if (!result.granted) throw denial(applied, result.denied, context.runtime.now());
       noteWarnings(context, applied, result.scopes);
 
@@ -47,7 +49,7 @@ export function rateLimit(options: {
         reply = await next({
           limitHeaders: limitHeaders(
             context.endpoint.family,
-            applied,
+            applied.scopes,
             result.scopes,
             context.record.warnings,
           ),
@@ -55,14 +57,10 @@ export function rateLimit(options: {
       } catch (error) {
         // nothing was delivered, so nothing but the request itself is counted; a caller that left may have cost something
         const gone = isGatewayError(error) && error.code === 'caller_gone';
-        await settle(
-          ledger,
-          toAccount(context, applied),
-          gone ? { kind: 'aborted', replyBytes: 0 } : undefined,
-        );
+        await settle(ledger, account, gone ? { kind: 'aborted', replyBytes: 0 } : undefined);
         throw error;
       }
-      settleLater(ledger, toAccount(context, applied), reply.outcome);
+      settleLater(ledger, account, reply.outcome);
       return reply;
     },
   };
@@ -78,10 +76,10 @@ interface Account {
   readonly untoldOutputTokens: number;
 }
 
-function toAccount({ id, call, model }: Context, applied: readonly Applied[]): Account {
+function toAccount({ id, call, model }: Context, scopes: readonly LedgerScope[]): Account {
   return {
     id,
-    scopes: applied.map(({ scope }) => scope),
+    scopes,
     price: model?.price,
     inputTokens: estimateInputTokens(call),
     // a response made in the background has its usage later, where nobody may look: all it may produce is counted
@@ -97,47 +95,47 @@ function settleLater(ledger: Ledger, account: Account, outcome: Promise<Outcome>
 const noHeaders = Object.freeze({});
 
 /** Which limits concern a request, and how much of each it holds. Shared with `explain`. */
-export function limitsFor(context: Pick<Context, 'policy' | 'principal' | 'call' | 'model'>): Applied[] {
-  return concernOf(context).map(({ limit, key }) => {
+export function limitsFor(context: Pick<Context, 'policy' | 'principal' | 'call' | 'model'>): Applied {
+  const { limits, keys } = concernOf(context);
+  const scopes = limits.map((limit, index): LedgerScope => {
     const { unit, amount, mode, windowMs } = limit;
+    const key = keys[index] as string;
     const hold = holdOf(limit, context.call, context.model);
-    const scope =
-      windowMs === undefined
-        ? { key, unit, amount, mode, hold }
-        : { key, unit, amount, mode, hold, windowMs };
-    return { limit, scope };
+    return windowMs === undefined
+      ? { key, unit, amount, mode, hold }
+      : { key, unit, amount, mode, hold, windowMs };
   });
+  return { limits, scopes };
 }
 
 interface Concern {
-  readonly limit: Limit;
-  readonly key: string;
+  readonly limits: readonly Limit[];
+  /** The ledger key of each. */
+  readonly keys: readonly string[];
 }
 
-// The same caller meets the same limits for the same model: their ledger keys are built once for each policy, not for
-// each request. Bounded, since callers name the models where the catalog has patterns.
-const concerns = new WeakMap<TeamPolicy, Map<string, readonly Concern[]>>();
-const maxConcerns = 10_000;
+// The same caller meets the same limits for the same model: their ledger keys are built once for each policy and
+// principal, not for each request. Bounded, since callers name the models where the catalog has patterns.
+const concerns = new WeakMap<TeamPolicy, WeakMap<Principal, Map<string, Concern>>>();
+const maxModels = 1_000;
 
-function concernOf({
-  policy,
-  principal,
-  model,
-}: Pick<Context, 'policy' | 'principal' | 'model'>): readonly Concern[] {
-  let known = concerns.get(policy);
-  if (!known || known.size >= maxConcerns) {
-    known = new Map();
-    concerns.set(policy, known);
+function concernOf({ policy, principal, model }: Pick<Context, 'policy' | 'principal' | 'model'>): Concern {
+  let byPrincipal = concerns.get(policy);
+  if (!byPrincipal) {
+    byPrincipal = new WeakMap();
+    concerns.set(policy, byPrincipal);
+  }
+  let byModel = byPrincipal.get(principal);
+  if (!byModel || byModel.size >= maxModels) {
+    byModel = new Map();
+    byPrincipal.set(principal, byModel);
   }
   const name = model?.name ?? '';
-  const id = `${principal.key} ${principal.user ?? ''} ${principal.project ?? ''} ${name}`;
-  let found = known.get(id);
+  let found = byModel.get(name);
   if (!found) {
-    found = policy.limits.flatMap((limit) => {
-      const key = scopeKeyOf(limit, principal, name);
-      return key === undefined ? [] : { limit, key };
-    });
-    known.set(id, found);
+    const limits = policy.limits.filter((limit) => scopeKeyOf(limit, principal, name) !== undefined);
+    found = { limits, keys: limits.map((limit) => scopeKeyOf(limit, principal, name) as string) };
+    byModel.set(name, found);
   }
   return found;
 }
@@ -167,16 +165,12 @@ function outputHold(call: Context['call'], model: Context['model']): number {
 
 async function reserve(
   ledger: Ledger,
-  { id }: Context,
-  applied: readonly Applied[],
+  id: string,
+  scopes: readonly LedgerScope[],
   leaseMs: number,
 ): Promise<ReserveResult> {
   try {
-    return await ledger.reserve(
-      id,
-      applied.map(({ scope }) => scope),
-      leaseMs,
-    );
+    return await ledger.reserve(id, scopes, leaseMs);
   } catch (cause) {
     throw new GatewayError(
       'store_unavailable',
@@ -191,8 +185,11 @@ async function settle(ledger: Ledger, account: Account, outcome: Outcome | undef
   const usage = outcome && usageOf(outcome, account);
   const used: Record<string, number> = {};
   for (const { key, unit } of account.scopes) used[key] = usedOf(unit, usage, account.price);
-  // a ledger that cannot settle now lets the lease run out, which counts the whole hold: never too little
-  await ledger.settle(account.id, used).catch(() => undefined);
+  try {
+    await ledger.settle(account.id, used);
+  } catch {
+    // a ledger that cannot settle now lets the lease run out, which counts the whole hold: never too little
+  }
 }
 
 function usedOf(unit: LimitUnit, usage: Usage | undefined, price: Price | undefined): number {
@@ -210,17 +207,21 @@ function usageOf(outcome: Outcome, { inputTokens, untoldOutputTokens }: Account)
   return { inputTokens, outputTokens, source: 'estimated' };
 }
 
-function refuseIfImpossible(limit: Limit, { hold }: LedgerScope): void {
-  if (limit.mode !== 'block' || hold <= limit.amount) return;
-  throw new GatewayError(
-    'request_too_costly',
-    `This request could need ${show(hold, limit)} and the limit "${limit.label}" allows ${show(limit.amount, limit)} in all. Shorten it or lower its maximum of output tokens.`,
-    { retryable: false },
-  );
+function refuseImpossible({ limits, scopes }: Applied): void {
+  for (let index = 0; index < limits.length; index++) {
+    const limit = limits[index] as Limit;
+    const { hold } = scopes[index] as LedgerScope;
+    if (limit.mode !== 'block' || hold <= limit.amount) continue;
+    throw new GatewayError(
+      'request_too_costly',
+      `This request could need ${show(hold, limit)} and the limit "${limit.label}" allows ${show(limit.amount, limit)} in all. Shorten it or lower its maximum of output tokens.`,
+      { retryable: false },
+    );
+  }
 }
 
-function denial(applied: readonly Applied[], denied: ScopeState, nowMs: number): GatewayError {
-  const limit = applied.find(({ scope }) => scope.key === denied.key)?.limit as Limit;
+function denial({ limits, scopes }: Applied, denied: ScopeState, nowMs: number): GatewayError {
+  const limit = limits[scopes.findIndex(({ key }) => key === denied.key)] as Limit;
   const left = show(Math.max(0, denied.amount - denied.used - denied.held), limit);
   const waitMs = denied.resetsAtMs === undefined ? 1_000 : denied.resetsAtMs - nowMs;
   const reset =
@@ -236,12 +237,12 @@ function denial(applied: readonly Applied[], denied: ScopeState, nowMs: number):
   return new GatewayError('budget_exceeded', message, { retryable: false });
 }
 
-function noteWarnings({ record }: Context, applied: readonly Applied[], states: readonly ScopeState[]): void {
-  for (const { limit, scope } of applied) {
-    if (limit.mode !== 'warn') continue;
-    const state = states.find(({ key }) => key === scope.key);
-    if (state && state.used + state.held > state.amount)
-      record.warnings = [...(record.warnings ?? []), limit.label];
+function noteWarnings({ record }: Context, { limits }: Applied, states: readonly ScopeState[]): void {
+  for (let index = 0; index < limits.length; index++) {
+    const limit = limits[index] as Limit;
+    const state = states[index];
+    if (limit.mode !== 'warn' || !state || state.used + state.held <= state.amount) continue;
+    record.warnings = [...(record.warnings ?? []), limit.label];
   }
 }
 

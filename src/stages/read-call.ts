@@ -147,7 +147,7 @@ function readFlag(members: JsonObjectIndex, name: string): boolean {
   throw new GatewayError('malformed_request', `"${name}" must be true or false.`, { param: name });
 }
 
-/** Field that bounds the output, by dialect; the first that is present counts. */
+/** Fields that bound the output, by operation. */
 const outputLimits: Partial<Record<Endpoint['operation'], readonly string[]>> = {
   chat: ['max_completion_tokens', 'max_tokens'],
   completion: ['max_tokens'],
@@ -159,11 +159,12 @@ const maxChoices = 128;
 
 function readMaxOutput(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectIndex): number | undefined {
   if (endpoint.operation === 'generate-content') return readGeminiMaxOutput(bytes, members);
-  // every spelling is checked, also the ones that do not count, so that none smuggles an odd number upstream
   const limits = (outputLimits[endpoint.operation] ?? []).map((name) =>
     readSafeInteger(bytes, members, name),
   );
-  const limit = limits.find((value) => value !== undefined);
+  const given = limits.filter((value) => value !== undefined);
+  // providers differ in which one they obey when there are two
+  const limit = given.length === 0 ? undefined : Math.max(...given);
   const choices =
     endpoint.operation === 'chat' || endpoint.operation === 'completion'
       ? readChoices(bytes, members, ['n', 'best_of'])

@@ -45,8 +45,13 @@ function note(record: RecordDraft, principal: Principal): void {
 
 const noLabels = Object.freeze({});
 
+// the key's record stays the same object while it is cached, and so does its principal
+const principals = new WeakMap<KeyRecord, Principal>();
+
 function toPrincipal(key: KeyRecord): Principal {
-  return {
+  const known = principals.get(key);
+  if (known) return known;
+  const principal: Principal = {
     key: key.kid,
     team: key.team,
     project: key.project,
@@ -56,4 +61,6 @@ function toPrincipal(key: KeyRecord): Principal {
     models: key.models,
     labels: key.labels ?? noLabels,
   };
+  principals.set(key, principal);
+  return principal;
 }

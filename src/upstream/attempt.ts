@@ -91,29 +91,11 @@ export async function attempt(
     const inspector = createArrayInspector(dialect, relay.maxEventBytes);
     return { status, headers, bytes: undefined, rest: body, inspector, refused: false };
   }
-  return holdJson(
-    reply,
-    createJsonInspector(dialect, relay.maxReplyBytes, isMetered(call)),
-    relay.heldReplyBytes,
-    arrival,
-  );
-}
-
-/** Whether the reply's usage is new: reading a stored response tells again what its creation has told. */
-function isMetered({ endpoint }: Call): boolean {
-  return endpoint.operation !== 'response-resource' && endpoint.operation !== 'message-batch-resource';
-}
-
-/** Keeps a JSON reply until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes. */
-async function holdJson(
-  { status, headers, body }: EgressReply,
-  inspector: Inspector,
-  heldBytes: number,
-  arrival: Arrival,
-): Promise<AttemptReply> {
-  let held: { bytes: Uint8Array; ended: boolean };
+  // a JSON reply is kept until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes
+  const inspector = createJsonInspector(dialect, relay.maxReplyBytes, isMetered(call));
+  let held: { readonly bytes: Uint8Array; readonly ended: boolean };
   try {
-    held = await body.collect(heldBytes);
+    held = await body.collect(relay.heldReplyBytes);
   } catch (error) {
     if (arrival.request.signal.aborted) throw error;
     throw toInvalidReply(
@@ -121,11 +103,17 @@ async function holdJson(
       'connection broke',
     );
   }
-  if (!held.ended) return { status, headers, bytes: held.bytes, rest: body, inspector, refused: false };
-  inspector.chunk(held.bytes);
+  const { bytes } = held;
+  if (!held.ended) return { status, headers, bytes, rest: body, inspector, refused: false };
+  inspector.chunk(bytes);
   const { error } = inspector.end();
   if (error) throw toInvalidReply(error.message, 'invalid json');
-  return { status, headers, bytes: held.bytes, rest: undefined, inspector, refused: false };
+  return { status, headers, bytes, rest: undefined, inspector, refused: false };
+}
+
+/** Whether the reply's usage is new: reading a stored response tells again what its creation has told. */
+function isMetered({ endpoint }: Call): boolean {
+  return endpoint.operation !== 'response-resource' && endpoint.operation !== 'message-batch-resource';
 }
 
 async function refuse(

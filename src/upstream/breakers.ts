@@ -15,7 +15,7 @@ export interface Breakers {
   /**
    * Runs an attempt, or refuses at once while the breaker is open.
    *
-   * @throws AttemptFailure with code `no_target_available` when it is open; else whatever the attempt threw.
+   * @throws whatever the attempt threw; when the breaker is open, an error that `toOpenFailure` recognises.
    */
   run<Result>(id: string, options: BreakerOptions, attempt: () => Promise<Result>): Promise<Result>;
   /** State by target, for health pages and `explain`. */
@@ -54,24 +54,8 @@ export function createBreakers(max = 1_000): Breakers {
   }
 
   return {
-    async run<Result>(id: string, options: BreakerOptions, attempt: () => Promise<Result>): Promise<Result> {
-      try {
-        return (await breakerFor(id, options).fire(attempt)) as Result;
-      } catch (error) {
-        if ((error as { code?: unknown } | undefined)?.code !== 'EOPENBREAKER') throw error;
-        throw new AttemptFailure(
-          new GatewayError(
-            'no_target_available',
-            'Every provider of this model is failing at the moment. Try again shortly.',
-            {
-              retryAfterSeconds: Math.ceil(options.resetTimeoutMs / 1_000),
-            },
-          ),
-          'breaker open',
-          { retry: 'elsewhere', unhealthy: false },
-        );
-      }
-    },
+    run: <Result>(id: string, options: BreakerOptions, attempt: () => Promise<Result>) =>
+      breakerFor(id, options).fire(attempt) as Promise<Result>,
     stateOf(id) {
       const breaker = breakers.peek(id);
       if (!breaker || breaker.closed) return 'closed';
@@ -79,4 +63,21 @@ export function createBreakers(max = 1_000): Breakers {
     },
     close: () => breakers.clear(),
   };
+}
+
+/** The failure that an open breaker stands for; undefined for any other error. */
+export function toOpenFailure(
+  error: unknown,
+  { resetTimeoutMs }: BreakerOptions,
+): AttemptFailure | undefined {
+  if ((error as { code?: unknown } | undefined)?.code !== 'EOPENBREAKER') return undefined;
+  return new AttemptFailure(
+    new GatewayError(
+      'no_target_available',
+      'Every provider of this model is failing at the moment. Try again shortly.',
+      { retryAfterSeconds: Math.ceil(resetTimeoutMs / 1_000) },
+    ),
+    'breaker open',
+    { retry: 'elsewhere', unhealthy: false },
+  );
 }

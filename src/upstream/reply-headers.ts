@@ -20,7 +20,7 @@ export function toReplyHeaders(
   copy(entry.config.relayHeaders, upstream, headers);
   for (const name of upstreamIds) {
     const value = upstream[name];
-    if (typeof value === 'string' && isHeaderValue(value)) headers['x-headgate-upstream-request-id'] = value;
+    if (typeof value === 'string') headers['x-headgate-upstream-request-id'] = value;
   }
   headers['x-request-id'] = id;
   if (endpoint.family === 'anthropic') headers['request-id'] = id;
@@ -45,12 +45,6 @@ function copy(
 ): void {
   for (const name of names) {
     const value = from[name];
-    if (value === undefined || framing.has(name)) continue;
-    if (typeof value === 'string' ? isHeaderValue(value) : value.every(isHeaderValue)) to[name] = value;
+    if (value !== undefined && !framing.has(name)) to[name] = value;
   }
-}
-
-/** Whether Node will send it: no control characters, nothing beyond latin1 (RFC 9110 §5.5). */
-function isHeaderValue(value: string): boolean {
-  return !/[^\t\x20-\x7e\x80-\xff]/.test(value);
 }

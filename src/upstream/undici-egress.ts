@@ -12,7 +12,9 @@ export function createUndiciEgress(): Egress {
   const pools = new Map<string, Pool>();
   // undici is most of the package's start-up time, so it is loaded with the first request
   let undici: Undici | undefined;
-  let loading: Promise<Undici> | undefined;
+  const load = async () => {
+    undici = await import('undici');
+  };
 
   function poolFor(library: Undici, request: EgressRequest): Pool {
     const id = `${request.pool} ${request.origin}`;
@@ -30,12 +32,8 @@ export function createUndiciEgress(): Egress {
   }
 
   return {
-    async send(request) {
-      if (!undici) {
-        loading ??= import('undici');
-        undici = await loading;
-      }
-      return dispatch(poolFor(undici, request), request);
+    send(request) {
+      return undici ? dispatch(poolFor(undici, request), request) : load().then(() => this.send(request));
     },
     retain(inUse) {
       for (const [id, pool] of pools) {

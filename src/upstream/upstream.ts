@@ -11,6 +11,8 @@ export interface Upstream {
   readonly drainer: Drainer;
   /** Leaves a target alone for as long as it asked. */
   coolDown(id: string, forMs: number): void;
+  /** Whether any target has asked to be left alone lately. */
+  readonly isCooling: boolean;
   /** How long a target must still be left alone; 0 when it may be asked. */
   coolMs(id: string): number;
   close(): Promise<void>;
@@ -32,6 +34,9 @@ export function createUpstream(
     breakers,
     drainer: createDrainer(runtime),
     coolDown: (id, forMs) => void coolUntilMs.set(id, runtime.monotonicMs() + forMs),
+    get isCooling() {
+      return coolUntilMs.size > 0;
+    },
     coolMs: (id) =>
       coolUntilMs.size === 0 ? 0 : Math.max(0, (coolUntilMs.get(id) ?? 0) - runtime.monotonicMs()),
     async close() {

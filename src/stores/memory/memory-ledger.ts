@@ -8,12 +8,9 @@ interface Window {
 }
 
 interface Reservation {
-  readonly holds: readonly {
-    readonly key: string;
-    readonly window: Window;
-    readonly unit: string;
-    readonly hold: number;
-  }[];
+  readonly scopes: readonly LedgerScope[];
+  /** The window each scope was reserved in, in the same order. */
+  readonly windows: readonly Window[];
   readonly result: ReserveResult;
   expiresAtMs: number;
 }
@@ -68,20 +65,20 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
 
   function stateOf(scope: Omit<LedgerScope, 'hold'>, window: Window): ScopeState {
     const { key, amount, windowMs } = scope;
-    const state = { key, used: window.used, held: window.held, amount };
-    return windowMs === undefined ? state : { ...state, resetsAtMs: (window.id + 1) * windowMs };
+    const { used, held } = window;
+    if (windowMs === undefined) return { key, used, held, amount };
+    return { key, used, held, amount, resetsAtMs: (window.id + 1) * windowMs };
   }
 
-  function resolve(
-    id: string,
-    reservation: Reservation,
-    usedOf: (entry: Reservation['holds'][number]) => number,
-  ): void {
+  function resolve(id: string, reservation: Reservation, usedOf: (scope: LedgerScope) => number): void {
+    const { scopes, windows, result } = reservation;
     open.delete(id);
-    remember(id, reservation.result);
-    for (const entry of reservation.holds) {
-      entry.window.held -= entry.hold;
-      entry.window.used += usedOf(entry);
+    remember(id, result);
+    for (let index = 0; index < scopes.length; index++) {
+      const window = windows[index] as Window;
+      const scope = scopes[index] as LedgerScope;
+      window.held -= scope.hold;
+      window.used += usedOf(scope);
     }
   }
 
@@ -101,33 +98,24 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
       if (known) return known;
       const nowMs = runtime.now();
       sweep(nowMs);
-      const found = scopes.map((scope) => windowOf(scope, nowMs));
-      const deniedAt = scopes.findIndex((scope, index) => {
-        const window = found[index] as Window;
-        return scope.mode === 'block' && window.used + window.held + scope.hold > scope.amount;
-      });
-      if (deniedAt >= 0) {
-        const states = scopes.map((scope, index) => stateOf(scope, found[index] as Window));
-        const result: ReserveResult = {
-          granted: false,
-          denied: states[deniedAt] as ScopeState,
-          scopes: states,
-        };
-        remember(id, result);
-        return result;
+      const drawn: Window[] = [];
+      let deniedAt = -1;
+      for (const [index, scope] of scopes.entries()) {
+        const window = windowOf(scope, nowMs);
+        drawn.push(window);
+        const isFull = window.used + window.held + scope.hold > scope.amount;
+        if (isFull && scope.mode === 'block' && deniedAt < 0) deniedAt = index;
       }
-      const holds = scopes.map(({ key, unit, hold }, index) => ({
-        key,
-        unit,
-        hold,
-        window: found[index] as Window,
-      }));
-      for (const { window, hold } of holds) window.held += hold;
-      const result: ReserveResult = {
-        granted: true,
-        scopes: scopes.map((scope, index) => stateOf(scope, found[index] as Window)),
-      };
-      open.set(id, { holds, result, expiresAtMs: nowMs + leaseMs });
+      if (deniedAt < 0) {
+        for (const [index, { hold }] of scopes.entries()) (drawn[index] as Window).held += hold;
+      }
+      const states = scopes.map((scope, index) => stateOf(scope, drawn[index] as Window));
+      const result: ReserveResult =
+        deniedAt < 0
+          ? { granted: true, scopes: states }
+          : { granted: false, denied: states[deniedAt] as ScopeState, scopes: states };
+      if (deniedAt < 0) open.set(id, { scopes, windows: drawn, result, expiresAtMs: nowMs + leaseMs });
+      else remember(id, result);
       return result;
     },
 

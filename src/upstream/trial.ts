@@ -1,0 +1,114 @@
+import type { Arrival, Received, Routed } from '../context.ts';
+import { GatewayError } from '../errors.ts';
+import { estimateInputTokens } from '../limits/estimate.ts';
+import type { Candidate } from '../routing/plan.ts';
+import type { Runtime } from '../runtime.ts';
+import { type AttemptReply, attempt } from './attempt.ts';
+import { toOpenFailure } from './breakers.ts';
+import { AttemptFailure } from './failure.ts';
+import type { Upstream } from './upstream.ts';
+
+/** A candidate and what it answered. */
+export interface Served {
+  readonly candidate: Candidate;
+  readonly reply: AttemptReply;
+}
+
+/** The attempts of one request: which candidate is next, and whether there may be another. */
+export class Trial {
+  attempts = 0;
+  readonly #context: Arrival & Received & Routed;
+  readonly #upstream: Upstream;
+  readonly #beganAtMs: number;
+  /** Candidates of this round that were not asked yet. */
+  #round: Candidate[];
+
+  /** @throws GatewayError `rate_limited` when every candidate has asked to be left alone for longer than is worth waiting. */
+  constructor(context: Arrival & Received & Routed, upstream: Upstream) {
+    this.#context = context;
+    this.#upstream = upstream;
+    this.#beganAtMs = context.runtime.monotonicMs();
+    this.#round = this.#nextRound();
+    if (this.#round.length === 0) throw allCooling(context.plan.candidates, upstream);
+  }
+
+  /** Whether the next attempt goes to a candidate that was asked before, and so needs a pause. */
+  get startsOver(): boolean {
+    return this.#round.length === 0;
+  }
+
+  /** Whether there may be another attempt after this failure. */
+  mayGoOn(error: unknown): boolean {
+    const { retry } = this.#context.snapshot.config;
+    if (!(error instanceof AttemptFailure) || error.retry === 'nowhere') return false;
+    if (this.attempts >= retry.maxAttempts) return false;
+    if (this.#context.runtime.monotonicMs() - this.#beganAtMs >= retry.deadlineMs) return false;
+    if (this.#round.length === 0 && error.retry === 'anywhere') this.#round = this.#nextRound();
+    return this.#round.length > 0;
+  }
+
+  /**
+   * Makes the next attempt and notes it in the record.
+   *
+   * @throws AttemptFailure, or the signal's reason when the caller is gone.
+   */
+  async next(): Promise<Served> {
+    const { call, record, request, runtime, snapshot } = this.#context;
+    const upstream = this.#upstream;
+    const candidate = this.#round.shift() as Candidate;
+    const target = candidate.id;
+    this.attempts++;
+    const coolMs = upstream.coolMs(target);
+    if (coolMs > 0) await pause(coolMs, runtime, request.signal);
+    const startedAtMs = runtime.monotonicMs();
+    try {
+      const reply = await upstream.breakers.run(target, snapshot.config.breaker, () =>
+        attempt(upstream.egress, this.#context, call, candidate, estimateInputTokens(call)),
+      );
+      record.attempts.push({ target, status: reply.status, durationMs: runtime.monotonicMs() - startedAtMs });
+      return { candidate, reply };
+    } catch (thrown) {
+      const error = toOpenFailure(thrown, snapshot.config.breaker) ?? thrown;
+      const failure = error instanceof AttemptFailure ? error.reason : 'cancelled';
+      record.attempts.push({ target, failure, durationMs: runtime.monotonicMs() - startedAtMs });
+      if (error instanceof AttemptFailure && error.retryAfterMs !== undefined) {
+        upstream.coolDown(target, error.retryAfterMs);
+      }
+      throw error;
+    }
+  }
+
+  /** Candidates that may be asked now; when all have asked to be left alone, those for which it is worth waiting. */
+  #nextRound(): Candidate[] {
+    const { candidates } = this.#context.plan;
+    if (!this.#upstream.isCooling) return [...candidates];
+    const { maxBackoffMs } = this.#context.snapshot.config.retry;
+    const ready = candidates.filter(({ id }) => this.#upstream.coolMs(id) === 0);
+    return ready.length > 0
+      ? ready
+      : candidates.filter(({ id }) => this.#upstream.coolMs(id) <= maxBackoffMs);
+  }
+}
+
+function allCooling(candidates: readonly Candidate[], upstream: Upstream): GatewayError {
+  const waitMs = Math.min(...candidates.map(({ id }) => upstream.coolMs(id)));
+  return new GatewayError(
+    'rate_limited',
+    'The providers of this model have asked to be left alone for a while. Try again later.',
+    { retryAfterSeconds: Math.ceil(waitMs / 1_000) },
+  );
+}
+
+function pause(waitMs: number, runtime: Runtime, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      cancel();
+      reject(signal.reason);
+    };
+    const cancel = runtime.schedule(waitMs, () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
