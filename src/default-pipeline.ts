@@ -27,8 +27,8 @@ export function createDefaultPipeline({
     .use(resolveKey({ resolver: keyResolver }))
     .use(readCall())
     .use(listModels())
-    .use(replayIdempotent({ runtime, digest, maxEntries: snapshot.config.idempotency.maxEntries }))
     .use(authorizeModel())
+    .use(replayIdempotent({ runtime, digest, maxEntries: snapshot.config.idempotency.maxEntries }))
     .use(rateLimit({ ledger }))
     .use(route())
     .end(forwardWithFallback({ upstream }));

@@ -77,6 +77,8 @@ export interface Gateway {
    * @throws ConfigError when it is not valid; the old one stays in force.
    */
   update(config: GatewayConfig): void;
+  /** Call when a key in a store of your own was changed or revoked: the next request reads it anew. */
+  forgetKey(kid: string): void;
   /** Tells what would become of a request, without sending or counting anything. */
   explain(request: GatewayRequest): Promise<Explanation>;
   /** The configuration in force. */
@@ -187,6 +189,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       );
       upstream.egress.retain?.(pools);
     },
+    forgetKey: (kid) => keyResolver.forget(kid),
     explain: (request) => explainRequest(request, { snapshot, keyResolver, ledger, upstream, runtime }),
     get snapshot() {
       return snapshot;

@@ -49,7 +49,7 @@ type AnyStage = Stage<object, object>;
  * @example
  * const pipeline = createPipeline<Arrival>()
  *   .use(attribute({ sink }))
- *   .use(resolveKey({ keys }))
+ *   .use(resolveKey({ resolver }))
  *   .use(readCall())
  *   .use(authorizeModel())
  *   .use(rateLimit({ ledger }))

@@ -112,12 +112,12 @@ export function compileConfig(input: GatewayConfig, options: CompileOptions): Sn
   const patterns = [...models.patterns].sort((one, other) => other.name.length - one.name.length);
   return {
     id: options.id,
-    config,
+    config: withoutSecrets(config),
     providers,
     listedModels: models.listed,
     findModel(name) {
       const exact = models.byName.get(name);
-      if (exact) return exact;
+      if (exact || models.disabled.has(name)) return exact;
       const found = patterns.find((pattern) => matchesPattern(pattern.name, name));
       return (
         found && {
@@ -130,6 +130,20 @@ export function compileConfig(input: GatewayConfig, options: CompileOptions): Sn
     policyOf: (team) => policies.get(team),
     providerOf: (family) => [...providers.values()].find((entry) => entry.provider.family === family),
   };
+}
+
+/** What of the configuration may be looked at: secrets are held by the credentials alone. */
+function withoutSecrets(config: ParsedConfig): ParsedConfig {
+  const providers = Object.entries(config.providers).map(([id, entry]) => [id, withoutKeys(entry)]);
+  return { ...config, providers: Object.fromEntries(providers) };
+}
+
+function withoutKeys({
+  apiKey: _apiKey,
+  credentials: _credentials,
+  ...entry
+}: ProviderConfig): ProviderConfig {
+  return entry;
 }
 
 function compileProviders(config: ParsedConfig, options: CompileOptions, issues: ConfigIssue[]) {
@@ -170,7 +184,14 @@ function compileProviders(config: ParsedConfig, options: CompileOptions, issues:
       }
     }
     const basePath = url.pathname.replace(/\/+$/, '');
-    providers.set(id, { id, provider, origin: url.origin, basePath, credentials, config: entry });
+    providers.set(id, {
+      id,
+      provider,
+      origin: url.origin,
+      basePath,
+      credentials,
+      config: withoutKeys(entry),
+    });
   }
   return providers;
 }
@@ -182,6 +203,7 @@ function compileModels(
 ) {
   const byName = new Map<string, Model>();
   const patterns: Model[] = [];
+  const disabled = new Set<string>();
   const listed: ListedModel[] = [];
   for (const [name, entry] of Object.entries(config.models)) {
     const isPattern = name.endsWith('*');
@@ -199,7 +221,11 @@ function compileModels(
       }
       return found ?? [];
     });
-    if (!entry.enabled) continue;
+    if (!entry.enabled) {
+      // a pattern must not bring back what is switched off by name
+      for (const alias of [name, ...entry.aliases]) disabled.add(alias);
+      continue;
+    }
     const model: Model = {
       name,
       targets,
@@ -218,7 +244,7 @@ function compileModels(
     }
     listed.push(toListed(name, entry));
   }
-  return { byName, patterns, listed };
+  return { byName, patterns, disabled, listed };
 }
 
 function toListed(id: string, entry: ModelConfig): ListedModel {

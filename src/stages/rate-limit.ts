@@ -156,6 +156,8 @@ const producesNothing = new Set<Operation>([
   'response-input-tokens',
   'moderation',
   'rerank',
+  'response-resource',
+  'message-batch-resource',
 ]);
 
 function outputHold(call: Context['call'], model: Context['model']): number {

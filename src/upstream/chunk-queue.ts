@@ -22,6 +22,7 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
   #ended = false;
   #error: unknown;
   #wake: (() => void) | undefined;
+  #woken: Promise<void> | undefined;
   #wakeAt = 1;
 
   constructor(source: ChunkSource) {
@@ -59,18 +60,14 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
   }
 
   async next(): Promise<IteratorResult<Uint8Array>> {
-    if (this.#chunks.length === 0) {
-      if (!this.#ended) {
-        this.#resume();
-        await this.#waiting();
-      }
-      // what had arrived before the connection broke is still delivered first
-      if (this.#chunks.length === 0) {
-        if (this.#error !== undefined) throw this.#error;
-        return { done: true, value: undefined };
-      }
+    while (this.#chunks.length === 0 && !this.#ended) {
+      this.#resume();
+      await this.#waiting();
     }
-    return { done: false, value: this.#take() };
+    // what had arrived before the connection broke is still delivered first
+    if (this.#chunks.length > 0) return { done: false, value: this.#take() };
+    if (this.#error !== undefined) throw this.#error;
+    return { done: true, value: undefined };
   }
 
   async return(): Promise<IteratorResult<Uint8Array>> {
@@ -106,14 +103,17 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
   }
 
   #waiting(): Promise<void> {
-    return new Promise((resolve) => {
+    // everybody who waits is woken, and looks again
+    this.#woken ??= new Promise((resolve) => {
       this.#wake = resolve;
     });
+    return this.#woken;
   }
 
   #notify(): void {
     const wake = this.#wake;
     this.#wake = undefined;
+    this.#woken = undefined;
     wake?.();
   }
 }

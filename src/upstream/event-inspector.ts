@@ -47,12 +47,7 @@ export function createEventInspector(options: EventInspectorOptions): Inspector 
 
   function feed(text: string): void {
     parser.feed(text);
-    if (tooLarge) {
-      throw new GatewayError(
-        'upstream_invalid_response',
-        'The provider sent an event larger than this gateway relays.',
-      );
-    }
+    if (tooLarge) throw eventTooLarge();
   }
 
   /** Feeds whole events one by one and returns the bytes of those that stay. */
@@ -80,7 +75,7 @@ export function createEventInspector(options: EventInspectorOptions): Inspector 
       const whole = endOfLastEvent(all);
       const hadPending = pending !== '';
       pending = all.slice(whole);
-      if (pending.length > maxEventBytes) feed(pending);
+      if (pending.length > maxEventBytes) throw eventTooLarge();
       if (whole === 0) return empty;
       const events = all.slice(0, whole);
       // most chunks hold no usage event and are whole: they go on as the bytes they are
@@ -127,9 +122,16 @@ export function createEventInspector(options: EventInspectorOptions): Inspector 
   };
 }
 
+function eventTooLarge(): GatewayError {
+  return new GatewayError(
+    'upstream_invalid_response',
+    'The provider sent an event larger than this gateway relays.',
+  );
+}
+
 /** An OpenAI usage event has no choices; other events may mention usage, but never this. */
 function mayBeUsageEvent(text: string): boolean {
-  return text.includes('"choices":[]') || text.includes('"choices": []');
+  return /"choices"\s*:\s*\[\s*\]/.test(text);
 }
 
 /** Offset behind the blank line that ends the event at `start`; the end of the text when there is none. */

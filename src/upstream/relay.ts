@@ -1,5 +1,6 @@
 import { type GatewayError, toGatewayError } from '../errors.ts';
 import type { Outcome } from '../message.ts';
+import { concatBytes } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
 import { AttemptFailure, toTransportFailure } from './failure.ts';
 import type { Inspector } from './inspector.ts';
@@ -56,6 +57,7 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
       let chunk: Uint8Array | undefined;
       try {
         chunk = await this.#pull();
+        if (this.#ended) break;
         if (chunk && chunk.length === 0) continue;
       } catch (error) {
         return this.#fail(this.#toError(error));
@@ -63,8 +65,9 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
       if (chunk) return this.#give(chunk);
       const { rest, error } = this.#inspector.end();
       if (error) return this.#fail(error, rest);
+      this.#replyBytes += rest?.length ?? 0;
       this.#finish({ kind: 'complete' });
-      if (rest?.length) return this.#give(rest);
+      if (rest?.length) return { done: false, value: rest };
     }
     return { done: true, value: undefined };
   }
@@ -108,11 +111,11 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
   #fail(error: GatewayError, rest?: Uint8Array): IteratorResult<Uint8Array> {
     this.#source.cancel();
     const tail = this.#inspector.errorTail(error);
-    const kind = error.code === 'caller_gone' ? 'aborted' : 'failed';
-    this.#finish({ kind, errorCode: error.code });
-    if (rest?.length) this.#replyBytes += rest.length;
-    if (tail) return this.#give(rest?.length ? Buffer.concat([rest, tail]) : tail);
-    if (rest?.length) return { done: false, value: rest };
+    const last = concatBytes([rest, tail].filter((bytes) => bytes !== undefined));
+    this.#replyBytes += last.length;
+    this.#finish({ kind: error.code === 'caller_gone' ? 'aborted' : 'failed', errorCode: error.code });
+    if (last.length > 0) return { done: false, value: last };
+    // the provider has told of its error itself
     if (error.code === 'upstream_error') return { done: true, value: undefined };
     throw error;
   }

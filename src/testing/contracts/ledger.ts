@@ -1,24 +1,8 @@
 import assert from 'node:assert/strict';
-import type { Ledger, LedgerScope, LimitUnit, ReserveResult, ScopeState } from '../../limits/ledger.ts';
+import { denied, expectFigures, figures, granted, type LedgerCase, leaseMs, scope } from './ledger-case.ts';
+import { ledgerTimeCases } from './ledger-time.ts';
 
-/** A ledger under test. Made fresh and empty for every case. */
-export interface LedgerHarness {
-  readonly ledger: Ledger;
-  /** The ledger's own clock, milliseconds since the epoch. */
-  readonly now: () => number | Promise<number>;
-  /** Moves the ledger's clock on by at least `ms`: at once where it is virtual, by waiting where it is not. */
-  readonly advance: (ms: number) => void | Promise<void>;
-}
-
-/** One sentence of the interface, as a test. */
-export interface LedgerCase {
-  readonly name: string;
-  /** @throws AssertionError when the ledger breaks the contract */
-  run(harness: LedgerHarness): Promise<void>;
-}
-
-const leaseMs = 60_000;
-const hourMs = 3_600_000;
+export type { LedgerCase, LedgerHarness } from './ledger-case.ts';
 
 /**
  * What every `Ledger` must do, for any test runner: each case takes a fresh, empty ledger. A case may be left out only
@@ -226,23 +210,6 @@ export const ledgerContract: readonly LedgerCase[] = [
     },
   },
   {
-    name: 'frees a parallel slot when its request is settled, and for nothing else',
-    async run({ ledger, advance }) {
-      const wanted = scope('parallel', 2);
-      for (let round = 0; round < 5; round++) {
-        granted(await ledger.reserve(`a${round}`, [wanted], hourMs));
-        granted(await ledger.reserve(`b${round}`, [wanted], hourMs));
-        const { denied: state } = denied(await ledger.reserve(`c${round}`, [wanted], hourMs));
-        assert.equal(state.resetsAtMs, undefined, 'a scope without a window has no reset');
-        await advance(3_000);
-        denied(await ledger.reserve(`d${round}`, [wanted], hourMs));
-        await ledger.settle(`a${round}`, {});
-        await ledger.settle(`b${round}`, {});
-        await expectFigures(ledger, [wanted], [[0, 0]]);
-      }
-    },
-  },
-  {
     name: 'never denies in warn mode, and still counts: over the amount, and beside a block scope that denies',
     async run({ ledger }) {
       const warned = scope('requests', 1, { key: 'warned', mode: 'warn' });
@@ -253,93 +220,6 @@ export const ledgerContract: readonly LedgerCase[] = [
       const result = denied(await ledger.reserve('d', [warned, blocked], leaseMs));
       assert.equal(result.denied.key, 'blocked');
       await expectFigures(ledger, [warned], [[1, 2]]);
-    },
-  },
-  {
-    name: 'begins a window anew when it has ended, by its own clock, and says when that is',
-    async run({ ledger, now, advance }) {
-      const wanted = scope('requests', 1, { windowMs: 10_000 });
-      const before = await now();
-      const { scopes } = granted(await ledger.reserve('one', [wanted], leaseMs));
-      const resetsAtMs = scopes[0]?.resetsAtMs;
-      assert.ok(resetsAtMs !== undefined && resetsAtMs > before && resetsAtMs <= (await now()) + 10_000);
-      await ledger.settle('one', { requests: 1 });
-      denied(await ledger.reserve('two', [wanted], leaseMs));
-      await advance(resetsAtMs - (await now()));
-      const next = granted(await ledger.reserve('three', [wanted], leaseMs)).scopes[0];
-      assert.equal(next?.used, 0);
-      assert.equal(next?.resetsAtMs, resetsAtMs + 10_000);
-    },
-  },
-  {
-    name: 'never begins anew a scope that has no window',
-    async run({ ledger, advance }) {
-      const wanted = scope('usd', 1_000, { windowMs: undefined, hold: 700 });
-      granted(await ledger.reserve('one', [wanted], leaseMs));
-      await ledger.settle('one', { usd: 700 });
-      await advance(20_000);
-      const { denied: state } = denied(await ledger.reserve('two', [wanted], leaseMs));
-      assert.deepEqual([state.used, state.resetsAtMs], [700, undefined]);
-    },
-  },
-  {
-    name: 'posts a settlement to the window of the reservation, even when a new one has begun',
-    async run({ ledger, advance }) {
-      const wanted = scope('tokens', 1_000, { windowMs: 10_000, hold: 400 });
-      granted(await ledger.reserve('old', [wanted], leaseMs));
-      await advance(10_000);
-      granted(await ledger.reserve('new', [wanted], leaseMs));
-      await expectFigures(ledger, [wanted], [[0, 400]]);
-      await ledger.settle('old', { tokens: 900 });
-      await expectFigures(ledger, [wanted], [[0, 400]]);
-      await ledger.settle('new', { tokens: 100 });
-      await expectFigures(ledger, [wanted], [[100, 0]]);
-    },
-  },
-  {
-    name: 'releases a hold that was neither settled nor renewed in time, and counts it as used; a slot is only released',
-    async run({ ledger, advance }) {
-      const tokens = scope('tokens', 1_000, { hold: 300 });
-      const slots = scope('parallel', 1);
-      granted(await ledger.reserve('died', [tokens, slots], 5_000));
-      await advance(10_000);
-      granted(await ledger.reserve('next', [tokens, slots], leaseMs));
-      await expectFigures(
-        ledger,
-        [tokens, slots],
-        [
-          [300, 300],
-          [0, 1],
-        ],
-      );
-    },
-  },
-  {
-    name: 'counts once what was settled after its lease had run out',
-    async run({ ledger, advance }) {
-      const wanted = scope('tokens', 1_000, { hold: 300 });
-      granted(await ledger.reserve('late', [wanted], 5_000));
-      await advance(10_000);
-      granted(await ledger.reserve('next', [scope('tokens', 1_000, { hold: 0 })], leaseMs));
-      await ledger.settle('late', { tokens: 200 });
-      const [state] = await ledger.peek([wanted]);
-      assert.equal(state?.held, 0);
-      assert.ok(state?.used === 300 || state?.used === 200, `${state?.used} counted for one request`);
-    },
-  },
-  {
-    name: 'keeps a hold for as long as it is renewed',
-    async run({ ledger, advance }) {
-      const wanted = scope('parallel', 1);
-      granted(await ledger.reserve('long', [wanted], 8_000));
-      for (let round = 0; round < 4; round++) {
-        await advance(5_000);
-        await ledger.renew('long', 8_000);
-        denied(await ledger.reserve(`beside ${round}`, [wanted], leaseMs));
-      }
-      await ledger.settle('long', {});
-      await ledger.renew('long', 8_000);
-      granted(await ledger.reserve('after', [wanted], leaseMs));
     },
   },
   {
@@ -392,48 +272,5 @@ export const ledgerContract: readonly LedgerCase[] = [
       await ledger.settle('free', {});
     },
   },
+  ...ledgerTimeCases,
 ];
-
-type ScopeOptions = { key?: string; hold?: number; mode?: 'block' | 'warn'; windowMs?: number | undefined };
-
-/** A scope whose key is its unit, for one, of a window that does not end on the way. */
-function scope(unit: LimitUnit, amount: number, options: ScopeOptions = {}): LedgerScope {
-  // far longer than any case runs, so that no window ends beneath one
-  const windowMs =
-    unit === 'parallel' ? undefined : 'windowMs' in options ? options.windowMs : 87_600 * hourMs;
-  return {
-    key: options.key ?? unit,
-    unit,
-    amount,
-    hold: options.hold ?? 1,
-    mode: options.mode ?? 'block',
-    ...(windowMs !== undefined && { windowMs }),
-  };
-}
-
-function figures({ key, used, held, amount }: ScopeState) {
-  return { key, used, held, amount };
-}
-
-function granted(result: ReserveResult) {
-  assert.ok(result.granted, 'a reservation that fits was denied');
-  return result;
-}
-
-function denied(result: ReserveResult) {
-  assert.ok(!result.granted, 'a reservation that does not fit was granted');
-  return result;
-}
-
-/** Used and held of each scope, as peek tells them. */
-async function expectFigures(
-  ledger: Ledger,
-  scopes: readonly LedgerScope[],
-  expected: readonly (readonly [used: number, held: number])[],
-): Promise<void> {
-  const states = await ledger.peek(scopes.map(({ hold: _hold, ...rest }) => rest));
-  assert.deepEqual(
-    states.map(({ used, held }) => [used, held]),
-    expected,
-  );
-}

@@ -1,0 +1,253 @@
+import { execFile } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const bin = (name: string) => join(root, 'node_modules/.bin', name);
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const subpaths = Object.keys(manifest.exports).filter((path) => path !== './package.json');
+const frameworks = ['express', 'fastify', 'hono'];
+
+/** What each subpath is for: one name that it must export. */
+const landmarks: Readonly<Record<string, string>> = {
+  '.': 'createGateway',
+  './node': 'toNodeHandler',
+  './express': 'toExpressHandler',
+  './fastify': 'headgate',
+  './hono': 'toHonoHandler',
+  './fetch': 'toGatewayRequest',
+  './testing': 'createFakeUpstream',
+};
+
+let folder = '';
+let tarball = '';
+let installed = '';
+
+/** Runs a script in a project that has the packed package installed, with Node that has no loader but its own. */
+async function inProject(script: string, type: 'module' | 'commonjs' = 'module'): Promise<string> {
+  const { stdout } = await run(process.execPath, [`--input-type=${type}`, '--eval', script], {
+    cwd: join(folder, 'project'),
+  });
+  return stdout.trim();
+}
+
+beforeAll(async () => {
+  if (!existsSync(join(root, 'dist/index.js')))
+    throw new Error('There is no build: run "npm test", which makes one.');
+  folder = mkdtempSync(join(tmpdir(), 'headgate-package-'));
+  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
+    cwd: root,
+    maxBuffer: 1 << 24,
+  });
+  const packed = Object.values(JSON.parse(stdout))[0] as { filename: string };
+  tarball = join(folder, packed.filename);
+  // installed as npm would, but for the dependencies: those are the ones of this project
+  const modules = join(folder, 'project/node_modules');
+  installed = join(modules, 'headgate');
+  mkdirSync(installed, { recursive: true });
+  await run('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1']);
+  const needed = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)];
+  for (const name of needed) {
+    const link = join(modules, name);
+    mkdirSync(join(link, '..'), { recursive: true });
+    symlinkSync(join(root, 'node_modules', name), link);
+  }
+}, 120_000);
+
+afterAll(() => {
+  if (folder) rmSync(folder, { recursive: true });
+});
+
+const filesOf = (path: string): string[] =>
+  readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+
+/** The modules that a built file imports, its own chunks followed; names of packages. */
+function importsOf(file: string, seen = new Set<string>()): Set<string> {
+  const found = new Set<string>();
+  if (seen.has(file)) return found;
+  seen.add(file);
+  const source = readFileSync(file, 'utf8');
+  const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\(\s*)["']([^"'\n]+)["']/g;
+  for (const [, name = ''] of source.matchAll(pattern)) {
+    if (name.startsWith('.')) {
+      const next = file.endsWith('.d.ts') ? name.replace(/\.js$/, '.d.ts') : name;
+      for (const one of importsOf(join(file, '..', next), seen)) found.add(one);
+    } else found.add(name);
+  }
+  return found;
+}
+
+describe('the packed package', () => {
+  it('is small: at most 400 KB, without source maps, tests or sources', () => {
+    expect(statSync(tarball).size).toBeLessThanOrEqual(400_000);
+    const names = filesOf(installed).map((file) => file.slice(installed.length + 1));
+    expect(
+      names.filter((name) =>
+        /\.map$|(^|\/)(src|test|bench|examples|node_modules)\/|\.env|\.npmrc/.test(name),
+      ),
+    ).toEqual([]);
+    expect(names).toEqual(expect.arrayContaining(['package.json', 'LICENSE', 'README.md']));
+    expect(names.filter((name) => /\.(ts|js|cjs|cts)$/.test(name) && !name.startsWith('dist/'))).toEqual([]);
+  });
+
+  it('runs nothing when it is installed', () => {
+    for (const script of ['preinstall', 'install', 'postinstall', 'prepare']) {
+      expect(manifest.scripts).not.toHaveProperty(script);
+    }
+    expect(Object.keys(manifest.dependencies).length).toBeLessThanOrEqual(10);
+  });
+
+  it('names a file for every entry of its manifest', () => {
+    const files = JSON.stringify([
+      manifest.exports,
+      manifest.main,
+      manifest.module,
+      manifest.types,
+      manifest.bin,
+    ]);
+    for (const [, path = ''] of files.matchAll(/"(\.\/dist\/[^"]+)"/g)) {
+      expect([path, existsSync(join(installed, path))]).toEqual([path, true]);
+    }
+    expect(Object.keys(landmarks)).toEqual(expect.arrayContaining(subpaths));
+  });
+
+  it.each(subpaths)('can be imported and required at %s, with the same names', async (subpath) => {
+    const name = `headgate${subpath.slice(1)}`;
+    const shown = 'JSON.stringify(Object.keys(loaded).filter((key) => key !== "default").sort())';
+    const imported = JSON.parse(await inProject(`import * as loaded from '${name}'; console.log(${shown})`));
+    const required = JSON.parse(
+      await inProject(`const loaded = require('${name}'); console.log(${shown})`, 'commonjs'),
+    );
+    expect(imported).toEqual(required);
+    expect(imported).toContain(landmarks[subpath]);
+  });
+
+  it('recognises its errors and keys across the two builds in one process', async () => {
+    const output = await inProject(`
+      import { createRequire } from 'node:module';
+      import { GatewayError, isGatewayError, createKey, createRuntime } from 'headgate';
+      const other = createRequire(import.meta.url)('headgate');
+      const { key } = createKey(createRuntime(), { environment: 'live' });
+      console.log(JSON.stringify([
+        other.GatewayError === GatewayError,
+        isGatewayError(new other.GatewayError('invalid_key', 'x')),
+        other.isGatewayError(new GatewayError('invalid_key', 'x')),
+        other.parseKey(key) !== undefined,
+      ]));
+    `);
+    expect(JSON.parse(output).slice(1)).toEqual([true, true, true]);
+  });
+
+  it('serves a request through the built core', async () => {
+    const output = await inProject(`
+      import { createGateway } from 'headgate';
+      import { createFakeUpstream } from 'headgate/testing';
+      const upstream = await createFakeUpstream();
+      const gateway = createGateway(
+        {
+          providers: { openai: { type: 'openai', apiKey: 'x', baseUrl: upstream.url + '/v1' } },
+          models: { 'gpt-4.1': { targets: ['openai'] } },
+          profiles: { standard: {} },
+          teams: { t: { profile: 'standard' } },
+        },
+        { keyResolver: { resolve: () => ({ kid: 'k', team: 't', environment: 'live' }), forget() {} } },
+      );
+      const body = new TextEncoder().encode(JSON.stringify({ model: 'gpt-4.1', messages: [] }));
+      const reply = await gateway.handle({
+        method: 'POST', path: '/v1/chat/completions', query: '', signal: new AbortController().signal,
+        headers: { 'content-type': 'application/json' }, readBody: async () => body,
+      });
+      await gateway.close();
+      await upstream.close();
+      console.log(reply.status, gateway.records.length);
+    `);
+    expect(output).toBe('200 1');
+  });
+
+  it.each(['index.js', 'index.cjs'])(
+    'has a core (%s) that names no framework and no client of a store',
+    (file) => {
+      const found = [...importsOf(join(installed, 'dist', file))].filter((name) => !isBuiltin(name));
+      const allowed = new Set(Object.keys(manifest.dependencies));
+      const names = found.map((name) =>
+        name
+          .split('/')
+          .slice(0, name.startsWith('@') ? 2 : 1)
+          .join('/'),
+      );
+      expect(names.filter((name) => !allowed.has(name))).toEqual([]);
+      expect(names.length).toBeGreaterThan(2);
+    },
+  );
+
+  it('loads neither undici nor any framework when the core is imported', async () => {
+    const output = await inProject(`
+      import { registerHooks } from 'node:module';
+      const seen = [];
+      registerHooks({
+        resolve(specifier, context, next) {
+          const found = next(specifier, context);
+          seen.push(found.url);
+          return found;
+        },
+      });
+      const { createGateway } = await import('headgate');
+      createGateway({ providers: { openai: { type: 'openai', apiKey: 'x' } }, models: { m: { targets: ['openai'] } } });
+      console.log(JSON.stringify(seen));
+    `);
+    const seen: string[] = JSON.parse(output);
+    expect(seen.some((url) => url.includes('@opentelemetry/api'))).toBe(true);
+    const heavy = seen.filter((url) => /node_modules\/(undici|express|fastify|hono|yaml|msw)\//.test(url));
+    expect(heavy).toEqual([]);
+  });
+
+  it.each(subpaths)('has types at %s that no framework is needed for but its own', (subpath) => {
+    const types: string = manifest.exports[subpath].import.types;
+    const own = subpath.slice(2);
+    const found = [...importsOf(join(installed, types))];
+    expect(found.filter((name) => frameworks.includes(name) && name !== own)).toEqual([]);
+    expect(found.filter((name) => /^(undici|opossum|lru-cache|p-retry|msw|yaml)$/.test(name))).toEqual([]);
+  });
+
+  it('passes publint', async () => {
+    await expect(run(bin('publint'), ['run', installed, '--strict'])).resolves.toBeDefined();
+  });
+
+  it('has types that resolve for ESM and CommonJS alike', { timeout: 120_000 }, async () => {
+    // node16 and bundlers; the resolution of Node 10 knows no "exports", and no supported Node uses it
+    const result = await run(
+      bin('attw'),
+      [tarball, '--profile', 'node16', '--format', 'json', '--no-emoji'],
+      {
+        maxBuffer: 1 << 26,
+        env: { ...process.env, HOME: folder },
+      },
+    ).catch((error: { stdout: string; stderr: string }) => error);
+    const { problems, analysis } = JSON.parse(result.stdout);
+    expect(problems ?? analysis?.problems ?? {}).toEqual(expect.anything());
+    const all = Object.values<{ kind?: string; resolutionKind?: string }[]>(problems ?? {}).flat();
+    expect(all.filter(({ resolutionKind }) => resolutionKind !== 'node10')).toEqual([]);
+  });
+
+  it('starts as a program', async () => {
+    const { stdout } = await run(process.execPath, [join(installed, manifest.bin.headgate), '--version']);
+    expect(stdout).toContain(manifest.version);
+  });
+});

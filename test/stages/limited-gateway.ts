@@ -1,0 +1,52 @@
+import { createMemoryLedger, type GatewayConfig, type Ledger } from 'headgate';
+import { runtime } from '../harness.ts';
+
+export type Limits = NonNullable<GatewayConfig['limits']>;
+
+export const anthropic = { headers: { 'anthropic-version': '2023-06-01' } };
+export const message = (more: object = {}) => ({
+  model: 'claude-sonnet',
+  max_tokens: 20,
+  messages: [{ role: 'user', content: 'hello' }],
+  ...more,
+});
+export const gemini = {
+  contents: [{ parts: [{ text: 'hello' }] }],
+  generationConfig: { maxOutputTokens: 20 },
+};
+
+/** Limits on the profile of the only team. Prices for all models, so that usd limits compile. */
+export const limited =
+  (...limits: Limits) =>
+  (config: GatewayConfig): GatewayConfig => ({
+    ...config,
+    models: Object.fromEntries(
+      Object.entries(config.models).map(([name, model]) => [
+        name,
+        { ...model, price: { input: 2, output: 8 } },
+      ]),
+    ),
+    profiles: { standard: { limits } },
+  });
+
+/** A ledger that tells what it was asked, and can be read for everything that is still held. */
+export function createWatchedLedger(inner: Ledger = createMemoryLedger(runtime)) {
+  const settled: Record<string, number>[] = [];
+  const open = new Set<string>();
+  const ledger: Ledger = {
+    ...inner,
+    async reserve(id, scopes, leaseMs) {
+      const result = await inner.reserve(id, scopes, leaseMs);
+      if (result.granted) open.add(id);
+      return result;
+    },
+    async settle(id, used) {
+      settled.push({ ...used });
+      await inner.settle(id, used);
+      open.delete(id);
+    },
+  };
+  return { ledger, settled, open };
+}
+
+export const onlyValue = (record: Record<string, number> | undefined) => Object.values(record ?? {})[0];

@@ -1,0 +1,172 @@
+import { createMemoryLedger, type Ledger } from 'headgate';
+import { createVirtualRuntime } from 'headgate/testing';
+import { describe, expect, it } from 'vitest';
+import { chat, readJson, readText, runtime, startGateway, until } from '../harness.ts';
+import {
+  anthropic,
+  createWatchedLedger,
+  type Limits,
+  limited,
+  message,
+  onlyValue,
+} from './limited-gateway.ts';
+
+describe('what a request holds', () => {
+  const parallel: Limits = [{ unit: 'parallel', amount: 1 }];
+
+  it('of parallel is freed when the stream ends, and refused to a second request until then', async () => {
+    const { send } = await startGateway(limited(...parallel));
+    const first = await send('/v1/chat/completions', chat({ stream: true }));
+    const refused = await send('/v1/chat/completions', chat());
+    expect([refused.status, refused.headers['retry-after']]).toEqual([429, '1']);
+    await readText(first);
+    await first.outcome;
+    expect((await send('/v1/chat/completions', chat())).status).toBe(200);
+  });
+
+  it('of parallel is freed when the caller leaves, before the headers or in the middle of the stream', async () => {
+    const { ledger, open } = createWatchedLedger();
+    const { send, upstream } = await startGateway(limited(...parallel), { ledger }, { chunkDelayMs: 5 });
+    const early = new AbortController();
+    upstream.fail({ kind: 'stall' });
+    const waiting = send('/v1/chat/completions', chat(), { signal: early.signal });
+    await until(() => upstream.requests.length === 1);
+    early.abort();
+    expect((await waiting).status).toBe(499);
+    expect(open.size).toBe(0);
+
+    const streaming = await send('/v1/chat/completions', chat({ stream: true }));
+    const iterator = (streaming.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    await iterator.next();
+    expect(open.size).toBe(1);
+    await iterator.return?.();
+    await until(() => open.size === 0);
+    expect((await send('/v1/chat/completions', chat())).status).toBe(200);
+  });
+
+  it.each([
+    ['fails', { kind: 'status', status: 500 }],
+    ['refuses the request', { kind: 'status', status: 400 }],
+    ['is not there', { kind: 'connection', at: 'request', how: 'reset' }],
+    ['cuts its reply off', { kind: 'truncated-json' }],
+    ['breaks the stream', { kind: 'cut', how: 'reset', afterChunks: 1 }],
+  ] as const)('is freed when the provider %s', async (_, fault) => {
+    const { ledger, open } = createWatchedLedger();
+    const { send, upstream } = await startGateway(
+      (config) => ({ ...limited(...parallel)(config), retry: { maxAttempts: 1 } }),
+      { ledger },
+    );
+    upstream.fail(fault);
+    const reply = await send('/v1/chat/completions', chat({ stream: fault.kind === 'cut' }));
+    await readText(reply);
+    await until(() => open.size === 0);
+    expect((await send('/v1/chat/completions', chat())).status).toBe(200);
+  });
+
+  it('of parallel lasts as long as its stream, even when that is longer than the lease', async () => {
+    const virtual = createVirtualRuntime();
+    const { send } = await startGateway(limited(...parallel), { runtime: virtual });
+    const stream = await send('/v1/chat/completions', chat({ stream: true }));
+    for (let minute = 0; minute < 25; minute++) await virtual.advanceAsync(60_000);
+    const { status } = await send('/v1/chat/completions', chat());
+    await readText(stream);
+    expect(status).toBe(429);
+  });
+
+  it('is settled with the usage that the provider reported', async () => {
+    const { ledger, settled } = createWatchedLedger();
+    const { send } = await startGateway(limited({ unit: 'tokens', amount: 100_000, window: '1d' }), {
+      ledger,
+    });
+    const { usage } = await readJson(await send('/v1/chat/completions', chat()));
+    await until(() => settled.length === 1);
+    expect(onlyValue(settled[0])).toBe(usage.prompt_tokens + usage.completion_tokens);
+  });
+
+  it('in money is settled with the cost of the reported usage, the same as the record has', async () => {
+    const { ledger, settled } = createWatchedLedger();
+    const { send, gateway } = await startGateway(limited({ unit: 'usd', amount: 10, window: '1d' }), {
+      ledger,
+    });
+    await readText(await send('/v1/messages', message({ stream: true }), anthropic));
+    await until(() => settled.length === 1 && gateway.records.length === 1);
+    expect(onlyValue(settled[0])).toBe(gateway.records[0]?.costNanoUsd);
+    expect(onlyValue(settled[0])).toBeGreaterThan(0);
+  });
+
+  it('is settled with an estimate, never with nothing, when the reply hides its usage', async () => {
+    const { ledger, settled } = createWatchedLedger();
+    const { send, upstream, gateway } = await startGateway(
+      limited({ unit: 'tokens', amount: 100_000, window: '1d' }),
+      { ledger },
+    );
+    for (const usage of ['missing', 'null', 'negative', 'string', 'huge', 'fraction'] as const) {
+      for (const stream of [false, true]) {
+        settled.length = 0;
+        upstream.fail({ kind: 'usage', usage });
+        const reply = await send('/v1/chat/completions', chat({ stream }));
+        expect(reply.status).toBe(200);
+        await readText(reply);
+        await until(() => settled.length === 1);
+        expect(onlyValue(settled[0]), `${usage}, stream ${stream}`).toBeGreaterThan(0);
+        expect(Number.isSafeInteger(onlyValue(settled[0]))).toBe(true);
+      }
+    }
+    expect(gateway.records.every(({ usage }) => usage?.source !== 'counted')).toBe(true);
+  });
+
+  it('is settled with the request alone when nothing was delivered, and with the input when the caller left early', async () => {
+    const { ledger, settled, open } = createWatchedLedger();
+    const { send, upstream } = await startGateway(
+      (config) => ({
+        ...limited(
+          { unit: 'tokens', amount: 100_000, window: '1d' },
+          { unit: 'requests', amount: 100, window: '1d' },
+        )(config),
+        retry: { maxAttempts: 1 },
+      }),
+      { ledger },
+    );
+    upstream.fail({ kind: 'status', status: 500 });
+    await send('/v1/chat/completions', chat());
+    expect(Object.values(settled[0] ?? {})).toEqual([0, 1]);
+    const controller = new AbortController();
+    upstream.fail({ kind: 'stall' });
+    const waiting = send('/v1/chat/completions', chat(), { signal: controller.signal });
+    await until(() => upstream.requests.length === 2);
+    controller.abort();
+    await waiting;
+    const [tokens, requests] = Object.values(settled[1] ?? {});
+    expect(tokens).toBeGreaterThan(10);
+    expect(requests).toBe(1);
+    expect(open.size).toBe(0);
+  });
+
+  it('counts all choices, and nothing for the output of embeddings', async () => {
+    const holds: number[] = [];
+    const memory = createMemoryLedger(runtime);
+    const ledger: Ledger = {
+      ...memory,
+      reserve(id, scopes, leaseMs) {
+        holds.push(...scopes.map(({ hold }) => hold));
+        return memory.reserve(id, scopes, leaseMs);
+      },
+    };
+    const { send } = await startGateway(limited({ unit: 'tokens', amount: 1_000_000, window: '1d' }), {
+      ledger,
+    });
+    await send('/v1/chat/completions', chat({ max_tokens: 100, n: 3 }));
+    await send('/v1/embeddings', { model: 'text-embedding-3-small', input: 'hello' });
+    await send('/v1/chat/completions', chat());
+    expect(holds[0]).toBeGreaterThan(300);
+    expect(holds[0]).toBeLessThan(340);
+    expect(holds[1]).toBeLessThan(30);
+    expect(holds[2]).toBeGreaterThan(4_096);
+  });
+
+  it('is no less than the larger of two output bounds, whichever of them the provider obeys', async () => {
+    const { send } = await startGateway(limited({ unit: 'tokens', amount: 1_000, window: '1d' }));
+    const reply = await send('/v1/chat/completions', chat({ max_completion_tokens: 1, max_tokens: 50_000 }));
+    expect(reply.status).toBe(400);
+  });
+});

@@ -1,0 +1,305 @@
+import * as fc from 'fast-check';
+import { GatewayError, type Outcome } from 'headgate';
+import { describe, expect, it } from 'vitest';
+import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
+import { ChunkQueue } from '../../src/upstream/chunk-queue.ts';
+import { createDrainer } from '../../src/upstream/drain.ts';
+import type { Inspector } from '../../src/upstream/inspector.ts';
+import { Relay, type RelayOptions } from '../../src/upstream/relay.ts';
+import { createInspector } from './inspect.ts';
+
+const delta = 'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n';
+const end =
+  'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}\n\ndata: [DONE]\n\n';
+const text = (part: string) => Buffer.from(part);
+const reported = { inputTokens: 3, outputTokens: 2, source: 'reported' };
+
+/** A relay over a queue that the test fills. Every settlement of the outcome is counted. */
+function createRelay(options: Partial<RelayOptions> = {}) {
+  let cancelled = 0;
+  const queue = new ChunkQueue({ pause() {}, resume() {}, cancel: () => cancelled++ });
+  const relay = new Relay(queue, {
+    first: undefined,
+    inspector: createInspector('openai-chat'),
+    drain: undefined,
+    ...options,
+  });
+  const outcomes: Outcome[] = [];
+  void relay.outcome.then((outcome) => outcomes.push(outcome));
+  return { queue, relay, outcomes, cancelled: () => cancelled };
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+async function readAll(relay: Relay): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of relay) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+describe('a relay', () => {
+  it('hands on what was read before first, then the rest, and settles as complete with usage and bytes', async () => {
+    const { queue, relay, outcomes } = createRelay({ first: text(delta) });
+    queue.push(text(delta));
+    queue.push(text(end));
+    queue.end();
+    expect(await readAll(relay)).toBe(delta + delta + end);
+    await turn();
+    expect(outcomes).toEqual([
+      { kind: 'complete', replyBytes: (delta + delta + end).length, usage: reported },
+    ]);
+    expect((await relay.next()).done).toBe(true);
+  });
+
+  it('pulls from its source only when it is asked', async () => {
+    let pulls = 0;
+    const source = {
+      async collect() {
+        return { bytes: new Uint8Array(0), ended: true };
+      },
+      cancel() {},
+      [Symbol.asyncIterator]: () => ({
+        async next() {
+          pulls++;
+          return { done: false as const, value: text(delta) };
+        },
+      }),
+    };
+    const relay = new Relay(source, {
+      first: undefined,
+      inspector: createInspector('openai-chat'),
+      drain: undefined,
+    });
+    await turn();
+    expect(pulls).toBe(0);
+    await relay.next();
+    await relay.next();
+    expect(pulls).toBe(2);
+    await relay.return();
+    expect(pulls).toBe(2);
+  });
+
+  it('ends a stream that broke with an error event, settles as failed with what is known, and ends the source', async () => {
+    const { queue, relay, outcomes, cancelled } = createRelay();
+    queue.push(text(delta));
+    queue.end(Object.assign(new Error('secret detail'), { code: 'ECONNRESET' }));
+    const output = await readAll(relay);
+    expect(output.startsWith(delta)).toBe(true);
+    expect(output).toContain('"code":"upstream_unreachable"');
+    expect(output).not.toContain('secret detail');
+    await turn();
+    expect(outcomes).toEqual([
+      {
+        kind: 'failed',
+        errorCode: 'upstream_unreachable',
+        replyBytes: output.length,
+        usage: { inputTokens: 7, outputTokens: 1, source: 'estimated' },
+      },
+    ]);
+    expect(cancelled()).toBe(0);
+  });
+
+  it('ends a stream without its terminator with an error event', async () => {
+    const { queue, relay, outcomes } = createRelay();
+    queue.push(text(delta));
+    queue.end();
+    expect(await readAll(relay)).toContain('"code":"stream_incomplete"');
+    await turn();
+    expect(outcomes).toMatchObject([{ kind: 'failed', errorCode: 'stream_incomplete' }]);
+  });
+
+  it('throws where the protocol has no way to say that it broke, and settles all the same', async () => {
+    const silent: Inspector = {
+      chunk: (bytes) => bytes,
+      end: () => ({ rest: undefined, error: new GatewayError('upstream_invalid_response', 'cut off') }),
+      usage: () => undefined,
+      errorTail: () => undefined,
+    };
+    const { queue, relay, outcomes } = createRelay({ inspector: silent });
+    queue.push(text('{"half":'));
+    queue.end();
+    await expect(readAll(relay)).rejects.toMatchObject({ code: 'upstream_invalid_response' });
+    expect(outcomes).toEqual([{ kind: 'failed', errorCode: 'upstream_invalid_response', replyBytes: 8 }]);
+    expect((await relay.next()).done).toBe(true);
+  });
+
+  it('ends the source when the inspector refuses what it sees', async () => {
+    const { queue, relay, outcomes, cancelled } = createRelay({
+      inspector: createInspector('openai-chat', { maxEventBytes: 100 }),
+    });
+    queue.push(text(`data: ${'x'.repeat(200)}`));
+    expect(await readAll(relay)).toContain('"code":"upstream_invalid_response"');
+    expect(cancelled()).toBe(1);
+    await turn();
+    expect(outcomes).toHaveLength(1);
+  });
+
+  it('ends the source and settles as aborted when the caller leaves, with what had been used', async () => {
+    const { queue, relay, outcomes, cancelled } = createRelay();
+    queue.push(text(delta));
+    await relay.next();
+    await relay.return();
+    await relay.return();
+    expect(cancelled()).toBe(1);
+    expect(outcomes).toEqual([
+      {
+        kind: 'aborted',
+        errorCode: 'caller_gone',
+        replyBytes: delta.length,
+        usage: { inputTokens: 7, outputTokens: 1, source: 'estimated' },
+      },
+    ]);
+  });
+
+  it('does not drain, cancel or settle again when the caller leaves after the end', async () => {
+    let drains = 0;
+    const { queue, relay, outcomes, cancelled } = createRelay({
+      drain() {
+        drains++;
+        return true;
+      },
+    });
+    queue.push(text(end));
+    queue.end();
+    await readAll(relay);
+    await relay.return();
+    await turn();
+    expect([outcomes.length, drains, cancelled()]).toEqual([1, 0, 0]);
+  });
+
+  it('lets a pending next end when the caller leaves, drained or not', async () => {
+    for (const drains of [false, true]) {
+      const runtime = createVirtualRuntime();
+      const drainer = createDrainer(runtime);
+      const options = { maxConcurrent: 1, maxMs: 1_000, maxBytes: 10_000 };
+      const { queue, relay, outcomes } = createRelay({
+        drain: drains ? (rest) => drainer.take(rest, options) : undefined,
+      });
+      let ended = false;
+      void relay.next().then(
+        () => {
+          ended = true;
+        },
+        () => {
+          ended = true;
+        },
+      );
+      await turn();
+      await relay.return();
+      queue.push(text(end));
+      queue.end();
+      for (let tries = 0; tries < 50 && !(ended && outcomes.length > 0); tries++) await turn();
+      expect([drains, ended, outcomes.length]).toEqual([drains, true, 1]);
+    }
+  });
+
+  it('settles exactly once in every interleaving of pushes, ends, errors, reads and returns', async () => {
+    const step = fc.constantFrom('push', 'push', 'next', 'next', 'return', 'end', 'error', 'turn', 'signal');
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', note);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step as fc.Arbitrary<string>, { maxLength: 14 }),
+        fc.boolean(),
+        fc.boolean(),
+        async (steps, drains, dropUsage) => {
+          const drainer = createDrainer(createVirtualRuntime());
+          const inspector = createInspector('openai-chat', { dropUsage });
+          let usages = 0;
+          const counting: Inspector = {
+            ...inspector,
+            usage() {
+              usages++;
+              return inspector.usage();
+            },
+          };
+          const { queue, relay, outcomes } = createRelay({
+            inspector: counting,
+            drain: drains
+              ? (rest) => drainer.take(rest, { maxConcurrent: 1, maxMs: 1_000, maxBytes: 1_000 })
+              : undefined,
+          });
+          for (const one of steps) {
+            if (one === 'push') queue.push(text(delta));
+            else if (one === 'next') void relay.next().catch(() => undefined);
+            else if (one === 'return') void relay.return();
+            else if (one === 'end') queue.end();
+            else if (one === 'error') queue.end(new Error('reset'));
+            else if (one === 'signal') queue.end(new GatewayError('caller_gone', 'left'));
+            else await turn();
+          }
+          queue.end();
+          void relay.return();
+          for (let tries = 0; tries < 20 && outcomes.length === 0; tries++) await turn();
+          await turn();
+          expect(outcomes).toHaveLength(1);
+          expect(outcomes[0]?.kind).not.toBe('complete');
+          expect(usages).toBeGreaterThan(0);
+        },
+      ),
+      { numRuns: 400 },
+    );
+    await turn();
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
+  });
+});
+
+describe('a drainer', () => {
+  const options = { maxConcurrent: 2, maxMs: 1_000, maxBytes: 1_000 };
+
+  it('reads on for the usage after the caller left, and settles as aborted with it', async () => {
+    const drainer = createDrainer(createVirtualRuntime());
+    const { queue, relay, outcomes } = createRelay({ drain: (rest) => drainer.take(rest, options) });
+    queue.push(text(delta));
+    await relay.next();
+    await relay.return();
+    await turn();
+    expect(outcomes).toEqual([]);
+    queue.push(text(end));
+    queue.end();
+    await turn();
+    expect(outcomes).toMatchObject([{ kind: 'aborted', usage: reported, replyBytes: delta.length }]);
+  });
+
+  it('stops at its bytes, at its time and at an error, and takes no more than its number at once', async () => {
+    const runtime = createVirtualRuntime();
+    const drainer = createDrainer(runtime);
+    const create = () => createRelay({ drain: (rest) => drainer.take(rest, options) });
+    const [large, slow, third] = [create(), create(), create()];
+    await large.relay.return();
+    await slow.relay.return();
+    await third.relay.return();
+    await turn();
+    expect(third.outcomes).toHaveLength(1);
+    expect(third.cancelled()).toBe(1);
+    expect([large.outcomes.length, slow.outcomes.length]).toEqual([0, 0]);
+
+    for (let index = 0; index < 20; index++) {
+      large.queue.push(text(delta));
+      await turn();
+    }
+    expect(large.outcomes).toHaveLength(1);
+    expect(large.cancelled()).toBe(1);
+
+    const broken = create();
+    await broken.relay.return();
+    broken.queue.end(new Error('reset'));
+    await turn();
+    expect(broken.outcomes).toHaveLength(1);
+
+    await runtime.advanceAsync(1_000);
+    expect(slow.outcomes).toHaveLength(1);
+    expect(slow.cancelled()).toBe(1);
+    expect(runtime.pending).toBe(0);
+
+    const [again, another] = [create(), create()];
+    await again.relay.return();
+    await another.relay.return();
+    await turn();
+    expect([again.outcomes.length, another.outcomes.length]).toEqual([0, 0]);
+    again.queue.end();
+    another.queue.end();
+  });
+});
