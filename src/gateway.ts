@@ -131,6 +131,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   let running = 0;
   let closing = false;
   let onIdle: (() => void) | undefined;
+  let fetchHandler: Gateway['fetch'] | undefined;
 
   function left(): void {
     running--;
@@ -176,8 +177,9 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   return {
     handle,
     async fetch(request, host) {
-      const { handleFetch } = await import('./fetch.ts');
-      return handleFetch(handle, request, host);
+      // biome-ignore lint/style/noRestrictedImports: loaded only by who calls it, so that the core itself holds no adapter
+      fetchHandler ??= (await import('headgate/fetch')).toFetchHandler({ handle });
+      return fetchHandler(request, host);
     },
     update(input) {
       const next = compile(input);

@@ -211,3 +211,21 @@ describe('a gateway', () => {
     expect(upstream.requests).toHaveLength(1);
   });
 });
+
+describe('gateway.fetch', () => {
+  it('answers a WHATWG request, streamed or not, as the core does', async () => {
+    const { gateway, key } = await startGateway();
+    const request = (body: object) =>
+      new Request('http://gateway.test/v1/chat/completions', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    const plain = await gateway.fetch(request(chat()));
+    expect([plain.status, (await plain.json()).object]).toEqual([200, 'chat.completion']);
+    const streamed = await gateway.fetch(request(chat({ stream: true })));
+    expect(streamed.headers.get('content-type')).toContain('text/event-stream');
+    expect(await streamed.text()).toContain('data: [DONE]');
+    await until(() => gateway.records.length === 2);
+  });
+});

@@ -7,6 +7,7 @@ import { matchesPattern, overlaps } from './patterns.ts';
 import {
   configSchema,
   type GatewayConfig,
+  type LimitConfig,
   type ModelConfig,
   type ParsedConfig,
   type ProviderConfig,
@@ -284,26 +285,49 @@ function fillPattern(target: Target, pattern: string, name: string): Target {
 }
 
 function compilePolicies(config: ParsedConfig, issues: ConfigIssue[]) {
-  const organisation = config.limits.map((limit) => toLimit(limit, 'organisation', 'organisation'));
+  const compile = (limits: readonly LimitConfig[], path: string, origin: string, per: Limit['per']) =>
+    compileLimits(limits, path, origin, per, issues);
+  const organisation = compile(config.limits, 'limits', 'organisation', 'organisation');
+  const ofProfile = new Map(
+    Object.entries(config.profiles).map(([name, { limits }]) => [
+      name,
+      compile(limits, `profiles.${name}.limits`, `profile ${name}`, 'key'),
+    ]),
+  );
   const policies = new Map<string, TeamPolicy>();
   for (const [team, entry] of Object.entries(config.teams)) {
-    const profile = config.profiles[entry.profile];
-    if (!profile) {
+    const own = compile(entry.limits, `teams.${team}.limits`, `team ${team}`, 'team');
+    const inherited = ofProfile.get(entry.profile);
+    if (!inherited) {
       issues.push({ path: `teams.${team}.profile`, message: `no profile "${entry.profile}" is configured` });
       continue;
     }
     policies.set(team, {
       team,
       profile: entry.profile,
-      models: profile.models,
-      limits: [
-        ...organisation,
-        ...entry.limits.map((limit) => toLimit(limit, `team ${team}`, 'team')),
-        ...profile.limits.map((limit) => toLimit(limit, `profile ${entry.profile}`, 'key')),
-      ],
+      models: config.profiles[entry.profile]?.models ?? [],
+      limits: [...organisation, ...own, ...inherited],
     });
   }
   return policies;
+}
+
+function compileLimits(
+  limits: readonly LimitConfig[],
+  path: string,
+  origin: string,
+  per: Limit['per'],
+  issues: ConfigIssue[],
+): Limit[] {
+  const compiled = limits.map((limit) => toLimit(limit, origin, per));
+  for (const [index, { prefix, per }] of compiled.entries()) {
+    if (compiled.findIndex((other) => other.prefix === prefix && other.per === per) === index) continue;
+    issues.push({
+      path: `${path}[${index}]`,
+      message: 'counts the same as a limit before it; keep one of them',
+    });
+  }
+  return compiled;
 }
 
 function checkKeys(config: ParsedConfig, issues: ConfigIssue[]): void {
