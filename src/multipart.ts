@@ -56,9 +56,17 @@ function boundaryOf(contentType: string): string {
   return boundary;
 }
 
-function fieldName(headers: string): string | undefined {
-  const line = headers.split('\r\n').find((header) => /^content-disposition:/i.test(header));
-  return line === undefined ? undefined : /;\s*name="([^"]*)"/i.exec(line)?.[1];
+const disposition =
+  /^content-disposition:[ \t]*form-data;[ \t]*name="([^"\\]*)"(?:;[ \t]*filename\*?=(?:"(?:[^"\\]|\\.)*"|[^\s;"=]+))*[ \t]*$/i;
+
+function fieldName(headers: string): string {
+  const lines = headers.split('\r\n').filter((line) => line !== '');
+  const named = lines.filter((line) => /^\s*content-disposition\s*:/i.test(line));
+  // readers differ over every other spelling, and what one reads as another field could be a second model
+  const name = named.length === 1 && disposition.exec(named[0] as string)?.[1];
+  if (name === false || name === undefined || lines.some((line) => /^\s/.test(line)))
+    throw malformed('a part needs one content-disposition: form-data; name="…", on one line');
+  return name;
 }
 
 function malformed(why: string): GatewayError {

@@ -187,18 +187,19 @@ function readChoices(bytes: Uint8Array, members: JsonObjectIndex, names: readonl
 }
 
 function readGeminiMaxOutput(bytes: Uint8Array, members: JsonObjectIndex): number | undefined {
+  let most: number | undefined;
   for (const name of ['generationConfig', 'generation_config']) {
     const member = members.get(name);
     if (member?.kind !== 'object') continue;
     const config = bytes.subarray(member.valueStart, member.valueEnd);
     const fields = scanJsonObject(config);
-    const limit =
-      readSafeInteger(config, fields, 'maxOutputTokens') ??
-      readSafeInteger(config, fields, 'max_output_tokens');
+    const limits = ['maxOutputTokens', 'max_output_tokens'].map((field) =>
+      readSafeInteger(config, fields, field),
+    );
     const candidates = readChoices(config, fields, ['candidateCount', 'candidate_count']);
-    return limit === undefined ? undefined : limit * candidates;
+    for (const limit of limits) if (limit !== undefined) most = Math.max(most ?? 0, limit * candidates);
   }
-  return undefined;
+  return most;
 }
 
 function readStreamUsage(bytes: Uint8Array, members: JsonObjectIndex): boolean {

@@ -45,7 +45,7 @@ export function replayIdempotent(options: {
         'The idempotency-key header must be one value of 1 to 255 characters.',
       );
     }
-    const key = `${principal.key} ${request.method} ${call.endpoint.upstreamPath} ${given}`;
+    const key = `${principal.key} ${request.method} ${call.endpoint.upstreamPath}${call.query} ${given}`;
     const bodyDigest = `${call.model} ${options.digest(call.body)}`;
     const runningDigest = running.get(key);
     const found = entries.get(key);
@@ -67,7 +67,11 @@ export function replayIdempotent(options: {
     if (entry?.reply) {
       record.replayed = true;
       const { status, headers, body } = entry.reply;
-      return toReply(status, { ...headers, 'x-request-id': id, 'idempotent-replayed': 'true' }, body);
+      const ids =
+        headers['request-id'] === undefined
+          ? { 'x-request-id': id }
+          : { 'x-request-id': id, 'request-id': id };
+      return toReply(status, { ...headers, ...ids, 'idempotent-replayed': 'true' }, body);
     }
     running.set(key, bodyDigest);
     try {

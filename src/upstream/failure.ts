@@ -50,6 +50,15 @@ export function toTransportFailure(error: unknown): AttemptFailure {
       { retry: 'nowhere' },
     );
   }
+  if (code === 'UND_ERR_INVALID_ARG') {
+    return new AttemptFailure(
+      new GatewayError('malformed_request', 'The path or a header of this request cannot be sent on.', {
+        cause: error,
+      }),
+      'not sendable',
+      { retry: 'nowhere', unhealthy: false },
+    );
+  }
   if (neverSent.has(code)) {
     return new AttemptFailure(
       new GatewayError('upstream_unreachable', 'The provider could not be reached.', { cause: error }),

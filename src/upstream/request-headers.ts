@@ -50,6 +50,8 @@ function copy(names: readonly string[], from: HeaderMap, to: Record<string, stri
   for (const name of names) {
     const value = from[name];
     if (value === undefined || never.has(name)) continue;
-    to[name] = typeof value === 'string' ? value : value.join(', ');
+    const line = typeof value === 'string' ? value : value.join(', ');
+    // an adapter over WHATWG headers lets control characters through that no HTTP client sends
+    if (!/[^\t\x20-\x7e\x80-\xff]/.test(line)) to[name] = line;
   }
 }
