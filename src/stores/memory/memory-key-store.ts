@@ -13,7 +13,7 @@ export interface MemoryKeyStore extends KeyStore {
 /**
  * Keeps keys in this process: for tests, for keys that stand in a configuration file, for one node without a
  * database. Records are copied and frozen when they come in, so what is handed out never changes. Call the
- * gateway's `forget(kid)` after a change, or wait for its cache.
+ * gateway's `forgetKey(kid)` after a change, or wait for its cache.
  *
  * @example
  * const store = createMemoryKeyStore([record]);
