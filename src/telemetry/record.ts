@@ -61,7 +61,37 @@ export type RecordDraft = Mutable<Partial<Omit<RequestRecord, 'attempts'>>> & {
   readonly attempts: AttemptRecord[];
 };
 
-/** An empty draft. */
+/** An empty draft. Every field is there from the start, so that all records are of one shape and none grows on the request path. */
 export function createDraft(): RecordDraft {
-  return { attempts: [] };
+  return {
+    id: undefined,
+    startedAtMs: undefined,
+    durationMs: undefined,
+    firstByteMs: undefined,
+    operation: undefined,
+    dialect: undefined,
+    stream: undefined,
+    key: undefined,
+    team: undefined,
+    project: undefined,
+    user: undefined,
+    application: undefined,
+    labels: undefined,
+    requestedModel: undefined,
+    model: undefined,
+    target: undefined,
+    attempts: [],
+    outcome: undefined,
+    status: undefined,
+    errorCode: undefined,
+    upstreamError: undefined,
+    usage: undefined,
+    costNanoUsd: undefined,
+    requestBytes: undefined,
+    replyBytes: undefined,
+    snapshot: undefined,
+    warnings: undefined,
+    replayed: undefined,
+    // what nobody has noted is undefined, which the optional fields of the type cannot say
+  } as unknown as RecordDraft;
 }
