@@ -26,7 +26,6 @@ const table = {
   idempotency_mismatch: 422,
   rate_limited: 429,
   too_many_failed_keys: 429,
-  headers_too_large: 431,
   caller_gone: 499,
   // what the operator or the provider must mend
   internal_error: 500,

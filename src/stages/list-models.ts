@@ -1,11 +1,10 @@
 import type { ListedModel } from '../config/snapshot.ts';
 import type { Arrival, Identified, Received } from '../context.ts';
 import { renderModel, renderModelsList } from '../dialects/models-list.ts';
-import { GatewayError } from '../errors.ts';
 import type { GatewayReply } from '../message.ts';
 import { nothing, type Stage } from '../pipeline.ts';
 import { toReply } from '../reply.ts';
-import { mayUse } from './authorize-model.ts';
+import { mayUse, permittedModel } from './authorize-model.ts';
 
 /** Answers `GET /v1/models` and `GET /v1/models/{id}` itself, in the caller's shape, with what the key may use and nothing else. */
 export function listModels(): Stage<Arrival & Identified & Received, object> {
@@ -17,15 +16,7 @@ export function listModels(): Stage<Arrival & Identified & Received, object> {
         return jsonReply(renderModelsList(endpoint.family, models, request.query), endpoint.family, id);
       }
       if (endpoint.operation === 'get-model') {
-        const wanted = endpoint.model ?? '';
-        const model = snapshot.findModel(wanted);
-        if (!model || !mayUse(model.name, policy, principal)) {
-          throw new GatewayError(
-            'model_not_found',
-            `The model ${JSON.stringify(wanted)} does not exist or is not in your access profile. List the models you may use with GET /v1/models.`,
-            { param: 'model' },
-          );
-        }
+        const model = permittedModel(endpoint.model ?? '', snapshot, policy, principal);
         const listed: ListedModel = snapshot.listedModels.find((entry) => entry.id === model.name) ?? {
           id: model.name,
         };
