@@ -1,3 +1,6 @@
+import type { LimitConfig } from '../config/schema.ts';
+import type { ChangeListener, Unwatch } from './watch.ts';
+
 /** A key as a store holds it. The secret itself is never stored, only its HMAC. */
 export interface KeyRecord {
   /** Public id, the `<kid>` in `hg_<env>_<kid>_<secret><crc>`. */
@@ -14,13 +17,38 @@ export interface KeyRecord {
   readonly environment: string;
   /** Narrows the profile; patterns as in a profile. Never widens it. */
   readonly models?: readonly string[];
+  /** Limits of this key alone, on top of all that it inherits. */
+  readonly limits?: readonly LimitConfig[];
   /** Milliseconds since the epoch; the key is refused from this instant on. */
   readonly expiresAtMs?: number;
   readonly revokedAtMs?: number;
   readonly createdAtMs: number;
+  /** Who made it. */
+  readonly createdBy?: string;
+  /** A name for people. */
+  readonly name?: string;
   /** Last four characters of the secret, to recognise a key in a list. */
   readonly last4: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** The secret before the last rotation; accepted until `graceUntilMs`, refused from that instant on. */
+  readonly previous?: PreviousSecret;
+  /** When it was last used, coalesced: up to a minute behind, and lost for the last minute of a node that dies. */
+  readonly lastUsedAtMs?: number;
+  /** When the previous secret was last used after its rotation. */
+  readonly previousUsedAtMs?: number;
+  /**
+   * Grows by one with every change but use. A cache never replaces a record by one with a smaller version, so that a
+   * read that was overtaken by a revocation cannot bring the key back. @default 0, for stores that have none
+   */
+  readonly version?: number;
+}
+
+/** A secret that a rotation replaced. */
+export interface PreviousSecret {
+  readonly secretHash: string;
+  readonly pepperId: string;
+  readonly last4: string;
+  readonly graceUntilMs: number;
 }
 
 /**
@@ -36,4 +64,54 @@ export interface KeyStore {
    * MUST be safe to call concurrently, and a returned record MUST NOT change afterwards.
    */
   findKey(kid: string): Promise<KeyRecord | null>;
+  /**
+   * Tells of changed keys by their kid, whoever changed them, as soon as the backend can. Optional: without it a change
+   * is seen when the cache's time is over. MUST return at once and connect in the background, MUST call
+   * the listener with `undefined` when it begins to listen and after every gap, and MUST NOT throw.
+   */
+  watchKeys?(listener: ChangeListener): Unwatch;
+  /**
+   * Notes when keys were last used. Optional. MUST only ever move a time forward, MUST NOT change `version` nor tell
+   * watchers, and ignores unknown kids. Called off the request path with at most one entry a minute for each key.
+   */
+  noteUses?(uses: readonly KeyUse[]): Promise<void>;
+}
+
+/** One use of a key. */
+export interface KeyUse {
+  readonly kid: string;
+  readonly usedAtMs: number;
+  /** Whether it was the secret before the last rotation. */
+  readonly previous: boolean;
+}
+
+/** Which keys to list; several conditions must all hold. */
+export interface KeyQuery {
+  readonly team?: string;
+  readonly project?: string;
+  readonly owner?: string;
+  /** Only keys that are not revoked. Expired ones are listed. @default false */
+  readonly active?: boolean;
+  /** Only keys last used before this instant, or never used and created before it. */
+  readonly unusedSinceMs?: number;
+  /** Only kids that sort behind this one, for the next page. */
+  readonly after?: string;
+  /** 1 to 1,000. @default 100 */
+  readonly limit?: number;
+}
+
+/** A key store that can be changed. Creating, rotating and revoking are written once above it, in `createKeyService`. */
+export interface WritableKeyStore extends KeyStore {
+  /**
+   * Stores a record whose `version` is `expectedVersion + 1`, if and only if the stored one has `expectedVersion` (0:
+   * there is no such key). MUST be one atomic step against every other writer on every node; of several that expect the
+   * same version exactly one wins. `lastUsedAtMs` and `previousUsedAtMs` are the store's own, see `noteUses`, and are
+   * not overwritten by older ones. Resolves to whether it was stored; then every `findKey` that begins later sees it,
+   * and watchers are told.
+   */
+  putKey(record: KeyRecord & { readonly version: number }, expectedVersion: number): Promise<boolean>;
+  /** Keys in the order of their kids (by code unit), a page at a time. */
+  listKeys(query: KeyQuery): Promise<readonly KeyRecord[]>;
+  watchKeys(listener: ChangeListener): Unwatch;
+  noteUses(uses: readonly KeyUse[]): Promise<void>;
 }
