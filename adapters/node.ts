@@ -58,13 +58,17 @@ export function createNodeBridge(
 ): (request: NodeRequest, response: NodeResponse, details?: NodeDetails) => Promise<void> {
   assertGateway(gateway);
   const limits = toLimits(options);
-  return async (request, response, details) => {
+  return (request, response, details) => {
     const exchange = new NodeExchange(request, response, limits, details);
+    // neither rejects by its contract; whoever breaks it must not leave the caller waiting
+    const giveUp = () => void exchange.outgoing.destroy();
     try {
-      await sendNodeReply(exchange, await gateway.handle(exchange));
+      return gateway
+        .handle(exchange)
+        .then((reply) => sendNodeReply(exchange, reply))
+        .catch(giveUp);
     } catch {
-      // neither rejects by its contract; whoever breaks it must not leave the caller waiting
-      exchange.outgoing.destroy();
+      return Promise.resolve(giveUp());
     }
   };
 }

@@ -1,7 +1,7 @@
 import type { Call } from './call.ts';
 import type { Model, Snapshot, TeamPolicy } from './config/snapshot.ts';
 import type { Endpoint } from './dialects/endpoint.ts';
-import type { GatewayRequest } from './message.ts';
+import type { GatewayRequest, HeaderMap } from './message.ts';
 import type { Principal } from './principal.ts';
 import type { Plan } from './routing/plan.ts';
 import type { Runtime } from './runtime.ts';
@@ -42,7 +42,7 @@ export interface Authorized {
 /** Added by `rateLimit`. */
 export interface Reserved {
   /** Header fields that tell the caller about its limits; sent with the reply. */
-  readonly limitHeaders: Readonly<Record<string, string>>;
+  readonly limitHeaders: HeaderMap;
 }
 
 /** Added by `route`. */

@@ -1,7 +1,8 @@
 import type { GatewayConfig } from './config/schema.ts';
 import { compileConfig, type Snapshot } from './config/snapshot.ts';
-import type { Arrival } from './context.ts';
+import type { Arrival, Authorized, Identified, Received, Reserved, Routed } from './context.ts';
 import { createDefaultPipeline } from './default-pipeline.ts';
+import type { Endpoint } from './dialects/endpoint.ts';
 import { matchEndpoint } from './dialects/endpoints.ts';
 import { familyOf } from './dialects/family.ts';
 import { dialectByFamily, dialectByName } from './dialects/index.ts';
@@ -138,39 +139,38 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     if (running === 0) onIdle?.();
   }
 
-  async function handle(request: GatewayRequest): Promise<GatewayReply> {
+  function handle(request: GatewayRequest): Promise<GatewayReply> {
     const id = runtime.newId();
-    let render = (error: GatewayError): GatewayReply =>
-      toErrorReply(error, dialectByFamily[familyOf(request.headers, request.path)], id);
+    let dialect: ErrorDialect | undefined;
+    const refuse = (thrown: unknown): GatewayReply => {
+      const error = toGatewayError(thrown);
+      if (error.code === 'internal_error') onError(error.cause);
+      return toErrorReply(error, dialect ?? dialectByFamily[familyOf(request.headers, request.path)], id);
+    };
     try {
       if (request.refusal) throw request.refusal;
       const match = matchEndpoint(request.method, request.path, request.headers);
-      if (match === 'health') return toHealth(id, closing);
-      if ('refused' in match) return toErrorReply(match.refused, dialectByFamily[match.family], id);
-      render = (error) => toErrorReply(error, dialectByName[match.dialect], id);
+      if (match === 'health') return Promise.resolve(toHealth(id, closing));
+      if ('refused' in match) {
+        dialect = dialectByFamily[match.family];
+        throw match.refused;
+      }
+      dialect = dialectByName[match.dialect];
       if (closing)
         throw new GatewayError('shutting_down', 'This gateway is shutting down.', { retryAfterSeconds: 1 });
       running++;
-      try {
-        const reply = await pipeline.run({
-          id,
-          request,
-          endpoint: match,
-          snapshot,
-          runtime,
-          arrivedAtMs: runtime.monotonicMs(),
-          record: createDraft(),
-        });
-        void reply.outcome.then(left);
-        return reply;
-      } catch (error) {
-        left();
-        throw error;
-      }
+      return pipeline.run(toArrival(id, request, match, snapshot, runtime)).then(
+        (reply) => {
+          void reply.outcome.then(left);
+          return reply;
+        },
+        (thrown: unknown) => {
+          left();
+          return refuse(thrown);
+        },
+      );
     } catch (thrown) {
-      const error = toGatewayError(thrown);
-      if (error.code === 'internal_error') onError(error.cause);
-      return render(error);
+      return Promise.resolve(refuse(thrown));
     }
   }
 
@@ -213,11 +213,30 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   };
 }
 
-function toErrorReply(
-  error: GatewayError,
-  dialect: { renderError: (typeof dialectByName)['openai']['renderError'] },
+/** What a run begins with. The facts that the stages add have their places already, so that every context of a run is of one shape. */
+function toArrival(
   id: string,
-): GatewayReply {
+  request: GatewayRequest,
+  endpoint: Endpoint,
+  snapshot: Snapshot,
+  runtime: Runtime,
+): Arrival {
+  const facts: Record<keyof DefaultFacts, undefined> = {
+    principal: undefined,
+    policy: undefined,
+    call: undefined,
+    model: undefined,
+    limitHeaders: undefined,
+    plan: undefined,
+  };
+  const arrivedAtMs = runtime.monotonicMs();
+  return { id, request, endpoint, snapshot, runtime, arrivedAtMs, record: createDraft(), ...facts };
+}
+
+type DefaultFacts = Identified & Received & Authorized & Reserved & Routed;
+type ErrorDialect = { readonly renderError: (typeof dialectByName)['openai']['renderError'] };
+
+function toErrorReply(error: GatewayError, dialect: ErrorDialect, id: string): GatewayReply {
   const { status, headers, body } = dialect.renderError(error, id);
   return toReply(status, headers, body, {
     kind: error.status < 500 ? 'refused' : 'failed',

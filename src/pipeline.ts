@@ -70,21 +70,27 @@ function extend<Start extends object, Facts extends object>(
 }
 
 function compose(stages: readonly AnyStage[]): Pipeline<object> {
-  const run = (index: number, context: object): Promise<GatewayReply> => {
-    const stage = stages[index];
-    if (!stage)
-      throw new TypeError(`Stage "${stages[index - 1]?.name}" ends the pipeline and must not call next().`);
-    let called = false;
-    try {
-      return stage.run(context, (facts) => {
-        if (called) throw new TypeError(`Stage "${stage.name}" called next() more than once.`);
-        called = true;
-        return run(index + 1, facts === nothing ? context : { ...context, ...facts });
-      });
-    } catch (error) {
-      // a stage that has nothing to wait for need not be async: what it throws arrives as if it were
-      return Promise.reject(error);
-    }
+  return {
+    stages: stages.map((stage) => stage.name),
+    run: (start) => runStage(stages, 0, start),
   };
-  return { stages: stages.map((stage) => stage.name), run: (start) => run(0, start) };
+}
+
+function runStage(stages: readonly AnyStage[], index: number, context: object): Promise<GatewayReply> {
+  const stage = stages[index];
+  if (!stage)
+    throw new TypeError(`Stage "${stages[index - 1]?.name}" ends the pipeline and must not call next().`);
+  let called = false;
+  try {
+    return stage.run(context, (facts) => {
+      if (called) throw new TypeError(`Stage "${stage.name}" called next() more than once.`);
+      called = true;
+      // as long as every context is of one shape (see `Start` in gateway.ts) the copy is a copy of memory
+      const extended = facts === nothing ? context : Object.assign({ ...context }, facts);
+      return runStage(stages, index + 1, extended);
+    });
+  } catch (error) {
+    // a stage that has nothing to wait for need not be async: what it throws arrives as if it were
+    return Promise.reject(error);
+  }
 }

@@ -9,5 +9,6 @@ export function toReply(
   outcome: Omit<Outcome, 'replyBytes'> = { kind: 'complete' },
 ): GatewayReply {
   const bytes = typeof body === 'string' ? toBytes(body) : body;
-  return { status, headers, body: bytes, outcome: Promise.resolve({ ...outcome, replyBytes: bytes.length }) };
+  const ended = { ...outcome, replyBytes: bytes.length };
+  return { status, headers, body: bytes, outcome: Promise.resolve(ended) };
 }

@@ -60,6 +60,7 @@ export class NodeExchange implements GatewayRequest {
   /** Continues the pump after a pause. */
   wake: (() => void) | undefined = undefined;
   private controller: AbortController | undefined = undefined;
+  private listeners: (() => void)[] | undefined = undefined;
 
   constructor(
     request: NodeRequest,
@@ -115,6 +116,20 @@ export class NodeExchange implements GatewayRequest {
     return (this.incoming.socket as { encrypted?: boolean } | null)?.encrypted === true;
   }
 
+  whenGone(listener: () => void): () => void {
+    if (this.gone) {
+      listener();
+      return noop;
+    }
+    const listeners = this.listeners ?? [];
+    this.listeners = listeners;
+    listeners.push(listener);
+    return () => {
+      const index = listeners.indexOf(listener);
+      if (index >= 0) listeners.splice(index, 1);
+    };
+  }
+
   readBody(maxBytes: number): Promise<Uint8Array> {
     return readNodeBody(this, maxBytes);
   }
@@ -125,6 +140,9 @@ export class NodeExchange implements GatewayRequest {
     if (this.gone || this.isSent()) return;
     this.gone = true;
     this.controller?.abort(callerGone());
+    const listeners = this.listeners ?? [];
+    this.listeners = undefined;
+    for (const listener of listeners.slice()) listener();
     const onGone = this.onGone;
     this.onGone = undefined;
     onGone?.();
@@ -143,6 +161,8 @@ export class NodeExchange implements GatewayRequest {
     this.outgoing.on('close', () => socket.off('close', close));
   }
 }
+
+function noop(): void {}
 
 /** What `node:http` lets through although a proxy in front of it may read it otherwise. */
 function refuseMessage(incoming: IncomingMessage, url: string, maxHeaders: number): GatewayError | undefined {

@@ -5,36 +5,70 @@ import type { NodeExchange } from './node-exchange.ts';
 const http2InternalError = 2;
 
 /** Writes a body chunk by chunk, each one pulled when the caller can take it. Never rejects. */
-export async function pump(exchange: NodeExchange, body: AsyncIterable<Uint8Array>): Promise<void> {
-  const { outgoing } = exchange;
-  let iterator: AsyncIterator<Uint8Array> | undefined;
-  try {
-    const source = body[Symbol.asyncIterator]();
-    iterator = source;
-    exchange.onGone = () => {
-      exchange.wake?.();
-      void stopIterator(source);
+export function pump(exchange: NodeExchange, body: AsyncIterable<Uint8Array>): Promise<void> {
+  return new Promise((resolve) => new Pump(exchange, body[Symbol.asyncIterator](), resolve).begin());
+}
+
+/** One object for each reply on its way, with the calls that it waits for made once: replies may wait by the thousand. */
+class Pump {
+  readonly #exchange: NodeExchange;
+  readonly #source: AsyncIterator<Uint8Array>;
+  readonly #settle: () => void;
+  readonly #onStep = (step: IteratorResult<Uint8Array>) => this.#write(step);
+  readonly #onError = () => this.#fail();
+
+  constructor(exchange: NodeExchange, source: AsyncIterator<Uint8Array>, settle: () => void) {
+    this.#exchange = exchange;
+    this.#source = source;
+    this.#settle = settle;
+  }
+
+  begin(): void {
+    this.#exchange.onGone = () => {
+      this.#exchange.wake?.();
+      void stopIterator(this.#source);
+      this.#settle();
     };
     // the head leaves with the first chunk when that is there already, and alone when it is not
-    process.nextTick(flushHead, exchange);
-    for (;;) {
-      const step = await source.next();
-      if (exchange.gone) return;
-      if (step.done === true) break;
-      exchange.begun = true;
-      if (!outgoing.write(step.value)) {
-        await drained(exchange);
-        if (exchange.gone) return;
-      }
+    process.nextTick(flushHead, this.#exchange);
+    this.#pull();
+  }
+
+  #pull(): void {
+    try {
+      this.#source.next().then(this.#onStep, this.#onError);
+    } catch {
+      this.#fail();
     }
-    exchange.onGone = undefined;
-    outgoing.end();
-    if (outgoing.writableLength > 0) watchFlush(exchange);
-  } catch {
+  }
+
+  #write(step: IteratorResult<Uint8Array>): void {
+    const exchange = this.#exchange;
+    if (exchange.gone) return;
+    const { outgoing } = exchange;
+    try {
+      if (step.done === true) {
+        exchange.onGone = undefined;
+        outgoing.end();
+        if (outgoing.writableLength > 0) watchFlush(exchange);
+        this.#settle();
+        return;
+      }
+      exchange.begun = true;
+      if (outgoing.write(step.value)) this.#pull();
+      else whenDrained(exchange, () => this.#pull());
+    } catch {
+      this.#fail();
+    }
+  }
+
+  #fail(): void {
+    const exchange = this.#exchange;
     if (exchange.gone) return;
     exchange.onGone = undefined;
     breakOff(exchange);
-    if (iterator !== undefined) await stopIterator(iterator);
+    void stopIterator(this.#source);
+    this.#settle();
   }
 }
 
@@ -65,15 +99,13 @@ function flushHead(exchange: NodeExchange): void {
   if (!exchange.begun && !exchange.gone) exchange.outgoing.flushHeaders();
 }
 
-function drained(exchange: NodeExchange): Promise<void> {
+function whenDrained(exchange: NodeExchange, go: () => void): void {
   if (exchange.wake === undefined) exchange.outgoing.on('drain', () => exchange.wake?.());
   watchFlush(exchange);
-  return new Promise((resolve) => {
-    exchange.wake = () => {
-      clearTimeout(exchange.timer);
-      resolve();
-    };
-  });
+  exchange.wake = () => {
+    clearTimeout(exchange.timer);
+    if (!exchange.gone) go();
+  };
 }
 
 /** A pipelined response waits for the one before it, not for its caller. */

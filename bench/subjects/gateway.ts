@@ -27,8 +27,8 @@ export function createBenchGateway(upstreamUrl: string, egress?: Egress): { gate
         bench: {
           models: ['bench-*'],
           limits: [
-            { unit: 'requests', amount: 1e12, window: '1m' },
-            { unit: 'tokens', amount: 1e15, window: '1h' },
+            { unit: 'requests', amount: 2_000_000_000, window: '1m' },
+            { unit: 'tokens', amount: 2_000_000_000, window: '1m' },
             { unit: 'parallel', amount: 100_000 },
           ],
         },

@@ -1,4 +1,5 @@
 import type { DialectFamily } from '../dialects/dialect.ts';
+import type { HeaderMap } from '../message.ts';
 import type { LedgerScope, ScopeState } from './ledger.ts';
 
 /**
@@ -10,30 +11,48 @@ export function limitHeaders(
   scopes: readonly LedgerScope[],
   states: readonly ScopeState[],
   warnings: readonly string[] | undefined,
-): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const unit of ['requests', 'tokens'] as const) {
-    const tightest = tightestOf(unit, scopes, states);
-    if (!tightest) continue;
-    const remaining = String(Math.max(0, tightest.amount - tightest.used - tightest.held));
-    if (family === 'anthropic') {
-      headers[`anthropic-ratelimit-${unit}-limit`] = String(tightest.amount);
-      headers[`anthropic-ratelimit-${unit}-remaining`] = remaining;
-      if (tightest.resetsAtMs !== undefined) {
-        headers[`anthropic-ratelimit-${unit}-reset`] =
-          `${new Date(tightest.resetsAtMs).toISOString().slice(0, 19)}Z`;
-      }
-    } else {
-      headers[`x-ratelimit-limit-${unit}`] = String(tightest.amount);
-      headers[`x-ratelimit-remaining-${unit}`] = remaining;
-    }
+): HeaderMap {
+  const requests = tightestOf('requests', scopes, states);
+  const tokens = tightestOf('tokens', scopes, states);
+  // literals, absent fields and all: objects of one shape, for everybody who goes through them afterwards
+  if (family === 'anthropic') {
+    return {
+      'anthropic-ratelimit-requests-limit': limitOf(requests),
+      'anthropic-ratelimit-requests-remaining': remainingOf(requests),
+      'anthropic-ratelimit-requests-reset': resetOf(requests),
+      'anthropic-ratelimit-tokens-limit': limitOf(tokens),
+      'anthropic-ratelimit-tokens-remaining': remainingOf(tokens),
+      'anthropic-ratelimit-tokens-reset': resetOf(tokens),
+      'x-headgate-warning': toWarning(warnings),
+    };
   }
-  if (warnings)
-    headers['x-headgate-warning'] = warnings
-      .join('; ')
-      .replace(/[^\x20-\x7e]/g, '?')
-      .slice(0, 1_000);
-  return headers;
+  return {
+    'x-ratelimit-limit-requests': limitOf(requests),
+    'x-ratelimit-remaining-requests': remainingOf(requests),
+    'x-ratelimit-limit-tokens': limitOf(tokens),
+    'x-ratelimit-remaining-tokens': remainingOf(tokens),
+    'x-headgate-warning': toWarning(warnings),
+  };
+}
+
+function limitOf(state: ScopeState | undefined): string | undefined {
+  return state && String(state.amount);
+}
+
+function remainingOf(state: ScopeState | undefined): string | undefined {
+  return state && String(Math.max(0, state.amount - state.used - state.held));
+}
+
+function resetOf(state: ScopeState | undefined): string | undefined {
+  if (state?.resetsAtMs === undefined) return undefined;
+  return `${new Date(state.resetsAtMs).toISOString().slice(0, 19)}Z`;
+}
+
+function toWarning(warnings: readonly string[] | undefined): string | undefined {
+  return warnings
+    ?.join('; ')
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, 1_000);
 }
 
 function tightestOf(

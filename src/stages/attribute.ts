@@ -1,11 +1,12 @@
+import { trace } from '@opentelemetry/api';
 import type { Arrival } from '../context.ts';
 import { type GatewayError, toGatewayError } from '../errors.ts';
 import { costOf } from '../limits/price.ts';
-import type { GatewayReply, Outcome } from '../message.ts';
+import type { Outcome } from '../message.ts';
 import { nothing, type Stage } from '../pipeline.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
 import type { UsageSink } from '../telemetry/sink.ts';
-import { startSpan } from '../telemetry/span.ts';
+import { type RequestSpan, startSpan } from '../telemetry/span.ts';
 
 /**
  * Leaves one record and one span for each request, whatever becomes of it. It stands first, so that a request whose key
@@ -13,61 +14,93 @@ import { startSpan } from '../telemetry/span.ts';
  * outcome is known.
  */
 export function attribute(options: { readonly sink: UsageSink }): Stage<Arrival, object> {
+  const { sink } = options;
+  const tracer = trace.getTracer('headgate');
   return {
     name: 'attribute',
-    async run(arrival, next) {
-      const span = startSpan(arrival);
-      const startedAtMs = arrival.runtime.now();
-      const finish = (status: number, outcome: Outcome) => {
-        const record = toRecord(arrival, startedAtMs, status, outcome);
-        span.end(record);
-        try {
-          options.sink.write(record);
-        } catch {
-          // the caller's request must not fail because a sink broke its promise not to throw
-        }
-      };
-      let reply: GatewayReply;
-      try {
-        reply = await span.run(() => next(nothing));
-      } catch (thrown) {
-        const error = toGatewayError(thrown);
-        finish(error.status, { kind: kindOf(error, arrival), errorCode: error.code, replyBytes: 0 });
-        throw thrown;
-      }
-      void reply.outcome.then((outcome) => finish(reply.status, outcome));
-      return reply;
+    run(arrival, next) {
+      const span = startSpan(tracer, arrival);
+      const entry = new Entry(arrival, span, sink);
+      return span
+        .run(() => next(nothing))
+        .then(
+          (reply) => {
+            void reply.outcome.then((outcome) => entry.write(reply.status, outcome));
+            return reply;
+          },
+          (thrown: unknown) => {
+            entry.writeError(toGatewayError(thrown));
+            throw thrown;
+          },
+        );
     },
   };
 }
 
-/** A request that had been sent somewhere, or that met an outage, failed; any other was refused. */
-function kindOf(error: GatewayError, { record }: Arrival): Outcome['kind'] {
-  if (error.code === 'caller_gone') return 'aborted';
-  return error.status >= 500 || record.attempts.length > 0 ? 'failed' : 'refused';
-}
+/** A record while its request runs. It lives as long as a stream does, and so keeps nothing of the request itself. */
+class Entry {
+  readonly #id: string;
+  readonly #operation: string;
+  readonly #dialect: string;
+  readonly #snapshot: Arrival['snapshot'];
+  readonly #runtime: Arrival['runtime'];
+  readonly #record: Arrival['record'];
+  readonly #arrivedAtMs: number;
+  readonly #startedAtMs: number;
+  readonly #span: RequestSpan;
+  readonly #sink: UsageSink;
 
-function toRecord(
-  { id, endpoint, snapshot, runtime, arrivedAtMs, record }: Arrival,
-  startedAtMs: number,
-  status: number,
-  outcome: Outcome,
-): RequestRecord {
-  const price = record.model === undefined ? undefined : snapshot.findModel(record.model)?.price;
-  // the draft becomes the record: nobody writes to it any more
-  record.id = id;
-  record.startedAtMs = startedAtMs;
-  record.durationMs = runtime.monotonicMs() - arrivedAtMs;
-  record.operation = endpoint.operation;
-  record.dialect = endpoint.dialect;
-  record.snapshot = snapshot.id;
-  record.stream ??= false;
-  record.requestBytes ??= 0;
-  record.status = status;
-  record.outcome = outcome.kind;
-  record.replyBytes = outcome.replyBytes;
-  record.costNanoUsd = outcome.usage && price ? costOf(outcome.usage, price) : null;
-  if (outcome.errorCode !== undefined) record.errorCode = outcome.errorCode;
-  if (outcome.usage) record.usage = outcome.usage;
-  return record as RequestRecord;
+  constructor(arrival: Arrival, span: RequestSpan, sink: UsageSink) {
+    this.#id = arrival.id;
+    this.#operation = arrival.endpoint.operation;
+    this.#dialect = arrival.endpoint.dialect;
+    this.#snapshot = arrival.snapshot;
+    this.#runtime = arrival.runtime;
+    this.#record = arrival.record;
+    this.#arrivedAtMs = arrival.arrivedAtMs;
+    this.#startedAtMs = arrival.runtime.now();
+    this.#span = span;
+    this.#sink = sink;
+  }
+
+  write(status: number, outcome: Outcome): void {
+    const record = this.#toRecord(status, outcome);
+    this.#span.end(record);
+    try {
+      this.#sink.write(record);
+    } catch {
+      // the caller's request must not fail because a sink broke its promise not to throw
+    }
+  }
+
+  writeError(error: GatewayError): void {
+    this.write(error.status, { kind: this.#kindOf(error), errorCode: error.code, replyBytes: 0 });
+  }
+
+  /** A request that had been sent somewhere, or that met an outage, failed; any other was refused. */
+  #kindOf(error: GatewayError): Outcome['kind'] {
+    if (error.code === 'caller_gone') return 'aborted';
+    return error.status >= 500 || this.#record.attempts.length > 0 ? 'failed' : 'refused';
+  }
+
+  #toRecord(status: number, outcome: Outcome): RequestRecord {
+    // the draft becomes the record: nobody writes to it any more
+    const record = this.#record;
+    const price = record.model === undefined ? undefined : this.#snapshot.findModel(record.model)?.price;
+    record.id = this.#id;
+    record.startedAtMs = this.#startedAtMs;
+    record.durationMs = this.#runtime.monotonicMs() - this.#arrivedAtMs;
+    record.operation = this.#operation;
+    record.dialect = this.#dialect;
+    record.snapshot = this.#snapshot.id;
+    record.stream ??= false;
+    record.requestBytes ??= 0;
+    record.status = status;
+    record.outcome = outcome.kind;
+    record.replyBytes = outcome.replyBytes;
+    record.costNanoUsd = outcome.usage && price ? costOf(outcome.usage, price) : null;
+    if (outcome.errorCode !== undefined) record.errorCode = outcome.errorCode;
+    if (outcome.usage) record.usage = outcome.usage;
+    return record as RequestRecord;
+  }
 }

@@ -27,18 +27,17 @@ export function forwardWithFallback(options: { readonly upstream: Upstream }): S
   const { upstream } = options;
   return {
     name: 'forwardWithFallback',
-    async run(context) {
-      const { signal } = context.request;
+    run(context) {
       const trial = new Trial(context, upstream);
-      try {
-        const served = await trial.next().catch((error: unknown) => goOn(trial, error, context));
-        return toGatewayReply(context, served, upstream);
-      } catch (error) {
-        if (signal.aborted) {
-          throw new GatewayError('caller_gone', 'The caller closed the connection.', { cause: error });
-        }
-        throw error instanceof AttemptFailure ? exhausted(error, trial.attempts) : error;
-      }
+      const serve = (served: Served) => toGatewayReply(context, served, upstream);
+      return trial.next().then(serve, (firstError: unknown) =>
+        goOn(trial, firstError, context).then(serve, (error: unknown) => {
+          if (context.request.signal.aborted) {
+            throw new GatewayError('caller_gone', 'The caller closed the connection.', { cause: error });
+          }
+          throw error instanceof AttemptFailure ? exhausted(error, trial.attempts) : error;
+        }),
+      );
     },
   };
 }
@@ -78,7 +77,7 @@ function toGatewayReply(context: Context, { candidate, reply }: Served, upstream
   if (!reply.rest) {
     const bytes = rewriteResultsUrl(context, reply.bytes ?? new Uint8Array(0));
     const usage = inspector.usage();
-    return toReply(reply.status, headers, bytes, { kind: 'complete', ...(usage && { usage }) });
+    return toReply(reply.status, headers, bytes, usage ? { kind: 'complete', usage } : complete);
   }
   const { relay } = snapshot.config;
   const body = new Relay(reply.rest, {
@@ -88,6 +87,8 @@ function toGatewayReply(context: Context, { candidate, reply }: Served, upstream
   });
   return { status: reply.status, headers, body, outcome: body.outcome };
 }
+
+const complete = { kind: 'complete' } as const;
 
 /** The provider's own word on a bad request, in the dialect it was asked in, with nothing secret in it. */
 function toRefusal(

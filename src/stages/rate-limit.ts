@@ -4,7 +4,14 @@ import type { Operation } from '../dialects/endpoint.ts';
 import { GatewayError, isGatewayError } from '../errors.ts';
 import { defaultOutputTokens, estimateInputTokens } from '../limits/estimate.ts';
 import { limitHeaders } from '../limits/headers.ts';
-import type { Ledger, LedgerScope, LimitUnit, ReserveResult, ScopeState } from '../limits/ledger.ts';
+import type {
+  Awaitable,
+  Ledger,
+  LedgerScope,
+  LimitUnit,
+  ReserveResult,
+  ScopeState,
+} from '../limits/ledger.ts';
 import { type Limit, scopeKeyOf } from '../limits/limit.ts';
 import { costOf, type Price } from '../limits/price.ts';
 import type { GatewayReply, Outcome, Usage } from '../message.ts';
@@ -35,35 +42,47 @@ export function rateLimit(options: {
   const leaseMs = options.leaseMs ?? 3_600_000;
   return {
     name: 'rateLimit',
-    async run(context, next) {
+    run(context, next) {
       const applied = limitsFor(context);
       if (applied.limits.length === 0) return next({ limitHeaders: noHeaders });
       refuseImpossible(applied);
       const account = toAccount(context, applied.scopes);
-      const result = await reserve(ledger, context.id, applied.scopes, leaseMs);
-      if (!result.granted) throw denial(applied, result.denied, context.runtime.now());
-      noteWarnings(context, applied, result.scopes);
-
-      let reply: GatewayReply;
+      const go = (result: ReserveResult) => {
+        if (!result.granted) throw denial(applied, result.denied, context.runtime.now());
+        noteWarnings(context, applied, result.scopes);
+        const { family } = context.endpoint;
+        const headers = limitHeaders(family, applied.scopes, result.scopes, context.record.warnings);
+        return settled(ledger, account, next({ limitHeaders: headers }));
+      };
+      let result: Awaitable<ReserveResult>;
       try {
-        reply = await next({
-          limitHeaders: limitHeaders(
-            context.endpoint.family,
-            applied.scopes,
-            result.scopes,
-            context.record.warnings,
-          ),
-        });
-      } catch (error) {
-        // nothing was delivered, so nothing but the request itself is counted; a caller that left may have cost something
-        const gone = isGatewayError(error) && error.code === 'caller_gone';
-        await settle(ledger, account, gone ? { kind: 'aborted', replyBytes: 0 } : undefined);
-        throw error;
+        result = ledger.reserve(context.id, applied.scopes, leaseMs);
+      } catch (cause) {
+        throw unavailable(cause);
       }
-      settleLater(ledger, account, reply.outcome);
-      return reply;
+      if (!(result instanceof Promise)) return go(result);
+      return result.then(go, (cause: unknown) => {
+        throw unavailable(cause);
+      });
     },
   };
+}
+
+// functions of their own, so that their closures hold the account and not the request with its body
+
+function settled(ledger: Ledger, account: Account, reply: Promise<GatewayReply>): Promise<GatewayReply> {
+  return reply.then(
+    (reply) => {
+      void reply.outcome.then((outcome) => settle(ledger, account, outcome));
+      return reply;
+    },
+    async (error: unknown) => {
+      // nothing was delivered, so nothing but the request itself is counted; a caller that left may have cost something
+      const gone = isGatewayError(error) && error.code === 'caller_gone';
+      await settle(ledger, account, gone ? { kind: 'aborted', replyBytes: 0 } : undefined);
+      throw error;
+    },
+  );
 }
 
 /** What settling needs of a request: as little as possible, since it is kept as long as a stream runs. */
@@ -87,24 +106,18 @@ function toAccount({ id, call, model }: Context, scopes: readonly LedgerScope[])
   };
 }
 
-// a function of its own, so that its closure holds the account and not the request with its body
-function settleLater(ledger: Ledger, account: Account, outcome: Promise<Outcome>): void {
-  void outcome.then((ended) => settle(ledger, account, ended));
-}
-
 const noHeaders = Object.freeze({});
 
 /** Which limits concern a request, and how much of each it holds. Shared with `explain`. */
 export function limitsFor(context: Pick<Context, 'policy' | 'principal' | 'call' | 'model'>): Applied {
   const { limits, keys } = concernOf(context);
-  const scopes = limits.map((limit, index): LedgerScope => {
+  const scopes: LedgerScope[] = [];
+  for (let index = 0; index < limits.length; index++) {
+    const limit = limits[index] as Limit;
     const { unit, amount, mode, windowMs } = limit;
-    const key = keys[index] as string;
     const hold = holdOf(limit, context.call, context.model);
-    return windowMs === undefined
-      ? { key, unit, amount, mode, hold }
-      : { key, unit, amount, mode, hold, windowMs };
-  });
+    scopes.push({ key: keys[index] as string, unit, amount, mode, hold, windowMs });
+  }
   return { limits, scopes };
 }
 
@@ -165,34 +178,29 @@ function outputHold(call: Context['call'], model: Context['model']): number {
   return call.maxOutputTokens ?? model?.maxOutputTokens ?? defaultOutputTokens;
 }
 
-async function reserve(
-  ledger: Ledger,
-  id: string,
-  scopes: readonly LedgerScope[],
-  leaseMs: number,
-): Promise<ReserveResult> {
-  try {
-    return await ledger.reserve(id, scopes, leaseMs);
-  } catch (cause) {
-    throw new GatewayError(
-      'store_unavailable',
-      'The limits of this request cannot be checked at the moment. Try again shortly.',
-      { cause, retryAfterSeconds: 1 },
-    );
-  }
+function unavailable(cause: unknown): GatewayError {
+  return new GatewayError(
+    'store_unavailable',
+    'The limits of this request cannot be checked at the moment. Try again shortly.',
+    { cause, retryAfterSeconds: 1 },
+  );
 }
 
 /** Settles with what was used; without an outcome only the request itself is counted. */
-async function settle(ledger: Ledger, account: Account, outcome: Outcome | undefined): Promise<void> {
+function settle(ledger: Ledger, account: Account, outcome: Outcome | undefined): Awaitable<void> {
   const usage = outcome && usageOf(outcome, account);
-  const used: Record<string, number> = {};
-  for (const { key, unit } of account.scopes) used[key] = usedOf(unit, usage, account.price);
+  const used: number[] = [];
+  for (const { unit } of account.scopes) used.push(usedOf(unit, usage, account.price));
   try {
-    await ledger.settle(account.id, used);
+    const settling = ledger.settle(account.id, used);
+    return settling instanceof Promise ? settling.catch(ignore) : undefined;
   } catch {
-    // a ledger that cannot settle now lets the lease run out, which counts the whole hold: never too little
+    return undefined;
   }
 }
+
+// a ledger that cannot settle now lets the lease run out, which counts the whole hold: never too little
+function ignore(): void {}
 
 function usedOf(unit: LimitUnit, usage: Usage | undefined, price: Price | undefined): number {
   if (unit === 'requests') return 1;

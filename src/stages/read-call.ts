@@ -21,19 +21,20 @@ import type { Stage } from '../pipeline.ts';
 export function readCall(): Stage<Arrival & Identified, Received> {
   return {
     name: 'readCall',
-    async run(arrival, next) {
-      const { endpoint, request, record, snapshot } = arrival;
+    run({ endpoint, request, record, snapshot }, next) {
+      const { maxBodyBytes, maxDepth } = snapshot.config.relay;
       const contentType = checkMediaType(endpoint, request.headers['content-type']);
-      const body =
-        endpoint.body === 'none' ? noBody : await request.readBody(snapshot.config.relay.maxBodyBytes);
-      const call =
-        endpoint.body === 'json'
-          ? readJsonCall(endpoint, body, request.query, snapshot.config.relay.maxDepth)
-          : readOtherCall(endpoint, body, request.query, contentType);
-      record.requestBytes = body.length;
-      record.stream = call.stream;
-      if (call.model !== undefined) record.requestedModel = call.model;
-      return next({ call });
+      const go = (body: Uint8Array) => {
+        const call =
+          endpoint.body === 'json'
+            ? readJsonCall(endpoint, body, request.query, maxDepth)
+            : readOtherCall(endpoint, body, request.query, contentType);
+        record.requestBytes = body.length;
+        record.stream = call.stream;
+        if (call.model !== undefined) record.requestedModel = call.model;
+        return next({ call });
+      };
+      return endpoint.body === 'none' ? go(noBody) : request.readBody(maxBodyBytes).then(go);
     },
   };
 }
@@ -159,12 +160,12 @@ const maxChoices = 128;
 
 function readMaxOutput(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectIndex): number | undefined {
   if (endpoint.operation === 'generate-content') return readGeminiMaxOutput(bytes, members);
-  const limits = (outputLimits[endpoint.operation] ?? []).map((name) =>
-    readSafeInteger(bytes, members, name),
-  );
-  const given = limits.filter((value) => value !== undefined);
-  // providers differ in which one they obey when there are two
-  const limit = given.length === 0 ? undefined : Math.max(...given);
+  let limit: number | undefined;
+  for (const name of outputLimits[endpoint.operation] ?? []) {
+    const given = readSafeInteger(bytes, members, name);
+    // providers differ in which one they obey when there are two
+    if (given !== undefined && (limit === undefined || given > limit)) limit = given;
+  }
   const choices =
     endpoint.operation === 'chat' || endpoint.operation === 'completion'
       ? readChoices(bytes, members, ['n', 'best_of'])

@@ -1,4 +1,12 @@
-import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  context,
+  propagation,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api';
 import type { Arrival } from '../context.ts';
 import type { RequestRecord } from './record.ts';
 
@@ -12,11 +20,10 @@ export interface RequestSpan {
 const silent: RequestSpan = { run: (action) => action(), end: () => undefined };
 
 /**
- * Starts a server span through the global tracer, as a child of the caller's `traceparent`. Names follow the GenAI semantic
+ * Starts a server span, as a child of the caller's `traceparent`. Names follow the GenAI semantic
  * conventions of OpenTelemetry. Without a registered tracer provider it costs next to nothing.
  */
-export function startSpan({ endpoint, request }: Arrival): RequestSpan {
-  const tracer = trace.getTracer('headgate');
+export function startSpan(tracer: Tracer, { endpoint, request }: Arrival): RequestSpan {
   const caller =
     request.headers.traceparent === undefined
       ? context.active()

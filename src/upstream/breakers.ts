@@ -54,8 +54,26 @@ export function createBreakers(max = 1_000): Breakers {
   }
 
   return {
-    run: <Result>(id: string, options: BreakerOptions, attempt: () => Promise<Result>) =>
-      breakerFor(id, options).fire(attempt) as Promise<Result>,
+    run<Result>(id: string, options: BreakerOptions, attempt: () => Promise<Result>) {
+      const breaker = breakerFor(id, options);
+      if (!breaker.closed) return breaker.fire(attempt) as Promise<Result>;
+      // A closed breaker has only to count. Counting goes by its events; calling through it makes several promises for
+      // each request, as much work as all the deciding stages together.
+      return attempt().then(
+        (result) => {
+          // what began before it opened says nothing about the probe that may close it
+          if (breaker.closed) {
+            breaker.emit('fire');
+            breaker.emit('success');
+          }
+          return result;
+        },
+        (error: unknown) => {
+          if (breaker.closed) breaker.fire(() => Promise.reject(error)).catch(() => undefined);
+          throw error;
+        },
+      );
+    },
     stateOf(id) {
       const breaker = breakers.peek(id);
       if (!breaker || breaker.closed) return 'closed';

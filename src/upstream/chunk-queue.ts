@@ -2,6 +2,7 @@ import { concatBytes } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
 
 const highWaterBytes = 65_536;
+const over: IteratorResult<Uint8Array> = { done: true, value: undefined };
 
 /** The tap of the source that fills a queue. */
 export interface ChunkSource {
@@ -13,10 +14,13 @@ export interface ChunkSource {
 /**
  * Chunks between a source that pushes and a reader that pulls. It holds at most one high-water mark (64 KiB) and a
  * chunk more: above it the source is paused. Chunks that came together are handed out together, one promise for all.
+ *
+ * Its methods are not `async`: a suspended call would be another object for each stream that waits for its next event.
  */
 export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array> {
   readonly #source: ChunkSource;
-  #chunks: Uint8Array[] = [];
+  #first: Uint8Array | undefined;
+  #more: Uint8Array[] | undefined;
   #bytes = 0;
   #paused = false;
   #ended = false;
@@ -31,7 +35,9 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
 
   push(chunk: Uint8Array): void {
     if (this.#ended) return;
-    this.#chunks.push(chunk);
+    if (this.#first === undefined) this.#first = chunk;
+    else if (this.#more === undefined) this.#more = [chunk];
+    else this.#more.push(chunk);
     this.#bytes += chunk.length;
     if (this.#bytes >= this.#wakeAt) this.#notify();
     // a waiting collect() has bounded itself; any other reader is protected by the high-water mark
@@ -48,31 +54,26 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
     this.#notify();
   }
 
-  async collect(maxBytes: number): Promise<{ bytes: Uint8Array; ended: boolean }> {
+  collect(maxBytes: number): Promise<{ bytes: Uint8Array; ended: boolean }> {
     this.#wakeAt = maxBytes + 1;
-    if (!this.#ended && this.#bytes <= maxBytes) {
-      this.#resume();
-      await this.#waiting();
-    }
-    this.#wakeAt = 1;
-    if (this.#error !== undefined) throw this.#error;
-    return { bytes: this.#take(), ended: this.#ended };
+    if (this.#ended || this.#bytes > maxBytes) return Promise.resolve().then(() => this.#collected());
+    this.#resume();
+    return this.#waiting().then(() => this.#collected());
   }
 
-  async next(): Promise<IteratorResult<Uint8Array>> {
-    while (this.#chunks.length === 0 && !this.#ended) {
-      this.#resume();
-      await this.#waiting();
-    }
+  next(): Promise<IteratorResult<Uint8Array>> {
     // what had arrived before the connection broke is still delivered first
-    if (this.#chunks.length > 0) return { done: false, value: this.#take() };
-    if (this.#error !== undefined) throw this.#error;
-    return { done: true, value: undefined };
+    if (this.#first !== undefined) return Promise.resolve({ done: false, value: this.#take() });
+    if (this.#ended) return this.#error === undefined ? Promise.resolve(over) : Promise.reject(this.#error);
+    this.#resume();
+    return this.#waiting().then(() =>
+      this.#first === undefined ? this.next() : { done: false, value: this.#take() },
+    );
   }
 
-  async return(): Promise<IteratorResult<Uint8Array>> {
+  return(): Promise<IteratorResult<Uint8Array>> {
     this.cancel();
-    return { done: true, value: undefined };
+    return Promise.resolve(over);
   }
 
   cancel(): void {
@@ -80,8 +81,7 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
       this.#ended = true;
       this.#source.cancel();
     }
-    this.#chunks = [];
-    this.#bytes = 0;
+    this.#take();
     this.#notify();
   }
 
@@ -89,9 +89,17 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
     return this;
   }
 
+  #collected(): { bytes: Uint8Array; ended: boolean } {
+    this.#wakeAt = 1;
+    if (this.#error !== undefined) throw this.#error;
+    return { bytes: this.#take(), ended: this.#ended };
+  }
+
   #take(): Uint8Array {
-    const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : concatBytes(this.#chunks);
-    this.#chunks = [];
+    const first = this.#first ?? empty;
+    const bytes = this.#more === undefined ? first : concatBytes([first, ...this.#more]);
+    this.#first = undefined;
+    this.#more = undefined;
     this.#bytes = 0;
     return bytes;
   }
@@ -117,3 +125,5 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
     wake?.();
   }
 }
+
+const empty = new Uint8Array(0);

@@ -7,9 +7,13 @@ export interface EgressRequest {
   /** Path with query. */
   readonly path: string;
   readonly method: string;
-  readonly headers: Record<string, string>;
+  /** Names and values one after the other, no name twice. */
+  readonly headers: readonly string[];
   readonly body: Uint8Array | undefined;
+  /** Aborts when the caller has gone away. */
   readonly signal: AbortSignal;
+  /** The same as a call: see `GatewayRequest.whenGone`. */
+  whenGone(listener: () => void): () => void;
   /** Requests with different pools share no connection: one pool per credential. */
   readonly pool: string;
   readonly maxConnections: number;

@@ -13,7 +13,7 @@ export function createFetchEgress(send: typeof fetch = (...input) => globalThis.
     async send(request): Promise<EgressReply> {
       const reply = await send(request.origin + request.path, {
         method: request.method,
-        headers: request.headers,
+        headers: toPairs(request.headers),
         body: (request.body as Uint8Array<ArrayBuffer> | undefined) ?? null,
         redirect: 'manual',
         signal: request.signal,
@@ -27,6 +27,14 @@ export function createFetchEgress(send: typeof fetch = (...input) => globalThis.
     },
     async close() {},
   };
+}
+
+function toPairs(fields: readonly string[]): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let index = 0; index < fields.length; index += 2) {
+    pairs.push([fields[index] as string, fields[index + 1] as string]);
+  }
+  return pairs;
 }
 
 class FetchBody implements EgressBody {

@@ -5,6 +5,8 @@ import type { EgressBody } from './egress.ts';
 import { AttemptFailure, toTransportFailure } from './failure.ts';
 import type { Inspector } from './inspector.ts';
 
+const over: IteratorResult<Uint8Array> = { done: true, value: undefined };
+
 /** What a relay must know besides the body. */
 export interface RelayOptions {
   /** What was read of the body before the relay began; goes out first. */
@@ -40,6 +42,9 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
   #settle: ((outcome: Outcome) => void) | undefined;
   #replyBytes = 0;
   #ended = false;
+  // made once for each body, and not for each chunk
+  readonly #onStep = (step: IteratorResult<Uint8Array>) => this.#relay(step);
+  readonly #onError = (error: unknown) => (this.#ended ? over : this.#fail(this.#toError(error)));
 
   constructor(source: EgressBody, options: RelayOptions) {
     this.#source = source;
@@ -52,48 +57,47 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
     });
   }
 
-  async next(): Promise<IteratorResult<Uint8Array>> {
-    while (!this.#ended) {
-      let chunk: Uint8Array | undefined;
-      try {
-        chunk = await this.#pull();
-        if (this.#ended) break;
-        if (chunk && chunk.length === 0) continue;
-      } catch (error) {
-        return this.#fail(this.#toError(error));
-      }
-      if (chunk) return this.#give(chunk);
-      const { rest, error } = this.#inspector.end();
-      if (error) return this.#fail(error, rest);
-      this.#replyBytes += rest?.length ?? 0;
-      this.#finish({ kind: 'complete' });
-      if (rest?.length) return { done: false, value: rest };
-    }
-    return { done: true, value: undefined };
+  next(): Promise<IteratorResult<Uint8Array>> {
+    if (this.#ended) return Promise.resolve(over);
+    if (this.#first === undefined) return this.#iterator.next().then(this.#onStep, this.#onError);
+    const first: IteratorResult<Uint8Array> = { done: false, value: this.#first };
+    this.#first = undefined;
+    return Promise.resolve(first).then(this.#onStep);
   }
 
-  async return(): Promise<IteratorResult<Uint8Array>> {
+  #relay(step: IteratorResult<Uint8Array>): IteratorResult<Uint8Array> | Promise<IteratorResult<Uint8Array>> {
+    if (this.#ended) return over;
+    if (step.done) return this.#close();
+    let chunk: Uint8Array;
+    try {
+      chunk = this.#inspector.chunk(step.value);
+    } catch (error) {
+      return this.#fail(this.#toError(error));
+    }
+    if (chunk.length === 0) return this.next();
+    this.#replyBytes += chunk.length;
+    return { done: false, value: chunk };
+  }
+
+  #close(): IteratorResult<Uint8Array> {
+    const { rest, error } = this.#inspector.end();
+    if (error) return this.#fail(error, rest);
+    this.#replyBytes += rest?.length ?? 0;
+    this.#finish({ kind: 'complete' });
+    return rest?.length ? { done: false, value: rest } : over;
+  }
+
+  return(): Promise<IteratorResult<Uint8Array>> {
     if (!this.#ended) {
       this.#ended = true;
       const rest: DrainableBody = { step: () => this.#step(), finish: () => this.#abort() };
       if (!this.#drain?.(rest)) this.#abort();
     }
-    return { done: true, value: undefined };
+    return Promise.resolve(over);
   }
 
   [Symbol.asyncIterator](): this {
     return this;
-  }
-
-  /** The next chunk after inspection; undefined at the end. */
-  async #pull(): Promise<Uint8Array | undefined> {
-    if (this.#first) {
-      const first = this.#first;
-      this.#first = undefined;
-      return this.#inspector.chunk(first);
-    }
-    const { done, value } = await this.#iterator.next();
-    return done ? undefined : this.#inspector.chunk(value);
   }
 
   async #step(): Promise<number | false> {
@@ -101,11 +105,6 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
     if (done) return false;
     this.#inspector.chunk(value);
     return value.length;
-  }
-
-  #give(value: Uint8Array): IteratorResult<Uint8Array> {
-    this.#replyBytes += value.length;
-    return { done: false, value };
   }
 
   #fail(error: GatewayError, rest?: Uint8Array): IteratorResult<Uint8Array> {
@@ -116,7 +115,7 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
     this.#finish({ kind: error.code === 'caller_gone' ? 'aborted' : 'failed', errorCode: error.code });
     if (last.length > 0) return { done: false, value: last };
     // the provider has told of its error itself
-    if (error.code === 'upstream_error') return { done: true, value: undefined };
+    if (error.code === 'upstream_error') return over;
     throw error;
   }
 

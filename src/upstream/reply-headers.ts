@@ -2,30 +2,35 @@ import type { ConfiguredProvider } from '../config/snapshot.ts';
 import type { Arrival } from '../context.ts';
 import type { HeaderMap } from '../message.ts';
 
-/** Passed back from every provider. Not on the list: cookies, framing, CORS, and rate limits of the shared credential. */
-const common = ['content-type', 'content-disposition', 'cache-control', 'retry-after'];
-
-const upstreamIds = ['x-request-id', 'request-id'];
-
-/** Header fields of a relayed reply, our own request id among them. */
+/**
+ * Header fields of a relayed reply. Passed back from every provider are the type, disposition and caching of the body
+ * and `retry-after`; not cookies, framing, CORS, nor the rate limits of the shared credential.
+ */
 export function toReplyHeaders(
   { id, endpoint }: Pick<Arrival, 'id' | 'endpoint'>,
   upstream: HeaderMap,
   entry: ConfiguredProvider,
-  limitHeaders: Readonly<Record<string, string>>,
-): Record<string, string | readonly string[]> {
-  const headers: Record<string, string | readonly string[]> = {};
-  copy(common, upstream, headers);
+  limitHeaders: HeaderMap,
+): HeaderMap {
+  // one shape for all replies, absent fields and all, and not one that grows field by field
+  const headers: Record<string, string | readonly string[] | undefined> = {
+    'content-type': upstream['content-type'],
+    'content-disposition': upstream['content-disposition'],
+    'cache-control': upstream['cache-control'],
+    'retry-after': upstream['retry-after'],
+    'x-request-id': id,
+    'request-id': endpoint.family === 'anthropic' ? id : undefined,
+    'x-headgate-upstream-request-id': upstreamId(upstream),
+    ...limitHeaders,
+  };
   copy(entry.provider.replyHeaders, upstream, headers);
   copy(entry.config.relayHeaders, upstream, headers);
-  for (const name of upstreamIds) {
-    const value = upstream[name];
-    if (typeof value === 'string') headers['x-headgate-upstream-request-id'] = value;
-  }
-  headers['x-request-id'] = id;
-  if (endpoint.family === 'anthropic') headers['request-id'] = id;
-  Object.assign(headers, limitHeaders);
   return headers;
+}
+
+function upstreamId(upstream: HeaderMap): string | undefined {
+  const id = upstream['request-id'] ?? upstream['x-request-id'];
+  return typeof id === 'string' ? id : undefined;
 }
 
 const framing = new Set([
@@ -41,10 +46,10 @@ const framing = new Set([
 function copy(
   names: readonly string[],
   from: HeaderMap,
-  to: Record<string, string | readonly string[]>,
+  to: Record<string, string | readonly string[] | undefined>,
 ): void {
   for (const name of names) {
     const value = from[name];
-    if (value !== undefined && !framing.has(name)) to[name] = value;
+    if (value !== undefined && to[name] === undefined && !framing.has(name)) to[name] = value;
   }
 }

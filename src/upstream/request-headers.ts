@@ -7,22 +7,50 @@ import type { HeaderMap } from '../message.ts';
  */
 const common = ['accept', 'content-type', 'user-agent', 'idempotency-key', 'traceparent', 'tracestate'];
 
-/** Header fields for one attempt. */
+/** Header fields for one attempt: names and values one after the other. No name is there twice. */
 export function toRequestHeaders(
   callerHeaders: HeaderMap,
   entry: ConfiguredProvider,
   credential: Credential,
-): Record<string, string> {
-  const headers: Record<string, string> = {};
-  copy(common, callerHeaders, headers);
-  copy(entry.provider.requestHeaders, callerHeaders, headers);
-  copy(entry.config.forwardHeaders, callerHeaders, headers);
-  // we relay bytes and read them on the way: a compressed reply could only be relayed blind
-  headers['accept-encoding'] = 'identity';
-  Object.assign(headers, entry.config.headers);
-  const [name, value] = entry.provider.authenticate(credential.secret.reveal());
-  headers[name] = value;
+): string[] {
+  let fields = ours.get(credential);
+  if (!fields) {
+    fields = toFields(entry, credential);
+    ours.set(credential, fields);
+  }
+  const headers = fields.always.slice();
+  for (const name of fields.passedOn) {
+    const value = callerHeaders[name];
+    if (value === undefined) continue;
+    const line = typeof value === 'string' ? value : value.join(', ');
+    // an adapter over WHATWG headers lets control characters through that no HTTP client sends
+    if (!/[^\t\x20-\x7e\x80-\xff]/.test(line)) headers.push(name, line);
+  }
   return headers;
+}
+
+interface Fields {
+  /** The gateway's own, with their values. */
+  readonly always: readonly string[];
+  /** Names of the caller's. */
+  readonly passedOn: readonly string[];
+}
+
+// the same for all requests of a credential
+const ours = new WeakMap<Credential, Fields>();
+
+function toFields({ provider, config }: ConfiguredProvider, { secret }: Credential): Fields {
+  const always: Record<string, string> = {
+    // we relay bytes and read them on the way: a compressed reply could only be relayed blind
+    'accept-encoding': 'identity',
+    ...config.headers,
+  };
+  const [name, value] = provider.authenticate(secret.reveal());
+  always[name] = value;
+  const passedOn = [...common, ...provider.requestHeaders, ...config.forwardHeaders].filter(
+    (field) => !never.has(field) && !Object.hasOwn(always, field),
+  );
+  return { always: Object.entries(always).flat(), passedOn: [...new Set(passedOn)] };
 }
 
 /** Fields that no configuration may pass on: they would carry the caller's key or break the framing. */
@@ -45,13 +73,3 @@ const never = new Set([
   'expect',
   'accept-encoding',
 ]);
-
-function copy(names: readonly string[], from: HeaderMap, to: Record<string, string>): void {
-  for (const name of names) {
-    const value = from[name];
-    if (value === undefined || never.has(name)) continue;
-    const line = typeof value === 'string' ? value : value.join(', ');
-    // an adapter over WHATWG headers lets control characters through that no HTTP client sends
-    if (!/[^\t\x20-\x7e\x80-\xff]/.test(line)) to[name] = line;
-  }
-}

@@ -52,30 +52,40 @@ export class Trial {
    *
    * @throws AttemptFailure, or the signal's reason when the caller is gone.
    */
-  async next(): Promise<Served> {
-    const { call, record, request, runtime, snapshot } = this.#context;
-    const upstream = this.#upstream;
+  next(): Promise<Served> {
+    const { request, runtime } = this.#context;
     const candidate = this.#round.shift() as Candidate;
-    const target = candidate.id;
     this.attempts++;
-    const coolMs = upstream.coolMs(target);
-    if (coolMs > 0) await pause(coolMs, runtime, request.signal);
+    const coolMs = this.#upstream.coolMs(candidate.id);
+    return coolMs > 0
+      ? pause(coolMs, runtime, request.signal).then(() => this.#ask(candidate))
+      : this.#ask(candidate);
+  }
+
+  #ask(candidate: Candidate): Promise<Served> {
+    const { call, record, runtime, snapshot } = this.#context;
+    const target = candidate.id;
     const startedAtMs = runtime.monotonicMs();
-    try {
-      const reply = await upstream.breakers.run(target, snapshot.config.breaker, () =>
-        attempt(upstream.egress, this.#context, call, candidate, estimateInputTokens(call)),
+    return this.#upstream.breakers
+      .run(target, snapshot.config.breaker, () =>
+        attempt(this.#upstream.egress, this.#context, call, candidate, estimateInputTokens(call)),
+      )
+      .then(
+        (reply) => {
+          const durationMs = runtime.monotonicMs() - startedAtMs;
+          record.attempts.push({ target, status: reply.status, durationMs });
+          return { candidate, reply };
+        },
+        (thrown: unknown) => {
+          const error = toOpenFailure(thrown, snapshot.config.breaker) ?? thrown;
+          const failure = error instanceof AttemptFailure ? error.reason : 'cancelled';
+          record.attempts.push({ target, failure, durationMs: runtime.monotonicMs() - startedAtMs });
+          if (error instanceof AttemptFailure && error.retryAfterMs !== undefined) {
+            this.#upstream.coolDown(target, error.retryAfterMs);
+          }
+          throw error;
+        },
       );
-      record.attempts.push({ target, status: reply.status, durationMs: runtime.monotonicMs() - startedAtMs });
-      return { candidate, reply };
-    } catch (thrown) {
-      const error = toOpenFailure(thrown, snapshot.config.breaker) ?? thrown;
-      const failure = error instanceof AttemptFailure ? error.reason : 'cancelled';
-      record.attempts.push({ target, failure, durationMs: runtime.monotonicMs() - startedAtMs });
-      if (error instanceof AttemptFailure && error.retryAfterMs !== undefined) {
-        upstream.coolDown(target, error.retryAfterMs);
-      }
-      throw error;
-    }
   }
 
   /** Candidates that may be asked now; when all have asked to be left alone, those for which it is worth waiting. */

@@ -1,5 +1,5 @@
 import type { Dispatcher, Pool } from 'undici';
-import { ChunkQueue } from './chunk-queue.ts';
+import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
 import type { Egress, EgressReply, EgressRequest } from './egress.ts';
 
 type Undici = typeof import('undici');
@@ -52,12 +52,12 @@ export function createUndiciEgress(): Egress {
 
 function dispatch(pool: Pool, request: EgressRequest): Promise<EgressReply> {
   return new Promise((resolve, reject) => {
-    const handler = new ReplyHandler(request.signal, resolve, reject);
+    const handler = new ReplyHandler(request, resolve, reject);
     pool.dispatch(
       {
         path: request.path,
         method: request.method as Dispatcher.HttpMethod,
-        headers: request.headers,
+        headers: request.headers as string[],
         body: request.body ?? null,
         headersTimeout: request.headersTimeoutMs,
         bodyTimeout: request.idleTimeoutMs,
@@ -68,23 +68,27 @@ function dispatch(pool: Pool, request: EgressRequest): Promise<EgressReply> {
 }
 
 class ReplyHandler implements Dispatcher.DispatchHandler {
-  readonly #signal: AbortSignal;
+  #request: EgressRequest | undefined;
   readonly #resolve: (reply: EgressReply) => void;
   readonly #reject: (error: unknown) => void;
-  #controller: Dispatcher.DispatchController | undefined;
   #queue: ChunkQueue | undefined;
-  readonly #onAbort = () => this.#controller?.abort(this.#signal.reason);
+  #forgetCaller: (() => void) | undefined;
 
-  constructor(signal: AbortSignal, resolve: (reply: EgressReply) => void, reject: (error: unknown) => void) {
-    this.#signal = signal;
+  constructor(
+    request: EgressRequest,
+    resolve: (reply: EgressReply) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#request = request;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#signal.aborted) controller.abort(this.#signal.reason);
-    else this.#signal.addEventListener('abort', this.#onAbort, { once: true });
+    const request = this.#request as EgressRequest;
+    this.#forgetCaller = request.whenGone(() => controller.abort(request.signal.reason as Error));
+    // nothing more is wanted of it, and it holds the body
+    this.#request = undefined;
   }
 
   onResponseStart(
@@ -93,11 +97,7 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     if (status < 200) return;
-    this.#queue = new ChunkQueue({
-      pause: () => controller.pause(),
-      resume: () => controller.resume(),
-      cancel: () => controller.abort(new Error('The reply is not wanted any more.')),
-    });
+    this.#queue = new ChunkQueue(new ReplySource(controller));
     this.#resolve({ status, headers, body: this.#queue });
   }
 
@@ -106,13 +106,33 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#forgetCaller?.();
     this.#queue?.end();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#forgetCaller?.();
     if (this.#queue) this.#queue.end(error);
     else this.#reject(error);
+  }
+}
+
+class ReplySource implements ChunkSource {
+  readonly #controller: Dispatcher.DispatchController;
+
+  constructor(controller: Dispatcher.DispatchController) {
+    this.#controller = controller;
+  }
+
+  pause(): void {
+    this.#controller.pause();
+  }
+
+  resume(): void {
+    this.#controller.resume();
+  }
+
+  cancel(): void {
+    this.#controller.abort(new Error('The reply is not wanted any more.'));
   }
 }

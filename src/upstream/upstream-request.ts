@@ -1,9 +1,11 @@
 import type { Call } from '../call.ts';
+import type { ConfiguredProvider, Credential } from '../config/snapshot.ts';
 import type { Arrival } from '../context.ts';
 import { GatewayError } from '../errors.ts';
 import { elementSpans } from '../json/elements.ts';
 import { type JsonObjectIndex, readMember, scanJsonObject } from '../json/scan.ts';
 import { type JsonEdit, setMember, spliceJson, stripByteOrderMark } from '../json/splice.ts';
+import type { GatewayRequest } from '../message.ts';
 import type { Candidate } from '../routing/plan.ts';
 import { toBytes } from './bytes.ts';
 import type { EgressRequest } from './egress.ts';
@@ -30,20 +32,62 @@ export function toUpstreamRequest(
   }
   return {
     injectedUsage,
-    request: {
-      origin: entry.origin,
-      path: entry.basePath + entry.provider.path(call, model),
-      method: arrival.request.method,
-      headers: toRequestHeaders(arrival.request.headers, entry, credential),
-      body: body.length > 0 ? body : undefined,
-      signal: arrival.request.signal,
-      pool: credential.pool,
-      maxConnections: entry.config.maxConnections,
-      connectTimeoutMs: entry.config.connectTimeoutMs,
-      headersTimeoutMs: entry.config.headersTimeoutMs,
-      idleTimeoutMs: entry.config.idleTimeoutMs,
-    },
+    request: new Attempt(
+      arrival.request,
+      entry,
+      credential,
+      entry.basePath + entry.provider.path(call, model),
+      body.length > 0 ? body : undefined,
+    ),
   };
+}
+
+/** The request as the egress takes it; a class for the sake of `signal`, which is made only when somebody asks. */
+class Attempt implements EgressRequest {
+  readonly origin: string;
+  readonly path: string;
+  readonly method: string;
+  readonly headers: readonly string[];
+  readonly body: Uint8Array | undefined;
+  readonly pool: string;
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly #caller: GatewayRequest;
+
+  constructor(
+    caller: GatewayRequest,
+    entry: ConfiguredProvider,
+    credential: Credential,
+    path: string,
+    body: Uint8Array | undefined,
+  ) {
+    const { config } = entry;
+    this.origin = entry.origin;
+    this.path = path;
+    this.method = caller.method;
+    this.headers = toRequestHeaders(caller.headers, entry, credential);
+    this.body = body;
+    this.pool = credential.pool;
+    this.maxConnections = config.maxConnections;
+    this.connectTimeoutMs = config.connectTimeoutMs;
+    this.headersTimeoutMs = config.headersTimeoutMs;
+    this.idleTimeoutMs = config.idleTimeoutMs;
+    this.#caller = caller;
+  }
+
+  get signal(): AbortSignal {
+    return this.#caller.signal;
+  }
+
+  whenGone(listener: () => void): () => void {
+    if (this.#caller.whenGone) return this.#caller.whenGone(listener);
+    const { signal } = this.#caller;
+    if (signal.aborted) listener();
+    else signal.addEventListener('abort', listener, { once: true });
+    return () => signal.removeEventListener('abort', listener);
+  }
 }
 
 /** OpenAI's chat and completion streams tell their usage only when asked. */

@@ -58,7 +58,7 @@ describe('where a request goes', () => {
             pools.add(pool);
             expect(path.startsWith('/')).toBe(true);
             expect(path).not.toContain('evil.test/');
-            expect(headers.host).toBeUndefined();
+            expect(headers.filter((_, index) => index % 2 === 0)).not.toContain('host');
             throw Object.assign(new Error('stop here'), { code: 'ECONNRESET' });
           },
           async close() {},

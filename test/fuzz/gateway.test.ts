@@ -33,7 +33,7 @@ async function start() {
       return result;
     },
     async settle(id, used) {
-      for (const amount of Object.values(used)) {
+      for (const amount of used) {
         if (!Number.isSafeInteger(amount) || amount < 0) throw new TypeError(`a use of ${amount}`);
       }
       await memory.settle(id, used);

@@ -32,16 +32,23 @@ export const limited =
 /** A ledger that tells what it was asked, and can be read for everything that is still held. */
 export function createWatchedLedger(inner: Ledger = createMemoryLedger(runtime)) {
   const settled: Record<string, number>[] = [];
+  const keys = new Map<string, readonly string[]>();
   const open = new Set<string>();
   const ledger: Ledger = {
     ...inner,
     async reserve(id, scopes, leaseMs) {
       const result = await inner.reserve(id, scopes, leaseMs);
-      if (result.granted) open.add(id);
+      if (result.granted) {
+        open.add(id);
+        keys.set(
+          id,
+          scopes.map(({ key }) => key),
+        );
+      }
       return result;
     },
     async settle(id, used) {
-      settled.push({ ...used });
+      settled.push(Object.fromEntries((keys.get(id) ?? []).map((key, index) => [key, used[index] ?? 0])));
       await inner.settle(id, used);
       open.delete(id);
     },

@@ -27,7 +27,7 @@ describe('the memory ledger', () => {
     };
     for (let index = 0; index < 40; index++) {
       await ledger.reserve(`r${index}`, [wanted], 1_000);
-      await ledger.settle(`r${index}`, {});
+      await ledger.settle(`r${index}`, []);
     }
     for (let index = 30; index < 40; index++) expect(await isRemembered(`r${index}`)).toBe(true);
     expect(await isRemembered('r19')).toBe(false);
@@ -45,11 +45,11 @@ describe('the memory ledger', () => {
       ...(windowMs !== undefined && { windowMs }),
     });
     await ledger.reserve('budget', [scope('budget')], 3_600_000);
-    await ledger.settle('budget', { budget: 10 });
+    await ledger.settle('budget', [10]);
     await ledger.reserve('held', [scope('held', 86_400_000)], 86_400_000);
     for (let index = 0; index < 100; index++) {
       await ledger.reserve(`r${index}`, [scope(`idle ${index}`, 86_400_000)], 3_600_000);
-      await ledger.settle(`r${index}`, { [`idle ${index}`]: 10 });
+      await ledger.settle(`r${index}`, [10]);
     }
     const states = await ledger.peek([
       scope('budget'),
@@ -77,7 +77,7 @@ describe('the memory ledger', () => {
       windowMs: 60_000,
     };
     await ledger.reserve('one', [wanted], 1_000);
-    await ledger.settle('one', { k: 1 });
+    await ledger.settle('one', [1]);
     runtime.shiftClock(-3_600_000);
     expect((await ledger.reserve('two', [wanted], 1_000)).granted).toBe(false);
     expect((await ledger.peek([wanted]))[0]?.used).toBe(1);
@@ -138,6 +138,7 @@ describe('the memory ledger beside a trivial one', () => {
         const runtime = createVirtualRuntime();
         const ledger = createMemoryLedger(runtime);
         const model = createModel(runtime.now);
+        const orders = new Map<string, readonly string[]>();
         for (const one of steps) {
           if (one.do === 'advance') runtime.advance(one.ms);
           else if (one.do === 'renew') {
@@ -145,9 +146,18 @@ describe('the memory ledger beside a trivial one', () => {
             model.renew(one.id, one.leaseMs);
           } else if (one.do === 'settle') {
             const used = { k0: one.used, k1: one.used * 2, k2: one.used };
-            await ledger.settle(one.id, used);
+            const order = orders.get(one.id) ?? [];
+            await ledger.settle(
+              one.id,
+              order.map((key) => used[key as keyof typeof used]),
+            );
             model.settle(one.id, used);
           } else {
+            if (!orders.has(one.id))
+              orders.set(
+                one.id,
+                one.scopes.map(({ key }) => key),
+              );
             const result = await ledger.reserve(one.id, one.scopes, one.leaseMs);
             expect(result.granted).toBe(model.reserve(one.id, one.scopes, one.leaseMs));
           }
@@ -300,7 +310,7 @@ describe('the contract of ledgers', () => {
     [
       'settles with the hold',
       'less or more than held',
-      (ledger) => ({ ...ledger, settle: (id) => ledger.settle(id, { less: 300, more: 300 }) }),
+      (ledger) => ({ ...ledger, settle: (id) => ledger.settle(id, [300, 300]) }),
     ],
     [
       'never renews',

@@ -63,22 +63,19 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
     }
   }
 
-  function stateOf(scope: Omit<LedgerScope, 'hold'>, window: Window): ScopeState {
-    const { key, amount, windowMs } = scope;
-    const { used, held } = window;
-    if (windowMs === undefined) return { key, used, held, amount };
-    return { key, used, held, amount, resetsAtMs: (window.id + 1) * windowMs };
+  function stateOf({ key, amount, windowMs }: Omit<LedgerScope, 'hold'>, window: Window): ScopeState {
+    const resetsAtMs = windowMs === undefined ? undefined : (window.id + 1) * windowMs;
+    return { key, used: window.used, held: window.held, amount, resetsAtMs };
   }
 
-  function resolve(id: string, reservation: Reservation, usedOf: (scope: LedgerScope) => number): void {
+  function resolve(id: string, reservation: Reservation, used: readonly number[]): void {
     const { scopes, windows, result } = reservation;
     open.delete(id);
     remember(id, result);
     for (let index = 0; index < scopes.length; index++) {
       const window = windows[index] as Window;
-      const scope = scopes[index] as LedgerScope;
-      window.held -= scope.hold;
-      window.used += usedOf(scope);
+      window.held -= (scopes[index] as LedgerScope).hold;
+      window.used += used[index] ?? 0;
     }
   }
 
@@ -88,28 +85,33 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
     for (const [id, reservation] of open) {
       if (reservation.expiresAtMs > nowMs) continue;
       // nobody told what became of it: it counts as used, except for what is only held while it runs
-      resolve(id, reservation, ({ unit, hold }) => (unit === 'parallel' ? 0 : hold));
+      const used = reservation.scopes.map(({ unit, hold }) => (unit === 'parallel' ? 0 : hold));
+      resolve(id, reservation, used);
     }
   }
 
   return {
-    async reserve(id, scopes, leaseMs) {
+    reserve(id, scopes, leaseMs) {
       const known = open.get(id)?.result ?? settled.get(id) ?? settledBefore.get(id);
       if (known) return known;
       const nowMs = runtime.now();
       sweep(nowMs);
       const drawn: Window[] = [];
       let deniedAt = -1;
-      for (const [index, scope] of scopes.entries()) {
+      for (let index = 0; index < scopes.length; index++) {
+        const scope = scopes[index] as LedgerScope;
         const window = windowOf(scope, nowMs);
         drawn.push(window);
         const isFull = window.used + window.held + scope.hold > scope.amount;
         if (isFull && scope.mode === 'block' && deniedAt < 0) deniedAt = index;
       }
-      if (deniedAt < 0) {
-        for (const [index, { hold }] of scopes.entries()) (drawn[index] as Window).held += hold;
+      const states: ScopeState[] = [];
+      for (let index = 0; index < scopes.length; index++) {
+        const scope = scopes[index] as LedgerScope;
+        const window = drawn[index] as Window;
+        if (deniedAt < 0) window.held += scope.hold;
+        states.push(stateOf(scope, window));
       }
-      const states = scopes.map((scope, index) => stateOf(scope, drawn[index] as Window));
       const result: ReserveResult =
         deniedAt < 0
           ? { granted: true, scopes: states }
@@ -119,17 +121,17 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
       return result;
     },
 
-    async renew(id, leaseMs) {
+    renew(id, leaseMs) {
       const reservation = open.get(id);
       if (reservation) reservation.expiresAtMs = runtime.now() + leaseMs;
     },
 
-    async settle(id, used) {
+    settle(id, used) {
       const reservation = open.get(id);
-      if (reservation) resolve(id, reservation, ({ key }) => used[key] ?? 0);
+      if (reservation) resolve(id, reservation, used);
     },
 
-    async peek(scopes) {
+    peek(scopes) {
       const nowMs = runtime.now();
       return scopes.map((scope) => {
         const id = scope.windowMs === undefined ? 0 : Math.floor(nowMs / scope.windowMs);

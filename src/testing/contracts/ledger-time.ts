@@ -14,8 +14,8 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
         assert.equal(state.resetsAtMs, undefined, 'a scope without a window has no reset');
         await advance(3_000);
         denied(await ledger.reserve(`d${round}`, [wanted], hourMs));
-        await ledger.settle(`a${round}`, {});
-        await ledger.settle(`b${round}`, {});
+        await ledger.settle(`a${round}`, []);
+        await ledger.settle(`b${round}`, []);
         await expectFigures(ledger, [wanted], [[0, 0]]);
       }
     },
@@ -28,7 +28,7 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
       const { scopes } = granted(await ledger.reserve('one', [wanted], leaseMs));
       const resetsAtMs = scopes[0]?.resetsAtMs;
       assert.ok(resetsAtMs !== undefined && resetsAtMs > before && resetsAtMs <= (await now()) + 10_000);
-      await ledger.settle('one', { requests: 1 });
+      await ledger.settle('one', [1]);
       denied(await ledger.reserve('two', [wanted], leaseMs));
       await advance(resetsAtMs - (await now()));
       const next = granted(await ledger.reserve('three', [wanted], leaseMs)).scopes[0];
@@ -41,7 +41,7 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
     async run({ ledger, advance }) {
       const wanted = scope('usd', 1_000, { windowMs: undefined, hold: 700 });
       granted(await ledger.reserve('one', [wanted], leaseMs));
-      await ledger.settle('one', { usd: 700 });
+      await ledger.settle('one', [700]);
       await advance(20_000);
       const { denied: state } = denied(await ledger.reserve('two', [wanted], leaseMs));
       assert.deepEqual([state.used, state.resetsAtMs], [700, undefined]);
@@ -55,9 +55,9 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
       await advance(10_000);
       granted(await ledger.reserve('new', [wanted], leaseMs));
       await expectFigures(ledger, [wanted], [[0, 400]]);
-      await ledger.settle('old', { tokens: 900 });
+      await ledger.settle('old', [900]);
       await expectFigures(ledger, [wanted], [[0, 400]]);
-      await ledger.settle('new', { tokens: 100 });
+      await ledger.settle('new', [100]);
       await expectFigures(ledger, [wanted], [[100, 0]]);
     },
   },
@@ -86,7 +86,7 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
       granted(await ledger.reserve('late', [wanted], 5_000));
       await advance(10_000);
       granted(await ledger.reserve('next', [scope('tokens', 1_000, { hold: 0 })], leaseMs));
-      await ledger.settle('late', { tokens: 200 });
+      await ledger.settle('late', [200]);
       const [state] = await ledger.peek([wanted]);
       assert.equal(state?.held, 0);
       assert.ok(state?.used === 300 || state?.used === 200, `${state?.used} counted for one request`);
@@ -102,7 +102,7 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
         await ledger.renew('long', 8_000);
         denied(await ledger.reserve(`beside ${round}`, [wanted], leaseMs));
       }
-      await ledger.settle('long', {});
+      await ledger.settle('long', []);
       await ledger.renew('long', 8_000);
       granted(await ledger.reserve('after', [wanted], leaseMs));
     },

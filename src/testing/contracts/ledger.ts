@@ -100,7 +100,7 @@ export const ledgerContract: readonly LedgerCase[] = [
         }
         if (!result.granted) return 0;
         const used = hold >> 1;
-        await ledger.settle(`r${index}`, { tokens: used });
+        await ledger.settle(`r${index}`, [used]);
         return used;
       };
       const used = await Promise.all(Array.from({ length: 500 }, (_, index) => use(index)));
@@ -130,7 +130,7 @@ export const ledgerContract: readonly LedgerCase[] = [
     async run({ ledger }) {
       const wanted = scope('requests', 10);
       const first = await ledger.reserve('same', [wanted], leaseMs);
-      await ledger.settle('same', { requests: 1 });
+      await ledger.settle('same', [1]);
       assert.deepEqual(await ledger.reserve('same', [wanted], leaseMs), first);
       await expectFigures(ledger, [wanted], [[1, 0]]);
     },
@@ -141,7 +141,7 @@ export const ledgerContract: readonly LedgerCase[] = [
       const wanted = scope('parallel', 1);
       granted(await ledger.reserve('first', [wanted], leaseMs));
       const first = denied(await ledger.reserve('second', [wanted], leaseMs));
-      await ledger.settle('first', {});
+      await ledger.settle('first', []);
       assert.deepEqual(await ledger.reserve('second', [wanted], leaseMs), first);
       await expectFigures(ledger, [wanted], [[0, 0]]);
       granted(await ledger.reserve('third', [wanted], leaseMs));
@@ -154,7 +154,7 @@ export const ledgerContract: readonly LedgerCase[] = [
       const more = scope('tokens', 1_000, { key: 'more', hold: 300 });
       const left = scope('tokens', 1_000, { key: 'left out', hold: 300 });
       granted(await ledger.reserve('one', [less, more, left], leaseMs));
-      await ledger.settle('one', { less: 120, more: 1_500 });
+      await ledger.settle('one', [120, 1_500]);
       await expectFigures(
         ledger,
         [less, more, left],
@@ -173,9 +173,9 @@ export const ledgerContract: readonly LedgerCase[] = [
     async run({ ledger }) {
       const wanted = scope('tokens', 1_000, { hold: 100 });
       granted(await ledger.reserve('one', [wanted], leaseMs));
-      await Promise.all(Array.from({ length: 20 }, () => ledger.settle('one', { tokens: 40 })));
-      await ledger.settle('one', { tokens: 500 });
-      await ledger.settle('one', {});
+      await Promise.all(Array.from({ length: 20 }, () => ledger.settle('one', [40])));
+      await ledger.settle('one', [500]);
+      await ledger.settle('one', []);
       await expectFigures(ledger, [wanted], [[40, 0]]);
     },
   },
@@ -186,19 +186,19 @@ export const ledgerContract: readonly LedgerCase[] = [
       granted(await ledger.reserve('one', [wanted], leaseMs));
       denied(await ledger.reserve('denied', [wanted], leaseMs));
       for (const id of ['nobody', 'denied', '', '__proto__', 'constructor']) {
-        await ledger.settle(id, { requests: 5 });
+        await ledger.settle(id, [5]);
         await ledger.renew(id, leaseMs);
       }
       await expectFigures(ledger, [wanted], [[0, 1]]);
     },
   },
   {
-    name: 'ignores a use of scopes that the reservation does not have',
+    name: 'ignores uses beyond the scopes that the reservation has',
     async run({ ledger }) {
       const wanted = scope('requests', 5, { key: 'own' });
       const other = scope('requests', 5, { key: 'other' });
       granted(await ledger.reserve('one', [wanted], leaseMs));
-      await ledger.settle('one', { own: 1, other: 4, ['__proto__']: 3 });
+      await ledger.settle('one', [1, 4, 3]);
       await expectFigures(
         ledger,
         [wanted, other],
@@ -214,7 +214,7 @@ export const ledgerContract: readonly LedgerCase[] = [
     async run({ ledger }) {
       const warned = scope('requests', 1, { key: 'warned', mode: 'warn' });
       for (const id of ['a', 'b', 'c']) granted(await ledger.reserve(id, [warned], leaseMs));
-      await ledger.settle('a', { warned: 1 });
+      await ledger.settle('a', [1]);
       await expectFigures(ledger, [warned], [[1, 2]]);
       const blocked = scope('requests', 0, { key: 'blocked' });
       const result = denied(await ledger.reserve('d', [warned, blocked], leaseMs));
@@ -248,7 +248,10 @@ export const ledgerContract: readonly LedgerCase[] = [
         scopes,
         keys.map((_, index) => [0, index + 1]),
       );
-      await ledger.settle('one', Object.fromEntries(keys.map((key, index) => [key, index])));
+      await ledger.settle(
+        'one',
+        keys.map((_, index) => index),
+      );
       await expectFigures(
         ledger,
         scopes,
@@ -269,7 +272,7 @@ export const ledgerContract: readonly LedgerCase[] = [
     name: 'grants a request that no scope concerns',
     async run({ ledger }) {
       assert.deepEqual(await ledger.reserve('free', [], leaseMs), { granted: true, scopes: [] });
-      await ledger.settle('free', {});
+      await ledger.settle('free', []);
     },
   },
   ...ledgerTimeCases,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { GatewayRequest } from 'headgate';
 import { type AdapterCase, needsHttp1 } from '../support/case.ts';
 import { until } from '../support/client.ts';
 import { createGate, echo, partsBody, ScriptedBody, toReply } from '../support/stub-gateway.ts';
@@ -68,6 +69,32 @@ export const abortCases: readonly AdapterCase[] = [
     },
   },
   {
+    name: 'a caller who leaves is told of to who asked to be called, once, and to nobody who took that back',
+    async run({ open, gateway }) {
+      const gate = createGate();
+      const calls: string[] = [];
+      const ask = (request: GatewayRequest, name: string) =>
+        // adapters that have a signal anyway offer no such call
+        request.whenGone?.(() => calls.push(name)) ?? listen(request.signal, () => calls.push(name));
+      let late = (): unknown => undefined;
+      gateway.answer = async (request) => {
+        ask(request, 'kept');
+        ask(request, 'taken back')();
+        ask(request, 'kept as well');
+        late = () => ask(request, 'late');
+        await gate.opened;
+        return toReply(200, 'too late');
+      };
+      const sending = open({ path: '/v1/chat/completions' });
+      await until(() => gateway.seen.length === 1, 'the gateway had the request');
+      sending.leave();
+      await until(() => calls.length === 2, 'both were called', promptMs);
+      late();
+      assert.deepEqual(calls, ['kept', 'kept as well', 'late']);
+      gate.open();
+    },
+  },
+  {
     name: 'a signal that is asked for only after the caller left is aborted already',
     async run({ open, gateway }) {
       const sending = open({ method: 'POST', path: '/v1/x', body: ['abc'], unfinished: true });
@@ -118,3 +145,9 @@ export const abortCases: readonly AdapterCase[] = [
     },
   },
 ];
+
+function listen(signal: AbortSignal, listener: () => void): () => void {
+  if (signal.aborted) listener();
+  else signal.addEventListener('abort', listener);
+  return () => signal.removeEventListener('abort', listener);
+}
