@@ -1,38 +1,43 @@
 /** The most choices one stream is followed for (the OpenAI API allows 128). */
 const maxChoices = 128;
 
-/** Which choices (candidates) of a stream were seen, and whether all of them have finished. */
-export interface FinishTracker {
-  /** Notes a choice in a parsed chunk. An absent index is 0. */
-  note(index: unknown, finished: boolean): void;
-  /** Whether a choice was seen and every one that was has finished. False for good beyond 128 choices. */
-  readonly allFinished: boolean;
+/** Which choices (candidates) of a stream were seen, and whether all of them have finished. Starts with none seen. */
+export class FinishTracker {
   /** Whether the first choice, the one that is not worth a look at its index, was seen. */
-  readonly hasFirst: boolean;
-}
+  hasFirst = false;
+  #firstFinished = false;
+  /** Those behind the first, by index; most streams have none. */
+  #others: Map<number, boolean> | undefined;
+  #unfinished = 0;
+  #isFollowed = true;
 
-/** Starts with no choice seen. */
-export function createFinishTracker(): FinishTracker {
-  const finishedByIndex = new Map<number, boolean>();
-  let unfinished = 0;
-  let isFollowed = true;
-  return {
-    note(given, finished) {
-      const index = typeof given === 'number' ? given : 0;
-      const before = finishedByIndex.get(index);
-      if (before === undefined && finishedByIndex.size === maxChoices) {
-        isFollowed = false;
-        return;
-      }
-      if (before === undefined) unfinished++;
-      if (finished && before !== true) unfinished--;
-      finishedByIndex.set(index, finished || before === true);
-    },
-    get allFinished() {
-      return isFollowed && unfinished === 0 && finishedByIndex.size > 0;
-    },
-    get hasFirst() {
-      return finishedByIndex.has(0);
-    },
-  };
+  /** Notes a choice in a parsed chunk. An absent index is 0. */
+  note(given: unknown, finished: boolean): void {
+    const index = typeof given === 'number' ? given : 0;
+    if (index !== 0) {
+      this.#noteOther(index, finished);
+      return;
+    }
+    if (!this.hasFirst) this.#unfinished++;
+    if (finished && !this.#firstFinished) this.#unfinished--;
+    this.hasFirst = true;
+    this.#firstFinished ||= finished;
+  }
+
+  /** Whether a choice was seen and every one that was has finished. False for good beyond 128 choices. */
+  get allFinished(): boolean {
+    return this.#isFollowed && this.#unfinished === 0 && (this.hasFirst || this.#others !== undefined);
+  }
+
+  #noteOther(index: number, finished: boolean): void {
+    this.#others ??= new Map();
+    const before = this.#others.get(index);
+    if (before === undefined && this.#others.size + Number(this.hasFirst) >= maxChoices) {
+      this.#isFollowed = false;
+      return;
+    }
+    if (before === undefined) this.#unfinished++;
+    if (finished && before !== true) this.#unfinished--;
+    this.#others.set(index, finished || before === true);
+  }
 }

@@ -2,7 +2,7 @@ import { trace } from '@opentelemetry/api';
 import type { Arrival } from '../context.ts';
 import { type GatewayError, toGatewayError } from '../errors.ts';
 import { costOf } from '../limits/price.ts';
-import type { Outcome } from '../message.ts';
+import type { GatewayReply, Outcome } from '../message.ts';
 import { nothing, type Stage } from '../pipeline.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
 import type { UsageSink } from '../telemetry/sink.ts';
@@ -20,21 +20,30 @@ export function attribute(options: { readonly sink: UsageSink }): Stage<Arrival,
     name: 'attribute',
     run(arrival, next) {
       const span = startSpan(tracer, arrival);
-      const entry = new Entry(arrival, span, sink);
-      return span
-        .run(() => next(nothing))
-        .then(
-          (reply) => {
-            void reply.outcome.then((outcome) => entry.write(reply.status, outcome));
-            return reply;
-          },
-          (thrown: unknown) => {
-            entry.writeError(toGatewayError(thrown));
-            throw thrown;
-          },
-        );
+      return close(
+        new Entry(arrival, span, sink),
+        span.run(() => next(nothing)),
+      );
     },
   };
+}
+
+// a function of its own, so that what waits for the outcome holds the entry and not the request
+function close(entry: Entry, reply: Promise<GatewayReply>): Promise<GatewayReply> {
+  return reply.then(
+    (reply) => {
+      writeLater(entry, reply.status, reply.outcome);
+      return reply;
+    },
+    (thrown: unknown) => {
+      entry.writeError(toGatewayError(thrown));
+      throw thrown;
+    },
+  );
+}
+
+function writeLater(entry: Entry, status: number, outcome: Promise<Outcome>): void {
+  void outcome.then((ended) => entry.write(status, ended));
 }
 
 /** A record while its request runs. It lives as long as a stream does, and so keeps nothing of the request itself. */

@@ -73,7 +73,7 @@ export function rateLimit(options: {
 function settled(ledger: Ledger, account: Account, reply: Promise<GatewayReply>): Promise<GatewayReply> {
   return reply.then(
     (reply) => {
-      void reply.outcome.then((outcome) => settle(ledger, account, outcome));
+      settleLater(ledger, account, reply.outcome);
       return reply;
     },
     async (error: unknown) => {
@@ -104,6 +104,10 @@ function toAccount({ id, call, model }: Context, scopes: readonly LedgerScope[])
     // a response made in the background has its usage later, where nobody may look: all it may produce is counted
     untoldOutputTokens: call.endpoint.operation === 'response' ? outputHold(call, model) : 0,
   };
+}
+
+function settleLater(ledger: Ledger, account: Account, outcome: Promise<Outcome>): void {
+  void outcome.then((ended) => settle(ledger, account, ended));
 }
 
 const noHeaders = Object.freeze({});

@@ -1,4 +1,4 @@
-import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Dialect, StreamReader } from '../dialects/dialect.ts';
 import { GatewayError } from '../errors.ts';
 import type { Usage } from '../message.ts';
@@ -26,100 +26,109 @@ const empty = new Uint8Array(0);
  * two chunks cannot hurt. What is read of the events (numbers, codes, flags) is ASCII too.
  */
 export function createEventInspector(options: EventInspectorOptions): Inspector {
-  const { dialect, dropUsage, maxEventBytes } = options;
-  const reader: StreamReader = dialect.createStreamReader({ dropUsage });
-  let events = 0;
-  let dropping = false;
-  let tooLarge = false;
-  let pending = '';
-  let endsEvent = true;
+  return new EventInspector(options);
+}
 
-  const parser = createParser({
-    maxBufferSize: maxEventBytes,
-    onEvent(event: EventSourceMessage) {
-      events++;
-      if (reader.read(event) === 'drop') dropping = true;
-    },
-    onError(error) {
-      if (error.type === 'max-buffer-size-exceeded') tooLarge = true;
-    },
-  });
+class EventInspector implements Inspector {
+  readonly #options: EventInspectorOptions;
+  readonly #reader: StreamReader;
+  readonly #parser: EventSourceParser;
+  #events = 0;
+  #dropping = false;
+  #tooLarge = false;
+  #pending = '';
+  #endsEvent = true;
 
-  function feed(text: string): void {
-    parser.feed(text);
-    if (tooLarge) throw eventTooLarge();
+  constructor(options: EventInspectorOptions) {
+    this.#options = options;
+    this.#reader = options.dialect.createStreamReader({ dropUsage: options.dropUsage });
+    this.#parser = createParser({
+      maxBufferSize: options.maxEventBytes,
+      onEvent: (event) => {
+        this.#events++;
+        if (this.#reader.read(event) === 'drop') this.#dropping = true;
+      },
+      onError: (error) => {
+        if (error.type === 'max-buffer-size-exceeded') this.#tooLarge = true;
+      },
+    });
+  }
+
+  chunk(bytes: Uint8Array): Uint8Array {
+    const text = toBuffer(bytes).toString('latin1');
+    if (!this.#options.dropUsage) {
+      this.#feed(text);
+      this.#endsEvent = text.endsWith('\n\n') || text.endsWith('\r\n\r\n') || text.endsWith('\r\r');
+      return bytes;
+    }
+    const all = this.#pending + text;
+    const whole = endOfLastEvent(all);
+    const hadPending = this.#pending !== '';
+    this.#pending = all.slice(whole);
+    if (this.#pending.length > this.#options.maxEventBytes) throw eventTooLarge();
+    if (whole === 0) return empty;
+    const events = all.slice(0, whole);
+    // most chunks hold no usage event and are whole: they go on as the bytes they are
+    if (!mayBeUsageEvent(events)) {
+      this.#feed(events);
+      return !hadPending && this.#pending === '' ? bytes : Buffer.from(events, 'latin1');
+    }
+    return this.#sift(events);
+  }
+
+  end(): ReturnType<Inspector['end']> {
+    let rest: Uint8Array | undefined;
+    if (this.#pending !== '') {
+      // an event that the provider did not finish with a blank line, still worth reading
+      const last = this.#pending;
+      this.#pending = '';
+      rest = this.#sift(`${last}\n\n`);
+      if (rest.length > 0) rest = rest.subarray(0, last.length);
+    } else if (!this.#endsEvent) {
+      this.#feed('\n\n');
+    }
+    if (this.#reader.error) {
+      const error = new GatewayError('upstream_error', 'The provider reported an error in the stream.');
+      return { rest, error };
+    }
+    const error = this.#reader.whole
+      ? undefined
+      : new GatewayError('stream_incomplete', 'The provider ended the stream before it was complete.');
+    return { rest, error };
+  }
+
+  usage(): Usage | undefined {
+    if (this.#reader.usage) return this.#reader.usage;
+    if (this.#events === 0) return undefined;
+    // providers send about one token an event; what they would report is not known
+    return { inputTokens: this.#options.inputTokens, outputTokens: this.#events, source: 'estimated' };
+  }
+
+  errorTail(error: GatewayError): Uint8Array | undefined {
+    // the provider's own error event is already on its way in the same dialect: one is enough
+    if (this.#reader.error) return undefined;
+    const { dialect, dropUsage, requestId } = this.#options;
+    const text = dialect.renderStreamError(error, requestId);
+    return toBytes(dropUsage || this.#endsEvent ? text : `\n\n${text}`);
+  }
+
+  #feed(text: string): void {
+    this.#parser.feed(text);
+    if (this.#tooLarge) throw eventTooLarge();
   }
 
   /** Feeds whole events one by one and returns the bytes of those that stay. */
-  function sift(text: string): Uint8Array {
+  #sift(text: string): Uint8Array {
     let kept = '';
     for (let start = 0; start < text.length; ) {
       const end = endOfEvent(text, start);
-      dropping = false;
-      feed(text.slice(start, end));
-      if (!dropping) kept += text.slice(start, end);
+      this.#dropping = false;
+      this.#feed(text.slice(start, end));
+      if (!this.#dropping) kept += text.slice(start, end);
       start = end;
     }
     return Buffer.from(kept, 'latin1');
   }
-
-  return {
-    chunk(bytes) {
-      const text = toBuffer(bytes).toString('latin1');
-      if (!dropUsage) {
-        feed(text);
-        endsEvent = text.endsWith('\n\n') || text.endsWith('\r\n\r\n') || text.endsWith('\r\r');
-        return bytes;
-      }
-      const all = pending + text;
-      const whole = endOfLastEvent(all);
-      const hadPending = pending !== '';
-      pending = all.slice(whole);
-      if (pending.length > maxEventBytes) throw eventTooLarge();
-      if (whole === 0) return empty;
-      const events = all.slice(0, whole);
-      // most chunks hold no usage event and are whole: they go on as the bytes they are
-      if (!mayBeUsageEvent(events)) {
-        feed(events);
-        return !hadPending && pending === '' ? bytes : Buffer.from(events, 'latin1');
-      }
-      return sift(events);
-    },
-    end() {
-      let rest: Uint8Array | undefined;
-      if (pending !== '') {
-        // an event that the provider did not finish with a blank line, still worth reading
-        const last = pending;
-        pending = '';
-        rest = sift(`${last}\n\n`);
-        if (rest.length > 0) rest = rest.subarray(0, last.length);
-      } else if (!endsEvent) {
-        feed('\n\n');
-      }
-      if (reader.error) {
-        return {
-          rest,
-          error: new GatewayError('upstream_error', 'The provider reported an error in the stream.'),
-        };
-      }
-      const error = reader.whole
-        ? undefined
-        : new GatewayError('stream_incomplete', 'The provider ended the stream before it was complete.');
-      return { rest, error };
-    },
-    usage(): Usage | undefined {
-      if (reader.usage) return reader.usage;
-      if (events === 0) return undefined;
-      // providers send about one token an event; what they would report is not known
-      return { inputTokens: options.inputTokens, outputTokens: events, source: 'estimated' };
-    },
-    errorTail(error) {
-      // the provider's own error event is already on its way in the same dialect: one is enough
-      if (reader.error) return undefined;
-      const text = dialect.renderStreamError(error, options.requestId);
-      return toBytes(dropUsage || endsEvent ? text : `\n\n${text}`);
-    },
-  };
 }
 
 function eventTooLarge(): GatewayError {

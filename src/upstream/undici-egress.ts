@@ -86,7 +86,7 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     const request = this.#request as EgressRequest;
-    this.#forgetCaller = request.whenGone(() => controller.abort(request.signal.reason as Error));
+    this.#forgetCaller = request.whenGone(abortOf(controller));
     // nothing more is wanted of it, and it holds the body
     this.#request = undefined;
   }
@@ -115,6 +115,11 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
     if (this.#queue) this.#queue.end(error);
     else this.#reject(error);
   }
+}
+
+// a function of its own: its closure must not hold the request
+function abortOf(controller: Dispatcher.DispatchController): () => void {
+  return () => controller.abort(new Error('The caller has gone away.'));
 }
 
 class ReplySource implements ChunkSource {

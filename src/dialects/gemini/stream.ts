@@ -1,6 +1,6 @@
 import type { Usage } from '../../message.ts';
 import type { StreamReader } from '../dialect.ts';
-import { createFinishTracker } from '../finish-tracker.ts';
+import { FinishTracker } from '../finish-tracker.ts';
 import { asObject, asObjects, asText, dataKind, type Members, parseObject } from '../stream-data.ts';
 import { toGeminiUsage } from './usage.ts';
 
@@ -13,7 +13,7 @@ const remarkable = /"(?:(?:finishReason|error|promptFeedback)"\s*:\s*(?!null|\s)
  * parsed when it is asked for.
  */
 export function createGeminiStreamReader(): StreamReader {
-  const candidates = createFinishTracker();
+  const candidates = new FinishTracker();
   let isBlocked = false;
   let usage: Usage | undefined;
   let unread: string | undefined;

@@ -1,14 +1,7 @@
-import type { StreamReader, StreamReaderOptions } from '../dialect.ts';
-import { createFinishTracker } from '../finish-tracker.ts';
-import {
-  asObject,
-  asObjects,
-  asText,
-  dataKind,
-  type Members,
-  type MutableStreamReader,
-  parseObject,
-} from '../stream-data.ts';
+import type { Usage } from '../../message.ts';
+import type { StreamEvent, StreamReader, StreamReaderOptions } from '../dialect.ts';
+import { FinishTracker } from '../finish-tracker.ts';
+import { asObject, asObjects, asText, dataKind, type Members, parseObject } from '../stream-data.ts';
 import { toOpenAiUsage } from './usage.ts';
 
 // What an ordinary delta has not: a usage, error or finish reason that is not null, or an index other than 0. Text
@@ -22,54 +15,59 @@ const remarkable = /"(?:(?:usage|error|finish_reason)"\s*:\s*(?!null|\s)|index"\
  * and then only when it may hold usage, an error, a finish reason or another choice than the first.
  */
 export function createChatStreamReader({ dropUsage }: StreamReaderOptions): StreamReader {
-  const choices = createFinishTracker();
-  let isDone = false;
+  return new ChatStreamReader(dropUsage);
+}
 
-  const reader: MutableStreamReader = {
-    whole: false,
-    usage: undefined,
-    error: undefined,
-    hasContent: false,
-    malformed: false,
-    read({ event, data }) {
-      const kind = dataKind(data);
-      if (kind === 'object') {
-        const isOrdinary =
-          reader.hasContent && choices.hasFirst && event !== 'error' && !remarkable.test(data);
-        return isOrdinary ? 'relay' : readChunk(event, data);
-      }
-      if (kind === 'done') isDone = reader.whole = true;
-      else if (kind === 'broken') reader.malformed = true;
-      return 'relay';
-    },
-  };
+class ChatStreamReader implements StreamReader {
+  whole = false;
+  usage: Usage | undefined = undefined;
+  error: StreamReader['error'] = undefined;
+  hasContent = false;
+  malformed = false;
+  readonly #choices = new FinishTracker();
+  readonly #dropUsage: boolean;
+  #isDone = false;
 
-  function readChunk(event: string | undefined, data: string): 'relay' | 'drop' {
+  constructor(dropUsage: boolean) {
+    this.#dropUsage = dropUsage;
+  }
+
+  read({ event, data }: StreamEvent): 'relay' | 'drop' {
+    const kind = dataKind(data);
+    if (kind === 'object') {
+      const isOrdinary =
+        this.hasContent && this.#choices.hasFirst && event !== 'error' && !remarkable.test(data);
+      return isOrdinary ? 'relay' : this.#readChunk(event, data);
+    }
+    if (kind === 'done') this.#isDone = this.whole = true;
+    else if (kind === 'broken') this.malformed = true;
+    return 'relay';
+  }
+
+  #readChunk(event: string | undefined, data: string): 'relay' | 'drop' {
     const chunk = parseObject(data);
     if (!chunk) {
-      reader.malformed = true;
+      this.malformed = true;
       return 'relay';
     }
     const failure = chunk.error || (event === 'error' ? chunk : undefined);
     if (failure) {
       const error = asObject(failure);
-      reader.error ??= { type: asText(error?.type) ?? asText(error?.code) };
+      this.error ??= { type: asText(error?.type) ?? asText(error?.code) };
     }
-    for (const choice of asObjects(chunk.choices)) readChoice(choice);
-    reader.whole = isDone || choices.allFinished;
+    for (const choice of asObjects(chunk.choices)) this.#readChoice(choice);
+    this.whole = this.#isDone || this.#choices.allFinished;
     if (!asObject(chunk.usage)) return 'relay';
-    reader.usage = toOpenAiUsage(chunk.usage) ?? reader.usage;
+    this.usage = toOpenAiUsage(chunk.usage) ?? this.usage;
     // some providers report on the last chunk of content, which is the caller's
     const isOnlyUsage = Array.isArray(chunk.choices) && chunk.choices.length === 0;
-    return dropUsage && isOnlyUsage && !failure ? 'drop' : 'relay';
+    return this.#dropUsage && isOnlyUsage && !failure ? 'drop' : 'relay';
   }
 
-  function readChoice(choice: Members): void {
-    choices.note(choice.index, asText(choice.finish_reason) !== undefined);
-    if (!reader.hasContent) reader.hasContent = asText(choice.text) !== undefined || hasDelta(choice.delta);
+  #readChoice(choice: Members): void {
+    this.#choices.note(choice.index, asText(choice.finish_reason) !== undefined);
+    if (!this.hasContent) this.hasContent = asText(choice.text) !== undefined || hasDelta(choice.delta);
   }
-
-  return reader;
 }
 
 /** Whether a delta brings anything but the role: text, refusal, reasoning, tool calls, audio. */
