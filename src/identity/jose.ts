@@ -1,0 +1,13 @@
+/** The library that verifies tokens; optional, so loaded with the first of them. */
+export type Jose = typeof import('jose');
+
+/** @throws Error saying what to install */
+export async function loadJose(): Promise<Jose> {
+  try {
+    return await import('jose');
+  } catch (cause) {
+    throw new Error('Tokens are verified by the library "jose", which is not there: npm install jose', {
+      cause,
+    });
+  }
+}
