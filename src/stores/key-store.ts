@@ -34,7 +34,7 @@ export interface KeyRecord {
   readonly previous?: PreviousSecret;
   /** When it was last used, coalesced: up to a minute behind, and lost for the last minute of a node that dies. */
   readonly lastUsedAtMs?: number;
-  /** When the previous secret was last used after its rotation. */
+  /** When the previous secret was last used after its rotation; such a use moves `lastUsedAtMs` as well. */
   readonly previousUsedAtMs?: number;
   /**
    * Grows by one with every change but use. A cache never replaces a record by one with a smaller version, so that a
@@ -105,8 +105,8 @@ export interface WritableKeyStore extends KeyStore {
   /**
    * Stores a record whose `version` is `expectedVersion + 1`, if and only if the stored one has `expectedVersion` (0:
    * there is no such key). MUST be one atomic step against every other writer on every node; of several that expect the
-   * same version exactly one wins. `lastUsedAtMs` and `previousUsedAtMs` are the store's own, see `noteUses`, and are
-   * not overwritten by older ones. Resolves to whether it was stored; then every `findKey` that begins later sees it,
+   * same version exactly one wins. `lastUsedAtMs` and `previousUsedAtMs` are taken where they are
+   * newer than what `noteUses` has noted, and never set back. Resolves to whether it was stored; then every `findKey` that begins later sees it,
    * and watchers are told.
    */
   putKey(record: KeyRecord & { readonly version: number }, expectedVersion: number): Promise<boolean>;

@@ -1,8 +1,12 @@
-import type { KeyRecord, KeyStore } from '../key-store.ts';
+import { createChangeNotifier } from '../change-notifier.ts';
+import { frozenCopy } from '../frozen.ts';
+import { applyUse, keepUses, requireNextVersion } from '../key-change.ts';
+import { createKeyIndex } from '../key-index.ts';
+import type { KeyRecord, WritableKeyStore } from '../key-store.ts';
 
-/** A `KeyStore` that can be written to. */
-export interface MemoryKeyStore extends KeyStore {
-  /** Adds a key, or replaces the one with the same kid. Seen by the next `findKey`. */
+/** A `WritableKeyStore` that can also be written to at once and without versions. */
+export interface MemoryKeyStore extends WritableKeyStore {
+  /** Adds a key, or replaces the one with the same kid, whatever its version. Seen by the next `findKey`. */
   put(record: KeyRecord): void;
   /** Removes a key; whether there was one. */
   remove(kid: string): boolean;
@@ -12,8 +16,8 @@ export interface MemoryKeyStore extends KeyStore {
 
 /**
  * Keeps keys in this process: for tests, for keys that stand in a configuration file, for one node without a
- * database. Records are copied and frozen when they come in, so what is handed out never changes. Call the
- * gateway's `forgetKey(kid)` after a change, or wait for its cache.
+ * database. Records are copied and frozen when they come in, so what is handed out never changes. A key that was put
+ * without a version counts as version 0: `putKey` replaces it when 0 is expected.
  *
  * @example
  * const store = createMemoryKeyStore([record]);
@@ -21,28 +25,42 @@ export interface MemoryKeyStore extends KeyStore {
  * @throws TypeError when two records have the same kid
  */
 export function createMemoryKeyStore(records: Iterable<KeyRecord> = []): MemoryKeyStore {
-  const byKid = new Map<string, KeyRecord>();
-  const put = (record: KeyRecord): void => {
-    byKid.set(record.kid, freeze(structuredClone(record)));
-  };
+  const index = createKeyIndex();
+  const notifier = createChangeNotifier();
   for (const record of records) {
-    if (byKid.has(record.kid)) {
+    if (index.get(record.kid)) {
       throw new TypeError(`createMemoryKeyStore: two "records" have the kid "${record.kid}".`);
     }
-    put(record);
+    index.set(frozenCopy(record));
   }
-  return {
-    findKey: async (kid) => byKid.get(kid) ?? null,
-    put,
-    remove: (kid) => byKid.delete(kid),
-    list: () => [...byKid.values()],
+  const set = (record: KeyRecord): void => {
+    index.set(frozenCopy(record));
+    notifier.tell(record.kid);
   };
-}
-
-function freeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null) {
-    for (const part of Object.values(value)) freeze(part);
-    Object.freeze(value);
-  }
-  return value;
+  return {
+    findKey: async (kid) => index.get(kid) ?? null,
+    put: set,
+    remove(kid) {
+      const isRemoved = index.delete(kid);
+      if (isRemoved) notifier.tell(kid);
+      return isRemoved;
+    },
+    list: () => [...index.values()],
+    async putKey(record, expectedVersion) {
+      requireNextVersion('putKey', record.version, expectedVersion);
+      const stored = index.get(record.kid);
+      if ((stored?.version ?? 0) !== expectedVersion) return false;
+      set(keepUses(record, stored));
+      return true;
+    },
+    listKeys: async (query) => index.list(query),
+    async noteUses(uses) {
+      for (const use of uses) {
+        const record = index.get(use.kid);
+        const used = record && applyUse(record, use);
+        if (used !== undefined && used !== record) index.set(frozenCopy(used));
+      }
+    },
+    watchKeys: (listener) => notifier.watch(listener),
+  };
 }

@@ -12,6 +12,45 @@ export const everyField = {
   labels: { 'cost-centre': '42', empty: '', emoji: '🔑', path: 'a.b/c:d' },
 } satisfies Partial<KeyRecord>;
 
+/** The fields that only a store that can be changed must keep. */
+export const everyNewerField = {
+  limits: [
+    { unit: 'usd', amount: '12.5', window: '30d', mode: 'block', per: 'key' },
+    { unit: 'parallel', amount: 3, mode: 'warn', models: ['gpt-*'] },
+  ],
+  createdBy: 'root "the first" <root@example.com>',
+  name: 'review bot – наш ключ',
+  previous: {
+    secretHash: 'fedcba9876543210'.repeat(4),
+    pepperId: 'p0',
+    last4: 'a1B2',
+    graceUntilMs: 4_102_444_800_007,
+  },
+  lastUsedAtMs: 1_900_000_000_777,
+  previousUsedAtMs: 1_900_000_000_666,
+  revokedAtMs: 1_900_000_000_999,
+} satisfies Partial<KeyRecord>;
+
+/** Text that queries, protocols, patterns and file formats may take for something else. */
+export const hostileTexts = [
+  "O'Brien'; DROP TABLE keys; --",
+  'a "quoted" \\ back\\slash \\u0041 \\0',
+  '%_*?[a-z]{b,c}^$.|()+',
+  '{"json": true}',
+  '"',
+  '\\',
+  '$1 :name @p0 $[x] #{y} {{z}}',
+  'line\nfeed\r\nand\ttab\u0007bell\u001bescape\u007fdelete',
+  '  spaces at both ends  ',
+  'ﬃ é e\u0301 שלום العربية 日本語 \u2028\u2029\ufeff\u200b\u202e',
+  '👩‍👩‍👧‍👦🏳️‍🌈🔑𝄞',
+  'NULL',
+  'undefined',
+  '__proto__',
+  'constructor',
+  'ü'.repeat(200),
+];
+
 /** Ids that no key has, for the queries and protocols behind a store. */
 export const hostileKids = [
   "' OR '1'='1",

@@ -41,7 +41,7 @@ export const keyStoreContract: readonly KeyStoreCase[] = [
       const record = sampleRecord('Aa0000000001', everyField);
       await put(record);
       await put(sampleRecord('Aa0000000002'));
-      assert.deepEqual(present(await store.findKey(record.kid)), record);
+      expectRecord(await store.findKey(record.kid), record);
     },
   },
   {
@@ -49,7 +49,7 @@ export const keyStoreContract: readonly KeyStoreCase[] = [
     async run({ store, put }) {
       const record = sampleRecord('Aa0000000001');
       await put(record);
-      assert.deepEqual(present(await store.findKey(record.kid)), record);
+      expectRecord(await store.findKey(record.kid), record);
     },
   },
   {
@@ -90,7 +90,7 @@ export const keyStoreContract: readonly KeyStoreCase[] = [
     async run({ store, put }) {
       const record = sampleRecord('Aa0000000001', { revokedAtMs: 1_700_000_000_123 });
       await put(record);
-      assert.deepEqual(present(await store.findKey(record.kid)), record);
+      expectRecord(await store.findKey(record.kid), record);
     },
   },
   {
@@ -98,7 +98,7 @@ export const keyStoreContract: readonly KeyStoreCase[] = [
     async run({ store, put }) {
       const record = sampleRecord('Aa0000000001', { expiresAtMs: 1 });
       await put(record);
-      assert.deepEqual(present(await store.findKey(record.kid)), record);
+      expectRecord(await store.findKey(record.kid), record);
     },
   },
   {
@@ -132,17 +132,9 @@ export const keyStoreContract: readonly KeyStoreCase[] = [
       const expected = structuredClone(stored);
       await put(stored);
       vandalise(stored);
-      assert.deepEqual(
-        present(await store.findKey(expected.kid)),
-        expected,
-        'after changing what was stored',
-      );
+      expectRecord(await store.findKey(expected.kid), expected, 'after changing what was stored');
       vandalise(present(await store.findKey(expected.kid)));
-      assert.deepEqual(
-        present(await store.findKey(expected.kid)),
-        expected,
-        'after changing what was returned',
-      );
+      expectRecord(await store.findKey(expected.kid), expected, 'after changing what was returned');
     },
   },
   {
@@ -180,7 +172,7 @@ export const keyStoreContract: readonly KeyStoreCase[] = [
       }
       for (const found of await Promise.all(reads)) {
         const read = present(found);
-        assert.deepEqual(read, versions[Number(read.labels?.version)]);
+        expectRecord(read, versions[Number(read.labels?.version)]);
       }
     },
   },
@@ -234,6 +226,12 @@ export const keyStoreContract: readonly KeyStoreCase[] = [
     },
   },
 ];
+
+/** A store that versions its records adds the version to one that came without. */
+function expectRecord(found: KeyRecord | null, expected: KeyRecord | undefined, message?: string): void {
+  const { version, ...rest } = present(found);
+  assert.deepEqual(expected?.version === undefined ? rest : { ...rest, version }, expected, message);
+}
 
 function present(record: KeyRecord | null): KeyRecord {
   assert.ok(record, 'the key exists and must be found');

@@ -1,0 +1,26 @@
+import { type FSWatcher, watch } from 'node:fs';
+
+/**
+ * Calls `onEvent` when something happens in a directory, where the system tells, and `onEnd` when it no longer will.
+ * Keeps no process alive.
+ *
+ * @returns what ends it; `undefined` when the system tells nothing here (no such directory, no watches left, …)
+ */
+export function watchDirectory(
+  directory: string,
+  onEvent: () => void,
+  onEnd: () => void,
+): (() => void) | undefined {
+  let watcher: FSWatcher;
+  try {
+    watcher = watch(directory, { persistent: false });
+  } catch {
+    return undefined;
+  }
+  watcher.on('change', onEvent);
+  watcher.on('error', () => {
+    watcher.close();
+    onEnd();
+  });
+  return () => watcher.close();
+}

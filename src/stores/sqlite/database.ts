@@ -1,0 +1,75 @@
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
+
+/** A row by its columns' names. */
+export type SqliteRow = Readonly<Record<string, SQLOutputValue>>;
+
+/** An open database with its prepared statements. Everything on it is synchronous. */
+export interface SqliteDatabase {
+  /**
+   * The first row, or `undefined`. Values are always bound, never put into the text; the texts are few and fixed. Parameters
+   * are plain `?`: Node 22 does not bind those with a number by their place.
+   */
+  get(sql: string, ...values: SQLInputValue[]): SqliteRow | undefined;
+  all(sql: string, ...values: SQLInputValue[]): readonly SqliteRow[];
+  /** The number of rows that it changed. */
+  run(sql: string, ...values: SQLInputValue[]): number;
+  /** Statements without values, which are not kept. */
+  exec(sql: string): void;
+  close(): void;
+}
+
+/** Prepares each statement once and keeps it. */
+export function toSqliteDatabase(native: DatabaseSync): SqliteDatabase {
+  const statements = new Map<string, StatementSync>();
+  const prepared = (sql: string): StatementSync => {
+    let statement = statements.get(sql);
+    if (statement === undefined) {
+      statement = native.prepare(sql);
+      statements.set(sql, statement);
+    }
+    return statement;
+  };
+  return {
+    get: (sql, ...values) => prepared(sql).get(...values),
+    all: (sql, ...values) => prepared(sql).all(...values),
+    run: (sql, ...values) => Number(prepared(sql).run(...values).changes),
+    exec: (sql) => native.exec(sql),
+    close: () => native.close(),
+  };
+}
+
+/**
+ * Runs `action` between `BEGIN IMMEDIATE` and `COMMIT`, or takes all of it back. `durable` says whether it must survive
+ * a power failure: then COMMIT waits for the disk.
+ *
+ * A COMMIT that fails for the disk's sake is taken back here, yet its pages may have reached the log: after a crash at
+ * that moment it may turn out to be in force. So whoever is told of a failure reads again, as after any outage.
+ */
+export function transact<T>(
+  database: SqliteDatabase,
+  action: (database: SqliteDatabase) => T,
+  durable: boolean,
+): T {
+  if (!durable) database.exec('PRAGMA synchronous = NORMAL');
+  try {
+    database.run('BEGIN IMMEDIATE');
+    try {
+      const result = action(database);
+      database.run('COMMIT');
+      return result;
+    } catch (error) {
+      rollBack(database);
+      throw error;
+    }
+  } finally {
+    if (!durable) database.exec('PRAGMA synchronous = FULL');
+  }
+}
+
+function rollBack(database: SqliteDatabase): void {
+  try {
+    database.run('ROLLBACK');
+  } catch {
+    // SQLite has rolled back by itself, as it does when the disk is full
+  }
+}

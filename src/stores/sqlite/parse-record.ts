@@ -1,0 +1,14 @@
+import { refusal } from './failure.ts';
+
+/**
+ * What a JSON column holds.
+ *
+ * @throws Error naming the row when it is no JSON; without the parser's own message, which quotes what it has read
+ */
+export function parseRecord<T>(file: string, row: string, json: unknown): T {
+  try {
+    return JSON.parse(String(json)) as T;
+  } catch {
+    throw refusal(file, `${row} is damaged; it was left as it is: restore the database from a backup.`);
+  }
+}

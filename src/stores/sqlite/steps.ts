@@ -1,0 +1,82 @@
+import type { MigrationStep } from '../sql/migration.ts';
+
+/**
+ * The schema of the SQLite stores, step by step; see `MigrationStep` for what a new one may do. Records are JSON; what
+ * is asked for has a column besides. Text is compared byte by byte (`BINARY`, SQLite's default).
+ */
+export const sqliteSteps: readonly MigrationStep[] = [
+  {
+    name: 'changes',
+    generation: 1,
+    statements: [
+      `CREATE TABLE headgate_migrations (
+        name TEXT NOT NULL PRIMARY KEY,
+        generation INTEGER NOT NULL,
+        done_at_ms INTEGER NOT NULL
+      ) STRICT`,
+      // AUTOINCREMENT: no number comes again, however many rows were deleted
+      `CREATE TABLE headgate_changes (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL
+      ) STRICT`,
+      `CREATE TABLE headgate_stamps (
+        kind TEXT NOT NULL PRIMARY KEY,
+        stamp INTEGER NOT NULL
+      ) STRICT`,
+    ],
+  },
+  {
+    name: 'keys',
+    generation: 1,
+    statements: [
+      `CREATE TABLE headgate_keys (
+        kid TEXT NOT NULL PRIMARY KEY,
+        version INTEGER NOT NULL,
+        team TEXT NOT NULL,
+        project TEXT,
+        owner TEXT,
+        is_revoked INTEGER NOT NULL,
+        created_at_ms REAL NOT NULL,
+        record TEXT NOT NULL
+      ) STRICT`,
+      // apart, since uses come far oftener than changes: many of these rows fit in a page that has to be written
+      `CREATE TABLE headgate_key_uses (
+        kid TEXT NOT NULL PRIMARY KEY REFERENCES headgate_keys (kid),
+        last_used_at_ms REAL,
+        previous_used_at_ms REAL
+      ) STRICT, WITHOUT ROWID`,
+      'CREATE INDEX headgate_keys_team ON headgate_keys (team, kid)',
+      'CREATE INDEX headgate_keys_project ON headgate_keys (project, kid)',
+      'CREATE INDEX headgate_keys_owner ON headgate_keys (owner, kid)',
+    ],
+  },
+  {
+    name: 'config',
+    generation: 1,
+    statements: [
+      `CREATE TABLE headgate_config (
+        number INTEGER PRIMARY KEY,
+        author TEXT NOT NULL,
+        created_at_ms REAL NOT NULL,
+        message TEXT,
+        digest TEXT NOT NULL,
+        config TEXT NOT NULL
+      ) STRICT`,
+    ],
+  },
+  {
+    name: 'secrets',
+    generation: 1,
+    statements: [
+      `CREATE TABLE headgate_secrets (
+        id TEXT NOT NULL PRIMARY KEY,
+        version INTEGER NOT NULL,
+        provider TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        subject TEXT,
+        record TEXT NOT NULL
+      ) STRICT`,
+    ],
+  },
+];

@@ -1,0 +1,46 @@
+import type { Runtime } from '../../runtime.ts';
+import { refusal } from './failure.ts';
+
+/** Writes of one process, one after another, so that they never meet each other's locks. */
+export interface WriteQueue {
+  /**
+   * Runs `write` when those before it have ended, whatever became of them. `endMs` is when the caller's patience ends,
+   * on the monotonic clock, waiting in the queue included.
+   *
+   * @throws Error when too many are waiting already; otherwise what `write` threw
+   */
+  run<T>(write: (endMs: number) => Promise<T>): Promise<T>;
+  /** Resolves when all that were called before have ended. */
+  idle(): Promise<void>;
+}
+
+export function createWriteQueue(
+  file: string,
+  runtime: Runtime,
+  patienceMs: number,
+  maxWaiting: number,
+): WriteQueue {
+  let last: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  return {
+    run(write) {
+      if (waiting >= maxWaiting) {
+        return Promise.reject(refusal(file, `${maxWaiting} writes are waiting for their turn already.`));
+      }
+      waiting++;
+      const endMs = runtime.monotonicMs() + patienceMs;
+      const result = last.then(() => write(endMs));
+      last = result
+        .catch(() => {})
+        .then(() => {
+          waiting--;
+          // each write waits for the disk: other work of this process goes in between
+          return new Promise<void>((resolve) => setImmediate(resolve));
+        });
+      return result;
+    },
+    async idle() {
+      await last;
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import type { Undo } from './key-store.ts';
+
+/**
+ * A backend under test. Made fresh and empty for every case. Its functions are called without `this`, and whoever made
+ * it closes what it opened.
+ */
+export interface StoreHarness<Store> {
+  readonly store: Store;
+  /**
+   * The same data as another node has it: an instance with a connection of its own. Only a backend that lives in one
+   * process may return `store` itself. May be called several times.
+   */
+  readonly second: () => Store | Promise<Store>;
+  /**
+   * Makes every call fail from now on (connections refused, server killed, …). Resolves when calls fail and watches
+   * have had the time to notice. The result mends it.
+   */
+  readonly breakStore?: () => Undo | Promise<Undo>;
+  /** Makes the backend take calls and answer none (server stopped, packets dropped). The result thaws it. */
+  readonly freeze?: () => Undo | Promise<Undo>;
+  /** Within this time the store itself gives a call up, milliseconds. @default 5_000 */
+  readonly deadlineMs?: number;
+  /** Within this time a change by one node is told to another, milliseconds. @default 10_000 */
+  readonly patienceMs?: number;
+}
+
+/** What a case asks of a harness and its store besides the methods that every store has. */
+export type StoreNeed = 'watch' | 'breakStore' | 'freeze';
+
+/** One sentence of an interface, as a test. */
+export interface StoreCase<Store> {
+  readonly name: string;
+  /** What the store or the harness must be able to do for this case. `run` fails when it cannot. */
+  readonly needs?: readonly StoreNeed[];
+  /** @throws AssertionError when the store breaks the contract */
+  run(harness: StoreHarness<Store>): Promise<void>;
+}
+
+/** The fault that a harness must be able to make. */
+export function faultOf<Store>(
+  harness: StoreHarness<Store>,
+  name: 'breakStore' | 'freeze',
+): () => Undo | Promise<Undo> {
+  const method = harness[name];
+  assert.ok(method, `the harness has no ${name}(): give it one, or leave the case out with the reason`);
+  return method;
+}
+
+/** Waits until `isDone`, and fails after `ms` with what was waited for. */
+export async function until(what: string, isDone: () => boolean, ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  while (!isDone()) {
+    assert.ok(performance.now() < end, `waited ${ms} ms in vain for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** Some turns of the event loop, for what is already under way. */
+export async function turns(count: number): Promise<void> {
+  for (let index = 0; index < count; index++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Does `act` for each item, `width` at a time, as a busy node does. */
+export async function inBatches<T>(
+  items: readonly T[],
+  width: number,
+  act: (item: T) => Promise<unknown>,
+): Promise<void> {
+  for (let start = 0; start < items.length; start += width) {
+    await Promise.all(items.slice(start, start + width).map(act));
+  }
+}
+
+/** Fails unless `call` rejects with an Error before `ms` are over. A call that throws at once counts as rejecting. */
+export async function rejectsWithin(name: string, call: () => Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(resolve, ms, 'late');
+  });
+  const ended = (async () => call())().then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  const end = await Promise.race([ended, late]).finally(() => clearTimeout(timer));
+  assert.notEqual(end, 'late', `${name} has not ended after ${ms} ms`);
+  assert.ok(typeof end === 'object' && 'error' in end, `${name} must reject, and gave ${toText(end)}`);
+  assert.ok(end.error instanceof Error, `${name} rejected with ${toText(end.error)}, which is no Error`);
+}
+
+function toText(value: unknown): string {
+  return JSON.stringify(value) ?? String(value);
+}

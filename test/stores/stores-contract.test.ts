@@ -1,0 +1,22 @@
+import { describe } from 'vitest';
+import { createMemoryStores } from '../../src/stores/memory/memory-stores.ts';
+import { createFileHarness } from './file-harness.ts';
+import { contractOfStores, type StoresHarness } from './stores-contract.ts';
+
+describe('the stores in memory', () => {
+  const create = (): StoresHarness => {
+    const stores = createMemoryStores();
+    return { stores, second: () => stores, close: stores.close };
+  };
+  contractOfStores(create, {
+    breakStore: 'memory cannot fail; store-contracts.test.ts runs these cases on a store that does',
+    freeze: 'memory cannot freeze; store-contracts.test.ts runs these cases on a store that does',
+  });
+});
+
+describe('the stores in files', () => {
+  contractOfStores(createFileHarness, {
+    freeze:
+      'a call to a file system that hangs cannot be given up; the gateway bounds its waits for a store itself',
+  });
+});
