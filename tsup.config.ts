@@ -32,7 +32,14 @@ const yaml: Options = {
   banner: { js: '/*! yaml, ISC License, Copyright Eemeli Aro <eemeli@gmail.com> */' },
 };
 
-const core = { index: 'src/index.ts', testing: 'src/testing/index.ts' };
+const core = {
+  index: 'src/index.ts',
+  testing: 'src/testing/index.ts',
+  file: 'src/stores/file/file-stores.ts',
+  sqlite: 'src/stores/sqlite/sqlite-stores.ts',
+  postgres: 'src/stores/postgres/postgres-stores.ts',
+  redis: 'src/stores/redis/redis-stores.ts',
+};
 
 const adapters = {
   node: 'adapters/node.ts',

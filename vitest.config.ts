@@ -8,11 +8,16 @@ export default defineConfig({
     alias: [
       { find: /^headgate$/, replacement: source('./src/index.ts') },
       { find: /^headgate\/testing$/, replacement: source('./src/testing/index.ts') },
+      {
+        find: /^headgate\/(file|sqlite|postgres|redis)$/,
+        replacement: source('./src/stores/$1/$1-stores.ts'),
+      },
       { find: /^headgate\/(node|express|fastify|hono|fetch)$/, replacement: source('./adapters/$1.ts') },
     ],
   },
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/servers/global-setup.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },

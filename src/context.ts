@@ -1,7 +1,8 @@
 import type { Call } from './call.ts';
-import type { Model, Snapshot, TeamPolicy } from './config/snapshot.ts';
+import type { Model, Policy, Snapshot } from './config/snapshot.ts';
 import type { Endpoint } from './dialects/endpoint.ts';
 import type { GatewayRequest, HeaderMap } from './message.ts';
+import type { Metadata } from './metadata.ts';
 import type { Principal } from './principal.ts';
 import type { Plan } from './routing/plan.ts';
 import type { Runtime } from './runtime.ts';
@@ -25,7 +26,10 @@ export interface Arrival {
 /** Added by `resolveKey`. */
 export interface Identified {
   readonly principal: Principal;
-  readonly policy: TeamPolicy;
+  /** What organisation, team, project, user and key together permit. */
+  readonly policy: Policy;
+  /** What the request says of itself in `x-headgate-metadata`. */
+  readonly metadata: Metadata;
 }
 
 /** Added by `readCall`. */

@@ -15,6 +15,8 @@ import { route } from './stages/route.ts';
 /** The way of every request, top to bottom. */
 export function createDefaultPipeline({
   keyResolver,
+  identities,
+  vault,
   ledger,
   sink,
   upstream,
@@ -24,12 +26,12 @@ export function createDefaultPipeline({
   const digest = (body: Uint8Array) => createHash('sha256').update(body).digest('base64');
   return createPipeline<Arrival>()
     .use(attribute({ sink }))
-    .use(resolveKey({ resolver: keyResolver }))
+    .use(resolveKey({ resolver: keyResolver, identities }))
     .use(readCall())
     .use(listModels())
     .use(authorizeModel())
     .use(replayIdempotent({ runtime, digest, maxEntries: snapshot.config.idempotency.maxEntries }))
     .use(rateLimit({ ledger }))
-    .use(route())
+    .use(route({ vault }))
     .end(forwardWithFallback({ upstream }));
 }

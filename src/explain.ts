@@ -1,111 +1,105 @@
-import type { Snapshot } from './config/snapshot.ts';
-import type { Arrival } from './context.ts';
+import type { Resolution, Snapshot } from './config/snapshot.ts';
+import type { Arrival, Authorized, Identified, Received } from './context.ts';
 import { matchEndpoint } from './dialects/endpoints.ts';
-import { type GatewayErrorCode, toGatewayError } from './errors.ts';
+import { toGatewayError } from './errors.ts';
+import { describePolicy, type Explanation } from './explanation.ts';
+import type { Identity } from './identity/identity.ts';
 import type { KeyResolver } from './keys/resolver.ts';
+import { estimateInputTokens } from './limits/estimate.ts';
 import type { Ledger, ScopeState } from './limits/ledger.ts';
-import type { Limit } from './limits/limit.ts';
-import type { GatewayRequest } from './message.ts';
-import { createPipeline } from './pipeline.ts';
-import type { Principal } from './principal.ts';
+import { type Limit, toLimit } from './limits/limit.ts';
+import type { GatewayReply, GatewayRequest } from './message.ts';
+import { createPipeline, nothing, type Stage } from './pipeline.ts';
 import { toReply } from './reply.ts';
-import { makePlan } from './routing/plan.ts';
 import type { Runtime } from './runtime.ts';
+import type { Vault } from './secrets/vault.ts';
 import { authorizeModel } from './stages/authorize-model.ts';
-import { limitsFor } from './stages/rate-limit.ts';
+import { listModels } from './stages/list-models.ts';
+import { limitsFor, rateLimit } from './stages/rate-limit.ts';
 import { readCall } from './stages/read-call.ts';
 import { resolveKey } from './stages/resolve-key.ts';
+import { route } from './stages/route.ts';
 import { createDraft } from './telemetry/record.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
-/** What would become of a request. What the request does not reach is absent. */
-export interface Explanation {
-  /** Whether it would be sent to a provider now. */
-  readonly allowed: boolean;
-  /** Why not. */
-  readonly refusal?: { readonly code: GatewayErrorCode; readonly status: number; readonly message: string };
-  readonly snapshot: string;
-  readonly operation?: string;
-  readonly dialect?: string;
-  readonly principal?: Principal;
-  readonly profile?: string;
-  readonly requestedModel?: string;
-  /** Its public name, after aliases. */
-  readonly model?: string;
-  readonly limits?: readonly (ScopeState & {
-    readonly label: string;
-    readonly mode: string;
-    readonly hold: number;
-    readonly wouldPass: boolean;
-  })[];
-  readonly plan?: readonly {
-    readonly target: string;
-    readonly breaker: 'closed' | 'open' | 'half-open';
-    readonly coolDownMs: number;
-  }[];
-}
+export type { Explanation } from './explanation.ts';
 
-interface Parts {
+/** What explaining needs of a gateway. */
+export interface ExplainParts {
   readonly snapshot: Snapshot;
   readonly keyResolver: KeyResolver;
+  /** As `resolveKey` has them. @default none */
+  readonly identities?: readonly Identity[];
+  /** As `route` has it. @default none */
+  readonly vault?: Vault | undefined;
   readonly ledger: Ledger;
   readonly upstream: Upstream;
   readonly runtime: Runtime;
 }
 
-/** Runs the deciding stages themselves over a request, and in place of the ones that count or send, tells what they would do. */
-export async function explainRequest(
-  request: GatewayRequest,
-  { snapshot, keyResolver, ledger, upstream, runtime }: Parts,
-): Promise<Explanation> {
-  let found: { -readonly [Name in keyof Explanation]: Explanation[Name] } = {
+type Draft = { -readonly [Name in keyof Explanation]: Explanation[Name] };
+type Model = Arrival & Identified & Received & Authorized;
+
+/**
+ * Runs the stages of the default pipeline themselves over a request, over a ledger that holds nothing, and ends where
+ * the request would be sent: so a refusal is the one that the request itself would get. Not asked is who has sent the
+ * same `idempotency-key` before.
+ */
+export async function explainRequest(request: GatewayRequest, parts: ExplainParts): Promise<Explanation> {
+  const { snapshot, keyResolver, identities = [], vault, ledger, upstream, runtime } = parts;
+  const found: Draft = {
     allowed: false,
     snapshot: snapshot.id,
+    ...(snapshot.version && { version: snapshot.version }),
   };
   const pipeline = createPipeline<Arrival>()
-    .use(resolveKey({ resolver: keyResolver }))
-    .use({
-      name: 'notePrincipal',
-      async run(
-        { principal, policy }: { principal: Principal; policy: { profile: string } },
-        next: (facts: object) => ReturnType<typeof tell>,
-      ) {
-        found = { ...found, principal, profile: policy.profile };
-        return next({});
-      },
-    })
+    .use(resolveKey({ resolver: keyResolver, identities }))
+    .use(
+      noting('notePrincipal', ({ principal, policy, metadata }: Identified) => {
+        Object.assign(found, {
+          principal,
+          metadata,
+          profile: policy.profile,
+          policy: describePolicy(policy),
+        } satisfies Partial<Explanation>);
+      }),
+    )
     .use(readCall())
+    .use(
+      noting('noteCall', ({ call }: Received) => {
+        if (call.model !== undefined) found.requestedModel = call.model;
+      }),
+    )
+    .use(listModels())
     .use(authorizeModel())
+    .use(
+      noting('noteModel', async (context: Model) => {
+        noteModel(found, context);
+        await noteLimits(found, context, ledger);
+      }),
+    )
+    .use(rateLimit({ ledger: withoutHolding(ledger) }))
+    .use(route({ vault }))
     .end({
-      name: 'tell',
-      async run(context) {
-        const { call, model } = context;
-        const applied = limitsFor(context);
-        const states = await ledger.peek(applied.scopes);
-        found.requestedModel = call.model ?? '';
-        if (model) found.model = model.name;
-        found.limits = applied.scopes.map((scope, index) => {
-          const limit = applied.limits[index] as Limit;
-          const state = states[index] as ScopeState;
-          const wouldPass = limit.mode !== 'block' || state.used + state.held + scope.hold <= state.amount;
-          return { ...state, label: limit.label, mode: limit.mode, hold: scope.hold, wouldPass };
-        });
-        found.plan = makePlan(call, model, snapshot).candidates.map(({ id }) => ({
+      name: 'notePlan',
+      async run({ plan }) {
+        found.plan = plan.candidates.map(({ id }) => ({
           target: id,
           breaker: upstream.breakers.stateOf(id),
           coolDownMs: upstream.coolMs(id),
         }));
-        found.allowed = found.limits.every(({ wouldPass }) => wouldPass);
-        return tell();
+        return toReply(200, {}, '');
       },
     });
   try {
+    if (request.refusal) throw request.refusal;
     const endpoint = matchEndpoint(request.method, request.path, request.headers);
     if (endpoint === 'health') return { ...found, operation: 'health', allowed: true };
     if ('refused' in endpoint) throw endpoint.refused;
-    found = { ...found, operation: endpoint.operation, dialect: endpoint.dialect };
+    found.operation = endpoint.operation;
+    found.dialect = endpoint.dialect;
     await pipeline.run({
-      id: 'explain',
+      id: runtime.newId(),
       request,
       endpoint,
       snapshot,
@@ -113,13 +107,88 @@ export async function explainRequest(
       arrivedAtMs: runtime.monotonicMs(),
       record: createDraft(),
     });
-    return found;
+    return { ...found, allowed: true };
   } catch (thrown) {
     const { code, status, message } = toGatewayError(thrown);
     return { ...found, allowed: false, refusal: { code, status, message } };
   }
 }
 
-async function tell() {
-  return toReply(200, {}, '');
+/** A stage that looks and adds nothing. */
+function noting<Needs extends object>(
+  name: string,
+  look: (context: Needs) => void | Promise<void>,
+): Stage<Needs, object> {
+  return {
+    name,
+    async run(context, next): Promise<GatewayReply> {
+      await look(context);
+      return next(nothing);
+    },
+  };
+}
+
+function noteModel(found: Draft, { model, call, snapshot, policy, runtime }: Model): void {
+  if (!model || call.model === undefined) return;
+  const nowMs = runtime.now();
+  const { steps = [] } = (snapshot.resolveModel(call.model, policy, nowMs) ?? {}) as Partial<Resolution>;
+  found.model = model.name;
+  found.resolution = steps;
+  if (model.version !== undefined) found.modelVersion = model.version;
+  if (model.deprecation && nowMs >= model.deprecation.fromMs) found.deprecation = model.deprecation.warning;
+}
+
+async function noteLimits(found: Draft, context: Model, ledger: Ledger): Promise<void> {
+  const { limits, scopes } = limitsFor(context);
+  found.estimate = estimateOf(context);
+  let states: readonly ScopeState[];
+  try {
+    states = await ledger.peek(scopes);
+  } catch {
+    // rateLimit asks again, and answers a ledger that cannot tell as it does for the request itself
+    return;
+  }
+  found.limits = limits.flatMap((limit, index) => {
+    const state = states[index];
+    const scope = scopes[index];
+    if (!state || !scope) return [];
+    const wouldPass = limit.mode !== 'block' || state.used + state.held + scope.hold <= state.amount;
+    const origin = context.policy.origins.limits[context.policy.limits.indexOf(limit)] ?? 'default';
+    const { label, mode, unit } = limit;
+    return [{ ...state, label, origin, mode, unit, hold: scope.hold, wouldPass }];
+  });
+}
+
+const probes: readonly Limit[] = (['tokens', 'usd'] as const).map((unit) =>
+  toLimit({ unit, amount: 0, window: '1m', mode: 'warn' }, 'estimate', 'key'),
+);
+
+/** What limits would hold of this request; asked of them, so that it cannot be another number. */
+function estimateOf(context: Model): NonNullable<Explanation['estimate']> {
+  const { scopes } = limitsFor({ ...context, policy: { ...context.policy, limits: probes } });
+  const [tokens = 0, nanoUsd = 0] = scopes.map(({ hold }) => hold);
+  const inputTokens = estimateInputTokens(context.call);
+  return {
+    inputTokens,
+    outputTokens: Math.max(0, tokens - inputTokens),
+    estimatedCostNanoUsd: context.model?.price ? nanoUsd : null,
+  };
+}
+
+/** A ledger that answers as the real one would and changes nothing. */
+function withoutHolding(ledger: Ledger): Ledger {
+  return {
+    async reserve(_id, scopes) {
+      const states = await ledger.peek(scopes);
+      const deniedAt = scopes.findIndex(({ mode, hold }, index) => {
+        const state = states[index];
+        return state && mode === 'block' && state.used + state.held + hold > state.amount;
+      });
+      const denied = states[deniedAt];
+      return denied ? { granted: false, denied, scopes: states } : { granted: true, scopes: states };
+    },
+    renew: () => undefined,
+    settle: () => undefined,
+    peek: (scopes) => ledger.peek(scopes),
+  };
 }

@@ -8,9 +8,14 @@ import { familyOf } from './dialects/family.ts';
 import { dialectByFamily, dialectByName } from './dialects/index.ts';
 import { GatewayError, toGatewayError } from './errors.ts';
 import { type Explanation, explainRequest } from './explain.ts';
+import { countFailures } from './identity/count-failures.ts';
+import type { Identity } from './identity/identity.ts';
+import { createFailedKeyCounter } from './keys/failed-keys.ts';
+import { followKeys } from './keys/follow-keys.ts';
 import type { PepperRing } from './keys/key-hash.ts';
 import { createNoPepperRing } from './keys/no-pepper.ts';
 import { createKeyResolver, type KeyResolver } from './keys/resolver.ts';
+import { createUseRecorder } from './keys/use-recorder.ts';
 import type { Ledger } from './limits/ledger.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -18,12 +23,15 @@ import { builtInProviders } from './providers/index.ts';
 import type { Provider } from './providers/provider.ts';
 import { toReply } from './reply.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
+import type { Vault } from './secrets/vault.ts';
+import type { ConfigVersionInfo } from './stores/config-store.ts';
 import type { KeyRecord, KeyStore } from './stores/key-store.ts';
 import { createMemoryKeyStore } from './stores/memory/memory-key-store.ts';
 import { createMemoryLedger } from './stores/memory/memory-ledger.ts';
 import { createDraft, type RequestRecord } from './telemetry/record.ts';
 import { createFunctionSink, createMemorySink, type UsageSink } from './telemetry/sink.ts';
 import type { Egress } from './upstream/egress.ts';
+import { poolNamesOf } from './upstream/pool-name.ts';
 import { createUndiciEgress } from './upstream/undici-egress.ts';
 import { createUpstream, type Upstream } from './upstream/upstream.ts';
 
@@ -31,6 +39,13 @@ import { createUpstream, type Upstream } from './upstream/upstream.ts';
 export interface GatewayOptions {
   /** Where keys are looked up. @default the `keys` of the configuration */
   readonly keys?: KeyStore;
+  /**
+   * Other ways to find out who calls, asked in this order and before the keys: tokens of the organisation's identity
+   * provider, the host application's own sessions. @default none
+   */
+  readonly identities?: readonly Identity[];
+  /** Provider credentials kept sealed in a store: what `{ store: id }` names, and the keys of projects and users. @default none */
+  readonly vault?: Vault;
   /** How a credential becomes a key record, in place of the built-in format and hashing. Wins over `keys` and `peppers`. */
   readonly keyResolver?: KeyResolver;
   /** Peppers of the key hashes. @default none, see `createNoPepperRing` */
@@ -50,15 +65,19 @@ export interface GatewayOptions {
   /** A pipeline in place of the default one. It is given what the default one would be made of. */
   readonly pipeline?: (parts: PipelineParts) => Pipeline<Arrival>;
   /**
-   * Told of errors that no caller can see: a bug in a stage, a record that a function sink lost. Never of refusals.
-   * @default ignored; the record of the request still has `internal_error`
+   * Told of errors that no caller can see: a bug in a stage, a record that a function sink lost, a provider credential
+   * that cannot be fetched any more. Never of refusals. @default ignored; the record of the request still has `internal_error`
    */
   readonly onError?: (error: unknown) => void;
+  /** The stored version that the configuration is, see `openGateway`; its number is in every record. @default none */
+  readonly version?: ConfigVersionInfo;
 }
 
 /** What stages are made of. */
 export interface PipelineParts {
   readonly keyResolver: KeyResolver;
+  readonly identities: readonly Identity[];
+  readonly vault: Vault | undefined;
   readonly ledger: Ledger;
   readonly sink: UsageSink;
   readonly upstream: Upstream;
@@ -75,10 +94,11 @@ export interface Gateway {
   /**
    * Swaps the configuration: the next request is decided by the new one, running requests end under theirs.
    *
+   * @param version The stored version that it is, when it comes from a store.
    * @throws ConfigError when it is not valid; the old one stays in force.
    */
-  update(config: GatewayConfig): void;
-  /** Call when a key in a store of your own was changed or revoked: the next request reads it anew. */
+  update(config: GatewayConfig, version?: ConfigVersionInfo): void;
+  /** Call when a key in a store that cannot tell of it (no `watchKeys`) was changed or revoked: the next request reads it anew. */
   forgetKey(kid: string): void;
   /** Tells what would become of a request, without sending or counting anything. */
   explain(request: GatewayRequest): Promise<Explanation>;
@@ -109,11 +129,22 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const providers = [...builtInProviders, ...(options.providers ?? [])];
   const environment = options.environment ?? process.env;
   const onError = options.onError ?? (() => undefined);
-  let version = 0;
-  const compile = (input: GatewayConfig) =>
-    compileConfig(input, { id: `v${++version}`, providers, environment });
+  const { vault } = options;
+  let updates = 0;
+  const compile = (input: GatewayConfig, version: ConfigVersionInfo | undefined) => {
+    const id = version ? `config-${version.number}` : `v${++updates}`;
+    return compileConfig(input, {
+      id,
+      version,
+      providers,
+      environment,
+      runtime,
+      vault,
+      onSecretError: onError,
+    });
+  };
 
-  let snapshot = compile(config);
+  let snapshot = compile(config, options.version);
   const memorySink = createMemorySink();
   const sink =
     typeof options.sink === 'function'
@@ -123,10 +154,21 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const upstream = createUpstream(options.egress ?? createUndiciEgress(), runtime);
   let configKeys = toKeyStore(snapshot);
   const store: KeyStore = options.keys ?? { findKey: (kid) => configKeys.findKey(kid) };
+  const countFailure = createFailedKeyCounter(runtime, {});
+  const uses = createUseRecorder({ store, runtime, onError });
   const keyResolver =
     options.keyResolver ??
-    createKeyResolver({ store, runtime, peppers: options.peppers ?? createNoPepperRing() });
-  const parts: PipelineParts = { keyResolver, ledger, sink, upstream, runtime, snapshot };
+    createKeyResolver({
+      store,
+      runtime,
+      peppers: options.peppers ?? createNoPepperRing(),
+      failedKeys: countFailure,
+      onUse: uses.note,
+    });
+  const unfollowKeys = followKeys(store, keyResolver);
+  // one count for each address, whatever it fails with
+  const identities = (options.identities ?? []).map((identity) => countFailures(identity, countFailure));
+  const parts: PipelineParts = { keyResolver, identities, vault, ledger, sink, upstream, runtime, snapshot };
   const pipeline = options.pipeline?.(parts) ?? createDefaultPipeline(parts);
 
   let running = 0;
@@ -181,18 +223,19 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       fetchHandler ??= (await import('headgate/fetch')).toFetchHandler({ handle });
       return fetchHandler(request, host);
     },
-    update(input) {
-      const next = compile(input);
+    update(input, version) {
+      const next = compile(input, version);
       configKeys = toKeyStore(next);
       for (const key of [...snapshot.config.keys, ...next.config.keys]) keyResolver.forget(key.kid);
+      const before = snapshot;
       snapshot = next;
-      const pools = new Set(
-        [...next.providers.values()].flatMap((entry) => entry.credentials.map(({ pool }) => pool)),
-      );
-      upstream.egress.retain?.(pools);
+      // running requests end under the old one, and its secrets stay readable as they are
+      before.close();
+      const credentials = [...next.providers.values()].flatMap((entry) => entry.credentials);
+      upstream.egress.retain?.(poolNamesOf(credentials));
     },
     forgetKey: (kid) => keyResolver.forget(kid),
-    explain: (request) => explainRequest(request, { snapshot, keyResolver, ledger, upstream, runtime }),
+    explain: (request) => explainRequest(request, { ...parts, snapshot }),
     get snapshot() {
       return snapshot;
     },
@@ -207,6 +250,10 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
           runtime.schedule(drainMs, resolve);
         });
       }
+      await unfollowKeys();
+      for (const identity of identities) identity.close?.();
+      snapshot.close();
+      await uses.close();
       await sink.flush?.();
       await upstream.close();
     },
@@ -224,6 +271,7 @@ function toArrival(
   const facts: Record<keyof DefaultFacts, undefined> = {
     principal: undefined,
     policy: undefined,
+    metadata: undefined,
     call: undefined,
     model: undefined,
     limitHeaders: undefined,

@@ -1,14 +1,31 @@
 export type { Call } from './call.ts';
 export { ConfigError, type ConfigIssue } from './config/config-error.ts';
+export {
+  type AppliedConfig,
+  type ApplyOptions,
+  type ConfigService,
+  type ConfigServiceOptions,
+  createConfigService,
+} from './config/config-service.ts';
+export { type ConfigFollower, type FollowConfigOptions, followConfig } from './config/follow-config.ts';
 export { defineConfig, type GatewayConfig } from './config/schema.ts';
 export type {
+  Billing,
+  Capture,
   ConfiguredProvider,
   Credential,
+  CredentialSource,
+  Deprecation,
   ListedModel,
   Model,
+  Narrowing,
+  Pin,
+  Policy,
+  PolicyOrigins,
+  Resolution,
+  ResolutionStep,
   Snapshot,
   Target,
-  TeamPolicy,
 } from './config/snapshot.ts';
 export type { Arrival, Authorized, Identified, Received, Reserved, Routed } from './context.ts';
 export { createDefaultPipeline } from './default-pipeline.ts';
@@ -21,20 +38,73 @@ export {
   isGatewayError,
   toGatewayError,
 } from './errors.ts';
-export type { Explanation } from './explain.ts';
+export type { Explained, ExplainedPolicy, Explanation } from './explanation.ts';
 export { createGateway, type Gateway, type GatewayOptions, type PipelineParts } from './gateway.ts';
+export { countFailures } from './identity/count-failures.ts';
+export {
+  createHostIdentity,
+  type FindHostFacts,
+  type HostFacts,
+  type HostIdentityOptions,
+} from './identity/host-identity.ts';
+export type { Identity } from './identity/identity.ts';
+export { createJwtIdentity, type JwtIdentity } from './identity/jwt-identity.ts';
+export type { JwtIdentityOptions } from './identity/jwt-options.ts';
+export type { CountFailure, FailedKeysOptions } from './keys/failed-keys.ts';
+export { followKeys } from './keys/follow-keys.ts';
 export { type CreatedKey, createKey, keyPattern, type ParsedKey, parseKey } from './keys/key-format.ts';
 export { createPepperRing, hashSecret, type PepperRing, type PepperRingOptions } from './keys/key-hash.ts';
+export {
+  createKeyService,
+  type KeyService,
+  type KeyServiceOptions,
+} from './keys/key-service.ts';
 export { createNoPepperRing } from './keys/no-pepper.ts';
 export { createKeyResolver, type KeyResolver, type KeyResolverOptions } from './keys/resolver.ts';
-export type { Ledger, LedgerScope, LimitUnit, ReserveResult, ScopeState } from './limits/ledger.ts';
+export type {
+  Awaitable,
+  Ledger,
+  LedgerScope,
+  LimitUnit,
+  ReserveResult,
+  ScopeState,
+} from './limits/ledger.ts';
 export type { GatewayReply, GatewayRequest, HeaderMap, Outcome, ReplyBody, Usage } from './message.ts';
+export { type Metadata, readMetadata } from './metadata.ts';
+export { type OpenGateway, type OpenGatewayOptions, openGateway } from './open-gateway.ts';
 export { createPipeline, nothing, type OpenPipeline, type Pipeline, type Stage } from './pipeline.ts';
-export type { Principal } from './principal.ts';
+export {
+  createPrincipal,
+  isPrincipal,
+  type Principal,
+  type PrincipalInput,
+  type PrincipalSource,
+} from './principal.ts';
 export type { Provider, ProviderFailure } from './providers/provider.ts';
 export { toReply } from './reply.ts';
 export type { Candidate, Plan } from './routing/plan.ts';
 export { createRuntime, type Runtime } from './runtime.ts';
+export { openSecret, rewrapSecret, type SecretBinding, sealSecret } from './secrets/envelope.ts';
+export type { KeySource } from './secrets/key-encryption-key.ts';
+export {
+  createKeyEncryptionRing,
+  type KeyEncryptionRing,
+  type KeyEncryptionRingOptions,
+} from './secrets/key-encryption-ring.ts';
+export type { KeyEncryptionService } from './secrets/key-encryption-service.ts';
+export type { NewSecret } from './secrets/new-secret.ts';
+export type { SecretResult } from './secrets/opened-secrets.ts';
+export type { RewrapOptions, RewrapReport } from './secrets/rewrap-all.ts';
+export { Secret } from './secrets/secret.ts';
+export { isSecretError, SecretError, type SecretErrorCode } from './secrets/secret-error.ts';
+export {
+  createSecretSource,
+  type SecretSource,
+  type SecretSourceConfig,
+  type SecretSourceOptions,
+} from './secrets/secret-source.ts';
+export { createVault, type OwnSecret, type Vault, type VaultOptions } from './secrets/vault.ts';
+export type { SecretInfo, VaultAdmin } from './secrets/vault-admin.ts';
 export { attribute } from './stages/attribute.ts';
 export { authorizeModel } from './stages/authorize-model.ts';
 export { forwardWithFallback } from './stages/forward-with-fallback.ts';
@@ -42,11 +112,30 @@ export { listModels } from './stages/list-models.ts';
 export { rateLimit } from './stages/rate-limit.ts';
 export { readCall } from './stages/read-call.ts';
 export { replayIdempotent } from './stages/replay-idempotent.ts';
-export { resolveKey } from './stages/resolve-key.ts';
+export { type ResolveKeyOptions, resolveKey } from './stages/resolve-key.ts';
 export { route } from './stages/route.ts';
-export type { KeyRecord, KeyStore } from './stores/key-store.ts';
-export { createMemoryKeyStore } from './stores/memory/memory-key-store.ts';
+export type {
+  ConfigStore,
+  ConfigVersion,
+  ConfigVersionInfo,
+  NewConfigVersion,
+} from './stores/config-store.ts';
+export type {
+  KeyQuery,
+  KeyRecord,
+  KeyStore,
+  KeyUse,
+  PreviousSecret,
+  WritableKeyStore,
+} from './stores/key-store.ts';
+export { createMemoryConfigStore } from './stores/memory/memory-config-store.ts';
+export { createMemoryKeyStore, type MemoryKeyStore } from './stores/memory/memory-key-store.ts';
 export { createMemoryLedger, type MemoryLedgerOptions } from './stores/memory/memory-ledger.ts';
+export { createMemorySecretStore } from './stores/memory/memory-secret-store.ts';
+export { createMemoryStores } from './stores/memory/memory-stores.ts';
+export type { SecretRecord, SecretStore } from './stores/secret-store.ts';
+export type { Stores } from './stores/stores.ts';
+export type { ChangeListener, Unwatch } from './stores/watch.ts';
 export type { AttemptRecord, RequestRecord } from './telemetry/record.ts';
 export {
   createFunctionSink,

@@ -59,7 +59,8 @@ describe('a gateway', () => {
   it('decides the next request by the new configuration after update, and a running one by the old', async () => {
     const { gateway, send, config } = await startGateway();
     const running = await send('/v1/chat/completions', chat({ stream: true }));
-    gateway.update({ ...config, models: { 'gpt-4.1': { ...config.models['gpt-4.1']!, enabled: false } } });
+    const off = { ...config.models['gpt-4.1']!, enabled: false };
+    gateway.update({ ...config, models: { ...config.models, 'gpt-4.1': off } });
     expect((await send('/v1/chat/completions', chat())).status).toBe(404);
     expect(await readText(running)).toContain('[DONE]');
     expect(gateway.snapshot.id).toBe('v2');
@@ -165,6 +166,7 @@ describe('a gateway', () => {
           throw bug;
         },
         forget: () => undefined,
+        forgetAll: () => undefined,
       },
       onError: (error) => errors.push(error),
     });

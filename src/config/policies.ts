@@ -1,36 +1,138 @@
+import { LRUCache } from 'lru-cache';
 import { type Limit, toLimit } from '../limits/limit.ts';
+import type { Principal } from '../principal.ts';
+import type { Catalog } from './catalog.ts';
 import type { ConfigIssue } from './config-error.ts';
-import { overlaps } from './patterns.ts';
+import { combineLevels, type Level, narrowPolicy } from './levels.ts';
+import { suggest } from './nearest-name.ts';
+import type { Policy } from './policy.ts';
 import type { LimitConfig, ParsedConfig } from './schema.ts';
-import type { TeamPolicy } from './snapshot.ts';
 
-/** What each team may do: its profile's models, and the limits of the organisation, the team and the profile. */
-export function compilePolicies(config: ParsedConfig, issues: ConfigIssue[]) {
-  const compile = (limits: readonly LimitConfig[], path: string, origin: string, per: Limit['per']) =>
-    compileLimits(limits, path, origin, per, issues);
-  const organisation = compile(config.limits, 'limits', 'organisation', 'organisation');
-  const ofProfile = new Map(
-    Object.entries(config.profiles).map(([name, { limits }]) => [
-      name,
-      compile(limits, `profiles.${name}.limits`, `profile ${name}`, 'key'),
-    ]),
-  );
-  const policies = new Map<string, TeamPolicy>();
-  for (const [team, entry] of Object.entries(config.teams)) {
-    const own = compile(entry.limits, `teams.${team}.limits`, `team ${team}`, 'team');
-    const inherited = ofProfile.get(entry.profile);
-    if (!inherited) {
-      issues.push({ path: `teams.${team}.profile`, message: `no profile "${entry.profile}" is configured` });
-      continue;
-    }
-    policies.set(team, {
-      team,
-      profile: entry.profile,
-      models: config.profiles[entry.profile]?.models ?? [],
-      limits: [...organisation, ...own, ...inherited],
-    });
+/** The policies of one version of the configuration. */
+export interface Policies {
+  /** What a team may do, whatever the project, user and key; undefined for a team that the configuration does not know. */
+  ofTeam(team: string): Policy | undefined;
+  /**
+   * What a caller may do; undefined when its team is not configured, or its project is not one of its team. Computed
+   * once for each principal and the same object from then on.
+   */
+  of(principal: Principal): Policy | undefined;
+  /** What each level says, for checks. */
+  readonly levels: Levels;
+}
+
+/** What each part of the configuration says about access, compiled. */
+export interface Levels {
+  readonly organisation: Level;
+  readonly profiles: ReadonlyMap<string, Level>;
+  readonly teams: ReadonlyMap<string, { readonly profile: string; readonly level: Level }>;
+  readonly projects: ReadonlyMap<
+    string,
+    { readonly team: string; readonly profile: string | undefined; readonly level: Level }
+  >;
+  readonly users: ReadonlyMap<string, Level>;
+}
+
+/** @param maxPolicies combinations of team, project and user that are remembered */
+export function compilePolicies(
+  config: ParsedConfig,
+  catalog: Catalog,
+  maxPolicies: number,
+  issues: ConfigIssue[],
+): Policies {
+  const levels = compileLevels(config, issues);
+  // one for each combination that is in use; the users of other people's teams cost nothing
+  const combined = new LRUCache<string, Policy>({ max: maxPolicies });
+  // forgotten with the principal, and that with the key's place in the cache of keys
+  const ofPrincipals = new WeakMap<Principal, Policy>();
+
+  function combine(team: string, project: string | undefined, user: string | undefined): Policy | undefined {
+    const key = `${team}\n${project ?? ''}\n${user ?? ''}`;
+    const known = combined.get(key);
+    if (known) return known;
+    const own = levels.teams.get(team);
+    const profile = own && levels.profiles.get(own.profile);
+    if (!profile) return undefined;
+    const ofProject = project === undefined ? undefined : levels.projects.get(project);
+    const policy = combineLevels(
+      { team, project, profile: own.profile, profileOrigin: `teams.${team}.profile` },
+      {
+        organisation: levels.organisation,
+        team: own.level,
+        profile,
+        project: ofProject?.level,
+        projectProfile: ofProject?.profile === undefined ? undefined : levels.profiles.get(ofProject.profile),
+        user: user === undefined ? undefined : levels.users.get(user),
+      },
+      catalog.sets,
+    );
+    combined.set(key, policy);
+    return policy;
   }
-  return policies;
+
+  return {
+    levels,
+    ofTeam: (team) => combine(team, undefined, undefined),
+    of(principal) {
+      const known = ofPrincipals.get(principal);
+      if (known) return known;
+      const { team, project, user } = principal;
+      const listed = levels.projects.size > 0 ? project : undefined;
+      if (listed !== undefined && levels.projects.get(listed)?.team !== team) return undefined;
+      const shared = combine(team, listed, user !== undefined && levels.users.has(user) ? user : undefined);
+      if (!shared) return undefined;
+      const policy = narrowPolicy(shared, principal, catalog.sets);
+      ofPrincipals.set(principal, policy);
+      return policy;
+    },
+  };
+}
+
+function compileLevels(config: ParsedConfig, issues: ConfigIssue[]): Levels {
+  const limits = (given: readonly LimitConfig[], path: string, origin: string, per: Limit['per']) =>
+    compileLimits(given, path, origin, per, issues);
+  const checkProfile = (profile: string, path: string) => {
+    if (Object.hasOwn(config.profiles, profile)) return;
+    const message = `no profile "${profile}" is configured${suggest(profile, Object.keys(config.profiles))}`;
+    issues.push({ path: `${path}.profile`, message });
+  };
+  const compileEach = <Entry extends object, Result>(
+    entries: Readonly<Record<string, Entry>>,
+    compile: (entry: Entry, name: string) => Result,
+  ) => new Map(Object.entries(entries).map(([name, entry]) => [name, compile(entry, name)]));
+
+  return {
+    organisation: {
+      path: 'organisation',
+      limitsPath: 'limits',
+      ...config.organisation,
+      limits: limits(config.limits, 'limits', 'organisation', 'organisation'),
+    },
+    profiles: compileEach(config.profiles, (entry, name): Level => {
+      const path = `profiles.${name}`;
+      return { path, ...entry, limits: limits(entry.limits, `${path}.limits`, `profile ${name}`, 'key') };
+    }),
+    teams: compileEach(config.teams, (entry, name) => {
+      const path = `teams.${name}`;
+      checkProfile(entry.profile, path);
+      const level: Level = { path, limits: limits(entry.limits, `${path}.limits`, `team ${name}`, 'team') };
+      return { profile: entry.profile, level };
+    }),
+    projects: compileEach(config.projects, ({ team, profile, ...entry }, name) => {
+      const path = `projects.${name}`;
+      if (profile !== undefined) checkProfile(profile, path);
+      if (!Object.hasOwn(config.teams, team)) {
+        const message = `no team "${team}" is configured${suggest(team, Object.keys(config.teams))}`;
+        issues.push({ path: `${path}.team`, message });
+      }
+      const own = limits(entry.limits, `${path}.limits`, `project ${name}`, 'project');
+      return { team, profile, level: { path, ...entry, limits: own } as Level };
+    }),
+    users: compileEach(config.users, (entry, name): Level => {
+      const path = `users.${name}`;
+      return { path, ...entry, limits: limits(entry.limits, `${path}.limits`, `user ${name}`, 'user') };
+    }),
+  };
 }
 
 function compileLimits(
@@ -41,45 +143,14 @@ function compileLimits(
   issues: ConfigIssue[],
 ): Limit[] {
   const compiled = limits.map((limit) => toLimit(limit, origin, per));
+  const seen = new Set<string>();
   for (const [index, { prefix, per }] of compiled.entries()) {
-    if (compiled.findIndex((other) => other.prefix === prefix && other.per === per) === index) continue;
-    issues.push({
-      path: `${path}[${index}]`,
-      message: 'counts the same as a limit before it; keep one of them',
-    });
+    const counted = `${per} ${prefix}`;
+    if (seen.has(counted)) {
+      const message = 'counts the same as a limit before it; keep one of them';
+      issues.push({ path: `${path}[${index}]`, message });
+    }
+    seen.add(counted);
   }
   return compiled;
-}
-
-/** Every key belongs to a team that is configured, and no two share an id. */
-export function checkKeys(config: ParsedConfig, issues: ConfigIssue[]): void {
-  const seen = new Set<string>();
-  for (const [index, key] of config.keys.entries()) {
-    if (seen.has(key.kid))
-      issues.push({ path: `keys[${index}].kid`, message: `the id "${key.kid}" is used twice` });
-    seen.add(key.kid);
-    if (!Object.hasOwn(config.teams, key.team)) {
-      issues.push({ path: `keys[${index}].team`, message: `no team "${key.team}" is configured` });
-    }
-  }
-}
-
-/** A budget can only hold if every request it covers has a price: an unknown one would be free. */
-export function checkPrices(
-  config: ParsedConfig,
-  policies: ReadonlyMap<string, TeamPolicy>,
-  issues: ConfigIssue[],
-): void {
-  for (const [name, model] of Object.entries(config.models)) {
-    if (model.price) continue;
-    const budget = [...policies.values()]
-      .filter((policy) => policy.models.some((pattern) => overlaps(pattern, name)))
-      .flatMap((policy) => policy.limits)
-      .find(
-        ({ unit, models }) => unit === 'usd' && (models ?? ['*']).some((pattern) => overlaps(pattern, name)),
-      );
-    if (!budget) continue;
-    const message = `the limit "${budget.label}" covers this model, so it needs a price`;
-    issues.push({ path: `models.${name}.price`, message });
-  }
 }

@@ -1,92 +1,88 @@
 import type { DialectFamily } from '../dialects/dialect.ts';
-import type { Limit } from '../limits/limit.ts';
-import { type Price, toPrice } from '../limits/price.ts';
+import type { ListedModel } from '../dialects/models-list.ts';
+import type { Principal } from '../principal.ts';
 import type { Provider } from '../providers/provider.ts';
-import { ConfigError, type ConfigIssue, toPath } from './config-error.ts';
-import { matchesPattern } from './patterns.ts';
-import { checkKeys, checkPrices, compilePolicies } from './policies.ts';
-import {
-  configSchema,
-  type GatewayConfig,
-  type ModelConfig,
-  type ParsedConfig,
-  type ProviderConfig,
-} from './schema.ts';
-import { resolveSecret, type Secret } from './secret.ts';
+import type { Runtime } from '../runtime.ts';
+import type { SecretError } from '../secrets/secret-error.ts';
+import type { Vault } from '../secrets/vault.ts';
+import type { ConfigVersionInfo } from '../stores/config-store.ts';
+import { compileCatalog, type Resolution } from './catalog.ts';
+import { checkLockout } from './check-lockout.ts';
+import { checkPrices } from './check-prices.ts';
+import { checkKeys, checkReferences } from './check-references.ts';
+import { ConfigError, type ConfigIssue } from './config-error.ts';
+import type { Model } from './model.ts';
+import { compilePolicies } from './policies.ts';
+import type { Policy } from './policy.ts';
+import { type ConfiguredProvider, compileProviders, firstOfFamilies, withoutSecrets } from './providers.ts';
+import { createModelResolver } from './resolve-model.ts';
+import { configSchema, type GatewayConfig, type ParsedConfig } from './schema.ts';
+import { toConfigIssues } from './schema-issues.ts';
 
-/** A credential of a provider. */
-export interface Credential {
-  /** `provider#credential`. */
-  readonly id: string;
-  readonly secret: Secret;
-  /** Requests of different pools share no connection. Changes with the secret, so that a rotated one starts afresh. */
-  readonly pool: string;
-}
-
-/** A provider entry of the configuration, ready for use. */
-export interface ConfiguredProvider {
-  readonly id: string;
-  readonly provider: Provider;
-  readonly origin: string;
-  /** Path of the base URL without a trailing slash. */
-  readonly basePath: string;
-  readonly credentials: readonly Credential[];
-  readonly config: ProviderConfig;
-}
-
-/** One way to serve a model: provider and upstream model name. */
-export interface Target {
-  /** `provider/upstream-model`. */
-  readonly id: string;
-  readonly provider: ConfiguredProvider;
-  /** Undefined for calls that name no model. */
-  readonly model: string | undefined;
-}
-
-/** A model of the catalog as a request found it. */
-export interface Model {
-  /** The public name that profiles and limits speak of. */
-  readonly name: string;
-  readonly targets: readonly Target[];
-  readonly price: Price | undefined;
-  readonly maxOutputTokens: number | undefined;
-}
-
-/** A model as the models list shows it. */
-export interface ListedModel {
-  readonly id: string;
-  readonly displayName?: string;
-  readonly ownedBy?: string;
-}
-
-/** What a team may do. */
-export interface TeamPolicy {
-  readonly team: string;
-  readonly profile: string;
-  readonly models: readonly string[];
-  /** Limits of the organisation, the team and the profile, in this order. */
-  readonly limits: readonly Limit[];
-}
+export type { ListedModel } from '../dialects/models-list.ts';
+export type { Resolution, ResolutionStep } from './catalog.ts';
+export type { Deprecation } from './deprecation.ts';
+export type { Model, Target } from './model.ts';
+export type {
+  Billing,
+  Capture,
+  Narrowing,
+  Pin,
+  Policy,
+  Policy as TeamPolicy,
+  PolicyOrigins,
+} from './policy.ts';
+export type { ConfiguredProvider, Credential, CredentialSource } from './providers.ts';
 
 /** One version of the configuration, compiled; immutable. A request is decided by the snapshot it began with. */
 export interface Snapshot {
   readonly id: string;
+  /** The version in the store that it was made of; undefined for a configuration that came from none. */
+  readonly version: ConfigVersionInfo | undefined;
   readonly config: ParsedConfig;
   readonly providers: ReadonlyMap<string, ConfiguredProvider>;
-  readonly listedModels: readonly ListedModel[];
-  /** Finds an enabled model by name, alias or longest pattern. */
+  /** Finds an enabled model by name, alias or longest pattern, whoever asks and whenever. */
   findModel(name: string): Model | undefined;
-  /** Undefined for a team that the configuration does not know. */
-  policyOf(team: string): TeamPolicy | undefined;
+  /**
+   * Finds the model that a caller gets for a name now, pins and families included. Undefined for one that it may not use,
+   * that is not released yet or is retired, just as for one that there is none of.
+   *
+   * @param nowMs milliseconds since the epoch
+   */
+  resolveModel(name: string, policy: Policy, nowMs: number): Resolution | undefined;
+  /**
+   * Every name by which a caller gets a model now: models with their aliases, in the order of the catalog, then
+   * families. Names that only patterns match are not listed.
+   */
+  listModels(policy: Policy, nowMs: number): readonly ListedModel[];
+  /** What a team may do, whatever the project, user and key. Undefined for a team that the configuration does not know. */
+  policyOf(team: string): Policy | undefined;
+  /**
+   * What a caller may do. Undefined when its team is not configured, or, once there are projects, its project is not
+   * one of that team. The same object for the same principal.
+   */
+  policyFor(principal: Principal): Policy | undefined;
   /** The first provider of a family, for calls that name no model. */
   providerOf(family: DialectFamily): ConfiguredProvider | undefined;
+  /** Stops watching where its secrets come from. To be called when no request is decided by it any more. */
+  close(): void;
 }
 
 /** What compiling needs besides the configuration itself. */
 export interface CompileOptions {
   readonly id: string;
+  readonly version?: ConfigVersionInfo | undefined;
   readonly providers: readonly Provider[];
   readonly environment: NodeJS.ProcessEnv;
+  readonly runtime?: Runtime | undefined;
+  /** Where `{ store }` secrets are. */
+  readonly vault?: Vault | undefined;
+  /** Told of secrets that cannot be fetched any more. */
+  readonly onSecretError?: ((error: SecretError) => void) | undefined;
+  /** Names matched by patterns of the catalog that are remembered; others are made anew. @default 1_000 */
+  readonly maxPatternModels?: number;
+  /** Combinations of team, project and user whose policies are remembered. @default 10_000 */
+  readonly maxPolicies?: number;
 }
 
 /**
@@ -96,190 +92,39 @@ export interface CompileOptions {
  */
 export function compileConfig(input: GatewayConfig, options: CompileOptions): Snapshot {
   const parsed = configSchema.safeParse(input);
-  if (!parsed.success) {
-    throw new ConfigError(
-      parsed.error.issues.map((issue) => ({ path: toPath(issue.path), message: issue.message })),
-    );
-  }
+  if (!parsed.success) throw new ConfigError(toConfigIssues(parsed.error, configSchema, input));
   const config = parsed.data;
   const issues: ConfigIssue[] = [];
   const providers = compileProviders(config, options, issues);
-  const models = compileModels(config, providers, issues);
-  const policies = compilePolicies(config, issues);
+  const catalog = compileCatalog(config, providers, options.maxPatternModels ?? 1_000, issues);
+  const policies = compilePolicies(config, catalog, options.maxPolicies ?? 10_000, issues);
+  checkReferences(config, catalog, policies, issues);
   checkKeys(config, issues);
-  checkPrices(config, policies, issues);
-  if (issues.length > 0) throw new ConfigError(issues);
+  checkPrices(catalog, policies, issues);
+  // what is missing elsewhere would be told twice
+  if (issues.length === 0) checkLockout(config, catalog, policies, issues);
+  if (issues.length > 0) {
+    closeSources(providers);
+    throw new ConfigError(issues);
+  }
 
-  const patterns = [...models.patterns].sort((one, other) => other.name.length - one.name.length);
+  const models = createModelResolver(catalog);
+  const families = firstOfFamilies(providers);
   return {
     id: options.id,
+    version: options.version,
     config: withoutSecrets(config),
     providers,
-    listedModels: models.listed,
-    findModel(name) {
-      const exact = models.byName.get(name);
-      if (exact || models.disabled.has(name)) return exact;
-      const found = patterns.find((pattern) => matchesPattern(pattern.name, name));
-      return (
-        found && {
-          ...found,
-          name,
-          targets: found.targets.map((target) => fillPattern(target, found.name, name)),
-        }
-      );
-    },
-    policyOf: (team) => policies.get(team),
-    providerOf: (family) => [...providers.values()].find((entry) => entry.provider.family === family),
+    findModel: (name) => catalog.find(name)?.model,
+    resolveModel: models.resolve,
+    listModels: models.list,
+    policyOf: policies.ofTeam,
+    policyFor: policies.of,
+    providerOf: (family) => families.get(family),
+    close: () => closeSources(providers),
   };
 }
 
-/** What of the configuration may be looked at: secrets are held by the credentials alone. */
-function withoutSecrets(config: ParsedConfig): ParsedConfig {
-  const providers = Object.entries(config.providers).map(([id, entry]) => [id, withoutKeys(entry)]);
-  return { ...config, providers: Object.fromEntries(providers) };
-}
-
-function withoutKeys({
-  apiKey: _apiKey,
-  credentials: _credentials,
-  ...entry
-}: ProviderConfig): ProviderConfig {
-  return entry;
-}
-
-function compileProviders(config: ParsedConfig, options: CompileOptions, issues: ConfigIssue[]) {
-  const known = new Map(options.providers.map((provider) => [provider.type, provider]));
-  const providers = new Map<string, ConfiguredProvider>();
-  for (const [id, entry] of Object.entries(config.providers)) {
-    const provider = known.get(entry.type);
-    if (!provider) {
-      const types = [...known.keys()].join(', ');
-      issues.push({
-        path: `providers.${id}.type`,
-        message: `no provider type "${entry.type}"; there are: ${types}`,
-      });
-      continue;
-    }
-    const url = new URL(entry.baseUrl ?? provider.defaultBaseUrl);
-    if (url.username || url.password || url.search || url.hash) {
-      issues.push({
-        path: `providers.${id}.baseUrl`,
-        message: 'must be scheme, host and path only: no user, query or fragment',
-      });
-    }
-    const entries =
-      entry.credentials ?? (entry.apiKey === undefined ? [] : [{ id: 'default', apiKey: entry.apiKey }]);
-    if (entries.length === 0)
-      issues.push({ path: `providers.${id}`, message: 'needs apiKey or credentials' });
-    const credentials: Credential[] = [];
-    for (const [index, credential] of entries.entries()) {
-      const path = entry.credentials
-        ? `providers.${id}.credentials[${index}].apiKey`
-        : `providers.${id}.apiKey`;
-      try {
-        const secret = resolveSecret(path, credential.apiKey, options.environment);
-        const name = `${id}#${credential.id}`;
-        credentials.push({ id: name, secret, pool: `${name}@${options.id}` });
-      } catch (error) {
-        issues.push({ path, message: (error as Error).message.replace(`${path}: `, '') });
-      }
-    }
-    const basePath = url.pathname.replace(/\/+$/, '');
-    providers.set(id, {
-      id,
-      provider,
-      origin: url.origin,
-      basePath,
-      credentials,
-      config: withoutKeys(entry),
-    });
-  }
-  return providers;
-}
-
-function compileModels(
-  config: ParsedConfig,
-  providers: ReadonlyMap<string, ConfiguredProvider>,
-  issues: ConfigIssue[],
-) {
-  const byName = new Map<string, Model>();
-  const patterns: Model[] = [];
-  const disabled = new Set<string>();
-  const listed: ListedModel[] = [];
-  for (const [name, entry] of Object.entries(config.models)) {
-    const isPattern = name.endsWith('*');
-    if (isPattern && entry.aliases.length > 0) {
-      issues.push({ path: `models.${name}.aliases`, message: 'a pattern cannot have aliases' });
-    }
-    const targets = entry.targets.flatMap((target, index) => {
-      const found = compileTarget(target, name, providers);
-      if (!found) {
-        const wanted = typeof target === 'string' ? target.split('/')[0] : target.provider;
-        issues.push({
-          path: `models.${name}.targets[${index}]`,
-          message: `no provider "${wanted}" is configured`,
-        });
-      }
-      return found ?? [];
-    });
-    if (!entry.enabled) {
-      // a pattern must not bring back what is switched off by name
-      for (const alias of [name, ...entry.aliases]) disabled.add(alias);
-      continue;
-    }
-    const model: Model = {
-      name,
-      targets,
-      price: entry.price && toPrice(entry.price),
-      maxOutputTokens: entry.maxOutputTokens,
-    };
-    if (isPattern) {
-      patterns.push(model);
-      continue;
-    }
-    for (const alias of [name, ...entry.aliases]) {
-      if (byName.has(alias)) {
-        issues.push({ path: `models.${name}`, message: `the name "${alias}" is taken by another model` });
-      }
-      byName.set(alias, model);
-    }
-    listed.push(toListed(name, entry));
-  }
-  return { byName, patterns, disabled, listed };
-}
-
-function toListed(id: string, entry: ModelConfig): ListedModel {
-  return {
-    id,
-    ...(entry.displayName !== undefined && { displayName: entry.displayName }),
-    ...(entry.ownedBy !== undefined && { ownedBy: entry.ownedBy }),
-  };
-}
-
-function compileTarget(
-  target: ModelConfig['targets'][number],
-  modelName: string,
-  providers: ReadonlyMap<string, ConfiguredProvider>,
-): Target | undefined {
-  let providerId: string;
-  let model: string | undefined;
-  if (typeof target === 'string') {
-    const slash = target.indexOf('/');
-    providerId = slash < 0 ? target : target.slice(0, slash);
-    model = slash < 0 ? undefined : target.slice(slash + 1);
-  } else {
-    providerId = target.provider;
-    model = target.model;
-  }
-  const provider = providers.get(providerId);
-  if (!provider) return undefined;
-  const upstreamModel = model ?? modelName;
-  return { id: `${providerId}/${upstreamModel}`, provider, model: upstreamModel };
-}
-
-/** Puts what a pattern's `*` stood for into the target's model name. */
-function fillPattern(target: Target, pattern: string, name: string): Target {
-  if (!target.model?.endsWith('*')) return target;
-  const model = target.model === pattern ? name : target.model.slice(0, -1) + name.slice(pattern.length - 1);
-  return { id: `${target.provider.id}/${model}`, provider: target.provider, model };
+function closeSources(providers: ReadonlyMap<string, ConfiguredProvider>): void {
+  for (const { credentials } of providers.values()) for (const { source } of credentials) source.close();
 }

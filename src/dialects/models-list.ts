@@ -16,6 +16,12 @@ export interface ListedModel {
   readonly maxInputTokens?: number;
   /** The most tokens a reply may have. */
   readonly maxOutputTokens?: number;
+  /** Whether its end is announced by now. @default false */
+  readonly isDeprecated?: boolean;
+  /** When it was deprecated, milliseconds since the epoch. */
+  readonly deprecatedAtMs?: number;
+  /** When it ends, milliseconds since the epoch. */
+  readonly retiresAtMs?: number;
 }
 
 /**
@@ -135,11 +141,16 @@ function toAnthropicModel(model: ListedModel) {
     max_input_tokens: model.maxInputTokens ?? null,
     max_tokens: model.maxOutputTokens ?? null,
     capabilities: null,
-    lifecycle: 'active',
+    lifecycle: model.isDeprecated ? 'deprecated' : 'active',
     line: null,
-    deprecated_at: null,
-    retires_at: null,
+    // both are told of deprecated models only
+    deprecated_at: model.isDeprecated ? toTime(model.deprecatedAtMs) : null,
+    retires_at: model.isDeprecated ? toTime(model.retiresAtMs) : null,
   };
+}
+
+function toTime(atMs: number | undefined): string | null {
+  return atMs === undefined ? null : new Date(atMs).toISOString();
 }
 
 function toGeminiModel(model: ListedModel) {

@@ -4,7 +4,6 @@ import { GatewayError } from '../errors.ts';
 import type { GatewayReply } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
 import { toReply } from '../reply.ts';
-import type { Candidate } from '../routing/plan.ts';
 import type { AttemptReply } from '../upstream/attempt.ts';
 import { AttemptFailure } from '../upstream/failure.ts';
 import { Relay } from '../upstream/relay.ts';
@@ -72,7 +71,7 @@ function toGatewayReply(context: Context, { candidate, reply }: Served, upstream
   record.target = candidate.target.id;
   record.firstByteMs = runtime.monotonicMs() - context.arrivedAtMs;
   const headers = toReplyHeaders(context, reply.headers, candidate.target.provider, context.limitHeaders);
-  if (reply.refused) return toRefusal(context, candidate, reply, headers);
+  if (reply.refused) return toRefusal(context, reply, headers);
   const inspector = reply.inspector;
   if (!reply.rest) {
     const bytes = rewriteResultsUrl(context, reply.bytes ?? new Uint8Array(0));
@@ -93,11 +92,10 @@ const complete = { kind: 'complete' } as const;
 /** The provider's own word on a bad request, in the dialect it was asked in, with nothing secret in it. */
 function toRefusal(
   context: Context,
-  { credential }: Candidate,
   reply: AttemptReply,
   headers: ReturnType<typeof toReplyHeaders>,
 ): GatewayReply {
-  const text = reply.bytes && scrub(new TextDecoder().decode(reply.bytes), credential);
+  const text = reply.bytes && scrub(new TextDecoder().decode(reply.bytes), reply.secret);
   if (text === undefined) {
     throw new GatewayError(
       'upstream_error',

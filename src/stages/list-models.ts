@@ -1,26 +1,29 @@
-import type { ListedModel } from '../config/snapshot.ts';
+import { toListed } from '../config/resolve-model.ts';
 import type { Arrival, Identified, Received } from '../context.ts';
 import { renderModel, renderModelsList } from '../dialects/models-list.ts';
 import type { GatewayReply } from '../message.ts';
 import { nothing, type Stage } from '../pipeline.ts';
 import { toReply } from '../reply.ts';
-import { mayUse, permittedModel } from './authorize-model.ts';
+import { permittedModel } from './authorize-model.ts';
 
-/** Answers `GET /v1/models` and `GET /v1/models/{id}` itself, in the caller's shape, with what the key may use and nothing else. */
+/**
+ * Answers `GET /v1/models` and `GET /v1/models/{id}` itself, in the caller's shape, with what the key may use and nothing
+ * else. Aliases, families and pinned names are listed under their own name with the facts of the model that they stand
+ * for; `GET /v1/models/{id}` of one of them gives that model under its public name, and so tells which version it is.
+ */
 export function listModels(): Stage<Arrival & Identified & Received, object> {
   return {
     name: 'listModels',
-    run({ endpoint, request, snapshot, policy, principal, id }, next) {
-      if (endpoint.operation === 'list-models') {
-        const models = snapshot.listedModels.filter((model) => mayUse(model.id, policy, principal));
-        return jsonReply(renderModelsList(endpoint.family, models, request.query), endpoint.family, id);
+    run({ endpoint, request, snapshot, policy, runtime, id }, next) {
+      const { family, operation } = endpoint;
+      if (operation === 'list-models') {
+        const models = snapshot.listModels(policy, runtime.now());
+        return jsonReply(renderModelsList(family, models, request.query), family, id);
       }
-      if (endpoint.operation === 'get-model') {
-        const model = permittedModel(endpoint.model ?? '', snapshot, policy, principal);
-        const listed: ListedModel = snapshot.listedModels.find((entry) => entry.id === model.name) ?? {
-          id: model.name,
-        };
-        return jsonReply(renderModel(endpoint.family, listed), endpoint.family, id);
+      if (operation === 'get-model') {
+        const nowMs = runtime.now();
+        const { model } = permittedModel(endpoint.model ?? '', snapshot, policy, nowMs);
+        return jsonReply(renderModel(family, toListed(model.name, model, nowMs)), family, id);
       }
       return next(nothing);
     },

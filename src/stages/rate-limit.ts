@@ -1,4 +1,4 @@
-import type { TeamPolicy } from '../config/snapshot.ts';
+import type { Policy } from '../config/snapshot.ts';
 import type { Arrival, Authorized, Identified, Received, Reserved } from '../context.ts';
 import type { Operation } from '../dialects/endpoint.ts';
 import { GatewayError, isGatewayError } from '../errors.ts';
@@ -17,6 +17,7 @@ import { costOf, type Price } from '../limits/price.ts';
 import type { GatewayReply, Outcome, Usage } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
 import type { Principal } from '../principal.ts';
+import { billingOf } from '../routing/billing.ts';
 
 type Context = Arrival & Identified & Received & Authorized;
 
@@ -43,6 +44,7 @@ export function rateLimit(options: {
   return {
     name: 'rateLimit',
     run(context, next) {
+      refuseCostly(context);
       const applied = limitsFor(context);
       if (applied.limits.length === 0) return next({ limitHeaders: noHeaders });
       refuseImpossible(applied);
@@ -113,7 +115,7 @@ function settleLater(ledger: Ledger, account: Account, outcome: Promise<Outcome>
 const noHeaders = Object.freeze({});
 
 /** Which limits concern a request, and how much of each it holds. Shared with `explain`. */
-export function limitsFor(context: Pick<Context, 'policy' | 'principal' | 'call' | 'model'>): Applied {
+export function limitsFor(context: Subject): Applied {
   const { limits, keys } = concernOf(context);
   const scopes: LedgerScope[] = [];
   for (let index = 0; index < limits.length; index++) {
@@ -133,10 +135,12 @@ interface Concern {
 
 // The same caller meets the same limits for the same model: their ledger keys are built once for each policy and
 // principal, not for each request. Bounded, since callers name the models where the catalog has patterns.
-const concerns = new WeakMap<TeamPolicy, WeakMap<Principal, Map<string, Concern>>>();
+const concerns = new WeakMap<Policy, WeakMap<Principal, Map<string, Concern>>>();
 const maxModels = 1_000;
 
-function concernOf({ policy, principal, model }: Pick<Context, 'policy' | 'principal' | 'model'>): Concern {
+type Subject = Pick<Context, 'policy' | 'principal' | 'call' | 'model'>;
+
+function concernOf({ policy, principal, call, model }: Subject): Concern {
   let byPrincipal = concerns.get(policy);
   if (!byPrincipal) {
     byPrincipal = new WeakMap();
@@ -147,12 +151,17 @@ function concernOf({ policy, principal, model }: Pick<Context, 'policy' | 'princ
     byModel = new Map();
     byPrincipal.set(principal, byModel);
   }
+  // what callers pay themselves is told in the record, and is nobody's budget here
+  const isOwn = billingOf({ policy, endpoint: call.endpoint }) === 'passthrough';
   const name = model?.name ?? '';
-  let found = byModel.get(name);
+  const place = isOwn ? `own ${name}` : name;
+  let found = byModel.get(place);
   if (!found) {
-    const limits = policy.limits.filter((limit) => scopeKeyOf(limit, principal, name) !== undefined);
+    const limits = policy.limits.filter(
+      (limit) => scopeKeyOf(limit, principal, name) !== undefined && !(isOwn && limit.unit === 'usd'),
+    );
     found = { limits, keys: limits.map((limit) => scopeKeyOf(limit, principal, name) as string) };
-    byModel.set(name, found);
+    byModel.set(place, found);
   }
   return found;
 }
@@ -221,6 +230,19 @@ function usageOf(outcome: Outcome, { inputTokens, untoldOutputTokens }: Account)
   return { inputTokens, outputTokens, source: 'estimated' };
 }
 
+/** The model's own cap on what one request may cost, by its estimate. */
+function refuseCostly({ call, model }: Context): void {
+  if (model?.maxCostNanoUsd === undefined || !model.price) return;
+  const usage = { inputTokens: estimateInputTokens(call), outputTokens: outputHold(call, model) };
+  const cost = costOf({ ...usage, source: 'estimated' }, model.price);
+  if (cost <= model.maxCostNanoUsd) return;
+  throw new GatewayError(
+    'request_too_costly',
+    `This request could cost ${dollars(cost)} and ${model.name} allows ${dollars(model.maxCostNanoUsd)} for one. Shorten it or lower its maximum of output tokens.`,
+    { retryable: false },
+  );
+}
+
 function refuseImpossible({ limits, scopes }: Applied): void {
   for (let index = 0; index < limits.length; index++) {
     const limit = limits[index] as Limit;
@@ -261,5 +283,9 @@ function noteWarnings({ record }: Context, { limits }: Applied, states: readonly
 }
 
 function show(amount: number, { unit }: Limit): string {
-  return unit === 'usd' ? `$${(amount / 1e9).toFixed(6)}` : `${amount} ${unit}`;
+  return unit === 'usd' ? dollars(amount) : `${amount} ${unit}`;
+}
+
+function dollars(nanoUsd: number): string {
+  return `$${(nanoUsd / 1e9).toFixed(6)}`;
 }

@@ -28,6 +28,10 @@ export interface RequestRecord {
   readonly user?: string;
   readonly application?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** What the request said of itself in `x-headgate-metadata`. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Whose credential paid the provider; absent when nothing was sent. */
+  readonly billing?: 'standard' | 'byok' | 'passthrough';
   /** The model as the caller named it. */
   readonly requestedModel?: string;
   /** Its public name in the catalog. */
@@ -77,6 +81,8 @@ export function createDraft(): RecordDraft {
     user: undefined,
     application: undefined,
     labels: undefined,
+    metadata: undefined,
+    billing: undefined,
     requestedModel: undefined,
     model: undefined,
     target: undefined,

@@ -1,12 +1,14 @@
 import type { Call } from '../call.ts';
-import type { Arrival } from '../context.ts';
+import type { Arrival, Identified } from '../context.ts';
 import { dialectByName } from '../dialects/index.ts';
 import type { HeaderMap } from '../message.ts';
 import type { Candidate } from '../routing/plan.ts';
+import type { Secret } from '../secrets/secret.ts';
+import { isSecretError, toCredentialUnavailable } from '../secrets/secret-error.ts';
 import { createArrayInspector } from './array-inspector.ts';
 import type { Egress, EgressBody, EgressReply } from './egress.ts';
 import { createEventInspector } from './event-inspector.ts';
-import { toInvalidReply, toReplyFailure, toTransportFailure } from './failure.ts';
+import { AttemptFailure, toInvalidReply, toReplyFailure, toTransportFailure } from './failure.ts';
 import type { Inspector } from './inspector.ts';
 import { createJsonInspector, passingInspector } from './json-inspector.ts';
 import { readRetryAfterMs } from './retry-after.ts';
@@ -23,6 +25,8 @@ export interface AttemptReply {
   readonly inspector: Inspector;
   /** True for the provider's refusal of a bad request, which the caller gets to see. */
   readonly refused: boolean;
+  /** What the attempt was made with; must not be shown to the caller. */
+  readonly secret: Secret;
 }
 
 const maxErrorBytes = 65_536;
@@ -34,12 +38,14 @@ const maxErrorBytes = 65_536;
  */
 export async function attempt(
   egress: Egress,
-  arrival: Arrival,
+  arrival: Arrival & Identified,
   call: Call,
   candidate: Candidate,
   inputTokens: number,
 ): Promise<AttemptReply> {
-  const { request, injectedUsage } = toUpstreamRequest(arrival, call, candidate);
+  const found = secretOf(candidate);
+  const secret = found instanceof Promise ? await found : found;
+  const { request, injectedUsage } = toUpstreamRequest(arrival, call, candidate, secret);
   let reply: EgressReply;
   try {
     reply = await egress.send(request);
@@ -65,7 +71,7 @@ export async function attempt(
       'upstream_redirect',
     );
   }
-  if (status >= 400) return refuse(arrival, candidate, reply, type);
+  if (status >= 400) return refuse(arrival, candidate, reply, type, secret);
   if (type === 'text/html') {
     body.cancel();
     throw toInvalidReply('The provider answered with a web page.', 'html');
@@ -81,15 +87,17 @@ export async function attempt(
       dropUsage: injectedUsage,
       inputTokens,
     });
-    return { status, headers, bytes: undefined, rest: body, inspector, refused: false };
+    return { status, headers, bytes: undefined, rest: body, inspector, refused: false, secret };
   }
-  if (type !== 'application/json')
-    return { status, headers, bytes: undefined, rest: body, inspector: passingInspector, refused: false };
+  if (type !== 'application/json') {
+    const inspector = passingInspector;
+    return { status, headers, bytes: undefined, rest: body, inspector, refused: false, secret };
+  }
 
   // Gemini without alt=sse streams one JSON array, which must not wait for its end
   if (call.endpoint.streams) {
     const inspector = createArrayInspector(dialect, relay.maxEventBytes);
-    return { status, headers, bytes: undefined, rest: body, inspector, refused: false };
+    return { status, headers, bytes: undefined, rest: body, inspector, refused: false, secret };
   }
   // a JSON reply is kept until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes
   const inspector = createJsonInspector(dialect, relay.maxReplyBytes, isMetered(call));
@@ -104,11 +112,31 @@ export async function attempt(
     );
   }
   const { bytes } = held;
-  if (!held.ended) return { status, headers, bytes, rest: body, inspector, refused: false };
+  if (!held.ended) return { status, headers, bytes, rest: body, inspector, refused: false, secret };
   inspector.chunk(bytes);
   const { error } = inspector.end();
   if (error) throw toInvalidReply(error.message, 'invalid json');
-  return { status, headers, bytes, rest: undefined, inspector, refused: false };
+  return { status, headers, bytes, rest: undefined, inspector, refused: false, secret };
+}
+
+/**
+ * The secret as of now; a promise where it has not been fetched yet.
+ *
+ * @throws AttemptFailure when there is none: another credential may have one.
+ */
+function secretOf({ credential: { source } }: Candidate): Secret | Promise<Secret> {
+  try {
+    return source.current();
+  } catch {
+    return source
+      .ready()
+      .then(() => source.current())
+      .catch((error: unknown) => {
+        if (!isSecretError(error)) throw error;
+        const options = { retry: 'elsewhere', unhealthy: false } as const;
+        throw new AttemptFailure(toCredentialUnavailable(error), 'credential unavailable', options);
+      });
+  }
 }
 
 /** Whether the reply's usage is new: reading a stored response tells again what its creation has told. */
@@ -121,6 +149,7 @@ async function refuse(
   candidate: Candidate,
   { status, headers, body }: EgressReply,
   type: string,
+  secret: Secret,
 ): Promise<AttemptReply> {
   const { bytes, parsed } = await readError(body, type);
   const failure = candidate.target.provider.provider.classify(status, headers, parsed);
@@ -135,6 +164,7 @@ async function refuse(
     rest: undefined,
     inspector: passingInspector,
     refused: true,
+    secret,
   };
 }
 

@@ -14,7 +14,7 @@ export interface EgressRequest {
   readonly signal: AbortSignal;
   /** The same as a call: see `GatewayRequest.whenGone`. */
   whenGone(listener: () => void): () => void;
-  /** Requests with different pools share no connection: one pool per credential. */
+  /** Requests with different pools share no connection: one pool for each credential and secret, so that a rotated one starts afresh. */
   readonly pool: string;
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;

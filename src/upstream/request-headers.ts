@@ -1,5 +1,6 @@
 import type { ConfiguredProvider, Credential } from '../config/snapshot.ts';
 import type { HeaderMap } from '../message.ts';
+import type { Secret } from '../secrets/secret.ts';
 
 /**
  * What is passed on to every provider. Everything else stays here: hop-by-hop fields, cookies, forwarding fields, the
@@ -12,10 +13,11 @@ export function toRequestHeaders(
   callerHeaders: HeaderMap,
   entry: ConfiguredProvider,
   credential: Credential,
+  secret: Secret,
 ): string[] {
   let fields = ours.get(credential);
-  if (!fields) {
-    fields = toFields(entry, credential);
+  if (fields?.secret !== secret) {
+    fields = toFields(entry, credential, secret);
     ours.set(credential, fields);
   }
   const headers = fields.always.slice();
@@ -30,6 +32,8 @@ export function toRequestHeaders(
 }
 
 interface Fields {
+  /** What they were made with; a rotated secret is another object. */
+  readonly secret: Secret;
   /** The gateway's own, with their values. */
   readonly always: readonly string[];
   /** Names of the caller's. */
@@ -39,18 +43,19 @@ interface Fields {
 // the same for all requests of a credential
 const ours = new WeakMap<Credential, Fields>();
 
-function toFields({ provider, config }: ConfiguredProvider, { secret }: Credential): Fields {
+function toFields({ provider, config }: ConfiguredProvider, { header }: Credential, secret: Secret): Fields {
   const always: Record<string, string> = {
     // we relay bytes and read them on the way: a compressed reply could only be relayed blind
     'accept-encoding': 'identity',
     ...config.headers,
   };
-  const [name, value] = provider.authenticate(secret.reveal());
+  const [name, value] =
+    header === undefined ? provider.authenticate(secret.reveal()) : [header, secret.reveal()];
   always[name] = value;
   const passedOn = [...common, ...provider.requestHeaders, ...config.forwardHeaders].filter(
     (field) => !never.has(field) && !Object.hasOwn(always, field),
   );
-  return { always: Object.entries(always).flat(), passedOn: [...new Set(passedOn)] };
+  return { secret, always: Object.entries(always).flat(), passedOn: [...new Set(passedOn)] };
 }
 
 /** Fields that no configuration may pass on: they would carry the caller's key or break the framing. */

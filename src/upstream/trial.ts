@@ -1,4 +1,4 @@
-import type { Arrival, Received, Routed } from '../context.ts';
+import type { Arrival, Identified, Received, Routed } from '../context.ts';
 import { GatewayError } from '../errors.ts';
 import { estimateInputTokens } from '../limits/estimate.ts';
 import type { Candidate } from '../routing/plan.ts';
@@ -17,14 +17,14 @@ export interface Served {
 /** The attempts of one request: which candidate is next, and whether there may be another. */
 export class Trial {
   attempts = 0;
-  readonly #context: Arrival & Received & Routed;
+  readonly #context: Arrival & Identified & Received & Routed;
   readonly #upstream: Upstream;
   readonly #beganAtMs: number;
   /** Candidates of this round that were not asked yet. */
   #round: Candidate[];
 
   /** @throws GatewayError `rate_limited` when every candidate has asked to be left alone for longer than is worth waiting. */
-  constructor(context: Arrival & Received & Routed, upstream: Upstream) {
+  constructor(context: Arrival & Identified & Received & Routed, upstream: Upstream) {
     this.#context = context;
     this.#upstream = upstream;
     this.#beganAtMs = context.runtime.monotonicMs();

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Dispatcher, Pool } from 'undici';
 import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
 import type { Egress, EgressReply, EgressRequest } from './egress.ts';
@@ -7,9 +8,16 @@ type Undici = typeof import('undici');
 /**
  * The way out on Node: undici's `Pool.dispatch`, its lowest and fastest call, one pool per credential. Redirects,
  * decompression, caching, retries and cookies are features of undici's upper layers and are not reached.
+ *
+ * @param options.maxPools how many pools are kept; the least used is closed first, after its requests. @default 1_000
  */
-export function createUndiciEgress(): Egress {
-  const pools = new Map<string, Pool>();
+export function createUndiciEgress(options: { readonly maxPools?: number } = {}): Egress {
+  const maxPools = options.maxPools ?? 1_000;
+  // with keys of their own, callers decide how many there are
+  const pools = new LRUCache<string, Pool>({
+    max: maxPools,
+    dispose: (pool) => void pool.close().catch(() => undefined),
+  });
   // undici is most of the package's start-up time, so it is loaded with the first request
   let undici: Undici | undefined;
   const load = async () => {
@@ -36,10 +44,8 @@ export function createUndiciEgress(): Egress {
       return undici ? dispatch(poolFor(undici, request), request) : load().then(() => this.send(request));
     },
     retain(inUse) {
-      for (const [id, pool] of pools) {
-        if (inUse.has(id.slice(0, id.indexOf(' ')))) continue;
-        pools.delete(id);
-        void pool.close().catch(() => undefined);
+      for (const id of [...pools.keys()]) {
+        if (!inUse.has(id.slice(0, id.indexOf(' ')))) pools.delete(id);
       }
     },
     async close() {

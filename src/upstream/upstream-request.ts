@@ -1,14 +1,16 @@
 import type { Call } from '../call.ts';
 import type { ConfiguredProvider, Credential } from '../config/snapshot.ts';
-import type { Arrival } from '../context.ts';
+import type { Arrival, Identified } from '../context.ts';
 import { GatewayError } from '../errors.ts';
 import { elementSpans } from '../json/elements.ts';
 import { type JsonObjectIndex, readMember, scanJsonObject } from '../json/scan.ts';
 import { type JsonEdit, setMember, spliceJson, stripByteOrderMark } from '../json/splice.ts';
 import type { GatewayRequest } from '../message.ts';
 import type { Candidate } from '../routing/plan.ts';
+import type { Secret } from '../secrets/secret.ts';
 import { toBytes } from './bytes.ts';
 import type { EgressRequest } from './egress.ts';
+import { poolNameOf } from './pool-name.ts';
 import { toRequestHeaders } from './request-headers.ts';
 
 /** The request of one attempt, and whether the gateway asked for a usage event of its own. */
@@ -19,9 +21,10 @@ export interface UpstreamRequest {
 
 /** Turns a call into the HTTP request for one candidate. The body stays as it came but for the fields the gateway owns. */
 export function toUpstreamRequest(
-  arrival: Arrival,
+  arrival: Arrival & Identified,
   call: Call,
   { target, credential }: Candidate,
+  secret: Secret,
 ): UpstreamRequest {
   const { provider: entry, model } = target;
   const injectedUsage = needsUsage(call, entry.config.streamUsage);
@@ -36,6 +39,7 @@ export function toUpstreamRequest(
       arrival.request,
       entry,
       credential,
+      secret,
       entry.basePath + entry.provider.path(call, model),
       body.length > 0 ? body : undefined,
     ),
@@ -60,6 +64,7 @@ class Attempt implements EgressRequest {
     caller: GatewayRequest,
     entry: ConfiguredProvider,
     credential: Credential,
+    secret: Secret,
     path: string,
     body: Uint8Array | undefined,
   ) {
@@ -67,9 +72,9 @@ class Attempt implements EgressRequest {
     this.origin = entry.origin;
     this.path = path;
     this.method = caller.method;
-    this.headers = toRequestHeaders(caller.headers, entry, credential);
+    this.headers = toRequestHeaders(caller.headers, entry, credential, secret);
     this.body = body;
-    this.pool = credential.pool;
+    this.pool = poolNameOf(credential, secret);
     this.maxConnections = config.maxConnections;
     this.connectTimeoutMs = config.connectTimeoutMs;
     this.headersTimeoutMs = config.headersTimeoutMs;
@@ -105,7 +110,7 @@ function jsonEdits(
   call: Call,
   model: string | undefined,
   injectUsage: boolean,
-  arrival: Arrival,
+  arrival: Arrival & Identified,
   provider: string,
 ): JsonEdit[] {
   const { members, body } = call;
@@ -175,12 +180,14 @@ function renamed({ start, end, model }: NestedModel, name: string | undefined): 
 /** Upstream names of a batch's models. All of them must be at home at the batch's provider. */
 function upstreamNames(
   models: readonly string[],
-  { snapshot }: Arrival,
+  { snapshot, policy, runtime }: Arrival & Identified,
   provider: string,
 ): Map<string, string> {
   const names = new Map<string, string>();
   for (const name of models) {
-    const target = snapshot.findModel(name)?.targets.find((candidate) => candidate.provider.id === provider);
+    // as the caller gets it: with the versions that its profile pins
+    const model = snapshot.resolveModel(name, policy, runtime.now())?.model;
+    const target = model?.targets.find((candidate) => candidate.provider.id === provider);
     if (target?.model === undefined) {
       throw new GatewayError(
         'unsupported_request',

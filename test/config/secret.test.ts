@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { GatewayConfig } from 'headgate';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Secret } from '../../src/config/secret.ts';
+import { Secret } from '../../src/secrets/secret.ts';
 import { startGateway } from '../harness.ts';
 import { compile, issuesOf, small } from './compile.ts';
 
@@ -15,7 +15,7 @@ const canary = 'sk-canary-0123456789abcdef';
 const withKey = (apiKey: unknown) =>
   ({ ...small, providers: { openai: { type: 'openai', apiKey } } }) as GatewayConfig;
 const revealed = (apiKey: unknown, environment?: NodeJS.ProcessEnv) =>
-  compile(withKey(apiKey), environment).providers.get('openai')?.credentials[0]?.secret.reveal();
+  compile(withKey(apiKey), environment).providers.get('openai')?.credentials[0]?.source.current().reveal();
 
 describe('a secret', () => {
   it('comes from the text itself, the environment, a file or a function, without the line end of a file', () => {
@@ -33,7 +33,7 @@ describe('a secret', () => {
       providers: { openai: { type: 'openai', apiKey: () => secrets.shift() ?? 'none' } },
       models: { m: { targets: ['openai'] } },
     }));
-    const current = () => gateway.snapshot.providers.get('openai')?.credentials[0]?.secret.reveal();
+    const current = () => gateway.snapshot.providers.get('openai')?.credentials[0]?.source.current().reveal();
     expect(current()).toBe('first');
     gateway.update(config);
     expect(current()).toBe('second');
@@ -54,9 +54,9 @@ describe('a secret', () => {
     [
       'a function that throws',
       () => {
-        throw new Error('vault is sealed');
+        throw new Error(`vault is sealed; asked for ${canary}`);
       },
-      'vault is sealed',
+      'the function failed (Error).',
     ],
     ['a function that gives nothing', () => '', 'the secret is empty.'],
   ])('from %s is an issue with the path of its option', (_, apiKey, message, environment) => {

@@ -1,5 +1,6 @@
 import { ConfigError, type GatewayConfig } from 'headgate';
 import { describe, expect, it } from 'vitest';
+import { poolNameOf } from '../../src/upstream/pool-name.ts';
 import { makeKey } from '../harness.ts';
 import { compile, issuesOf, small } from './compile.ts';
 
@@ -216,8 +217,10 @@ describe('a model is found', () => {
     expect(snapshot.findModel('gpt-3.5')?.name).toBe('gpt-3.5');
   });
 
-  it('in the list when it is enabled and no pattern', () => {
-    expect(compile(config).listedModels.map(({ id }) => id)).toEqual(['gpt-4.1', 'gpt-5-fixed']);
+  it('in the list when it is enabled and no pattern, with its aliases behind it', () => {
+    const snapshot = compile(config);
+    const listed = snapshot.listModels(snapshot.policyOf('payments')!, 0);
+    expect(listed.map(({ id }) => id)).toEqual(['gpt-4.1', 'best', 'gpt-5-preview', 'gpt-5-fixed']);
   });
 });
 
@@ -236,7 +239,7 @@ describe('a provider of the configuration', () => {
     expect(at('https://HOST.example:443')).toEqual(['https://host.example', '']);
   });
 
-  it('has its credentials in their order, each with a pool of its own that another version does not share', () => {
+  it('has its credentials in their order, each with a secret of its own', () => {
     const providers: GatewayConfig['providers'] = {
       openai: {
         type: 'openai',
@@ -247,11 +250,13 @@ describe('a provider of the configuration', () => {
       },
     };
     const { credentials } = compile({ ...small, providers }).providers.get('openai')!;
-    expect(credentials.map(({ id, secret }) => [id, secret.reveal()])).toEqual([
+    expect(credentials.map(({ id, source }) => [id, source.current().reveal()])).toEqual([
       ['openai#a', 'one'],
       ['openai#b', 'two'],
     ]);
-    expect(new Set(credentials.map(({ pool }) => pool)).size).toBe(2);
+    expect(
+      new Set(credentials.map((credential) => poolNameOf(credential, credential.source.current()))).size,
+    ).toBe(2);
   });
 
   it('serves calls without a model when it is the first of its family', () => {
@@ -276,12 +281,12 @@ describe('a team', () => {
       [2, 'team'],
       [3, 'key'],
     ]);
-    expect(policy?.models).toEqual(['gpt-*']);
+    expect(policy?.models).toEqual([{ origin: 'profiles.standard.models', patterns: ['gpt-*'] }]);
     for (const name of ['nobody', 'constructor', '__proto__', ''])
       expect(snapshot.policyOf(name)).toBeUndefined();
   });
 
   it('may use every model when its profile names none', () => {
-    expect(compile(small).policyOf('payments')?.models).toEqual(['*']);
+    expect(compile(small).policyOf('payments')?.models[0]?.patterns).toEqual(['*']);
   });
 });

@@ -2,18 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { limitHeaders } from '../../src/limits/headers.ts';
 import type { LedgerScope, ScopeState } from '../../src/limits/ledger.ts';
 import { scopeKeyOf, toLimit, toWindowMs } from '../../src/limits/limit.ts';
-import type { Principal } from '../../src/principal.ts';
+import { createPrincipal, type PrincipalInput } from '../../src/principal.ts';
 
-const principal: Principal = {
+const facts: PrincipalInput = {
+  source: 'key',
   key: 'KID',
   team: 'payments',
   project: 'checkout',
   user: 'ada',
-  application: undefined,
-  environment: 'live',
-  models: undefined,
-  labels: {},
 };
+const principal = createPrincipal(facts);
 
 describe('a limit', () => {
   it.each([

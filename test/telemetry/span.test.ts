@@ -74,6 +74,7 @@ describe('the span of a request', () => {
           throw new Error('enough');
         },
         forget: () => undefined,
+        forgetAll: () => undefined,
       },
       pipeline: (parts) => {
         const inner = createDefaultPipeline(parts);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Secret } from '../../src/config/secret.ts';
+import { Secret } from '../../src/secrets/secret.ts';
 import { scrub } from '../../src/upstream/scrub.ts';
 
 const text = 'canary.(secret)+$1';
-const credential = { id: 'openai#default', secret: new Secret('openai', text), pool: 'p' };
+const credential = new Secret('openai', text);
 
 describe("a provider's own error", () => {
   it('is shown without the credential that was used, wherever and however often it stands, taken as plain text', () => {

@@ -1,0 +1,93 @@
+import type { Limit } from '../limits/limit.ts';
+import type { Catalog } from './catalog.ts';
+import type { ConfigIssue } from './config-error.ts';
+import type { Level } from './levels.ts';
+import { createBits, hasBit, intersect, isEmpty, placesOf, setBit, unite } from './model-set.ts';
+import type { Levels, Policies } from './policies.ts';
+
+/**
+ * A budget can only hold if every request it covers has a price: an unknown one would be free.
+ *
+ * The work is one pass over the bits of the catalog for each `usd` limit, not one comparison for each model and policy.
+ */
+export function checkPrices(catalog: Catalog, { levels }: Policies, issues: ConfigIssue[]): void {
+  const unpriced = createBits(catalog.entries.length);
+  let isAnyUnpriced = false;
+  for (const { index, name, price } of catalog.entries) {
+    if (price || catalog.isDisabled(name)) continue;
+    setBit(unpriced, index);
+    isAnyUnpriced = true;
+  }
+  if (!isAnyUnpriced) return;
+
+  const reported = createBits(catalog.entries.length);
+  for (const { limits, reach } of budgetsOf(levels, catalog)) {
+    for (const limit of limits) {
+      // most limits that name models are done with here, before anything is known of who may use them
+      const concerned = intersect(unpriced, limit.models && catalog.sets.shared(limit.models).bits());
+      if (!concerned || isEmpty(concerned)) continue;
+      const covered = intersect(concerned, reach()) as Uint32Array;
+      for (const place of placesOf(covered)) {
+        if (hasBit(reported, place)) continue;
+        const message = `the limit "${limit.label}" covers this model, so it needs a price`;
+        issues.push({ path: `models.${catalog.entries[place]?.name}.price`, message });
+      }
+      unite(reported, covered);
+    }
+  }
+}
+
+/** Budgets of one level, and the models that requests under them can be for. */
+interface Budgets {
+  readonly limits: readonly Limit[];
+  readonly reach: () => Uint32Array | undefined;
+}
+
+function budgetsOf(levels: Levels, { sets, entries }: Catalog): Budgets[] {
+  const bitsOf = (level: Level | undefined) => level?.models && sets.shared(level.models).bits();
+  const { organisation, profiles, teams, projects, users } = levels;
+  const used = new Set([...teams.values()].map(({ profile }) => profile));
+  const everywhere = lazily(() => {
+    const all = createBits(entries.length);
+    for (const name of used) {
+      const bits = bitsOf(profiles.get(name));
+      if (bits) unite(all, bits);
+    }
+    return intersect(all, bitsOf(organisation));
+  });
+  const ofTeam = (team: string) => profiles.get(teams.get(team)?.profile ?? '');
+  const found: Budgets[] = [{ limits: usdOf(organisation), reach: everywhere }];
+  const add = (level: Level, ...narrowedBy: readonly (Level | undefined)[]) => {
+    const limits = usdOf(level);
+    if (limits.length === 0) return;
+    const all = [organisation, level, ...narrowedBy];
+    found.push({ limits, reach: lazily(() => intersect(...all.map(bitsOf))) });
+  };
+  for (const [team, { level }] of teams) add(level, ofTeam(team));
+  for (const name of used) {
+    const profile = profiles.get(name);
+    if (profile) add(profile);
+  }
+  for (const { team, profile, level } of projects.values()) {
+    const second = profile === undefined ? undefined : profiles.get(profile);
+    add(level, ofTeam(team), second);
+    if (second) add(second, ofTeam(team), level);
+  }
+  for (const level of users.values()) {
+    const limits = usdOf(level);
+    found.push({ limits, reach: lazily(() => intersect(everywhere(), bitsOf(level))) });
+  }
+  return found;
+}
+
+function usdOf({ limits }: Level): Limit[] {
+  return limits.filter(({ unit }) => unit === 'usd');
+}
+
+function lazily<Value>(compute: () => Value): () => Value {
+  let known: { readonly value: Value } | undefined;
+  return () => {
+    known ??= { value: compute() };
+    return known.value;
+  };
+}

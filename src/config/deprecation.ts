@@ -1,0 +1,31 @@
+import type { ModelConfig } from './schema.ts';
+
+/** The announced end of a model. */
+export interface Deprecation {
+  /** From when on replies tell of it, milliseconds since the epoch: `deprecatedAt`, or at once when only an end is given. */
+  readonly fromMs: number;
+  readonly retiresAtMs: number | undefined;
+  readonly replacement: string | undefined;
+  /** What to say about it in `x-headgate-warning`. */
+  readonly warning: string;
+  /** `deprecation` (RFC 9745: a structured date) and `sunset` (RFC 8594: an HTTP date), as far as they are known. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What an entry of the catalog says about its end; undefined when it says nothing. */
+export function toDeprecation(name: string, entry: ModelConfig): Deprecation | undefined {
+  const { deprecatedAt, retiresAt, replacement } = entry;
+  if (deprecatedAt === undefined && retiresAt === undefined) return undefined;
+  const end = retiresAt === undefined ? '' : ` and ends on ${new Date(retiresAt).toISOString().slice(0, 10)}`;
+  const state = deprecatedAt === undefined ? end.slice(' and '.length) : `is deprecated${end}`;
+  return {
+    fromMs: deprecatedAt ?? 0,
+    retiresAtMs: retiresAt,
+    replacement,
+    warning: `the model ${name} ${state}${replacement === undefined ? '' : `: use ${replacement}`}`,
+    headers: Object.freeze({
+      ...(deprecatedAt !== undefined && { deprecation: `@${Math.floor(deprecatedAt / 1_000)}` }),
+      ...(retiresAt !== undefined && { sunset: new Date(retiresAt).toUTCString() }),
+    }),
+  };
+}

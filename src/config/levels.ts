@@ -1,0 +1,142 @@
+import { type Limit, toLimit } from '../limits/limit.ts';
+import type { Principal } from '../principal.ts';
+import type { ModelSet, ModelSets } from './model-set.ts';
+import type { Billing, Capture, Narrowing, Pin, Policy } from './policy.ts';
+
+/** What one level of the hierarchy says; what it leaves out it inherits. */
+export interface Level {
+  /** Where it stands in the configuration. */
+  readonly path: string;
+  /** Where its limits stand. @default `<path>.limits` */
+  readonly limitsPath?: string;
+  readonly limits: readonly Limit[];
+  readonly models?: readonly string[] | undefined;
+  readonly mcpServers?: readonly string[] | undefined;
+  readonly pins?: Readonly<Record<string, string>> | undefined;
+  readonly billing?: Billing | undefined;
+  readonly capture?: Capture | undefined;
+  readonly metadata?: { readonly required: readonly string[] } | undefined;
+}
+
+/** The levels that make a policy; those that say nothing are undefined. */
+export interface PolicyLevels {
+  readonly organisation: Level;
+  readonly team: Level;
+  readonly profile: Level;
+  readonly project: Level | undefined;
+  readonly projectProfile: Level | undefined;
+  readonly user: Level | undefined;
+}
+
+/** What a policy is for. */
+interface Subject {
+  readonly team: string;
+  readonly project: string | undefined;
+  readonly profile: string;
+  readonly profileOrigin: string;
+}
+
+/** Takes together what all levels say. Models only become fewer and limits only more, in whatever order. */
+export function combineLevels(subject: Subject, given: PolicyLevels, sets: ModelSets): Policy {
+  // a project may name the profile that its team has already
+  const projectProfile = given.projectProfile === given.profile ? undefined : given.projectProfile;
+  const present = (levels: readonly (Level | undefined)[]) => levels.filter((level) => level !== undefined);
+  const inOrder = present([
+    given.organisation,
+    given.team,
+    given.profile,
+    given.project,
+    projectProfile,
+    given.user,
+  ]);
+  const nearestFirst = present([given.project, projectProfile, given.profile, given.organisation]);
+
+  const models = narrowings(inOrder, 'models');
+  const limits = inOrder.flatMap((level) =>
+    level.limits.map((limit, index) => ({
+      limit,
+      origin: `${level.limitsPath ?? `${level.path}.limits`}[${index}]`,
+    })),
+  );
+  const billing = nearestFirst.find((level) => level.billing !== undefined);
+  const capture =
+    inOrder.find((level) => level.capture === 'none') ?? inOrder.find((level) => level.capture === 'full');
+  const required = new Map<string, string>();
+  for (const level of inOrder) {
+    for (const name of level.metadata?.required ?? []) {
+      if (!required.has(name)) required.set(name, `${level.path}.metadata.required`);
+    }
+  }
+  return {
+    team: subject.team,
+    project: subject.project,
+    profile: subject.profile,
+    models,
+    mcpServers: narrowings(inOrder, 'mcpServers'),
+    limits: limits.map(({ limit }) => limit),
+    pins: combinePins(nearestFirst),
+    billing: billing?.billing ?? 'standard',
+    capture: capture?.capture ?? 'none',
+    requiredMetadata: [...required.keys()],
+    ownBudget: undefined,
+    origins: {
+      profile: subject.profileOrigin,
+      limits: limits.map(({ origin }) => origin),
+      billing: billing ? `${billing.path}.billing` : 'default',
+      capture: capture ? `${capture.path}.capture` : 'default',
+      requiredMetadata: [...required.values()],
+    },
+    permits: permitsAll(models.map(({ patterns }) => sets.shared(patterns))),
+  };
+}
+
+/** A policy with what a key or token says of itself; the policy itself when it says nothing. */
+export function narrowPolicy(policy: Policy, principal: Principal, sets: ModelSets): Policy {
+  const { models, limits, key } = principal;
+  if (models === undefined && limits === undefined) return policy;
+  const origin = `key ${key}`;
+  // of several that count the same the tightest is all of them
+  const own = new Map<string, Limit>();
+  for (const config of limits ?? []) {
+    const limit = toLimit(config, origin, 'key');
+    const counted = `${limit.per} ${limit.prefix}`;
+    if (limit.amount < (own.get(counted)?.amount ?? Number.POSITIVE_INFINITY)) own.set(counted, limit);
+  }
+  const set = models && sets.of(models);
+  return {
+    ...policy,
+    models: models ? [...policy.models, { origin, patterns: models }] : policy.models,
+    limits: [...policy.limits, ...own.values()],
+    ownBudget: [...own.values()].find(({ unit, mode }) => unit === 'usd' && mode === 'block'),
+    origins: {
+      ...policy.origins,
+      limits: [...policy.origins.limits, ...Array.from(own, () => origin)],
+    },
+    permits: set ? (model) => set.has(model) && policy.permits(model) : policy.permits,
+  };
+}
+
+function permitsAll(sets: readonly ModelSet[]): Policy['permits'] {
+  const [only] = sets;
+  if (only && sets.length === 1) return (model) => only.has(model);
+  return (model) => sets.every((set) => set.has(model));
+}
+
+function narrowings(levels: readonly Level[], field: 'models' | 'mcpServers'): Narrowing[] {
+  return levels.flatMap((level) => {
+    const patterns = level[field];
+    return patterns ? [{ origin: `${level.path}.${field}`, patterns }] : [];
+  });
+}
+
+const noPins: ReadonlyMap<string, Pin> = new Map();
+
+function combinePins(nearestFirst: readonly Level[]): ReadonlyMap<string, Pin> {
+  const pins = new Map<string, Pin>();
+  for (const { path, pins: given = {} } of nearestFirst) {
+    for (const [name, model] of Object.entries(given)) {
+      if (!pins.has(name)) pins.set(name, { model, origin: `${path}.pins.${name}` });
+    }
+  }
+  return pins.size === 0 ? noPins : pins;
+}

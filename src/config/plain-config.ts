@@ -1,0 +1,76 @@
+import { sha256, toCanonicalJson } from '../stores/canonical-json.ts';
+import { ConfigError, type ConfigIssue, toPath } from './config-error.ts';
+import type { GatewayConfig } from './schema.ts';
+
+/** A configuration as it can be stored. */
+export interface PlainConfig {
+  /** Plain JSON: what was `undefined` is gone. */
+  readonly config: GatewayConfig;
+  /** SHA-256 of its canonical JSON, lower-case hex: the same for the same configuration, however it was written. */
+  readonly digest: string;
+}
+
+const maxDepth = 64;
+const maxIssues = 100;
+const places =
+  '{ "env": "NAME" }, { "file": "path" } or { "store": "id" } (see headgate providers set-secret)';
+const credentialHeaders = new Set([
+  'authorization',
+  'proxy-authorization',
+  'x-api-key',
+  'api-key',
+  'x-goog-api-key',
+  'cookie',
+]);
+
+/** What is shown in place of a secret. A configuration that was printed must not be stored with it. */
+export const hiddenSecret = '[secret]';
+
+/**
+ * Brings a configuration into the form in which it can be stored, and refuses what cannot be: functions, anything that
+ * JSON has no word for, and secrets that stand in it as they are.
+ *
+ * @throws ConfigError with the path of each, and what to write in its place
+ */
+export function toPlainConfig(config: GatewayConfig): PlainConfig {
+  const issues: ConfigIssue[] = [];
+  inspect(config, [], issues);
+  if (issues.length > 0) throw new ConfigError(issues);
+  const text = toCanonicalJson(config);
+  return { config: JSON.parse(text) as GatewayConfig, digest: sha256(text) };
+}
+
+function inspect(value: unknown, path: readonly PropertyKey[], issues: ConfigIssue[]): void {
+  if (issues.length >= maxIssues) return;
+  const problem = describe(value, path);
+  if (problem !== undefined) {
+    issues.push({ path: toPath(path), message: problem });
+  } else if (Array.isArray(value)) {
+    for (const [index, part] of value.entries()) inspect(part, [...path, index], issues);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, part] of Object.entries(value)) inspect(part, [...path, key], issues);
+  }
+}
+
+/** What keeps a value from being stored, apart from what it contains. */
+function describe(value: unknown, path: readonly PropertyKey[]): string | undefined {
+  if (path.length > maxDepth) return `nested deeper than ${maxDepth}, or part of itself`;
+  if (value === hiddenSecret) return `${hiddenSecret} stands for what is not shown; write the value itself`;
+  if (isLiteralSecret(value, path)) return `a secret cannot be stored as it is; use ${places}`;
+  if (typeof value === 'function') return `a function cannot be stored; use ${places}`;
+  if (typeof value === 'number' && !Number.isFinite(value)) return `${value} cannot be stored`;
+  if (typeof value === 'bigint' || typeof value === 'symbol') return `a ${typeof value} cannot be stored`;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return undefined;
+  return `only plain JSON can be stored, not a ${prototype.constructor?.name ?? 'class instance'}`;
+}
+
+/** Whether a text stands where a secret does: a provider's key, one of its credentials, a header that carries one. */
+export function isLiteralSecret(value: unknown, path: readonly PropertyKey[]): boolean {
+  if (typeof value !== 'string' || path[0] !== 'providers') return false;
+  const [, , field, index, last] = path;
+  if (field === 'apiKey') return path.length === 3;
+  if (field === 'credentials') return typeof index === 'number' && last === 'apiKey' && path.length === 5;
+  return field === 'headers' && path.length === 4 && credentialHeaders.has(String(index).toLowerCase());
+}

@@ -1,0 +1,157 @@
+import type { DialectFamily } from '../dialects/dialect.ts';
+import type { Provider } from '../providers/provider.ts';
+import type { ConfigIssue } from './config-error.ts';
+import { suggest } from './nearest-name.ts';
+import type { ParsedConfig, ProviderConfig } from './schema.ts';
+import type { Runtime } from '../runtime.ts';
+import type { Secret } from '../secrets/secret.ts';
+import type { SecretError } from '../secrets/secret-error.ts';
+import { createSecretSource } from '../secrets/secret-source.ts';
+import type { Vault } from '../secrets/vault.ts';
+
+/** Where a credential's secret comes from; `SecretSource` is one. */
+export interface CredentialSource {
+  /** The secret as of now, asked for at each attempt. @throws SecretError */
+  current(): Secret;
+  /** Resolves when there is one. @throws SecretError */
+  ready(): Promise<void>;
+  close(): void;
+}
+
+/** A credential of a provider. */
+export interface Credential {
+  /** `provider#credential`. */
+  readonly id: string;
+  readonly source: CredentialSource;
+  /** Header that it is sent in as it is, in place of the provider's own way. */
+  readonly header?: string;
+  /** Its share against the provider's other credentials. @default 1 */
+  readonly weight?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** A provider entry of the configuration, ready for use. */
+export interface ConfiguredProvider {
+  readonly id: string;
+  readonly provider: Provider;
+  readonly origin: string;
+  /** Path of the base URL without a trailing slash. */
+  readonly basePath: string;
+  readonly credentials: readonly Credential[];
+  readonly config: ProviderConfig;
+}
+
+/** What compiling providers needs besides the configuration. */
+export interface ProviderOptions {
+  /** Id of the snapshot. */
+  readonly id: string;
+  readonly providers: readonly Provider[];
+  readonly environment: NodeJS.ProcessEnv;
+  readonly runtime?: Runtime | undefined;
+  /** Where `{ store }` secrets are. */
+  readonly vault?: Vault | undefined;
+  /** Told of secrets that cannot be fetched any more. */
+  readonly onSecretError?: ((error: SecretError) => void) | undefined;
+}
+
+/** The providers of a configuration by id, with their secrets resolved. */
+export function compileProviders(
+  config: ParsedConfig,
+  options: ProviderOptions,
+  issues: ConfigIssue[],
+): Map<string, ConfiguredProvider> {
+  const known = new Map(options.providers.map((provider) => [provider.type, provider]));
+  const compiled = new Map<string, ConfiguredProvider>();
+  for (const [id, entry] of Object.entries(config.providers)) {
+    const provider = known.get(entry.type);
+    if (!provider) {
+      const types = [...known.keys()].join(', ');
+      issues.push({
+        path: `providers.${id}.type`,
+        message: `no provider type "${entry.type}"; there are: ${types}${suggest(entry.type, known.keys())}`,
+      });
+      continue;
+    }
+    const url = new URL(entry.baseUrl ?? provider.defaultBaseUrl);
+    if (url.username || url.password || url.search || url.hash) {
+      issues.push({
+        path: `providers.${id}.baseUrl`,
+        message: 'must be scheme, host and path only: no user, query or fragment',
+      });
+    }
+    compiled.set(id, {
+      id,
+      provider,
+      origin: url.origin,
+      basePath: url.pathname.replace(/\/+$/, ''),
+      credentials: compileCredentials(id, entry, options, issues),
+      config: withoutKeys(entry),
+    });
+  }
+  return compiled;
+}
+
+function compileCredentials(
+  id: string,
+  entry: ProviderConfig,
+  options: ProviderOptions,
+  issues: ConfigIssue[],
+): Credential[] {
+  const entries =
+    entry.credentials ??
+    (entry.apiKey === undefined ? [] : [{ id: 'default', apiKey: entry.apiKey, weight: 1, labels: {} }]);
+  if (entries.length === 0) issues.push({ path: `providers.${id}`, message: 'needs apiKey or credentials' });
+  const seen = new Set<string>();
+  return entries.flatMap((credential, index) => {
+    const place = `providers.${id}.credentials[${index}]`;
+    const path = entry.credentials ? `${place}.apiKey` : `providers.${id}.apiKey`;
+    // breakers, cool-downs and records go by it
+    if (seen.has(credential.id)) {
+      issues.push({
+        path: `${place}.id`,
+        message: `the id "${credential.id}" is used twice; give each its own`,
+      });
+    }
+    seen.add(credential.id);
+    try {
+      const { environment, runtime, vault, onSecretError } = options;
+      const source = createSecretSource(path, credential.apiKey, {
+        environment,
+        provider: id,
+        ...(runtime && { runtime }),
+        ...(vault && { vault }),
+        ...(onSecretError && { onError: onSecretError }),
+      });
+      const { weight, labels } = credential;
+      return [{ id: `${id}#${credential.id}`, source, weight, labels }];
+    } catch (error) {
+      issues.push({ path, message: (error as Error).message.replace(`${path}: `, '') });
+      return [];
+    }
+  });
+}
+
+/** What of the configuration may be looked at: secrets are held by the credentials alone. */
+export function withoutSecrets(config: ParsedConfig): ParsedConfig {
+  const providers = Object.entries(config.providers).map(([id, entry]) => [id, withoutKeys(entry)]);
+  return { ...config, providers: Object.fromEntries(providers) };
+}
+
+function withoutKeys({
+  apiKey: _apiKey,
+  credentials: _credentials,
+  ...entry
+}: ProviderConfig): ProviderConfig {
+  return entry;
+}
+
+/** The first provider of each family, for calls that name no model. */
+export function firstOfFamilies(
+  providers: ReadonlyMap<string, ConfiguredProvider>,
+): ReadonlyMap<DialectFamily, ConfiguredProvider> {
+  const first = new Map<DialectFamily, ConfiguredProvider>();
+  for (const entry of providers.values()) {
+    if (!first.has(entry.provider.family)) first.set(entry.provider.family, entry);
+  }
+  return first;
+}

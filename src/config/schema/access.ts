@@ -1,0 +1,109 @@
+import * as z from 'zod';
+import {
+  limitSchema,
+  limitsSchema,
+  nameSchema,
+  patternSchema,
+  plainModelNameSchema,
+  userSchema,
+} from './parts.ts';
+
+const models = z.array(patternSchema).max(10_000);
+const servers = z.array(patternSchema).max(1_000);
+
+/**
+ * Whose credential pays the provider: the gateway's (`standard`), one that the team registered (`byok`), or the caller's
+ * own (`passthrough`). The nearest level that says it wins: project, the project's profile, the team's profile,
+ * organisation; `standard` when none does.
+ */
+const billing = z.enum(['standard', 'byok', 'passthrough']);
+
+/**
+ * Whether the content of requests and replies may be kept. Only ever stricter: `none` at any level is final; `full`
+ * needs one level that says so and none that says `none`; nothing said is `none`.
+ */
+const capture = z.enum(['none', 'full']);
+
+/** What a request must say of itself in `x-headgate-metadata`. Each level adds names; none takes one away. */
+const metadata = z.strictObject({
+  required: z
+    .array(
+      z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, { error: 'a name has 1 to 64 letters, digits or _ . -' }),
+    )
+    .max(32)
+    .default([]),
+});
+
+/** Holds for everybody. Limits of the organisation are the `limits` at the top. */
+export const organisationSchema = z.strictObject({
+  /** Narrows every profile. */
+  models: models.optional(),
+  billing: billing.optional(),
+  metadata: metadata.optional(),
+  capture: capture.optional(),
+});
+
+/** An access profile: set once, inherited by every key of its teams. */
+export const profileSchema = z.strictObject({
+  /** Names of models, and patterns. A name must be a model of the catalog; aliases and families are ways to ask for one. */
+  models: models.default(['*']),
+  limits: limitsSchema,
+  /** Which version callers get who ask for a family or an alias; changed only here. */
+  pins: z.record(plainModelNameSchema, plainModelNameSchema).default({}),
+  /** MCP servers, by name and pattern. */
+  mcpServers: servers.optional(),
+  billing: billing.optional(),
+  metadata: metadata.optional(),
+  capture: capture.optional(),
+});
+
+/** A team has one profile, and limits of its own on top. */
+export const teamSchema = z.strictObject({ profile: nameSchema, limits: limitsSchema });
+
+/** A project of a team. What it says comes on top of the team's profile: fewer models, more limits. */
+export const projectSchema = z.strictObject({
+  team: nameSchema,
+  /** A second profile: both must permit a model, the limits of both apply, and its pins come before the team's. */
+  profile: nameSchema.optional(),
+  models: models.optional(),
+  limits: limitsSchema,
+  mcpServers: servers.optional(),
+  billing: billing.optional(),
+  metadata: metadata.optional(),
+  capture: capture.optional(),
+});
+
+/** A user, across all teams and keys. */
+export const userPolicySchema = z.strictObject({ models: models.optional(), limits: limitsSchema });
+
+const previousSecret = z.strictObject({
+  secretHash: z.string().regex(/^[0-9a-f]{64}$/),
+  pepperId: z.string().min(1),
+  last4: z.string().length(4),
+  graceUntilMs: z.int().nonnegative(),
+});
+
+/** A key's record, as `KeyRecord` describes it. */
+export const keySchema = z.strictObject({
+  kid: z.string().regex(/^[0-9A-Za-z]{10,12}$/),
+  secretHash: z.string().regex(/^[0-9a-f]{64}$/),
+  pepperId: z.string().min(1),
+  team: nameSchema,
+  project: nameSchema.optional(),
+  owner: userSchema.optional(),
+  application: z.string().min(1).max(200).optional(),
+  environment: z.string().regex(/^[a-z]{2,8}$/),
+  models: models.optional(),
+  limits: z.array(limitSchema).max(64).optional(),
+  expiresAtMs: z.int().nonnegative().optional(),
+  revokedAtMs: z.int().nonnegative().optional(),
+  createdAtMs: z.int().nonnegative(),
+  createdBy: z.string().max(200).optional(),
+  name: z.string().max(200).optional(),
+  last4: z.string().length(4),
+  labels: z.record(z.string(), z.string()).optional(),
+  previous: previousSecret.optional(),
+  lastUsedAtMs: z.int().nonnegative().optional(),
+  previousUsedAtMs: z.int().nonnegative().optional(),
+  version: z.int().nonnegative().optional(),
+});

@@ -1,0 +1,59 @@
+import * as z from 'zod';
+import { milliseconds, nameSchema, positiveInteger } from './parts.ts';
+
+/** A secret: the text itself, or where to find it. What a function gives is fetched again every now and then. */
+export const secretSchema = z.union(
+  [
+    z.string().min(1),
+    /** A variable of the environment. */
+    z.strictObject({ env: z.string().min(1) }),
+    /** A file, watched. */
+    z.strictObject({ file: z.string().min(1) }),
+    /** A sealed secret of the secret store, by its id. */
+    z.strictObject({ store: z.string().min(1).max(200) }),
+    z.custom<() => string | Promise<string>>((value) => typeof value === 'function'),
+  ],
+  { error: 'a secret is its text, { env: "NAME" }, { file: "path" }, { store: "id" } or a function' },
+);
+
+const headers = z.record(
+  z.string().regex(/^[a-z0-9-]{1,64}$/, { error: 'header names are lower case' }),
+  z.string(),
+);
+
+const credential = z.strictObject({
+  id: nameSchema,
+  apiKey: secretSchema,
+  /** Share of the provider's requests against its other credentials. */
+  weight: z.number().positive().max(1_000).default(1),
+  /** What operators call it, and what it is for. */
+  labels: z.record(z.string().max(64), z.string().max(256)).default({}),
+});
+
+/** How a provider is reached. */
+export const providerSchema = z
+  .strictObject({
+    /** Which provider implementation speaks to it: `openai` (and everything compatible), `anthropic`, `gemini`, or one of your own. */
+    type: nameSchema,
+    /** Where it lives. Default: the provider's public address. OpenAI-compatible: including `/v1`. */
+    baseUrl: z.url({ protocol: /^https?$/ }).optional(),
+    apiKey: secretSchema.optional(),
+    /** Several credentials instead of one, used in this order. */
+    credentials: z.array(credential).min(1).optional(),
+    /** Sent with every request, over the caller's. */
+    headers: headers.default({}),
+    /** Request headers of the caller passed on besides the built-in list. */
+    forwardHeaders: z.array(z.string().toLowerCase()).default([]),
+    /** Reply headers of the provider passed on besides the built-in list. */
+    relayHeaders: z.array(z.string().toLowerCase()).default([]),
+    /** Ask OpenAI-shaped streams for usage when the caller did not. Switch off for servers that refuse `stream_options`. */
+    streamUsage: z.boolean().default(true),
+    /** Sockets per credential. */
+    maxConnections: positiveInteger.max(100_000).default(16_384),
+    connectTimeoutMs: milliseconds.default(3_000),
+    /** From the request being sent to the reply's first byte. */
+    headersTimeoutMs: milliseconds.default(300_000),
+    /** Between two chunks of a reply. */
+    idleTimeoutMs: milliseconds.default(120_000),
+  })
+  .refine((value) => !(value.apiKey && value.credentials), { error: 'give apiKey or credentials, not both' });

@@ -1,0 +1,21 @@
+/**
+ * Runs `action` now and then, one run at a time: calls during a run are remembered as one more run, so that the last
+ * change is never missed and a storm of signals costs two runs.
+ */
+export function createSerial(action: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  let isDue = false;
+  const run = async () => {
+    do {
+      isDue = false;
+      await action();
+    } while (isDue);
+  };
+  return () => {
+    isDue = true;
+    running ??= run().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}

@@ -1,0 +1,90 @@
+import type { Billing, Capture, Narrowing, Policy, ResolutionStep } from './config/snapshot.ts';
+import type { GatewayErrorCode } from './errors.ts';
+import type { LimitUnit, ScopeState } from './limits/ledger.ts';
+import type { Metadata } from './metadata.ts';
+import type { Principal } from './principal.ts';
+import type { ConfigVersionInfo } from './stores/config-store.ts';
+
+/** A value, and where it stands in the configuration: a path, `key <id>`, or `default`. */
+export interface Explained<Value> {
+  readonly value: Value;
+  readonly origin: string;
+}
+
+/** What a caller may do, and which level says so. */
+export interface ExplainedPolicy {
+  readonly profile: Explained<string>;
+  /** Each list must permit a model. */
+  readonly models: readonly Narrowing[];
+  readonly mcpServers: readonly Narrowing[];
+  readonly pins: readonly { readonly name: string; readonly model: string; readonly origin: string }[];
+  readonly limits: readonly { readonly label: string; readonly origin: string }[];
+  readonly billing: Explained<Billing>;
+  readonly capture: Explained<Capture>;
+  readonly requiredMetadata: readonly Explained<string>[];
+}
+
+/** What would become of a request. What the request does not reach is absent. */
+export interface Explanation {
+  /** Whether it would be sent to a provider now, or answered by the gateway itself. */
+  readonly allowed: boolean;
+  /** Why not: the error that the request itself would get. */
+  readonly refusal?: { readonly code: GatewayErrorCode; readonly status: number; readonly message: string };
+  readonly snapshot: string;
+  /** The version of the configuration in its store, when it came from one. */
+  readonly version?: ConfigVersionInfo;
+  readonly operation?: string;
+  readonly dialect?: string;
+  readonly principal?: Principal;
+  readonly metadata?: Metadata;
+  readonly profile?: string;
+  /** What the caller may do at all. */
+  readonly policy?: ExplainedPolicy;
+  readonly requestedModel?: string;
+  /** Its public name, after aliases, pins and families. */
+  readonly model?: string;
+  readonly modelVersion?: string;
+  /** How the one led to the other. */
+  readonly resolution?: readonly ResolutionStep[];
+  /** What replies say about the end of the model. */
+  readonly deprecation?: string;
+  /** What limits hold of the request until its usage is known. The cost is null without a price. */
+  readonly estimate?: {
+    readonly inputTokens: number;
+    readonly outputTokens: number;
+    readonly estimatedCostNanoUsd: number | null;
+  };
+  /** The limits that concern it; absent when the ledger cannot tell. */
+  readonly limits?: readonly (ScopeState & {
+    readonly label: string;
+    readonly origin: string;
+    readonly mode: string;
+    readonly unit: LimitUnit;
+    readonly hold: number;
+    readonly wouldPass: boolean;
+  })[];
+  readonly plan?: readonly {
+    readonly target: string;
+    readonly breaker: 'closed' | 'open' | 'half-open';
+    readonly coolDownMs: number;
+  }[];
+}
+
+/** A policy as an explanation shows it. */
+export function describePolicy(policy: Policy): ExplainedPolicy {
+  const { origins, limits, pins, requiredMetadata } = policy;
+  const at = (places: readonly string[], index: number) => places[index] ?? 'default';
+  return {
+    profile: { value: policy.profile, origin: origins.profile },
+    models: policy.models,
+    mcpServers: policy.mcpServers,
+    pins: [...pins].map(([name, { model, origin }]) => ({ name, model, origin })),
+    limits: limits.map(({ label }, index) => ({ label, origin: at(origins.limits, index) })),
+    billing: { value: policy.billing, origin: origins.billing },
+    capture: { value: policy.capture, origin: origins.capture },
+    requiredMetadata: requiredMetadata.map((value, index) => ({
+      value,
+      origin: at(origins.requiredMetadata, index),
+    })),
+  };
+}
