@@ -1,0 +1,62 @@
+import { type ChangeNotifier, createChangeNotifier } from '../change-notifier.ts';
+import type { ChangeListener, Unwatch } from '../watch.ts';
+import {
+  type ChangeKind,
+  type ChangeWatch,
+  type ChangeWatchOptions,
+  changeKinds,
+  startChangeWatch,
+} from './change-watch.ts';
+
+/** Tells of changes, whoever made them. Works only while somebody watches. */
+export interface ChangeFeed {
+  watch(kind: ChangeKind, listener: ChangeListener): Unwatch;
+  /** Something was changed here: look now, unless notifications tell of it anyway. */
+  poke(): void;
+  /** Ends all watches; resolves when nothing is under way any more. */
+  close(): Promise<void>;
+}
+
+/** One watch over the database for all listeners of these stores. */
+export function createChangeFeed(options: Omit<ChangeWatchOptions, 'tell' | 'isWatched'>): ChangeFeed {
+  const notifiers: Record<ChangeKind, ChangeNotifier> = {
+    keys: createChangeNotifier(),
+    config: createChangeNotifier(),
+    secrets: createChangeNotifier(),
+  };
+  let current: ChangeWatch | undefined;
+  const endings = new Set<Promise<void>>();
+
+  const start = (): ChangeWatch =>
+    startChangeWatch({
+      ...options,
+      tell: (kind, id) => notifiers[kind].tell(id),
+      isWatched: (kind) => notifiers[kind].size > 0,
+    });
+  const stopUnlessWatched = async (): Promise<void> => {
+    if (current && changeKinds.every((kind) => notifiers[kind].size === 0)) {
+      const ending = current.stop();
+      current = undefined;
+      endings.add(ending);
+      void ending.finally(() => endings.delete(ending));
+    }
+    // of whoever ends last the connection is closed when this resolves
+    if (!current) await Promise.all(endings);
+  };
+  return {
+    watch(kind, listener) {
+      // whoever joins a watch that knows where it is has begun to listen; others are told by its first look
+      const unwatch = notifiers[kind].watch(listener, current?.isReady === true);
+      current ??= start();
+      return async () => {
+        await unwatch();
+        await stopUnlessWatched();
+      };
+    },
+    poke: () => current?.poke(),
+    async close() {
+      for (const kind of changeKinds) notifiers[kind].close();
+      await stopUnlessWatched();
+    },
+  };
+}

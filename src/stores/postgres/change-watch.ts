@@ -1,0 +1,157 @@
+import type { Runtime } from '../../runtime.ts';
+import type { PostgresDatabase, PostgresWorkOptions } from './connection.ts';
+import { keepListening } from './listening.ts';
+import { createSleeper } from './sleeper.ts';
+import { channelOf } from './steps.ts';
+
+/** What can change. */
+export type ChangeKind = 'keys' | 'config' | 'secrets';
+
+/** How changes are found out. */
+export interface ChangeWatchOptions {
+  readonly database: PostgresDatabase;
+  readonly schema: string;
+  readonly runtime: Runtime;
+  readonly listen: boolean;
+  readonly pollMs: number;
+  readonly heartbeatMs: number;
+  readonly deadlineMs: number;
+  readonly after: (() => Promise<unknown>) | undefined;
+  /** Told of each change, and with `undefined` that anything may have changed. */
+  readonly tell: (kind: ChangeKind, id: string | undefined) => void;
+  readonly isWatched: (kind: ChangeKind) => boolean;
+}
+
+/** A watch over all kinds of changes. */
+export interface ChangeWatch {
+  /** Whether it watches already, so that whoever joins misses nothing from now on. */
+  readonly isReady: boolean;
+  /** Looks now, unless notifications tell of changes anyway. */
+  poke(): void;
+  /** Resolves when its connection is closed and nothing is under way. */
+  stop(): Promise<void>;
+}
+
+/** Every kind of change. */
+export const changeKinds: readonly ChangeKind[] = ['keys', 'config', 'secrets'];
+
+/** Changes told one by one; of more at once it is told that anything may have changed. */
+const maxTold = 1_000;
+
+/**
+ * Every change has a number, without gaps within its kind. A notification that brings the next number is told at once;
+ * one that leaves a gap, and every `pollMs`, makes it look at the numbers in the database. So push only makes faster
+ * what polling makes certain. After a look that failed, and whenever listening begins (again), it tells that anything
+ * may have changed.
+ */
+export function startChangeWatch(options: ChangeWatchOptions): ChangeWatch {
+  const { database, schema, runtime, pollMs, tell, isWatched } = options;
+  const work: PostgresWorkOptions = { what: 'watch', deadlineMs: options.deadlineMs, after: options.after };
+  const sleeper = createSleeper(runtime);
+  let isWanted = true;
+  /** Numbers up to which all was told; `undefined` while it is not known what was missed. */
+  let known: Map<string, number> | undefined;
+
+  const onPayload = (payload: string): void => {
+    const change = toChange(payload);
+    if (!change || !isWanted) return;
+    const { kind, stamp, id } = change;
+    // it may be newer than what a look that is under way brings
+    const last = known?.get(kind) ?? 0;
+    if (!known || (stamp > last && id === null) || stamp > last + 1) {
+      sleeper.wake();
+    } else if (stamp === last + 1 && id !== null) {
+      known.set(kind, stamp);
+      tell(kind, id);
+    }
+  };
+  const readStamps = () =>
+    database.run(work, async (session) => {
+      const rows = await session.query(`SELECT kind, stamp::text AS stamp FROM ${schema}.stamps`);
+      return new Map(rows.map(({ kind, stamp }) => [String(kind), Number(stamp)]));
+    });
+  const readIds = (kind: ChangeKind, last: number, stamp: number) =>
+    database.run(work, async (session) => {
+      const text = `SELECT id FROM ${schema}.changes
+        WHERE kind = $1 AND stamp > $2::bigint AND stamp <= $3::bigint ORDER BY stamp`;
+      return (await session.query(text, [kind, last, stamp])).map(({ id }) => String(id));
+    });
+  const look = async (): Promise<void> => {
+    const state = known;
+    const before = new Map(known);
+    const now = await readStamps();
+    if (!isWanted) return;
+    if (!state || state !== known) {
+      known = now;
+      for (const kind of changeKinds) tell(kind, undefined);
+      return;
+    }
+    for (const kind of changeKinds) {
+      const stamp = now.get(kind) ?? 0;
+      // a notification may have been faster than the look
+      const last = state.get(kind) ?? 0;
+      if (stamp < (before.get(kind) ?? 0)) {
+        // the database was restored from a copy, or is another one
+        state.set(kind, stamp);
+        tell(kind, undefined);
+      } else if (stamp > last) {
+        const isFew = isWatched(kind) && stamp - last <= maxTold;
+        const ids = isFew ? await readIds(kind, last, stamp) : [];
+        // lost while it read
+        if (state !== known) return sleeper.wake();
+        state.set(kind, Math.max(stamp, state.get(kind) ?? 0));
+        const areAll = ids.length === stamp - last;
+        for (const id of areAll ? ids : [undefined]) tell(kind, id);
+      }
+    }
+  };
+  const poll = async (): Promise<void> => {
+    while (isWanted) {
+      try {
+        await look();
+      } catch {
+        known = undefined;
+      }
+      // spread, so that nodes that were started together do not ask together
+      if (isWanted) await sleeper.sleep(pollMs * (0.9 + runtime.random() / 5));
+    }
+  };
+  const polling = poll();
+  const listening = options.listen
+    ? keepListening({
+        ...options,
+        channel: channelOf(schema),
+        onPayload,
+        onBegin() {
+          // what happened before it listened is told by this
+          known = undefined;
+          sleeper.wake();
+        },
+        // a look shows at once whether more than this connection is lost
+        onLost: sleeper.wake,
+      })
+    : undefined;
+  return {
+    get isReady() {
+      return known !== undefined;
+    },
+    poke() {
+      if (!listening?.works) sleeper.wake();
+    },
+    async stop() {
+      isWanted = false;
+      sleeper.wake();
+      await Promise.all([polling, listening?.stop()]);
+    },
+  };
+}
+
+function toChange(payload: string): { kind: ChangeKind; stamp: number; id: string | null } | undefined {
+  try {
+    const { kind, stamp, id } = JSON.parse(payload) as { kind: ChangeKind; stamp: string; id: string | null };
+    return changeKinds.includes(kind) ? { kind, stamp: Number(stamp), id } : undefined;
+  } catch {
+    // anybody may notify on a channel
+    return undefined;
+  }
+}

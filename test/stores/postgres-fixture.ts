@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import {
+  createPostgresStores,
+  type PostgresStoresOptions,
+} from '../../src/stores/postgres/postgres-stores.ts';
+import type { Stores } from '../../src/stores/stores.ts';
+import { type FaultProxy, startFaultProxy } from '../servers/fault-proxy.ts';
+import type { TestServer } from '../servers/test-server.ts';
+import type { StoresHarness } from './stores-contract.ts';
+
+/** A schema of its own on a server, with what was opened on it. */
+export interface PostgresPlace {
+  readonly schema: string;
+  readonly proxy: FaultProxy;
+  /** Stores on this schema, through the proxy unless the options say otherwise. */
+  open(options?: PostgresStoresOptions): Stores;
+  /** A statement past the proxy, as a superuser; `schema.` in it is this place's. */
+  query(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+  /** How many connections the stores have on the server. */
+  countBackends(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Makes a place; nothing is migrated yet. */
+export async function createPlace(server: { readonly url: string }): Promise<PostgresPlace> {
+  const schema = `test_${randomBytes(6).toString('hex')}`;
+  const proxy = await startFaultProxy(server.url);
+  const admin = new pg.Pool({ connectionString: server.url, max: 2, allowExitOnIdle: true });
+  admin.on('error', () => {});
+  const opened: Stores[] = [];
+  const query = async (text: string, values: unknown[] = []) =>
+    (await admin.query(text.replaceAll('schema.', `${schema}.`), values)).rows as Record<string, unknown>[];
+  return {
+    schema,
+    proxy,
+    open(options = {}) {
+      const target = options.pool ? {} : { connectionString: proxy.url };
+      const stores = createPostgresStores({ ...target, schema, pollMs: 200, ...options });
+      opened.push(stores);
+      return stores;
+    },
+    query,
+    async countBackends() {
+      const [row] = await query(
+        "SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = 'headgate'",
+      );
+      return Number(row?.count);
+    },
+    async close() {
+      await proxy.heal();
+      await Promise.all(opened.map((stores) => stores.close()));
+      await query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+      await admin.end();
+      await proxy.close();
+    },
+  };
+}
+
+/** What the contracts need: refused connections by the proxy, a frozen server by SIGSTOP. */
+export async function createPostgresHarness(
+  server: TestServer,
+  options: (place: PostgresPlace) => PostgresStoresOptions = () => ({}),
+): Promise<StoresHarness> {
+  const place = await createPlace(server);
+  const open = () => place.open(options(place));
+  const stores = open();
+  await stores.migrate();
+  return {
+    stores,
+    second: open,
+    deadlineMs: 2_200,
+    async breakStore() {
+      await place.proxy.refuse();
+      // two polls, so that watches notice
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return () => place.proxy.heal();
+    },
+    async freeze() {
+      await server.freeze();
+      return () => server.thaw();
+    },
+    close: place.close,
+  };
+}

@@ -1,0 +1,22 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+import { startPostgres } from '../servers/postgres.ts';
+import type { TestServer } from '../servers/test-server.ts';
+import { createPostgresHarness } from './postgres-fixture.ts';
+import { createTransactionPool } from './postgres-transaction-pool.ts';
+import { contractOfStores } from './stores-contract.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startPostgres({ own: true });
+});
+afterAll(() => server.stop());
+
+describe('the stores in PostgreSQL', () => {
+  contractOfStores(() => createPostgresHarness(server), {}, 30_000);
+});
+
+describe('the stores in PostgreSQL behind a pooler that shares connections by transaction', () => {
+  const create = () =>
+    createPostgresHarness(server, ({ proxy }) => ({ pool: createTransactionPool(proxy.url), pollMs: 100 }));
+  contractOfStores(create, {}, 30_000);
+});
