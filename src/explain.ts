@@ -139,7 +139,7 @@ function noteModel(found: Draft, { model, call, snapshot, policy, runtime }: Mod
 }
 
 async function noteLimits(found: Draft, context: Model, ledger: Ledger): Promise<void> {
-  const { limits, scopes } = limitsFor(context);
+  const { limits, scopes } = limitsFor(context, ledger.nowMs());
   found.estimate = estimateOf(context);
   let states: readonly ScopeState[];
   try {
@@ -155,7 +155,9 @@ async function noteLimits(found: Draft, context: Model, ledger: Ledger): Promise
     const wouldPass = limit.mode !== 'block' || state.used + state.held + scope.hold <= state.amount;
     const origin = context.policy.origins.limits[context.policy.limits.indexOf(limit)] ?? 'default';
     const { label, mode, unit } = limit;
-    return [{ ...state, label, origin, mode, unit, hold: scope.hold, wouldPass }];
+    const resetsAtMs = limit.window.resetsAtMs(scope.span);
+    const reset = resetsAtMs === undefined ? {} : { resetsAtMs };
+    return [{ ...state, ...reset, label, origin, mode, unit, hold: scope.hold, wouldPass }];
   });
 }
 
@@ -165,7 +167,7 @@ const probes: readonly Limit[] = (['tokens', 'usd'] as const).map((unit) =>
 
 /** What limits would hold of this request; asked of them, so that it cannot be another number. */
 function estimateOf(context: Model): NonNullable<Explanation['estimate']> {
-  const { scopes } = limitsFor({ ...context, policy: { ...context.policy, limits: probes } });
+  const { scopes } = limitsFor({ ...context, policy: { ...context.policy, limits: probes } }, 0);
   const [tokens = 0, nanoUsd = 0] = scopes.map(({ hold }) => hold);
   const inputTokens = estimateInputTokens(context.call);
   return {
@@ -184,10 +186,12 @@ function withoutHolding(ledger: Ledger): Ledger {
         const state = states[index];
         return state && mode === 'block' && state.used + state.held + hold > state.amount;
       });
-      const denied = states[deniedAt];
-      return denied ? { granted: false, denied, scopes: states } : { granted: true, scopes: states };
+      return deniedAt < 0
+        ? { kind: 'granted', scopes: states }
+        : { kind: 'denied', deniedAt, scopes: states };
     },
-    renew: () => undefined,
+    nowMs: () => ledger.nowMs(),
+    renew: () => true,
     settle: () => undefined,
     peek: (scopes) => ledger.peek(scopes),
   };

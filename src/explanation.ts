@@ -60,6 +60,8 @@ export interface Explanation {
     readonly origin: string;
     readonly mode: string;
     readonly unit: LimitUnit;
+    /** When what is used begins to count no more; absent where that is never. */
+    readonly resetsAtMs?: number;
     readonly hold: number;
     readonly wouldPass: boolean;
   })[];

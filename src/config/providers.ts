@@ -1,13 +1,13 @@
 import type { DialectFamily } from '../dialects/dialect.ts';
 import type { Provider } from '../providers/provider.ts';
-import type { ConfigIssue } from './config-error.ts';
-import { suggest } from './nearest-name.ts';
-import type { ParsedConfig, ProviderConfig } from './schema.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Secret } from '../secrets/secret.ts';
 import type { SecretError } from '../secrets/secret-error.ts';
 import { createSecretSource } from '../secrets/secret-source.ts';
 import type { Vault } from '../secrets/vault.ts';
+import type { ConfigIssue } from './config-error.ts';
+import { suggest } from './nearest-name.ts';
+import type { ParsedConfig, ProviderConfig } from './schema.ts';
 
 /** Where a credential's secret comes from; `SecretSource` is one. */
 export interface CredentialSource {

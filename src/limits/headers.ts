@@ -1,6 +1,7 @@
 import type { DialectFamily } from '../dialects/dialect.ts';
 import type { HeaderMap } from '../message.ts';
-import type { LedgerScope, ScopeState } from './ledger.ts';
+import type { LedgerScope, LimitUnit, ScopeState } from './ledger.ts';
+import type { Limit } from './limit.ts';
 
 /**
  * The caller's own limits in the header fields its SDK knows: `x-ratelimit-*` (OpenAI, Gemini) or `anthropic-ratelimit-*`,
@@ -8,12 +9,13 @@ import type { LedgerScope, ScopeState } from './ledger.ts';
  */
 export function limitHeaders(
   family: DialectFamily,
+  limits: readonly Limit[],
   scopes: readonly LedgerScope[],
   states: readonly ScopeState[],
   warnings: readonly string[] | undefined,
 ): HeaderMap {
-  const requests = tightestOf('requests', scopes, states);
-  const tokens = tightestOf('tokens', scopes, states);
+  const requests = tightestOf('requests', limits, scopes, states);
+  const tokens = tightestOf('tokens', limits, scopes, states);
   // literals, absent fields and all: objects of one shape, for everybody who goes through them afterwards
   if (family === 'anthropic') {
     return {
@@ -35,15 +37,15 @@ export function limitHeaders(
   };
 }
 
-function limitOf(state: ScopeState | undefined): string | undefined {
+function limitOf(state: Tightest | undefined): string | undefined {
   return state && String(state.amount);
 }
 
-function remainingOf(state: ScopeState | undefined): string | undefined {
+function remainingOf(state: Tightest | undefined): string | undefined {
   return state && String(Math.max(0, state.amount - state.used - state.held));
 }
 
-function resetOf(state: ScopeState | undefined): string | undefined {
+function resetOf(state: Tightest | undefined): string | undefined {
   if (state?.resetsAtMs === undefined) return undefined;
   return `${new Date(state.resetsAtMs).toISOString().slice(0, 19)}Z`;
 }
@@ -55,18 +57,29 @@ function toWarning(warnings: readonly string[] | undefined): string | undefined 
     .slice(0, 1_000);
 }
 
+interface Tightest extends ScopeState {
+  readonly resetsAtMs: number | undefined;
+}
+
 function tightestOf(
-  unit: string,
+  unit: LimitUnit,
+  limits: readonly Limit[],
   scopes: readonly LedgerScope[],
   states: readonly ScopeState[],
-): ScopeState | undefined {
-  let tightest: ScopeState | undefined;
-  for (let index = 0; index < scopes.length; index++) {
-    const scope = scopes[index] as LedgerScope;
+): Tightest | undefined {
+  let least = -1;
+  let leastLeft = Number.POSITIVE_INFINITY;
+  for (let index = 0; index < limits.length; index++) {
+    const limit = limits[index] as Limit;
     const state = states[index];
-    if (!state || scope.unit !== unit || scope.mode !== 'block') continue;
-    if (!tightest || state.amount - state.used - state.held < tightest.amount - tightest.used - tightest.held)
-      tightest = state;
+    if (!state || limit.unit !== unit || limit.mode !== 'block') continue;
+    const left = state.amount - state.used - state.held;
+    if (left >= leastLeft) continue;
+    least = index;
+    leastLeft = left;
   }
-  return tightest;
+  if (least < 0) return undefined;
+  const { key, used, held, amount } = states[least] as ScopeState;
+  const resetsAtMs = (limits[least] as Limit).window.resetsAtMs((scopes[least] as LedgerScope).span);
+  return { key, used, held, amount, resetsAtMs };
 }

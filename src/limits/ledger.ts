@@ -1,56 +1,99 @@
 /** What a limit counts. `usd` amounts are integer nano-USD. */
 export type LimitUnit = 'requests' | 'tokens' | 'usd' | 'parallel';
 
-/** One scope a reservation draws from: a limit applied to one subject. */
-export interface LedgerScope {
-  /** Identifies limit and subject, e.g. `team:payments/tokens/1m`. Windows are the ledger's own business. */
-  readonly key: string;
-  readonly unit: LimitUnit;
-  /** The most that may be used and held at once in a window. */
-  readonly amount: number;
-  /** Length of the fixed window; absent means for ever (and for `parallel`: no window). */
-  readonly windowMs?: number | undefined;
-  /** What this request holds until it is settled. A safe integer ≥ 0. */
-  readonly hold: number;
-  /** Whether a full scope denies (`block`) or is only reported (`warn`). */
-  readonly mode: 'block' | 'warn';
+/**
+ * Where in time a reservation is counted. Made from a limit's window and an instant by `limits/window.ts`, so that a
+ * ledger knows nothing of days, months and time zones: it adds up buckets.
+ */
+export interface Span {
+  /**
+   * Names the bucket that takes what is held and used: its first instant, milliseconds since the epoch; 0 where there is
+   * no window. Of two buckets of one scope the later has the larger name.
+   */
+  readonly bucket: number;
+  /** The buckets that are added up against the amount, oldest first, `bucket` the last. One but for rolling windows. */
+  readonly buckets: readonly number[];
+  /** `bucket` is the current one from here, by the ledger's clock. */
+  readonly fromMs: number;
+  /** Until just before here; `Infinity` where nothing ends. */
+  readonly untilMs: number;
+  /** From here on nobody needs the bucket any more, late settlements included; `Infinity` where it must be kept. */
+  readonly forgetMs: number;
 }
 
-/** How full one scope is. */
+/** One scope a reservation draws from: a limit applied to one subject. */
+export interface LedgerScope {
+  /** Identifies limit and subject, without the window. */
+  readonly key: string;
+  /** The most that may be used and held at once in the span's buckets. */
+  readonly amount: number;
+  /** What this request holds until it is settled. A safe integer ≥ 0. */
+  readonly hold: number;
+  /** What is counted when its lease runs out and nobody has told what was used. A safe integer ≥ 0; 0 for slots. */
+  readonly charge: number;
+  /** Whether a full scope denies (`block`) or is only counted (`count`). */
+  readonly mode: 'block' | 'count';
+  readonly span: Span;
+}
+
+/** A scope as it is read: nothing is held by it. */
+export type ReadScope = Pick<LedgerScope, 'key' | 'amount' | 'span'>;
+
+/** How full one scope is: the sum over the span's buckets. */
 export interface ScopeState {
   readonly key: string;
   readonly used: number;
   readonly held: number;
   readonly amount: number;
-  /** When the window ends, milliseconds since the epoch by the ledger's clock; absent where there is no window. */
-  readonly resetsAtMs?: number | undefined;
 }
 
-/** What `reserve` found. */
+/**
+ * What `reserve` found. `scopes` are the states in the order asked: after the hold where it was granted, as they are
+ * where it was denied. `stale`: the ledger's clock is outside a span; nothing is held or remembered, and the same id may
+ * be tried again with the spans of `nowMs`.
+ */
 export type ReserveResult =
-  | { readonly granted: true; readonly scopes: readonly ScopeState[] }
-  | { readonly granted: false; readonly denied: ScopeState; readonly scopes: readonly ScopeState[] };
+  | { readonly kind: 'granted'; readonly scopes: readonly ScopeState[] }
+  | { readonly kind: 'denied'; readonly deniedAt: number; readonly scopes: readonly ScopeState[] }
+  | { readonly kind: 'stale'; readonly nowMs: number };
 
 /** A result at once where it is at hand, a promise where a store must be asked: `await` covers both. */
 export type Awaitable<Value> = Value | Promise<Value>;
 
 /**
- * Keeps what is used and held of every limit. Each transition is by reservation id and happens at most once;
- * the ledger's own clock decides.
+ * Keeps what is used and held of every limit. Each transition is by reservation id and happens at most once; the
+ * ledger's own clock decides. `used + held ≤ amount` holds for every `block` scope at every instant, whoever asks from
+ * wherever, except for what a settlement finds was used beyond its hold.
+ *
+ *     none → denied
+ *     none → held → settled
+ *            held → expired (charged) → settled (corrected)
  */
 export interface Ledger {
+  /** The ledger's own clock as far as it is known here, milliseconds since the epoch. Never goes back. */
+  nowMs(): number;
   /**
-   * Holds `hold` of every scope at once, or of none. A repeated id returns the first answer and holds nothing more.
-   * A hold that is not settled or renewed within `leaseMs` is released and counted as used.
+   * Holds `hold` of every scope at once, or of none. A repeated id gets the first answer and holds nothing more, while it
+   * is held and for a time after it was settled or denied that is the ledger's option. A hold that is not settled or renewed within `leaseMs`
+   * expires: it is released, and its charge is counted as used.
+   *
+   * @throws TypeError for a hold or charge that is no safe integer ≥ 0, or two scopes with one key
    */
   reserve(id: string, scopes: readonly LedgerScope[], leaseMs: number): Awaitable<ReserveResult>;
-  /** Extends the lease. Unknown or settled ids are ignored. */
-  renew(id: string, leaseMs: number): Awaitable<void>;
+  /**
+   * Extends the lease, and replaces the charges where they are given, in the order of the reservation's scopes.
+   *
+   * @returns whether the reservation is still held; `false` when it is unknown, settled or expired
+   */
+  renew(id: string, leaseMs: number, charges?: readonly number[]): Awaitable<boolean>;
   /**
    * Replaces the holds by what was really used, in the order of the reservation's scopes; one left out counts 0. Posts
-   * to the window of the reservation, even when a new one has begun. A second call for the same id changes nothing.
+   * to the buckets of the reservation, even when others have begun, and corrects what its expiry had charged. A second
+   * call for the same id changes nothing.
    */
   settle(id: string, used: readonly number[]): Awaitable<void>;
   /** Reads scopes without holding anything. */
-  peek(scopes: readonly Omit<LedgerScope, 'hold'>[]): Awaitable<readonly ScopeState[]>;
+  peek(scopes: readonly ReadScope[]): Awaitable<readonly ScopeState[]>;
+  /** Gives back what is not used, and ends connections of its own. */
+  close?(): Promise<void>;
 }

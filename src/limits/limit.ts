@@ -3,6 +3,7 @@ import type { LimitConfig } from '../config/schema.ts';
 import type { Principal } from '../principal.ts';
 import type { LimitUnit } from './ledger.ts';
 import { toNanoUsd } from './price.ts';
+import { createFixedWindow, noWindow, type Window } from './window.ts';
 
 /** A limit ready to be applied. */
 export interface Limit {
@@ -13,7 +14,7 @@ export interface Limit {
   readonly unit: LimitUnit;
   /** In units; nano-USD for `usd`. */
   readonly amount: number;
-  readonly windowMs: number | undefined;
+  readonly window: Window;
   readonly per: NonNullable<LimitConfig['per']>;
   readonly mode: 'block' | 'warn';
   readonly models: readonly string[] | undefined;
@@ -39,7 +40,7 @@ export function toLimit(config: LimitConfig, origin: string, defaultPer: Limit['
     prefix: `${origin}/${config.unit}/${config.window ?? ''}/${config.mode}${models}`,
     unit: config.unit,
     amount: config.unit === 'usd' ? toNanoUsd(config.amount) : Number(config.amount),
-    windowMs: config.window ? toWindowMs(config.window) : undefined,
+    window: config.window ? createFixedWindow(config.window, toWindowMs(config.window)) : noWindow,
     per,
     mode: config.mode,
     models: config.models,

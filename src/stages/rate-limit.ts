@@ -45,27 +45,42 @@ export function rateLimit(options: {
     name: 'rateLimit',
     run(context, next) {
       refuseCostly(context);
-      const applied = limitsFor(context);
-      if (applied.limits.length === 0) return next({ limitHeaders: noHeaders });
-      refuseImpossible(applied);
-      const account = toAccount(context, applied.scopes);
-      const go = (result: ReserveResult) => {
-        if (!result.granted) throw denial(applied, result.denied, context.runtime.now());
-        noteWarnings(context, applied, result.scopes);
-        const { family } = context.endpoint;
-        const headers = limitHeaders(family, applied.scopes, result.scopes, context.record.warnings);
-        return settled(ledger, account, next({ limitHeaders: headers }));
+      const attempt = (nowMs: number, triesLeft: number): Promise<GatewayReply> => {
+        const applied = limitsFor(context, nowMs);
+        if (applied.limits.length === 0) return next({ limitHeaders: noHeaders });
+        refuseImpossible(applied);
+        const go = (result: ReserveResult): Promise<GatewayReply> => {
+          if (result.kind === 'denied') throw denial(applied, result, nowMs);
+          if (result.kind === 'granted')
+            return settled(ledger, toAccount(context, applied), pass(applied, result));
+          // a window ended between our look at the clock and the ledger's
+          if (triesLeft > 0) return attempt(result.nowMs, triesLeft - 1);
+          throw unavailable(new Error('The clock of the ledger keeps leaving the windows of this request.'));
+        };
+        let result: Awaitable<ReserveResult>;
+        try {
+          result = ledger.reserve(context.id, applied.scopes, leaseMs);
+        } catch (cause) {
+          throw unavailable(cause);
+        }
+        if (!(result instanceof Promise)) return go(result);
+        return result.then(go, (cause: unknown) => {
+          throw unavailable(cause);
+        });
       };
-      let result: Awaitable<ReserveResult>;
-      try {
-        result = ledger.reserve(context.id, applied.scopes, leaseMs);
-      } catch (cause) {
-        throw unavailable(cause);
-      }
-      if (!(result instanceof Promise)) return go(result);
-      return result.then(go, (cause: unknown) => {
-        throw unavailable(cause);
-      });
+      const pass = (applied: Applied, { scopes }: { readonly scopes: readonly ScopeState[] }) => {
+        noteWarnings(context, applied, scopes);
+        return next({
+          limitHeaders: limitHeaders(
+            context.endpoint.family,
+            applied.limits,
+            applied.scopes,
+            scopes,
+            context.record.warnings,
+          ),
+        });
+      };
+      return attempt(ledger.nowMs(), maxStaleTries);
     },
   };
 }
@@ -90,17 +105,17 @@ function settled(ledger: Ledger, account: Account, reply: Promise<GatewayReply>)
 /** What settling needs of a request: as little as possible, since it is kept as long as a stream runs. */
 interface Account {
   readonly id: string;
-  readonly scopes: readonly LedgerScope[];
+  readonly limits: readonly Limit[];
   readonly price: Price | undefined;
   readonly inputTokens: number;
   /** Output to count when a whole reply tells no usage. */
   readonly untoldOutputTokens: number;
 }
 
-function toAccount({ id, call, model }: Context, scopes: readonly LedgerScope[]): Account {
+function toAccount({ id, call, model }: Context, { limits }: Applied): Account {
   return {
     id,
-    scopes,
+    limits,
     price: model?.price,
     inputTokens: estimateInputTokens(call),
     // a response made in the background has its usage later, where nobody may look: all it may produce is counted
@@ -113,16 +128,24 @@ function settleLater(ledger: Ledger, account: Account, outcome: Promise<Outcome>
 }
 
 const noHeaders = Object.freeze({});
+const maxStaleTries = 3;
 
 /** Which limits concern a request, and how much of each it holds. Shared with `explain`. */
-export function limitsFor(context: Subject): Applied {
+export function limitsFor(context: Subject, nowMs: number): Applied {
   const { limits, keys } = concernOf(context);
   const scopes: LedgerScope[] = [];
   for (let index = 0; index < limits.length; index++) {
     const limit = limits[index] as Limit;
-    const { unit, amount, mode, windowMs } = limit;
+    const { unit, amount, window } = limit;
     const hold = holdOf(limit, context.call, context.model);
-    scopes.push({ key: keys[index] as string, unit, amount, mode, hold, windowMs });
+    scopes.push({
+      key: keys[index] as string,
+      amount,
+      hold,
+      charge: unit === 'parallel' ? 0 : hold,
+      mode: limit.mode === 'block' ? 'block' : 'count',
+      span: window.spanAt(nowMs),
+    });
   }
   return { limits, scopes };
 }
@@ -203,7 +226,7 @@ function unavailable(cause: unknown): GatewayError {
 function settle(ledger: Ledger, account: Account, outcome: Outcome | undefined): Awaitable<void> {
   const usage = outcome && usageOf(outcome, account);
   const used: number[] = [];
-  for (const { unit } of account.scopes) used.push(usedOf(unit, usage, account.price));
+  for (const { unit } of account.limits) used.push(usedOf(unit, usage, account.price));
   try {
     const settling = ledger.settle(account.id, used);
     return settling instanceof Promise ? settling.catch(ignore) : undefined;
@@ -256,14 +279,17 @@ function refuseImpossible({ limits, scopes }: Applied): void {
   }
 }
 
-function denial({ limits, scopes }: Applied, denied: ScopeState, nowMs: number): GatewayError {
-  const limit = limits[scopes.findIndex(({ key }) => key === denied.key)] as Limit;
-  const left = show(Math.max(0, denied.amount - denied.used - denied.held), limit);
-  const waitMs = denied.resetsAtMs === undefined ? 1_000 : denied.resetsAtMs - nowMs;
-  const reset =
-    denied.resetsAtMs === undefined
-      ? 'when a running request ends'
-      : new Date(denied.resetsAtMs).toISOString();
+function denial(
+  { limits, scopes }: Applied,
+  { deniedAt, scopes: states }: Extract<ReserveResult, { kind: 'denied' }>,
+  nowMs: number,
+): GatewayError {
+  const limit = limits[deniedAt] as Limit;
+  const state = states[deniedAt] as ScopeState;
+  const left = show(Math.max(0, state.amount - state.used - state.held), limit);
+  const resetsAtMs = limit.window.resetsAtMs((scopes[deniedAt] as LedgerScope).span);
+  const waitMs = resetsAtMs === undefined ? 1_000 : resetsAtMs - nowMs;
+  const reset = resetsAtMs === undefined ? 'when a running request ends' : new Date(resetsAtMs).toISOString();
   const message = `The limit "${limit.label}" is reached (${left} left). It resets ${reset}.`;
   if (limit.unit !== 'usd' && waitMs <= 60_000) {
     return new GatewayError('rate_limited', message, {
