@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import { ConfigError, type ConfigIssue } from '../config/config-error.ts';
 import { ConfigFileError, formatPlace } from '../config/config-file-error.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import type { GatewayConfig } from '../config/schema.ts';
 import { compileConfig, type Snapshot } from '../config/snapshot.ts';
 import { builtInProviders } from '../providers/index.ts';
 
@@ -22,15 +23,19 @@ export interface CheckOptions {
   readonly path: string | undefined;
   readonly cwd: string;
   readonly environment: NodeJS.ProcessEnv;
-  /** Where secrets are looked up. @default environment */
-  readonly secrets?: NodeJS.ProcessEnv;
+  /** What is compiled in place of the configuration as it is, for secrets that are not here. @default as it is */
+  readonly prepare?: (config: GatewayConfig) => GatewayConfig;
+  /** Loads the configuration. @default loadConfig with `path` */
+  readonly load?: () => Promise<LoadedConfig>;
 }
 
 /** Loads a configuration and compiles it; finds everything that is wrong, not only the first thing. */
-export async function checkConfig({ path, cwd, environment, secrets }: CheckOptions): Promise<CheckResult> {
+export async function checkConfig(options: CheckOptions): Promise<CheckResult> {
+  const { path, cwd, environment, prepare = (config) => config } = options;
+  const load = options.load ?? (() => loadConfig(path, { cwd, environment }));
   let loaded: LoadedConfig;
   try {
-    loaded = await loadConfig(path, { cwd, environment });
+    loaded = await load();
   } catch (error) {
     if (error instanceof ConfigFileError)
       return { ok: false, source: error.file, issues: [toFileIssue(error)] };
@@ -39,8 +44,14 @@ export async function checkConfig({ path, cwd, environment, secrets }: CheckOpti
     throw error;
   }
   try {
-    const options = { id: 'check', providers: builtInProviders, environment: secrets ?? environment };
-    return { ok: true, loaded, snapshot: compileConfig(loaded.config, options) };
+    const compiled = compileConfig(prepare(loaded.config), {
+      id: 'check',
+      providers: builtInProviders,
+      environment,
+    });
+    // nothing is served with it, so no secret of it is followed
+    compiled.close();
+    return { ok: true, loaded, snapshot: compiled };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { ok: false, source: loaded.source, issues: await locateIssues(error.issues, loaded) };

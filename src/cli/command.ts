@@ -21,7 +21,13 @@ export interface CommandOption {
   readonly default?: string;
 }
 
-/** The options given; each is what the command declared it to be. */
+/** The one word that a command takes besides its options. */
+export interface CommandArgument {
+  readonly name: string;
+  readonly help: string;
+}
+
+/** The options given, and the argument under its name; each is what the command declared it to be. */
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
 
 /** One command of the CLI. */
@@ -32,6 +38,8 @@ export interface Command {
   /** What else there is to know; paragraphs of the help. */
   readonly details: string;
   readonly options: Readonly<Record<string, CommandOption>>;
+  /** Its name is not that of an option. @default none is taken */
+  readonly argument?: CommandArgument;
   /** Resolves with the exit code. */
   run(values: OptionValues, io: Io): Promise<number>;
 }
@@ -52,13 +60,28 @@ export function parseOptions(command: Command, argv: readonly string[]): OptionV
       ...(option.default !== undefined && { default: option.default }),
     };
   }
+  const { argument } = command;
+  const { values, positionals } = readArgs(argv, options, argument !== undefined);
+  const [first, surplus] = positionals;
+  if (surplus !== undefined) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus)}.`);
+  return argument === undefined || first === undefined ? values : { ...values, [argument.name]: first };
+}
+
+function readArgs(argv: readonly string[], options: ParseArgsOptionsConfig, allowPositionals: boolean) {
   try {
-    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false })
-      .values as OptionValues;
+    const parsed = parseArgs({ args: [...argv], options, strict: true, allowPositionals });
+    return { values: parsed.values as OptionValues, positionals: parsed.positionals };
   } catch (error) {
-    // the first sentence names the option; the others are about positionals, which no command takes
+    // the first sentence names the option; the others are about positionals
     throw new UsageError(((error as Error).message.split(/\. |\n/)[0] as string).replace(/\.?$/, '.'));
   }
+}
+
+/** @throws UsageError when the command's argument was not given or is empty */
+export function requiredArgument(values: OptionValues, name: string): string {
+  const value = values[name];
+  if (typeof value !== 'string' || value.trim() === '') throw new UsageError(`<${name}> is needed.`);
+  return value;
 }
 
 /** @throws UsageError when it was not given */
@@ -76,13 +99,21 @@ export function optionalText(values: OptionValues, name: string): string | undef
   return value;
 }
 
+/** The command's argument as a number. @throws UsageError unless it is a whole number within the bounds */
+export function integerArgument(values: OptionValues, name: string, min: number, max: number): number {
+  return toInteger(requiredArgument(values, name), `<${name}>`, min, max);
+}
+
 /** @throws UsageError unless it is a whole number within the bounds */
 export function integer(values: OptionValues, name: string, min: number, max: number): number {
-  const text = requiredText(values, name);
+  return toInteger(requiredText(values, name), `--${name}`, min, max);
+}
+
+function toInteger(text: string, name: string, min: number, max: number): number {
   const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= min && value <= max)) {
     throw new UsageError(
-      `--${name} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}.`,
+      `${name} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}.`,
     );
   }
   return value;

@@ -24,12 +24,14 @@ export function renderOverview(commands: readonly Command[], style: Style): stri
 
 /** The text of `headgate <command> --help`. */
 export function renderHelp(command: Command, style: Style): string {
+  const { argument } = command;
   const options = { ...command.options, ...commonOptions };
   return [
     `${style.bold(`headgate ${command.name}`)}: ${command.summary}`,
     '',
-    `${style.bold('Usage')}  headgate ${command.name} [options]`,
+    `${style.bold('Usage')}  headgate ${command.name}${argument ? ` <${argument.name}>` : ''} [options]`,
     '',
+    ...(argument ? [style.bold('Argument'), ...toColumns([[`<${argument.name}>`, argument.help]]), ''] : []),
     style.bold('Options'),
     ...toColumns(Object.entries(options).map(([name, option]) => [toFlag(name, option), toText(option)])),
     '',

@@ -1,14 +1,44 @@
 import { type Command, CommandError, parseOptions, UsageError } from './command.ts';
 import { check } from './commands/check.ts';
+import { configApply, configRollback } from './commands/config-apply.ts';
+import { configDiff } from './commands/config-diff.ts';
+import { configShow } from './commands/config-show.ts';
+import { configVersions } from './commands/config-versions.ts';
 import { explain } from './commands/explain.ts';
 import { keysCreate } from './commands/keys-create.ts';
+import { keysList } from './commands/keys-list.ts';
+import { keysRevoke } from './commands/keys-revoke.ts';
+import { keysRotate } from './commands/keys-rotate.ts';
+import { migrate } from './commands/migrate.ts';
+import { modelsCommands } from './commands/models.ts';
+import { profilesCommands } from './commands/profiles.ts';
+import { providersCommands } from './commands/providers.ts';
+import { providersSetSecret } from './commands/providers-set-secret.ts';
 import { serve } from './commands/serve.ts';
 import { renderHelp, renderOverview } from './help.ts';
 import type { Io } from './io.ts';
 import { createStyle } from './style.ts';
 import { packageVersion } from './version.ts';
 
-const commands: readonly Command[] = [serve, keysCreate, check, explain];
+const commands: readonly Command[] = [
+  serve,
+  check,
+  explain,
+  keysCreate,
+  keysList,
+  keysRotate,
+  keysRevoke,
+  ...profilesCommands,
+  ...modelsCommands,
+  ...providersCommands,
+  providersSetSecret,
+  configShow,
+  configVersions,
+  configDiff,
+  configApply,
+  configRollback,
+  migrate,
+];
 
 /**
  * Runs the command line.

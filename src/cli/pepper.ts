@@ -1,5 +1,6 @@
 import { createPepperRing, type PepperRing } from '../keys/key-hash.ts';
 import { createNoPepperRing } from '../keys/no-pepper.ts';
+import type { Io } from './io.ts';
 
 /**
  * The pepper that the environment gives: `HEADGATE_PEPPER` (32 bytes or more, base64) under the id
@@ -23,6 +24,14 @@ export function pepperFromEnvironment(environment: NodeJS.ProcessEnv): PepperRin
       },
     );
   }
+}
+
+/** Tells that a key was hashed without a pepper. */
+export function warnWithoutPepper(io: Io): void {
+  if (hasPepper(io.environment)) return;
+  io.stderr.write(
+    'headgate: hashed without a pepper. Set HEADGATE_PEPPER here and at the gateway to use one.\n',
+  );
 }
 
 /** Whether the environment gives a pepper. */

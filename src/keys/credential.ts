@@ -6,7 +6,7 @@ const identityHeader = 'x-headgate-key';
 const sharedHeaders = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'] as const;
 const acceptedHeaders =
   'authorization (as "Bearer <key>"), x-api-key, api-key, x-goog-api-key or x-headgate-key';
-const maxCredentialLength = 256;
+const maxKeyLength = 256;
 const queryNames = new Set(['key', 'api_key', 'api-key', 'apikey', 'access_token']);
 
 /**
@@ -19,11 +19,12 @@ const queryNames = new Set(['key', 'api_key', 'api-key', 'apikey', 'access_token
  *   and so does `authorization` with another scheme.
  * - A query parameter that carries a key is refused whatever the headers say: URLs end up in logs.
  *
- * @returns 1 to 256 visible ASCII characters; nothing else is known of them.
+ * @param maxLength Longest credential that is read; tokens of an identity provider are longer than keys. @default 256
+ * @returns 1 to `maxLength` visible ASCII characters; nothing else is known of them.
  * @throws GatewayError `missing_key` (401), `invalid_key` (401: too long, or not visible ASCII),
  *   `ambiguous_credentials` (400, names the header fields), `key_in_query` (400). No message repeats a value.
  */
-export function readCredential(headers: HeaderMap, query: string): string {
+export function readCredential(headers: HeaderMap, query: string, maxLength = maxKeyLength): string {
   if (query !== '' && hasKeyInQuery(query)) {
     throw new GatewayError(
       'key_in_query',
@@ -34,7 +35,7 @@ export function readCredential(headers: HeaderMap, query: string): string {
   if (identity !== undefined) {
     const value = toSingleValue(identity, identityHeader);
     if (value === '') throw unauthorized('missing_key', 'The x-headgate-key header is empty.');
-    return requireVisibleAscii(value);
+    return requireVisibleAscii(value, maxLength);
   }
 
   let credential = '';
@@ -54,7 +55,7 @@ export function readCredential(headers: HeaderMap, query: string): string {
     }
   }
   if (credential === '') throw missing(headers);
-  return requireVisibleAscii(credential);
+  return requireVisibleAscii(credential, maxLength);
 }
 
 /** The token of a `Bearer` credential; empty for any other scheme. */
@@ -75,8 +76,8 @@ function toSingleValue(field: string | readonly string[], name: string): string 
   return value;
 }
 
-function requireVisibleAscii(credential: string): string {
-  if (credential.length > maxCredentialLength) throw unauthorized('invalid_key', 'The key is too long.');
+function requireVisibleAscii(credential: string, maxLength: number): string {
+  if (credential.length > maxLength) throw unauthorized('invalid_key', 'The key is too long.');
   for (let index = 0; index < credential.length; index++) {
     const code = credential.charCodeAt(index);
     if (code < 0x21 || code > 0x7e) {

@@ -2,7 +2,9 @@ import { LRUCache } from 'lru-cache';
 import type { Runtime } from '../runtime.ts';
 import type { KeyRecord } from '../stores/key-store.ts';
 import type { ReadKey } from './key-reader.ts';
+import { isRevoked } from './key-state.ts';
 import { requireInteger } from './option.ts';
+import { storeUnavailable } from './refusal.ts';
 
 /** How long what a store said is believed. */
 export interface KeyCacheOptions {
@@ -27,20 +29,30 @@ export interface KeyCacheOptions {
 export interface KeyCache {
   /** The record, or `null`: at once when it is known, else as a promise that rejects as the read did. */
   find(kid: string): KeyRecord | null | Promise<KeyRecord | null>;
-  /** Drops what is known of a key. A read that is under way answers who waits for it and is not kept. */
+  /**
+   * Drops what is known of a key, all but its version. A read that is under way answers who waits for it and is not
+   * kept. No record with a smaller version is taken for the key again.
+   */
   forget(kid: string): void;
+  /**
+   * Anything may have changed: every key is read again before it is believed. While that fails, what is known goes on
+   * as it does for any failed read. A key that was seen revoked stays so.
+   */
+  forgetAll(): void;
 }
 
 interface Entry {
   readonly record: KeyRecord;
   readonly readAtMs: number;
+  /** Of which `forgetAll` its read began after. */
+  readonly epoch: number;
   /** When to try again after a read failed; 0 while reads succeed. */
   retryAtMs: number;
   /** Until when the store counts as failing for this key, so that nobody waits for it; 0 while reads succeed. */
   failingUntilMs: number;
 }
 
-/** Bounded, single-flight, stale while the store fails, final about revocation. */
+/** Bounded, single-flight, stale while the store fails, final about revocation, never going back to an older version. */
 export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCacheOptions): KeyCache {
   const ttlMs = requireInteger('cache.ttlMs', options.ttlMs ?? 5_000, 0);
   const negativeTtlMs = requireInteger('cache.negativeTtlMs', options.negativeTtlMs ?? 1_000, 0);
@@ -49,10 +61,18 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
   const max = requireInteger('cache.max', options.max ?? 10_000, 1, 10_000_000);
   const maxNegative = requireInteger('cache.maxNegative', options.maxNegative ?? 10_000, 1, 10_000_000);
   const refreshAfterMs = ttlMs * 0.8;
-  const known = new LRUCache<string, Entry>({ max });
+  // versions of keys that are not in `known` any more: a replica that lags behind must not bring an older one back
+  const floors = new LRUCache<string, number>({ max });
+  const known = new LRUCache<string, Entry>({
+    max,
+    dispose({ record }, kid, reason) {
+      if (reason !== 'set' && versionOf(record) > 0) floors.set(kid, versionOf(record));
+    },
+  });
   // apart from the keys, so that a flood of made-up kids evicts made-up kids
   const absent = new LRUCache<string, number>({ max: maxNegative });
   const flights = new Map<string, Promise<KeyRecord | null>>();
+  let epoch = 0;
 
   const keep = (kid: string, record: KeyRecord | null, readAtMs: number): void => {
     if (record === null) {
@@ -60,14 +80,28 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
       absent.set(kid, readAtMs);
     } else {
       absent.delete(kid);
-      known.set(kid, { record, readAtMs, retryAtMs: 0, failingUntilMs: 0 });
+      known.set(kid, { record, readAtMs, epoch, retryAtMs: 0, failingUntilMs: 0 });
+      floors.delete(kid);
     }
   };
 
-  const useStale = (kid: string, error: unknown): KeyRecord => {
+  const requireNotOlder = (kid: string, record: KeyRecord | null): void => {
+    if (record === null) return;
+    const seen = known.peek(kid);
+    const floor = seen ? versionOf(seen.record) : (floors.get(kid) ?? 0);
+    if (versionOf(record) < floor) {
+      throw storeUnavailable(new Error(`The key store shows an older version of ${kid} than it did before.`));
+    }
+  };
+
+  const useStale = (kid: string, error: unknown, landed: boolean): KeyRecord => {
     const entry = known.peek(kid);
     const nowMs = runtime.monotonicMs();
-    if (entry === undefined || nowMs - entry.readAtMs >= ttlMs + staleMs) throw error;
+    if (entry === undefined) throw error;
+    if (isRevoked(entry.record)) return entry.record;
+    if (nowMs - entry.readAtMs >= ttlMs + staleMs) throw error;
+    // a read that was overtaken says nothing of the store as it is now
+    if (!landed) return entry.record;
     entry.retryAtMs = nowMs + retryMs;
     // no longer: one failed read is no reason to believe an old record when the key is used again much later
     entry.failingUntilMs = entry.retryAtMs + retryMs;
@@ -78,16 +112,14 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
     const readAtMs = runtime.monotonicMs();
     // A flight that `forget` took off the map has begun before the change: nothing of it may be kept.
     const land = (): boolean => flights.get(kid) === flight && flights.delete(kid);
-    const flight: Promise<KeyRecord | null> = read(kid).then(
-      (record) => {
+    const flight: Promise<KeyRecord | null> = read(kid)
+      .then((record) => {
+        requireNotOlder(kid, record);
         if (land()) keep(kid, record, readAtMs);
         return record;
-      },
-      (error) => {
-        if (land()) return useStale(kid, error);
-        throw error;
-      },
-    );
+      })
+      // what `forget` dropped is not there to be used
+      .catch((error) => useStale(kid, error, land()));
     flights.set(kid, flight);
     return flight;
   };
@@ -107,9 +139,10 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
         // revocation is final, so there is nothing to read again, and nothing a failed store could change
         if (isRevoked(entry.record)) return entry.record;
         const ageMs = nowMs - entry.readAtMs;
-        if (ageMs < refreshAfterMs) return entry.record;
+        const isCurrent = entry.epoch === epoch;
+        if (isCurrent && ageMs < refreshAfterMs) return entry.record;
         const isFailing = nowMs < entry.failingUntilMs;
-        if (ageMs < ttlMs || (isFailing && ageMs < ttlMs + staleMs)) {
+        if ((isCurrent && ageMs < ttlMs) || (isFailing && ageMs < ttlMs + staleMs)) {
           if (nowMs >= entry.retryAtMs) refresh(kid, entry, isFailing);
           return entry.record;
         }
@@ -124,12 +157,16 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
       absent.delete(kid);
       flights.delete(kid);
     },
+    forgetAll() {
+      epoch++;
+      absent.clear();
+      flights.clear();
+    },
   };
 }
 
-/** Whether the key was revoked; also at an instant that this process's clock has not reached yet. */
-export function isRevoked(record: KeyRecord): boolean {
-  return record.revokedAtMs !== undefined && record.revokedAtMs !== null;
+function versionOf(record: KeyRecord): number {
+  return record.version ?? 0;
 }
 
 function noop(): void {}

@@ -41,6 +41,8 @@ export interface CreatedKey extends ParsedKey {
 export interface CreateKeyOptions {
   /** 2 to 8 lower-case letters. @default 'live' */
   readonly environment?: string;
+  /** The kid that it is to have: a new secret for a key that there is. 10 to 12 base62 characters. @default a new one */
+  readonly kid?: string;
 }
 
 /**
@@ -51,15 +53,18 @@ export interface CreateKeyOptions {
  * @example
  * const { key, kid, secret, environment, last4 } = createKey(createRuntime(), { environment: 'live' });
  * await store.put({ kid, environment, last4, team: 'web', createdAtMs, ...hashSecret(peppers, secret) });
- * @throws TypeError when `environment` is not 2 to 8 lower-case letters
+ * @throws TypeError when `environment` is not 2 to 8 lower-case letters, or `kid` not 10 to 12 base62 characters
  */
 export function createKey(runtime: Runtime, options: CreateKeyOptions = {}): CreatedKey {
   const { environment = 'live' } = options;
   if (!/^[a-z]{2,8}$/.test(environment)) {
     throw new TypeError('createKey: "environment" must be 2 to 8 lower-case letters.');
   }
+  if (options.kid !== undefined && !/^[0-9A-Za-z]{10,12}$/.test(options.kid)) {
+    throw new TypeError('createKey: "kid" must be 10 to 12 base62 characters.');
+  }
   // 128 bits reduced to 71: the bias towards any one kid stays below 2^-56
-  const kid = encodeBase62(runtime.randomBytes(16), maxKidLength);
+  const kid = options.kid ?? encodeBase62(runtime.randomBytes(16), maxKidLength);
   const secret = encodeBase62(runtime.randomBytes(32), secretLength);
   const body = `${brand}${environment}_${kid}_${secret}`;
   const key = body + encodeBase62Number(crc32(body), checksumLength);

@@ -1,5 +1,5 @@
 import type { Runtime } from '../runtime.ts';
-import type { KeyRecord, KeyStore } from '../stores/key-store.ts';
+import type { KeyRecord, KeyStore, PreviousSecret } from '../stores/key-store.ts';
 import { requireInteger } from './option.ts';
 import { storeUnavailable } from './refusal.ts';
 
@@ -84,11 +84,16 @@ function requireRecord(value: KeyRecord | null): KeyRecord | null {
   if (
     typeof value?.kid === 'string' &&
     typeof value.secretHash === 'string' &&
-    typeof value.pepperId === 'string'
+    typeof value.pepperId === 'string' &&
+    (value.previous === undefined || value.previous === null || isPreviousSecret(value.previous))
   ) {
     return value;
   }
   throw new TypeError('KeyStore.findKey must resolve to a KeyRecord or null.');
+}
+
+function isPreviousSecret({ secretHash, pepperId, graceUntilMs }: PreviousSecret): boolean {
+  return typeof secretHash === 'string' && typeof pepperId === 'string' && typeof graceUntilMs === 'number';
 }
 
 function noop(): void {}

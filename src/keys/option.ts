@@ -4,9 +4,10 @@ export function requireInteger(
   value: number,
   min: number,
   max = Number.MAX_SAFE_INTEGER,
+  owner = 'createKeyResolver',
 ): number {
   if (!Number.isSafeInteger(value) || value < min || value > max) {
-    throw new TypeError(`createKeyResolver: "${option}" must be an integer from ${min} to ${max}.`);
+    throw new TypeError(`${owner}: "${option}" must be an integer from ${min} to ${max}.`);
   }
   return value;
 }

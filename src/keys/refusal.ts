@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors.ts';
 
-type RefusalCode = 'missing_key' | 'invalid_key' | 'expired_key' | 'revoked_key';
+type RefusalCode = 'missing_key' | 'invalid_key' | 'expired_key' | 'revoked_key' | 'key_rotated';
 
 // RFC 9110 §15.5.2: a 401 names a scheme that would be accepted. The same for all, so that it tells nothing.
 const challenge = { 'www-authenticate': 'Bearer' };

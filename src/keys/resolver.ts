@@ -1,15 +1,15 @@
-import { hash } from 'node:crypto';
 import { type GatewayError, isGatewayError } from '../errors.ts';
 import type { HeaderMap } from '../message.ts';
 import type { Runtime } from '../runtime.ts';
 import type { KeyRecord, KeyStore } from '../stores/key-store.ts';
 import { readCredential } from './credential.ts';
-import { createFailedKeyCounter, type FailedKeysOptions } from './failed-keys.ts';
-import { createKeyCache, isRevoked, type KeyCacheOptions } from './key-cache.ts';
+import { type CountFailure, createFailedKeyCounter, type FailedKeysOptions } from './failed-keys.ts';
+import { createKeyCache, type KeyCacheOptions } from './key-cache.ts';
 import { parseKey } from './key-format.ts';
 import { type PepperRing, verifySecret } from './key-hash.ts';
 import { createKeyReader, type KeyReadsOptions } from './key-reader.ts';
 import { invalidKey, tooManyFailedKeys, unauthorized } from './refusal.ts';
+import { createSecretMatcher } from './secret-matcher.ts';
 
 /** A credential taken apart. */
 export interface CredentialParts {
@@ -32,8 +32,8 @@ export interface KeyResolverOptions {
   readonly cache?: KeyCacheOptions;
   /** Bounds on reading the store. */
   readonly reads?: KeyReadsOptions;
-  /** Bounds on failed authentication. */
-  readonly failedKeys?: FailedKeysOptions;
+  /** Bounds on failed authentication; or a counter that is shared with others who authenticate. */
+  readonly failedKeys?: FailedKeysOptions | CountFailure;
   /**
    * Takes a credential apart, for keys of another format; `undefined` when it cannot be a key, which is answered
    * without asking the store. It is given 1 to 256 visible ASCII characters. @default parseKey
@@ -42,9 +42,16 @@ export interface KeyResolverOptions {
   /**
    * Whether `secret` belongs to `record`, for other hashes. Called with `null` when there is no such key, and must
    * then do the same work and return `false`, so that time does not tell which kids exist. Must be fast, and must
-   * compare in constant time. Anything but `true` refuses the key. @default verifySecret with `peppers`
+   * compare in constant time. Anything but `true` refuses the key. Called twice for each secret that is not known yet:
+   * with the record as it is, and with the record as it was before its last rotation (`null` when there was none).
+   * @default verifySecret with `peppers`
    */
   readonly verify?: (record: KeyRecord | null, secret: string) => boolean;
+  /**
+   * Told of every key that was accepted, and whether it came with the secret before the last rotation; see
+   * `createUseRecorder`. On the request path: must return at once and not throw. @default nobody is told
+   */
+  readonly onUse?: (record: KeyRecord, isPrevious: boolean) => void;
 }
 
 /** Finds out who calls. */
@@ -55,22 +62,29 @@ export interface KeyResolver {
    *
    * @param query The raw query string, which must not carry a key.
    * @param remoteAddress Address of the peer; failures are counted by it.
-   * @throws GatewayError 401 `missing_key`, `invalid_key`, `expired_key`, `revoked_key`; 400
-   *   `ambiguous_credentials`, `key_in_query`; 429 `too_many_failed_keys` in place of a 401; 503
-   *   `store_unavailable` when the store failed and no recent enough record is at hand
+   * @throws GatewayError 401 `missing_key`, `invalid_key`, `expired_key`, `revoked_key`, `key_rotated` (the secret
+   *   before the last rotation, from the end of its grace on); 400 `ambiguous_credentials`, `key_in_query`; 429
+   *   `too_many_failed_keys` in place of a 401; 503 `store_unavailable` when the store failed and no recent enough
+   *   record is at hand
    */
   resolve(headers: HeaderMap, query: string, remoteAddress?: string): KeyRecord | Promise<KeyRecord>;
   /**
    * Call when a key was changed or revoked: the next request reads it anew, and no read that is already under
-   * way brings the old record back. Also the only way to make a key usable again that was seen revoked.
+   * way brings the old record back, nor does any record with a smaller version. Also the only way to make a key usable
+   * again that was seen revoked, in stores of your own that allow it.
    */
   forget(kid: string): void;
+  /**
+   * Call when any key may have changed, as after a watch lost its connection: every key is read anew before it is
+   * believed again. While the store fails, keys stay usable for the time declared in `cache.staleMs`.
+   */
+  forgetAll(): void;
 }
 
 /**
  * Makes a resolver: one credential from the headers, checked for form, looked up (cached, single-flight, with a
- * deadline), verified in constant time, checked for revocation and expiry. `expiresAtMs` is compared with the
- * runtime's wall clock; the key is refused from that millisecond on.
+ * deadline), verified in constant time, checked for revocation and expiry. `expiresAtMs` and `previous.graceUntilMs` are
+ * compared with the runtime's wall clock; the key, or its old secret, is refused from that millisecond on.
  *
  * @example
  * const keys = createKeyResolver({ store: createMemoryKeyStore(records), peppers, runtime: createRuntime() });
@@ -85,27 +99,18 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
   const verify = options.verify ?? ((record, secret) => verifySecret(peppers as PepperRing, record, secret));
   const read = createKeyReader(store, runtime, options.reads ?? {});
   const cache = createKeyCache(read, runtime, options.cache ?? {});
-  const countFailure = createFailedKeyCounter(runtime, options.failedKeys ?? {});
+  const { failedKeys = {} } = options;
+  const countFailure =
+    typeof failedKeys === 'function' ? failedKeys : createFailedKeyCounter(runtime, failedKeys);
 
-  // A secret that was verified for a record need not be hashed with the pepper again while that record is cached: an
-  // eighth of the cost. What is kept is a salted digest of this process's own, never the secret.
-  const salt = Buffer.from(runtime.randomBytes(32)).toString('latin1');
-  const verified = new WeakMap<KeyRecord, string>();
-  const isGenuine = (record: KeyRecord | null, secret: string): record is KeyRecord => {
-    const digest = hash('sha256', salt + secret, 'latin1' as 'hex');
-    if (record !== null && verified.get(record) === digest) return true;
-    // `=== true`: the promise of an asynchronous `verify` must not pass for a yes
-    if (verify(record, secret) !== true || record === null) return false;
-    verified.set(record, digest);
-    return true;
-  };
+  const matchSecret = createSecretMatcher(verify, runtime);
+  const { onUse } = options;
   const check = (record: KeyRecord | null, parts: CredentialParts): KeyRecord => {
-    if (!isGenuine(record, parts.secret)) throw invalidKey();
+    const match = matchSecret(record, parts.secret);
+    if (match === undefined || record === null) throw invalidKey();
     if (parts.environment !== undefined && parts.environment !== record.environment) throw invalidKey();
-    if (isRevoked(record)) throw unauthorized('revoked_key', 'The key was revoked. Use another one.');
-    if (isExpired(record, runtime.now())) {
-      throw unauthorized('expired_key', 'The key has expired. Use another one.');
-    }
+    if (match.refusal !== undefined) throw unauthorized(match.refusal, refusalTexts[match.refusal]);
+    onUse?.(record, match.isPrevious);
     return record;
   };
   const toAnswer = (error: unknown, remoteAddress: string | undefined): unknown => {
@@ -130,16 +135,27 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
         throw toAnswer(error, remoteAddress);
       }
     },
-    forget: (kid) => cache.forget(kid),
+    forget: cache.forget,
+    forgetAll: cache.forgetAll,
   };
 }
 
-function isExpired(record: KeyRecord, nowMs: number): boolean {
-  return record.expiresAtMs !== undefined && record.expiresAtMs !== null && nowMs >= record.expiresAtMs;
-}
+const refusalTexts = {
+  revoked_key: 'The key was revoked. Use another one.',
+  expired_key: 'The key has expired. Use another one.',
+  key_rotated:
+    'The key was rotated, and this is its old secret, which is not accepted any more. Use the new one.',
+} as const;
+
+const failedKeyCodes: ReadonlySet<string> = new Set([
+  'invalid_key',
+  'expired_key',
+  'revoked_key',
+  'key_rotated',
+]);
 
 // A request without a key guesses nothing; what is malformed is the caller's mistake, not an attempt.
 function isFailedKey(error: unknown): error is GatewayError {
   if (!isGatewayError(error)) return false;
-  return error.code === 'invalid_key' || error.code === 'expired_key' || error.code === 'revoked_key';
+  return failedKeyCodes.has(error.code);
 }

@@ -56,7 +56,7 @@ describe('configFromEnvironment', () => {
     const { record } = await createKey(['--team', 'web']);
     const { snapshot } = compile({ ...all, HEADGATE_KEYS: JSON.stringify([record]) });
     expect(snapshot.config.keys.map(({ kid }) => kid)).toEqual([record.kid]);
-    expect(snapshot.policyOf('web')?.models).toEqual(['*']);
+    expect(snapshot.policyOf('web')?.models.map(({ patterns }) => patterns)).toEqual([['*']]);
   });
 
   it.each([

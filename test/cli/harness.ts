@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Io } from '../../src/cli/io.ts';
-import type { IssuedKey } from '../../src/cli/issue-key.ts';
 import { main } from '../../src/cli/main.ts';
+import type { IssuedKey } from '../../src/keys/issue-key.ts';
 
 /** A temporary directory with the given files. */
 export async function createDirectory(files: Readonly<Record<string, string>> = {}) {

@@ -34,6 +34,26 @@ describe('headgate', () => {
     },
   );
 
+  it.each([
+    ...['list', 'rotate', 'revoke'].map((verb) => `keys ${verb}`),
+    ...['profiles', 'models', 'providers'].flatMap((noun) => [`${noun} list`, `${noun} show`]),
+    'providers set-secret',
+    ...['show', 'versions', 'diff', 'apply', 'rollback'].map((verb) => `config ${verb}`),
+    'migrate',
+  ])('describes %s and its --store and --json on --help', async (name) => {
+    const { code, stdout, stderr } = await run([...name.split(' '), '--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain(`headgate ${name}`);
+    expect(stdout).toMatch(/--store <url> .*HEADGATE_STORE/);
+    expect(stdout).toMatch(/--json/);
+  });
+
+  it('names the argument of a command that takes one', async () => {
+    expect((await run(['keys', 'rotate', '--help'])).stdout).toContain(
+      'headgate keys rotate <kid> [options]',
+    );
+  });
+
   it('shows the commands of a group on its --help', async () => {
     const { code, stdout } = await run(['keys', '--help']);
     expect(code).toBe(0);
@@ -52,6 +72,22 @@ describe('headgate', () => {
     [['serve', '--drain-ms=-1'], '--drain-ms must be a whole number'],
     [['check', '--config', ''], '--config is empty'],
     [['keys', 'create'], '--team is needed'],
+    [['keys', 'rotate', '--store', 'memory:'], '<kid> is needed'],
+    [['keys', 'rotate', 'a', 'b', '--store', 'memory:'], 'Unexpected argument "b"'],
+    [['keys', 'rotate', 'a', '--grace', 'soon', '--store', 'memory:'], '--grace is a number and a unit'],
+    [['keys', 'revoke', '--store', 'memory:'], 'Give <kid>, --owner, --team or --project'],
+    [['keys', 'revoke', 'a', '--owner', 'b', '--store', 'memory:'], 'one of them only'],
+    [
+      ['keys', 'list', '--limit', '1001', '--store', 'memory:'],
+      '--limit must be a whole number from 1 to 1000',
+    ],
+    [['config', 'rollback', 'x', '--store', 'memory:'], '<number> must be a whole number'],
+    [
+      ['config', 'diff', '--to', '1', '--config', 'x', '--store', 'memory:'],
+      'Give --to or --config, not both',
+    ],
+    [['check', '--config', 'x', '--store', 'memory:'], 'Give --config or --store, not both'],
+    [['serve', '--config', 'x', '--store', 'memory:'], 'Give --config or --store, not both'],
     [['explain', '--team', 'web'], '--model is needed'],
     [['explain', '--model', 'gpt-4.1'], '--key or --team is needed'],
   ])('exits with 2 and says why for %j', async (argv, message) => {

@@ -77,6 +77,30 @@ describe.skipIf(!existsSync(bin))(
       expect(written.stderr).toContain("Unknown option '--nonsense'");
     });
 
+    it.each(['file:store', 'sqlite:store.db'])(
+      'works on %s from several processes at once, loses nothing and ends by itself',
+      async (store) => {
+        await using directory = await createDirectory();
+        const environment = { HEADGATE_STORE: store };
+        const spawned = Array.from({ length: 6 }, () =>
+          spawnCli(['keys', 'create', '--team', 'web', '--json'], directory.path, environment),
+        );
+        const made = await Promise.all(
+          spawned.map(async ({ exit, written }) => {
+            expect([await exit, written.stderr]).toEqual([
+              { code: 0, signal: null },
+              expect.stringContaining('without a pepper'),
+            ]);
+            return JSON.parse(written.stdout).record.kid as string;
+          }),
+        );
+        const { exit, written } = spawnCli(['keys', 'list', '--json'], directory.path, environment);
+        expect(await exit).toEqual({ code: 0, signal: null });
+        const { keys } = JSON.parse(written.stdout) as { keys: { kid: string }[] };
+        expect(keys.map(({ kid }) => kid)).toEqual(made.sort());
+      },
+    );
+
     it('finishes a running stream after SIGTERM, then ends with 0', async () => {
       await using upstream = await createFakeUpstream({ chunkDelayMs: 60 });
       const { key, record } = await createKey(['--team', 'web']);

@@ -26,7 +26,7 @@ interface Listening {
   readonly url: string;
   readonly source: string;
   readonly models: number;
-  readonly keys: number;
+  readonly keys: number | null;
   readonly temporaryKey?: string;
 }
 
@@ -312,5 +312,115 @@ describe('headgate serve while it runs', () => {
     expect(await site.command.code).toBe(0);
     expect(await rest).toBe('cut');
     await stuck.close();
+  });
+});
+
+describe('headgate serve on a store', () => {
+  async function createStoreSite() {
+    const directory = await createDirectory();
+    const environment = { HEADGATE_STORE: 'sqlite:store.db', OPENAI_API_KEY: 'sk-upstream' };
+    const options = { cwd: directory.path, environment };
+    const apply = async (models: object) => {
+      const config = JSON.parse(toConfigText(upstream.url, { models }));
+      config.providers.openai.apiKey = { env: 'OPENAI_API_KEY' };
+      await directory.write('next.json', JSON.stringify(config));
+      const applied = await run(['config', 'apply', '--config', 'next.json'], options);
+      expect(applied).toMatchObject({ code: 0, stderr: '' });
+    };
+    return { directory, options, apply };
+  }
+  const one = { 'gpt-4.1': { targets: ['openai'] } };
+
+  it('serves its configuration to its keys, and takes over every change of either', async () => {
+    const { directory, options, apply } = await createStoreSite();
+    await using _ = directory;
+    await apply(one);
+    await using site = await serve([], options);
+    expect(site.listening).toMatchObject({ source: 'sqlite:store.db (version 1)', keys: null });
+    const { url } = site.listening;
+    const statusOf = async (key: string, model = 'gpt-4.1') => {
+      const reply = await chat(url, key, model);
+      await reply.text();
+      return reply.status;
+    };
+
+    const { key, record } = await createKey(['--team', 'web'], options);
+    expect(await statusOf(key)).toBe(200);
+    const rotated = JSON.parse(
+      (await run(['keys', 'rotate', record.kid, '--grace', '0', '--json'], options)).stdout,
+    );
+    await until(async () => (await statusOf(key)) === 401, 'the end of the old secret');
+    expect(await statusOf(rotated.key)).toBe(200);
+
+    expect(await statusOf(rotated.key, 'gpt-5')).toBe(404);
+    await apply({ ...one, 'gpt-5': { targets: ['openai'] } });
+    await until(async () => (await statusOf(rotated.key, 'gpt-5')) === 200, 'the new model');
+
+    await run(['keys', 'revoke', record.kid], options);
+    await until(async () => (await statusOf(rotated.key)) === 401, 'the revocation');
+    expect(site.command.stderr()).not.toContain('the old one goes on');
+  });
+
+  it('writes when keys were last used, at the latest when it ends', async () => {
+    const { directory, options, apply } = await createStoreSite();
+    await using _ = directory;
+    await apply(one);
+    const site = await serve([], options);
+    const { key } = await createKey(['--team', 'web'], options);
+    const beforeMs = Date.now();
+    await (await chat(site.listening.url, key)).text();
+    site.command.signal('SIGTERM');
+    expect(await site.command.code).toBe(0);
+    const { keys } = JSON.parse((await run(['keys', 'list', '--json'], options)).stdout);
+    expect(keys[0].lastUsedAtMs).toBeGreaterThanOrEqual(beforeMs);
+  });
+
+  it('sends the credential that is stored for the provider, and the new one once it is replaced', async () => {
+    const { directory, options } = await createStoreSite();
+    await using _ = directory;
+    const environment = { ...options.environment, HEADGATE_KEK: Buffer.alloc(32, 5).toString('base64') };
+    const cli = async (argv: readonly string[], stdin = '') => {
+      const result = await run(argv, { ...options, environment, stdin });
+      expect(result.code, result.stderr).toBe(0);
+    };
+    const config = JSON.parse(toConfigText(upstream.url));
+    config.providers.openai.apiKey = { store: 'openai' };
+    await directory.write('next.json', JSON.stringify(config));
+    const early = await run(['config', 'apply', '--config', 'next.json'], { ...options, environment });
+    expect([early.code, early.stderr]).toEqual([1, expect.stringContaining('no secret "openai" is stored')]);
+    await cli(['providers', 'set-secret', 'openai'], 'sk-first');
+    await cli(['config', 'apply', '--config', 'next.json']);
+    await cli(['check']);
+    await using site = await serve([], { ...options, environment });
+    const { key } = await createKey(['--team', 'web'], options);
+    const sent = async () => {
+      const reply = await chat(site.listening.url, key);
+      await reply.text();
+      expect(reply.status).toBe(200);
+      return upstream.requests.at(-1)?.headers.authorization;
+    };
+    expect(await sent()).toBe('Bearer sk-first');
+    await cli(['providers', 'set-secret', 'openai'], 'sk-second');
+    await until(async () => (await sent()) === 'Bearer sk-second', 'the new credential');
+    expect(site.command.stdout() + site.command.stderr()).not.toMatch(/sk-(first|second)/);
+  });
+
+  it('says what to do when the store has no configuration', async () => {
+    const { directory, options } = await createStoreSite();
+    await using _ = directory;
+    const { code, stderr } = await run(['serve', '--port', '0'], options);
+    expect(code).toBe(1);
+    expect(stderr).toContain('There is no configuration in sqlite:store.db yet.');
+  });
+
+  it('lists what is wrong when a secret is missing here, and does not start', async () => {
+    const { directory, options, apply } = await createStoreSite();
+    await using _ = directory;
+    await apply(one);
+    const environment = { HEADGATE_STORE: 'sqlite:store.db' };
+    const { code, stderr } = await run(['serve', '--port', '0'], { ...options, environment });
+    expect(code).toBe(1);
+    expect(stderr).toContain('OPENAI_API_KEY is not set');
+    expect(stderr).not.toContain(' at ');
   });
 });

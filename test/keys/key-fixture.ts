@@ -1,9 +1,14 @@
 import { type CreatedKey, createKey } from '../../src/keys/key-format.ts';
 import { createPepperRing, hashSecret } from '../../src/keys/key-hash.ts';
 import { createKeyResolver, type KeyResolverOptions } from '../../src/keys/resolver.ts';
-import type { KeyRecord, KeyStore } from '../../src/stores/key-store.ts';
+import type { KeyRecord, KeyStore, PreviousSecret } from '../../src/stores/key-store.ts';
 import { createMemoryKeyStore } from '../../src/stores/memory/memory-key-store.ts';
 import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
+
+/** A previous secret that nobody holds. */
+export function otherSecret(graceUntilMs: number): PreviousSecret {
+  return { secretHash: 'ab'.repeat(32), pepperId: 'p1', last4: 'abcd', graceUntilMs };
+}
 
 export const peppers = createPepperRing({ current: 'p1', peppers: { p1: new Uint8Array(32).fill(7) } });
 
@@ -44,6 +49,16 @@ export function createFixture(options: Partial<KeyResolverOptions> = {}) {
   };
   const resolver = createKeyResolver({ store, runtime, peppers: ring, ...options });
 
+  const addKey = (more: Partial<KeyRecord> = {}): CreatedKey & { record: KeyRecord } => {
+    const created = createKey(runtime);
+    const { kid, last4, environment, secret } = created;
+    const createdAtMs = runtime.now();
+    const hash = hashSecret(peppers, secret);
+    const record: KeyRecord = { kid, last4, environment, team: 'web', createdAtMs, ...hash, ...more };
+    memory.put(record);
+    return { ...created, record };
+  };
+
   return {
     runtime,
     memory,
@@ -59,14 +74,20 @@ export function createFixture(options: Partial<KeyResolverOptions> = {}) {
       faults.isFrozen = false;
       for (const release of held.splice(0)) release();
     },
-    addKey(more: Partial<KeyRecord> = {}): CreatedKey & { record: KeyRecord } {
-      const created = createKey(runtime);
-      const { kid, last4, environment, secret } = created;
-      const createdAtMs = runtime.now();
-      const hash = hashSecret(peppers, secret);
-      const record: KeyRecord = { kid, last4, environment, team: 'web', createdAtMs, ...hash, ...more };
-      memory.put(record);
-      return { ...created, record };
+    addKey,
+    /** A key that was rotated: `key` has the old secret, `newKey` the new one. */
+    addRotated(graceUntilMs: number, more: Partial<KeyRecord> = {}) {
+      const old = createKey(runtime);
+      const made = createKey(runtime, { kid: old.kid });
+      const previous = { ...hashSecret(peppers, old.secret), last4: old.last4, graceUntilMs };
+      const { record } = addKey({
+        kid: old.kid,
+        last4: made.last4,
+        ...hashSecret(peppers, made.secret),
+        previous,
+        ...more,
+      });
+      return { key: old.key, newKey: made.key, kid: old.kid, record };
     },
     resolve(key: string, remoteAddress?: string): KeyRecord | Promise<KeyRecord> {
       return resolver.resolve({ authorization: `Bearer ${key}` }, '', remoteAddress);

@@ -150,6 +150,29 @@ describe('a stampede on a cold cache', () => {
     expect(runtime.pending).toBe(0);
   });
 
+  it('after everything was forgotten reads each key once again, refuses none, and none waits for longer than its turn', async () => {
+    const { addKey, answer, reads, runtime, mostRunning, faults, resolver } = createFixture();
+    const keys = Array.from({ length: 10_000 }, () => addKey());
+    await Promise.all(keys.map(({ key }) => answer(key)));
+    reads.length = 0;
+    faults.delayMs = 1;
+    resolver.forgetAll();
+    const waits: number[] = [];
+    const sinceMs = runtime.monotonicMs();
+    const answers = Promise.all(
+      [keys, keys].flat().map(async ({ key }) => {
+        const code = await answer(key);
+        waits.push(runtime.monotonicMs() - sinceMs);
+        return code;
+      }),
+    );
+    await runtime.advanceAsync(1_000);
+    expect(new Set(await answers)).toEqual(new Set(['accepted']));
+    expect([reads.length, new Set(reads).size, mostRunning()]).toEqual([10_000, 10_000, 100]);
+    // 10,000 reads of 1 ms, 100 at a time
+    expect(Math.max(...waits)).toBeLessThanOrEqual(110);
+  });
+
   it('is 503, never 401, beyond the reads that may wait', async () => {
     const { addKey, answer, thaw, faults, reads } = createFixture({
       reads: { maxConcurrent: 2, maxQueued: 3 },

@@ -4,7 +4,7 @@ import { createKey } from '../../src/keys/key-format.ts';
 import { createKeyResolver } from '../../src/keys/resolver.ts';
 import { createMemoryKeyStore } from '../../src/stores/memory/memory-key-store.ts';
 import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
-import { createFixture, peppers } from './key-fixture.ts';
+import { createFixture, otherSecret, peppers } from './key-fixture.ts';
 
 const stranger = createKey(createVirtualRuntime({ seed: 99 })).key;
 
@@ -48,23 +48,51 @@ describe('a key resolver', () => {
     expect(errors[0]).toMatchObject({ code: 'invalid_key', status: 401, retryable: false });
   });
 
-  it('computes one HMAC for whoever does not hold the secret, and for its holder the first time only', async () => {
-    const { addKey, answer, digests, runtime } = createFixture();
-    const good = addKey();
-    const expired = addKey({ expiresAtMs: runtime.now() });
-    const revoked = addKey({ revokedAtMs: runtime.now() });
-    const wrong = addKey({ secretHash: '0'.repeat(64) });
-    const answers: string[] = [];
-    for (const key of [stranger, wrong.key, expired.key, revoked.key, good.key]) {
+  it('computes two HMACs for whoever is refused, and for a good key the first time only', async () => {
+    const { addKey, addRotated, answer, digests, runtime } = createFixture();
+    const nowMs = runtime.now();
+    const keys = {
+      unknown: stranger,
+      wrong: addKey({ secretHash: '0'.repeat(64) }).key,
+      wrongOfTwo: addKey({ secretHash: '0'.repeat(64), previous: otherSecret(nowMs + 1) }).key,
+      expired: addKey({ expiresAtMs: nowMs }).key,
+      revoked: addKey({ revokedAtMs: nowMs }).key,
+      rotated: addRotated(nowMs).key,
+      inGrace: addRotated(nowMs + 1).key,
+      good: addKey().key,
+      goodOfTwo: addKey({ previous: otherSecret(nowMs + 1) }).key,
+    };
+    const answers: Record<string, string> = {};
+    for (const [name, key] of Object.entries(keys)) {
       for (const state of ['cold', 'cached']) {
         digests.length = 0;
-        answers.push(await answer(key));
-        const isKnownToHold = state === 'cached' && key !== stranger && key !== wrong.key;
-        expect(digests.length, `${answers.at(-1)}, ${state}`).toBe(isKnownToHold ? 0 : 1);
+        answers[name] = await answer(key);
+        const isKnownToBeGood = state === 'cached' && answers[name] === 'accepted';
+        expect(digests.length, `${name}, ${state}`).toBe(isKnownToBeGood ? 0 : 2);
       }
     }
-    const expected = ['invalid_key', 'invalid_key', 'expired_key', 'revoked_key', 'accepted'];
-    expect(answers).toEqual(expected.flatMap((code) => [code, code]));
+    expect(answers).toEqual({
+      unknown: 'invalid_key',
+      wrong: 'invalid_key',
+      wrongOfTwo: 'invalid_key',
+      expired: 'expired_key',
+      revoked: 'revoked_key',
+      rotated: 'key_rotated',
+      inGrace: 'accepted',
+      good: 'accepted',
+      goodOfTwo: 'accepted',
+    });
+  });
+
+  it('does the same work for a key that was good a moment ago and is not any more', async () => {
+    const { addKey, addRotated, answer, digests, runtime } = createFixture();
+    const endMs = runtime.now() + 1;
+    const keys = [addKey({ expiresAtMs: endMs }).key, addRotated(endMs).key];
+    for (const key of keys) expect(await answer(key)).toBe('accepted');
+    runtime.advance(1);
+    digests.length = 0;
+    for (const key of keys) expect(await answer(key)).toMatch(/expired_key|key_rotated/);
+    expect(digests.length).toBe(4);
   });
 
   it('does not tell that a key is revoked or expired to someone who does not have its secret', async () => {
@@ -151,7 +179,7 @@ describe('a key resolver', () => {
     expect((await refusal(() => resolve('alice:other'))).code).toBe('invalid_key');
     expect((await refusal(() => resolve('bob:secret'))).code).toBe('invalid_key');
     expect((await refusal(() => resolve('alice'))).code).toBe('invalid_key');
-    expect(asked).toEqual(['alice', 'alice', null]);
+    expect(asked).toEqual(['alice', null, 'alice', null, null, null]);
   });
 
   it('does not take the promise of an asynchronous verify for a yes', async () => {

@@ -1,6 +1,10 @@
+import { findMissingSecrets } from '../../config/stored-secrets.ts';
 import { type CheckResult, checkConfig, formatIssue } from '../check-config.ts';
-import { type Command, optionalText } from '../command.ts';
+import type { Command } from '../command.ts';
+import { configStoreUrl, loadAnyConfig, withStandIns } from '../config-source.ts';
 import type { Io } from '../io.ts';
+import { withStores } from '../open-stores.ts';
+import { sourceOptions } from '../show.ts';
 import { createStyle } from '../style.ts';
 
 /** Says what is wrong in a configuration, and where. */
@@ -8,24 +12,39 @@ export const check: Command = {
   name: 'check',
   summary: 'say what is wrong in a configuration, and where',
   details: [
-    'Looks for headgate.config.{ts,mts,js,mjs,cjs,json,yaml,yml} in the current directory, then at the environment.',
+    'Looks into the store, or else for headgate.config.{ts,mts,js,mjs,cjs,json,yaml,yml} in the current directory, then',
+    'at the environment.',
     'Lists every issue, not only the first. Exit code 1 when there is one.',
   ].join('\n'),
   options: {
-    config: { type: 'string', short: 'c', value: 'file', help: 'the configuration file' },
+    ...sourceOptions,
     'skip-secrets': { type: 'boolean', help: 'take every secret as present, for machines that hold none' },
   },
   async run(values, io) {
-    const secrets = values['skip-secrets'] === true ? everythingSet : io.environment;
-    const path = optionalText(values, 'config');
-    const result = await checkConfig({ path, cwd: io.cwd, environment: io.environment, secrets });
+    const url = configStoreUrl(values, io);
+    const isSkipping = values['skip-secrets'] === true;
+    const checked = await checkConfig({
+      path: undefined,
+      cwd: io.cwd,
+      environment: io.environment,
+      load: () => loadAnyConfig(values, io),
+      // stored secrets are looked for below
+      prepare: (config) => withStandIns(config, isSkipping ? undefined : url === undefined ? [] : ['store']),
+    });
+    const result = url === undefined || isSkipping ? checked : await checkStoredSecrets(checked, url, io);
     if (values.json === true) io.stdout.write(`${JSON.stringify(toJson(result))}\n`);
     else render(result, io);
     return result.ok ? 0 : 1;
   },
 };
 
-const everythingSet: NodeJS.ProcessEnv = new Proxy({}, { get: () => 'skipped' });
+/** Adds the stored secrets that are named and not there. */
+async function checkStoredSecrets(result: CheckResult, url: string, io: Io): Promise<CheckResult> {
+  if (!result.ok) return result;
+  const { config, source } = result.loaded;
+  const issues = await withStores(url, io, ({ secrets }) => findMissingSecrets(config, secrets));
+  return issues.length === 0 ? result : { ok: false, source, issues };
+}
 
 function toJson(result: CheckResult) {
   if (!result.ok) return { ok: false, source: result.source ?? null, issues: result.issues };

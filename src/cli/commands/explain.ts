@@ -1,9 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { GatewayConfig } from '../../config/schema.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
+import type { Explanation } from '../../explain.ts';
 import { createGateway } from '../../gateway.ts';
+import { issueKey } from '../../keys/issue-key.ts';
 import type { GatewayRequest } from '../../message.ts';
 import { createRuntime } from '../../runtime.ts';
+import type { KeyStore } from '../../stores/key-store.ts';
+import { createMemoryKeyStore } from '../../stores/memory/memory-key-store.ts';
+import type { Stores } from '../../stores/stores.ts';
 import { checkConfig, formatIssue } from '../check-config.ts';
 import {
   type Command,
@@ -13,10 +19,12 @@ import {
   requiredText,
   UsageError,
 } from '../command.ts';
+import { configStoreUrl, loadStoredConfig, withStandIns } from '../config-source.ts';
 import { renderExplanation } from '../explanation.ts';
 import type { Io } from '../io.ts';
-import { issueKey } from '../issue-key.ts';
+import { withStores } from '../open-stores.ts';
 import { pepperFromEnvironment } from '../pepper.ts';
+import { sourceOptions } from '../show.ts';
 import { createStyle } from '../style.ts';
 
 /** Tells what would become of a request. */
@@ -29,6 +37,8 @@ export const explain: Command = {
     '',
     'Keys in a command line are seen by other users of the machine: give HEADGATE_KEY in the environment, or --key -',
     'to read it from standard input.',
+    '',
+    'With a store, its configuration and its keys are used, and secrets are taken as present.',
     '',
     'Exit code 1 when the request would be refused.',
   ].join('\n'),
@@ -48,7 +58,7 @@ export const explain: Command = {
       help: 'the path; {model} in it is filled in',
       default: '/v1/chat/completions',
     },
-    config: { type: 'string', short: 'c', value: 'file', help: 'the configuration file' },
+    ...sourceOptions,
   },
   async run(values, io) {
     const body = await readBody(values, io);
@@ -56,37 +66,75 @@ export const explain: Command = {
     const given = team === undefined ? await readKey(values, io) : undefined;
     if (team !== undefined && typeof values.key === 'string')
       throw new UsageError('Give --key or --team, not both.');
-    const checked = await checkConfig({
-      path: optionalText(values, 'config'),
-      cwd: io.cwd,
-      environment: io.environment,
-    });
-    if (!checked.ok) {
-      throw new CommandError(checked.issues.map((issue) => formatIssue(issue, io.cwd)).join('\n'));
-    }
-    const peppers = pepperFromEnvironment(io.environment);
-    const runtime = createRuntime();
-    const issued =
-      team === undefined ? undefined : issueKey({ team, environment: 'explain' }, peppers, runtime);
-    const { config } = checked.loaded;
-    if (team !== undefined && !checked.snapshot.policyOf(team)) {
-      throw new CommandError(`There is no team ${JSON.stringify(team)} in ${checked.loaded.source}.`);
-    }
-    const keys = [
-      ...(config.keys ?? []),
-      ...(issued ? [issued.record as NonNullable<GatewayConfig['keys']>[number]] : []),
-    ];
-    const gateway = createGateway({ ...config, keys }, { environment: io.environment, peppers, runtime });
-    try {
-      const explanation = await gateway.explain(toRequest(values, body, issued?.key ?? (given as string)));
-      if (values.json === true) io.stdout.write(`${JSON.stringify(explanation)}\n`);
-      else io.stdout.write(renderExplanation(explanation, createStyle(io.stdout, io.environment)));
-      return explanation.allowed ? 0 : 1;
-    } finally {
-      await gateway.close();
-    }
+    const url = configStoreUrl(values, io);
+    const explainFrom = async (stores?: Stores): Promise<Explanation> => {
+      const site = await readSite(values, io, stores && url !== undefined ? { stores, url } : undefined);
+      return await explainAt(site, team, (key) => toRequest(values, body, key ?? (given as string)), io);
+    };
+    const explanation = await (url === undefined ? explainFrom() : withStores(url, io, explainFrom));
+    if (values.json === true) io.stdout.write(`${JSON.stringify(explanation)}\n`);
+    else io.stdout.write(renderExplanation(explanation, createStyle(io.stdout, io.environment)));
+    return explanation.allowed ? 0 : 1;
   },
 };
+
+/** What a request is explained with. */
+interface Site {
+  readonly config: GatewayConfig;
+  readonly source: string;
+  readonly snapshot: Snapshot;
+  /** The keys of a store; those of the configuration without one. */
+  readonly keys: KeyStore | undefined;
+}
+
+async function readSite(
+  values: OptionValues,
+  io: Io,
+  from: { readonly stores: Stores; readonly url: string } | undefined,
+): Promise<Site> {
+  const checked = await checkConfig({
+    path: optionalText(values, 'config'),
+    cwd: io.cwd,
+    environment: io.environment,
+    ...(from && { load: () => loadStoredConfig(from.stores, from.url), prepare: withStandIns }),
+  });
+  if (!checked.ok) {
+    throw new CommandError(checked.issues.map((issue) => formatIssue(issue, io.cwd)).join('\n'));
+  }
+  const { config, source } = checked.loaded;
+  return {
+    config: from ? withStandIns(config) : config,
+    source,
+    snapshot: checked.snapshot,
+    keys: from?.stores.keys,
+  };
+}
+
+async function explainAt(
+  { config, source, snapshot, keys }: Site,
+  team: string | undefined,
+  requestWith: (key: string | undefined) => GatewayRequest,
+  io: Io,
+): Promise<Explanation> {
+  if (team !== undefined && !snapshot.policyOf(team)) {
+    throw new CommandError(`There is no team ${JSON.stringify(team)} in ${source}.`);
+  }
+  const peppers = pepperFromEnvironment(io.environment);
+  const runtime = createRuntime();
+  const issued =
+    team === undefined ? undefined : issueKey({ team, environment: 'explain' }, peppers, runtime);
+  const records = [...(config.keys ?? []), ...(issued ? [issued.record] : [])];
+  const ours = createMemoryKeyStore(records);
+  const store: KeyStore = {
+    findKey: async (kid) => (await ours.findKey(kid)) ?? (await keys?.findKey(kid)) ?? null,
+  };
+  const gateway = createGateway(config, { environment: io.environment, peppers, runtime, keys: store });
+  try {
+    return await gateway.explain(requestWith(issued?.key));
+  } finally {
+    await gateway.close();
+  }
+}
 
 async function readKey(values: OptionValues, io: Io): Promise<string> {
   const given = optionalText(values, 'key') ?? io.environment.HEADGATE_KEY?.trim();

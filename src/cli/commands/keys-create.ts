@@ -1,6 +1,11 @@
 import { type LoadedConfig, loadConfig } from '../../config/load-config.ts';
-import { configSchema } from '../../config/schema.ts';
+import { configSchema, type GatewayConfig, type LimitConfig } from '../../config/schema.ts';
+import { type IssuedKey, issueKey } from '../../keys/issue-key.ts';
+import type { KeyRequest } from '../../keys/key-request.ts';
+import { createKeyService } from '../../keys/key-service.ts';
+import { toKeySummary } from '../../keys/key-summary.ts';
 import { createRuntime } from '../../runtime.ts';
+import { authorOf, authorOption } from '../author.ts';
 import {
   type Command,
   CommandError,
@@ -11,8 +16,8 @@ import {
   UsageError,
 } from '../command.ts';
 import type { Io } from '../io.ts';
-import { type IssuedKey, issueKey } from '../issue-key.ts';
-import { hasPepper, pepperFromEnvironment } from '../pepper.ts';
+import { optionalStoreUrl, storeOption, withStores } from '../open-stores.ts';
+import { pepperFromEnvironment, warnWithoutPepper } from '../pepper.ts';
 import { createStyle } from '../style.ts';
 
 /** Makes a key and the record to configure. */
@@ -20,13 +25,15 @@ export const keysCreate: Command = {
   name: 'keys create',
   summary: 'make a key for a team',
   details: [
-    'Prints the key, which is stored nowhere and shown this once, and its record: put that into "keys" of the',
-    'configuration, into HEADGATE_KEYS (a JSON array), or into your own key store.',
+    'With a store, its record is stored there, and gateways accept the key at once. Without one, its record is printed:',
+    'put that into "keys" of the configuration, into HEADGATE_KEYS (a JSON array), or into your own key store.',
+    'The key itself is stored nowhere and shown this once.',
     '',
     'Records are hashed under HEADGATE_PEPPER (32 bytes, base64; its id is HEADGATE_PEPPER_ID, default p1), which the',
     'gateway needs too. Records made without it are not valid on a gateway that has one, nor the other way round.',
   ].join('\n'),
   options: {
+    ...storeOption,
     team: {
       type: 'string',
       short: 't',
@@ -44,26 +51,51 @@ export const keysCreate: Command = {
     },
     'expires-in': { type: 'string', value: 'time', help: '45s, 30m, 12h, 90d (default: never)' },
     models: { type: 'string', value: 'a,b', help: "narrows the team's profile to these models or patterns" },
+    limits: {
+      type: 'string',
+      value: 'json',
+      help: 'limits of this key alone: [{"unit":"usd","amount":5,"window":"1d"}]',
+    },
+    name: { type: 'string', value: 'text', help: 'a name for people' },
+    labels: { type: 'string', value: 'a=b,c=d', help: 'labels that its requests carry' },
+    ...authorOption,
     config: { type: 'string', short: 'c', value: 'file', help: 'the configuration that must know the team' },
   },
   async run(values, io) {
     const team = requiredText(values, 'team');
-    await checkTeam(team, values, io);
+    const url = optionalStoreUrl(values, io);
+    const request = toRequest(team, values);
     const peppers = pepperFromEnvironment(io.environment);
-    const issued = issueKey(toRequest(team, values), peppers, createRuntime());
-    checkRecord(issued);
-    if (values.json === true) io.stdout.write(`${JSON.stringify(issued)}\n`);
-    else render(issued, io);
-    if (!hasPepper(io.environment)) {
-      io.stderr.write(
-        'headgate: hashed without a pepper. Set HEADGATE_PEPPER here and at the gateway to use one.\n',
+    const runtime = createRuntime();
+    if (url === undefined) {
+      await checkTeam(team, values, io);
+      const author = optionalText(values, 'author');
+      const issued = issueKey(
+        { ...request, ...(author !== undefined && { createdBy: author }) },
+        peppers,
+        runtime,
       );
+      checkRecord(issued);
+      if (values.json === true) io.stdout.write(`${JSON.stringify(issued)}\n`);
+      else renderRecord(issued, io);
+    } else {
+      if (values.config !== undefined) await checkTeam(team, values, io);
+      const { key, record } = await withStores(url, io, async (stores) => {
+        const latest = await stores.config.readLatest();
+        if (latest) requireTeam(team, latest.config, `version ${latest.number} of the configuration`);
+        const service = createKeyService({ store: stores.keys, peppers, runtime });
+        return await service.create(request, authorOf(values, io));
+      });
+      const shown = { key, record: toKeySummary(record, runtime.now()) };
+      if (values.json === true) io.stdout.write(`${JSON.stringify(shown)}\n`);
+      else renderStored(key, record.kid, io);
     }
+    warnWithoutPepper(io);
     return 0;
   },
 };
 
-function toRequest(team: string, values: OptionValues) {
+function toRequest(team: string, values: OptionValues): KeyRequest {
   const environment = requiredText(values, 'env');
   if (!/^[a-z]{2,8}$/.test(environment)) throw new UsageError('--env must be 2 to 8 lower-case letters.');
   const owner = optionalText(values, 'owner');
@@ -73,15 +105,42 @@ function toRequest(team: string, values: OptionValues) {
   const models = optionalText(values, 'models')
     ?.split(',')
     .map((name) => name.trim());
+  const limits = toLimits(optionalText(values, 'limits'));
+  const name = optionalText(values, 'name');
+  const labels = toLabels(optionalText(values, 'labels'));
   return {
     team,
     environment,
+    ...(name !== undefined && { name }),
+    ...(labels && { labels }),
+    ...(limits && { limits }),
     ...(owner !== undefined && { owner }),
     ...(project !== undefined && { project }),
     ...(application !== undefined && { application }),
     ...(models && { models }),
     ...(lifetime !== undefined && { lifetimeMs: durationMs('expires-in', lifetime) }),
   };
+}
+
+function toLimits(text: string | undefined): LimitConfig[] | undefined {
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new UsageError(`--limits is not JSON: ${(cause as Error).message}.`, { cause });
+  }
+  const parsed = configSchema.shape.limits.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new UsageError(`--limits: ${issue?.path.join('.')}: ${issue?.message}.`);
+}
+
+function toLabels(text: string | undefined): Record<string, string> | undefined {
+  if (text === undefined) return undefined;
+  const pairs = text.split(',').map((pair) => /^\s*([^=]+?)\s*=\s*(.*?)\s*$/.exec(pair));
+  if (pairs.some((pair) => pair === null)) throw new UsageError('--labels has the form a=b,c=d.');
+  return Object.fromEntries(pairs.map((pair) => [pair?.[1], pair?.[2]]));
 }
 
 /** What the gateway would refuse to load must not be handed out. */
@@ -104,15 +163,21 @@ async function checkTeam(team: string, values: OptionValues, io: Io): Promise<vo
     return;
   }
   if (loaded.file === undefined) return;
-  const { teams } = loaded.config;
-  if (typeof teams === 'object' && teams !== null && Object.hasOwn(teams, team)) return;
-  const known = Object.keys(teams ?? {}).join(', ') || 'none';
-  throw new CommandError(
-    `There is no team ${JSON.stringify(team)} in ${loaded.source}. There are: ${known}.`,
-  );
+  requireTeam(team, loaded.config, loaded.source);
 }
 
-function render({ key, record }: IssuedKey, io: Io): void {
+function requireTeam(team: string, { teams }: GatewayConfig, source: string): void {
+  if (typeof teams === 'object' && teams !== null && Object.hasOwn(teams, team)) return;
+  const known = Object.keys(teams ?? {}).join(', ') || 'none';
+  throw new CommandError(`There is no team ${JSON.stringify(team)} in ${source}. There are: ${known}.`);
+}
+
+function renderStored(key: string, kid: string, io: Io): void {
+  const style = createStyle(io.stdout, io.environment);
+  io.stdout.write(`The key, shown this once:\n\n  ${style.bold(key)}\n\nIts id is ${kid}.\n`);
+}
+
+function renderRecord({ key, record }: IssuedKey, io: Io): void {
   const style = createStyle(io.stdout, io.environment);
   io.stdout.write(
     [

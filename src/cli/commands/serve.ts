@@ -1,18 +1,18 @@
 import { closeGracefully, toNodeHandler } from '../../../adapters/node.ts';
-import { createGateway, type Gateway } from '../../gateway.ts';
 import { createRuntime } from '../../runtime.ts';
 import { createJsonlSink } from '../../telemetry/sink.ts';
 import { type Command, integer, type OptionValues, optionalText, requiredText } from '../command.ts';
+import { configStoreUrl } from '../config-source.ts';
 import type { Io } from '../io.ts';
-import { type IssuedKey, issueKey } from '../issue-key.ts';
+import { storeOption } from '../open-stores.ts';
 import { pepperFromEnvironment } from '../pepper.ts';
 import { toUrl } from '../serve/address.ts';
 import { announce } from '../serve/announce.ts';
+import { openFileSite } from '../serve/file-site.ts';
 import { listen } from '../serve/http-server.ts';
-import { localTeam } from '../serve/local-key.ts';
-import { type PreparedConfig, prepareConfig } from '../serve/prepare-config.ts';
-import { createSerial, watchConfig } from '../serve/reload.ts';
+import type { SiteOptions } from '../serve/open-site.ts';
 import { stopSignal } from '../serve/stop-signal.ts';
+import { openStoreSite } from '../serve/store-site.ts';
 
 const settleMs = 5_000;
 
@@ -27,10 +27,14 @@ export const serve: Command = {
     '',
     'Without keys it prints a temporary one on loopback, and refuses to listen elsewhere.',
     '',
+    'With a store, configuration and keys come from there and every change is taken over: a revoked key is refused and a',
+    'new version is served as soon as the store tells of it, within seconds when it cannot.',
+    '',
     'SIGHUP, or a change of the file, loads the configuration again; one that is not valid changes nothing.',
     'SIGTERM and SIGINT stop accepting and let requests in flight finish; a second signal ends the process at once.',
   ].join('\n'),
   options: {
+    ...storeOption,
     config: { type: 'string', short: 'c', value: 'file', help: 'the configuration file' },
     port: {
       type: 'string',
@@ -54,37 +58,37 @@ export const serve: Command = {
     const host = requiredText(values, 'host').trim();
     const port = integer(values, 'port', 0, 65_535);
     const drainMs = integer(values, 'drain-ms', 0, 3_600_000);
+    const storeUrl = configStoreUrl(values, io);
     const runtime = createRuntime();
     const peppers = pepperFromEnvironment(io.environment);
-    let localKey: IssuedKey | undefined;
-    const makeKey = () => {
-      localKey ??= issueKey({ team: localTeam, environment: 'local' }, peppers, runtime);
-      return localKey;
-    };
-    const prepare = () => prepareConfig({ path, host, port }, io, peppers, makeKey);
-
-    const prepared = await prepare();
     const sink = toSink(values, io);
-    const gateway = createGateway(prepared.config, {
-      onError: (error) =>
-        io.stderr.write(`headgate: ${error instanceof Error ? error.stack : String(error)}\n`),
-      environment: io.environment,
+    const options: SiteOptions = {
+      site: { path, host, port },
+      io,
       peppers,
       runtime,
-      ...(sink && { sink }),
-    });
+      gateway: {
+        onError: (error) =>
+          io.stderr.write(`headgate: ${error instanceof Error ? error.stack : String(error)}\n`),
+        environment: io.environment,
+        peppers,
+        runtime,
+        ...(sink && { sink }),
+      },
+    };
+    const open = await (storeUrl === undefined ? openFileSite(options) : openStoreSite(storeUrl, options));
     const stop = stopSignal(io);
-    const stopReloading = startReloading(gateway, prepared, prepare, io);
     try {
-      const listening = await listen(toNodeHandler(gateway), host, port);
-      announce(prepared, toUrl(host, listening.port), values.json === true, io);
+      const listening = await listen(toNodeHandler(open.gateway), host, port);
+      announce(open.prepared, toUrl(host, listening.port), values.json === true, io);
       const signal = await stop.first;
       io.stderr.write(`headgate: ${signal}: finishing requests in flight, for ${drainMs} ms at most.\n`);
       await closeGracefully(listening.server, { drainMs });
     } finally {
-      stopReloading();
+      await open.stopFollowing();
       // every reply has ended by now: this waits for records only
-      await gateway.close({ drainMs: settleMs });
+      await open.gateway.close({ drainMs: settleMs });
+      await open.release();
       stop.release();
     }
     return 0;
@@ -100,30 +104,4 @@ function toSink(values: OptionValues, io: Io) {
         `headgate: records cannot be written to ${file}: ${(error as Error).message} (${dropped} dropped so far)\n`,
       ),
   });
-}
-
-function startReloading(
-  gateway: Gateway,
-  { loaded }: PreparedConfig,
-  prepare: () => Promise<PreparedConfig>,
-  io: Io,
-): () => void {
-  const reload = createSerial(async () => {
-    try {
-      const next = await prepare();
-      await gateway.update(next.config);
-      io.stderr.write(`headgate: configuration loaded again from ${next.loaded.source}.\n`);
-    } catch (error) {
-      io.stderr.write(
-        `headgate: the new configuration is not used, the old one goes on: ${(error as Error).message}\n`,
-      );
-    }
-  });
-  const releases = [
-    io.onSignal('SIGHUP', () => void reload()),
-    ...(loaded.file === undefined ? [] : [watchConfig(loaded.file, () => void reload())]),
-  ];
-  return () => {
-    for (const release of releases) release();
-  };
 }

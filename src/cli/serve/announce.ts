@@ -6,14 +6,14 @@ import type { PreparedConfig } from './prepare-config.ts';
 
 /** Tells that the gateway listens, where, and with what; and the temporary key, if there is one, this once. */
 export function announce(
-  { config, loaded, localKey }: PreparedConfig,
+  { config, loaded, localKey, hasKeyStore = false }: PreparedConfig,
   url: string,
   isJson: boolean,
   io: Io,
 ): void {
   const providers = Object.keys(config.providers);
   const models = Object.keys(config.models).length;
-  const keys = config.keys?.length ?? 0;
+  const keys = hasKeyStore ? null : (config.keys?.length ?? 0);
   if (isJson) {
     const line = { event: 'listening', url, providers, models, keys, source: loaded.source };
     io.stdout.write(`${JSON.stringify({ ...line, ...(localKey && { temporaryKey: localKey.key }) })}\n`);
@@ -22,7 +22,7 @@ export function announce(
   const style = createStyle(io.stdout, io.environment);
   io.stdout.write(
     `headgate ${packageVersion()} listening on ${style.bold(url)} (providers: ${providers.join(', ')}; ` +
-      `${count(models, 'model')}, ${count(keys, 'key')}; configuration: ${loaded.source})\n`,
+      `${count(models, 'model')}, ${keys === null ? 'keys in the store' : count(keys, 'key')}; configuration: ${loaded.source})\n`,
   );
   if (!localKey) return;
   io.stdout.write(

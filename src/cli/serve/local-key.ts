@@ -1,5 +1,5 @@
 import type { GatewayConfig } from '../../config/schema.ts';
-import type { IssuedKey } from '../issue-key.ts';
+import type { IssuedKey } from '../../keys/issue-key.ts';
 
 /** The team that the key of a gateway without keys belongs to. */
 export const localTeam = 'local';

@@ -1,10 +1,11 @@
 import type { LoadedConfig } from '../../config/load-config.ts';
 import type { GatewayConfig } from '../../config/schema.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
+import type { IssuedKey } from '../../keys/issue-key.ts';
 import type { PepperRing } from '../../keys/key-hash.ts';
 import { checkConfig, formatIssue } from '../check-config.ts';
 import { CommandError } from '../command.ts';
 import type { Io } from '../io.ts';
-import type { IssuedKey } from '../issue-key.ts';
 import { isLoopback } from './address.ts';
 import { withLocalKey } from './local-key.ts';
 
@@ -21,6 +22,8 @@ export interface PreparedConfig {
   readonly loaded: LoadedConfig;
   /** The key made because there was none. */
   readonly localKey: IssuedKey | undefined;
+  /** Whether the keys are in a store, so that the configuration does not tell how many there are. */
+  readonly hasKeyStore?: boolean;
 }
 
 /**
@@ -43,13 +46,7 @@ export async function prepareConfig(
     );
   }
   const { loaded, snapshot } = result;
-  for (const [id, provider] of snapshot.providers) {
-    if (isItself(provider.origin, site)) {
-      throw new CommandError(
-        `The base URL of provider "${id}" (${provider.origin}) is this gateway's own address.`,
-      );
-    }
-  }
+  requireOtherProviders(snapshot, site);
   warnOfPeppers(snapshot.config.keys, peppers, io);
   if (snapshot.config.keys.length > 0) return { config: loaded.config, loaded, localKey: undefined };
   if (!isLoopback(site.host)) {
@@ -63,6 +60,14 @@ export async function prepareConfig(
   }
   const localKey = makeKey();
   return { config: withLocalKey(loaded.config, localKey), loaded, localKey };
+}
+
+/** @throws CommandError when a provider is the gateway itself, which would send every request round and round */
+export function requireOtherProviders({ providers }: Pick<Snapshot, 'providers'>, site: Site): void {
+  for (const [id, { origin }] of providers) {
+    if (!isItself(origin, site)) continue;
+    throw new CommandError(`The base URL of provider "${id}" (${origin}) is this gateway's own address.`);
+  }
 }
 
 /** Such keys are refused like wrong ones; their holders could not tell why. */

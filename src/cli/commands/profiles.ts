@@ -1,0 +1,22 @@
+import { createSectionCommands, toList } from '../show.ts';
+
+/** `profiles list` and `profiles show`. */
+export const profilesCommands = createSectionCommands({
+  section: 'profiles',
+  noun: 'profile',
+  head: ['MODELS', 'LIMITS', 'PINS', 'TEAMS'],
+  toCells({ models, limits, pins }, name, { teams }) {
+    const users = Object.entries(teams ?? {}).filter(([, { profile }]) => profile === name);
+    return [
+      toList(models) ?? '*',
+      toList(limits, toLimitText),
+      toList(Object.entries((pins as object | undefined) ?? {}), (pin) => (pin as string[]).join('=')),
+      users.map(([team]) => team).join(', '),
+    ];
+  },
+});
+
+function toLimitText(limit: unknown): string {
+  const { amount, unit, window } = limit as { amount?: unknown; unit?: unknown; window?: unknown };
+  return `${amount} ${unit}${window === undefined ? '' : `/${window}`}`;
+}

@@ -1,0 +1,25 @@
+import { createSectionCommands } from '../show.ts';
+
+/** `providers list` and `providers show`. */
+export const providersCommands = createSectionCommands({
+  section: 'providers',
+  noun: 'provider',
+  head: ['TYPE', 'BASE URL', 'CREDENTIALS'],
+  toCells: ({ type, baseUrl, apiKey, credentials }) => [
+    type as string | undefined,
+    baseUrl as string | undefined,
+    Array.isArray(credentials)
+      ? credentials.map(({ id, apiKey: source }) => `${id} (${toPlace(source)})`).join(', ')
+      : toPlace(apiKey),
+  ],
+});
+
+/** Where a secret comes from; never what it is. */
+function toPlace(source: unknown): string | undefined {
+  if (source === undefined) return undefined;
+  if (typeof source !== 'object' || source === null)
+    return typeof source === 'function' ? 'function' : 'literal';
+  return Object.entries(source)
+    .map(([kind, name]) => `${kind} ${name}`)
+    .join();
+}

@@ -1,0 +1,59 @@
+import { ConfigError } from '../../config/config-error.ts';
+import { openGateway } from '../../open-gateway.ts';
+import type { Stores } from '../../stores/stores.ts';
+import { loadStoredConfig } from '../config-source.ts';
+import { optionalKeyEncryptionRing } from '../key-encryption.ts';
+import { openStores, toStoreError } from '../open-stores.ts';
+import type { OpenSite, SiteOptions } from './open-site.ts';
+import { requireOtherProviders } from './prepare-config.ts';
+
+/** A gateway whose configuration, keys and credentials come from a store, and that takes over every change of them. */
+export async function openStoreSite(url: string, options: SiteOptions): Promise<OpenSite> {
+  let stores: Stores | undefined;
+  try {
+    stores = await openStores(url, options.io.cwd);
+    return await openSite(url, stores, options);
+  } catch (error) {
+    await stores?.close().catch(() => undefined);
+    throw error instanceof ConfigError ? error : toStoreError(error, url);
+  }
+}
+
+async function openSite(url: string, stores: Stores, options: SiteOptions): Promise<OpenSite> {
+  const { site, io, runtime } = options;
+  await stores.migrate();
+  const loaded = await loadStoredConfig(stores, url);
+  const secretKeys = optionalKeyEncryptionRing(io.environment);
+  const gateway = await openGateway({
+    ...options.gateway,
+    stores,
+    runtime,
+    onError: (error) => io.stderr.write(`headgate: ${describe(error)}\n`),
+    ...(secretKeys && { secretKeys }),
+  });
+  try {
+    requireOtherProviders(gateway.snapshot, site);
+  } catch (error) {
+    await gateway.close();
+    throw error;
+  }
+  const release = io.onSignal('SIGHUP', () => void gateway.following.check());
+  return {
+    gateway,
+    prepared: { config: loaded.config, loaded, localKey: undefined, hasKeyStore: true },
+    async stopFollowing() {
+      release();
+      await gateway.following.stop();
+    },
+    release: () => stores.close(),
+  };
+}
+
+/** What is written for operators needs no trace; anything else shows where it came from. */
+function describe(error: unknown): string {
+  if (error instanceof ConfigError)
+    return `the new configuration is not used, the old one goes on: ${error.message}`;
+  const isFault = error instanceof Error && error.cause === undefined && error.name.endsWith('TypeError');
+  if (isFault) return error.stack ?? error.message;
+  return error instanceof Error ? error.message : String(error);
+}

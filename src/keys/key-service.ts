@@ -1,0 +1,231 @@
+import { createRuntime, type Runtime } from '../runtime.ts';
+import type { KeyQuery, KeyRecord, WritableKeyStore } from '../stores/key-store.ts';
+import { changeKey, pause } from './change-key.ts';
+import { type IssuedKey, issueKey } from './issue-key.ts';
+import { KeyError } from './key-error.ts';
+import { createKey } from './key-format.ts';
+import { hashSecret, type PepperRing } from './key-hash.ts';
+import { createKeyPolicy, type KeyPolicyOptions } from './key-policy.ts';
+import { type KeyChange, type KeyRequest, requireUsableRecord } from './key-request.ts';
+import { isRevoked, keyStateAt } from './key-state.ts';
+import { type KeySummary, toKeySummary } from './key-summary.ts';
+import { findWidening, type KeyGrant, requireHeld, tooWide, withinGrant } from './narrow.ts';
+import { requireInteger } from './option.ts';
+import { type BulkRevocation, type BulkRevocationOptions, type KeysOf, revokeKeysOf } from './revoke-all.ts';
+
+/** What a key service is made of. */
+export interface KeyServiceOptions {
+  readonly store: WritableKeyStore;
+  /** New secrets are hashed under the current one; gateways need it too. */
+  readonly peppers: PepperRing;
+  /** @default createRuntime() */
+  readonly runtime?: Runtime;
+  readonly policy?: KeyPolicyOptions;
+}
+
+/** Who makes a key. */
+export interface KeyAuthor {
+  /** Kept as `createdBy`. */
+  readonly name: string;
+  /**
+   * What the author itself may do, when it is a key (its record) rather than an operator. Nothing that it makes or
+   * changes permits more.
+   */
+  readonly grant?: KeyGrant;
+}
+
+/** How a key is rotated. */
+export interface RotateOptions {
+  /** How long the old secret is accepted beside the new one; 0 ends it at once. @default 86_400_000, a day */
+  readonly graceMs?: number;
+}
+
+/** How a key is changed. */
+export interface UpdateOptions {
+  /**
+   * Lets models, limits and expiry become wider than they were; never wider than the team's profile, which a key cannot
+   * exceed. @default false
+   */
+  readonly allowWider?: boolean;
+  /** What the author itself may do, as in `KeyAuthor`. With it, `allowWider` is refused. */
+  readonly grant?: KeyGrant;
+}
+
+/** Makes, changes and ends keys. What it changes is seen by gateways as soon as the store tells them. */
+export interface KeyService {
+  /**
+   * Makes a key and stores its record. The key is in the result and nowhere else: show it once.
+   *
+   * @throws TypeError naming the field that no key can have
+   * @throws KeyError `key_policy`; `key_too_wide` when the author's grant does not reach that far; `key_conflict`
+   */
+  create(request: KeyRequest, author: KeyAuthor | string): Promise<IssuedKey>;
+  /**
+   * Gives a key a new secret. Kid, limits and attribution stay; the old secret is accepted for `graceMs` more. A key
+   * has at most two secrets: the one before the old one ends at once, whatever its grace was.
+   *
+   * @throws KeyError `key_not_found`, `key_revoked`, `key_expired`, `key_policy`, `key_conflict`
+   */
+  rotate(kid: string, options?: RotateOptions): Promise<IssuedKey>;
+  /**
+   * Ends a key for good: nothing brings it back, and a rotation or change that runs beside fails or comes before. A key
+   * that is revoked already keeps its first time.
+   *
+   * @throws KeyError `key_not_found`, `key_conflict`
+   */
+  revoke(kid: string): Promise<KeySummary>;
+  /**
+   * Revokes every live key of an owner, a team or a project, page by page; what failed is in the result.
+   *
+   * @throws TypeError unless exactly one of them is given, or for an option that is out of range
+   */
+  revokeAllOf(of: KeysOf, options?: BulkRevocationOptions): Promise<BulkRevocation>;
+  /**
+   * Changes what is said of a key. Models, limits and expiry only become narrower unless `allowWider` is set.
+   *
+   * @throws TypeError naming the field that no key can have
+   * @throws KeyError `key_not_found`, `key_revoked`, `key_too_wide`, `key_policy`, `key_conflict`
+   */
+  update(kid: string, change: KeyChange, options?: UpdateOptions): Promise<KeySummary>;
+  /** One key; `null` when there is none. */
+  find(kid: string): Promise<KeySummary | null>;
+  /** A page of keys in the order of their kids; the last one's kid is `after` of the next page. */
+  list(query?: KeyQuery): Promise<readonly KeySummary[]>;
+  /** A page of the keys that are not revoked and were not used for so long, or never and are older than that. */
+  stale(
+    query: Omit<KeyQuery, 'active' | 'unusedSinceMs'> & { readonly unusedForMs: number },
+  ): Promise<readonly KeySummary[]>;
+}
+
+const maxKidRetries = 5;
+const defaultGraceMs = 86_400_000;
+
+/**
+ * Makes a key service: the rules of a key's life, written once above any store. Every change is a compare-and-set with
+ * at most 5 retries, so that two services on two nodes never undo each other.
+ *
+ * @example
+ * const keys = createKeyService({ store: stores.keys, peppers });
+ * const { key } = await keys.create({ team: 'web', owner: 'ana@example.com', lifetimeMs: 90 * 86_400_000 }, 'ops');
+ * @throws TypeError naming the option that is missing or out of range
+ */
+export function createKeyService(options: KeyServiceOptions): KeyService {
+  const { store, peppers, runtime = createRuntime() } = options;
+  if (typeof store?.putKey !== 'function') {
+    throw new TypeError('createKeyService: "store" must be a WritableKeyStore.');
+  }
+  if (typeof peppers?.digest !== 'function') throw new TypeError('createKeyService: "peppers" is needed.');
+  const policy = createKeyPolicy(options.policy ?? {});
+  const show = (record: KeyRecord): KeySummary => toKeySummary(record, runtime.now());
+  const requireLive = (record: KeyRecord): void => {
+    const { kid } = record;
+    if (isRevoked(record)) {
+      throw new KeyError('key_revoked', `The key ${kid} is revoked, which is final. Make a new one.`, {
+        kid,
+      });
+    }
+  };
+
+  const service: KeyService = {
+    async create(request, author) {
+      const { name: createdBy, grant } = typeof author === 'string' ? { name: author } : author;
+      if (request.expiresAtMs !== undefined && request.lifetimeMs !== undefined) {
+        throw new TypeError('create: give "expiresAtMs" or "lifetimeMs", not both.');
+      }
+      const { lifetimeMs, ...asked } = request;
+      if (lifetimeMs !== undefined) requireInteger('lifetimeMs', lifetimeMs, 1, undefined, 'create');
+      const dated = lifetimeMs === undefined ? asked : { ...asked, expiresAtMs: runtime.now() + lifetimeMs };
+      const wanted = grant === undefined ? dated : withinGrant(dated, grant);
+      policy.requireExpiry(wanted.expiresAtMs, runtime.now());
+      for (let attempt = 0; ; attempt++) {
+        const { key, record } = issueKey({ ...wanted, createdBy }, peppers, runtime);
+        const stored = { ...requireUsableRecord('create', record), version: 1 };
+        if (await store.putKey(stored, 0)) return { key, record: stored };
+        // another key has this kid, by a chance of 2^-71
+        if (attempt === maxKidRetries)
+          throw new KeyError('key_conflict', 'No unused kid was found. Try again.');
+        await pause(runtime, attempt);
+      }
+    },
+
+    async rotate(kid, { graceMs = Math.min(defaultGraceMs, policy.maxGraceMs) } = {}) {
+      requireInteger('graceMs', graceMs, 0, undefined, 'rotate');
+      policy.requireGrace(graceMs);
+      let key = '';
+      const record = await changeKey(store, runtime, kid, (found) => {
+        requireLive(found);
+        const nowMs = runtime.now();
+        if (keyStateAt(found, nowMs) === 'expired') {
+          throw new KeyError('key_expired', `The key ${kid} has expired: a new secret would be of no use.`, {
+            kid,
+          });
+        }
+        const made = createKey(runtime, { kid, environment: found.environment });
+        key = made.key;
+        const { secretHash, pepperId, last4 } = found;
+        return {
+          ...found,
+          ...hashSecret(peppers, made.secret),
+          last4: made.last4,
+          previous: { secretHash, pepperId, last4, graceUntilMs: nowMs + graceMs },
+        };
+      });
+      return { key, record };
+    },
+
+    async revoke(kid) {
+      const revokedAtMs = runtime.now();
+      return show(
+        await changeKey(store, runtime, kid, (found) =>
+          isRevoked(found) ? found : { ...found, revokedAtMs },
+        ),
+      );
+    },
+
+    revokeAllOf: (of, bulk) => revokeKeysOf(store, runtime, (kid) => service.revoke(kid), of, bulk),
+
+    async update(kid, change, { allowWider = false, grant } = {}) {
+      if (allowWider && grant) throw new TypeError('update: "allowWider" is not for authors with a "grant".');
+      const record = await changeKey(store, runtime, kid, (found) => {
+        requireLive(found);
+        const changed = requireUsableRecord('update', applyChange(found, change));
+        if (changed.expiresAtMs !== found.expiresAtMs) {
+          policy.requireExpiry(changed.expiresAtMs, runtime.now());
+        }
+        if (!allowWider) requireNarrower(changed, found);
+        if (grant) requireHeld(changed, grant);
+        return changed;
+      });
+      return show(record);
+    },
+
+    async find(kid) {
+      const found = await store.findKey(kid);
+      return found && show(found);
+    },
+    list: async (query = {}) => (await store.listKeys(query)).map(show),
+    async stale({ unusedForMs, ...query }) {
+      requireInteger('unusedForMs', unusedForMs, 1, undefined, 'stale');
+      return service.list({ ...query, active: true, unusedSinceMs: runtime.now() - unusedForMs });
+    },
+  };
+  return service;
+}
+
+const changeable = ['name', 'application', 'labels', 'models', 'limits', 'expiresAtMs'] as const;
+
+function applyChange(found: KeyRecord, change: KeyChange): KeyRecord {
+  const unknown = Object.keys(change).find((field) => !(changeable as readonly string[]).includes(field));
+  if (unknown !== undefined) throw new TypeError(`update: "${unknown}" cannot be changed.`);
+  const entries = Object.entries({ ...found, ...withoutUndefined(change) });
+  return Object.fromEntries(entries.filter(([, value]) => value !== null)) as unknown as KeyRecord;
+}
+
+function withoutUndefined(change: KeyChange): object {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+}
+
+function requireNarrower(changed: KeyRecord, found: KeyRecord): void {
+  const wider = findWidening(changed, found);
+  if (wider !== undefined) throw tooWide(wider, found.kid);
+}

@@ -1,0 +1,126 @@
+import { matchesPattern } from '../config/patterns.ts';
+import type { LimitConfig } from '../config/schema.ts';
+import type { Principal } from '../principal.ts';
+import type { KeyRecord } from '../stores/key-store.ts';
+import { KeyError } from './key-error.ts';
+
+/** What a key permits, beside its team's profile. */
+export type KeyGrant = Pick<KeyRecord, 'team' | 'project' | 'owner' | 'models' | 'limits' | 'expiresAtMs'> &
+  Partial<Pick<KeyRecord, 'environment'>>;
+
+/** What a caller holds, however it was identified: for keys that callers make for themselves. */
+export function toKeyGrant(principal: Principal): KeyGrant {
+  const { team, project, user: owner, environment, models, limits, expiresAtMs } = principal;
+  const grant = { team, project, owner, environment, models, limits, expiresAtMs };
+  return Object.fromEntries(
+    Object.entries(grant).filter(([, value]) => value !== undefined),
+  ) as unknown as KeyGrant;
+}
+
+const subjectFields = ['team', 'project', 'owner', 'environment'] as const;
+
+/**
+ * Whether `inner` permits nothing that `outer` does not: models, limits and lifetime.
+ *
+ * @returns what is wider, in words; `undefined` when nothing is
+ */
+export function findWidening(
+  inner: Pick<KeyGrant, 'models' | 'limits' | 'expiresAtMs'>,
+  outer: Pick<KeyGrant, 'models' | 'limits' | 'expiresAtMs'>,
+): string | undefined {
+  const model = findWiderModel(inner.models, outer.models);
+  if (model !== undefined) return `models: ${model}`;
+  const lost = (outer.limits ?? []).find(
+    (limit) => !(inner.limits ?? []).some((own) => isWithin(own, limit)),
+  );
+  if (lost)
+    return `limits: ${lost.amount} ${lost.unit}${lost.window ? ` per ${lost.window}` : ''} would not hold`;
+  if (
+    outer.expiresAtMs !== undefined &&
+    (inner.expiresAtMs ?? Number.POSITIVE_INFINITY) > outer.expiresAtMs
+  ) {
+    return `expiresAtMs: later than ${new Date(outer.expiresAtMs).toISOString()}`;
+  }
+  return undefined;
+}
+
+/**
+ * What is asked for, as far as `grant` reaches: what it leaves open is taken over from the grant.
+ *
+ * A key with limits of its own cannot make others: each would have the whole of these limits once more, however small
+ * it is.
+ *
+ * @throws KeyError `key_too_wide` naming what reaches further
+ */
+export function withinGrant<R extends Partial<KeyGrant>>(request: R, grant: KeyGrant): R & KeyGrant {
+  if (grant.limits !== undefined && grant.limits.length > 0) {
+    throw tooWide(
+      'limits: a key with limits of its own cannot make keys, since each would have them once more',
+    );
+  }
+  for (const field of subjectFields) {
+    const [asked, held] = [request[field], grant[field]];
+    if (asked !== undefined && held !== undefined && asked !== held) {
+      throw tooWide(`${field}: ${JSON.stringify(asked)} in place of ${JSON.stringify(held)}`);
+    }
+  }
+  // what the request has, even if empty, is the request's: no models at all is narrower than all
+  const asked = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined)) as R;
+  const { team, project, owner, environment, models, expiresAtMs } = grant;
+  const inherited = Object.fromEntries(
+    Object.entries({ team, project, owner, environment, models, expiresAtMs }).filter(
+      ([, value]) => value !== undefined,
+    ),
+  ) as unknown as KeyGrant;
+  const result = { ...inherited, ...asked };
+  const wider = findWidening(result, grant);
+  if (wider !== undefined) throw tooWide(wider);
+  return result;
+}
+
+/**
+ * A record that is to be changed by who holds `grant`.
+ *
+ * @throws KeyError `key_too_wide` when it is somebody else's, or would permit more than the grant
+ */
+export function requireHeld(record: KeyGrant & Pick<KeyRecord, 'kid'>, grant: KeyGrant): void {
+  for (const field of subjectFields) {
+    if (grant[field] !== undefined && record[field] !== grant[field]) {
+      throw tooWide(`${field}: the key is of ${JSON.stringify(record[field] ?? 'none')}`, record.kid);
+    }
+  }
+  const wider = findWidening(record, grant);
+  if (wider !== undefined) throw tooWide(wider, record.kid);
+}
+
+/** The refusal of what permits more than it may. */
+export function tooWide(what: string, kid?: string): KeyError {
+  return new KeyError('key_too_wide', `That would permit more: ${what}.`, kid === undefined ? {} : { kid });
+}
+
+function findWiderModel(
+  inner: readonly string[] | undefined,
+  outer: readonly string[] | undefined,
+): string | undefined {
+  if (outer === undefined) return undefined;
+  if (inner === undefined) return 'all in place of a list';
+  return inner.find((pattern) => !outer.some((held) => covers(held, pattern)));
+}
+
+/** Whether every name that `inner` matches is matched by `outer`. */
+function covers(outer: string, inner: string): boolean {
+  if (!inner.endsWith('*')) return matchesPattern(outer, inner);
+  return outer.endsWith('*') && inner.slice(0, -1).startsWith(outer.slice(0, -1));
+}
+
+/** Whether `own` never lets pass what `limit` would stop. */
+function isWithin(own: LimitConfig, limit: LimitConfig): boolean {
+  return (
+    own.unit === limit.unit &&
+    own.window === limit.window &&
+    (own.per ?? 'key') === (limit.per ?? 'key') &&
+    (own.mode === 'block' || own.mode === limit.mode) &&
+    findWiderModel(limit.models, own.models) === undefined &&
+    Number(own.amount) <= Number(limit.amount)
+  );
+}

@@ -1,0 +1,119 @@
+import { createRuntime, type Runtime } from '../runtime.ts';
+import type { KeyRecord, KeyStore, KeyUse } from '../stores/key-store.ts';
+import { requireInteger } from './option.ts';
+
+/** What a use recorder is made of. */
+export interface UseRecorderOptions {
+  /** Where uses are noted. A store without `noteUses` is told nothing. */
+  readonly store: Pick<KeyStore, 'noteUses'>;
+  /** @default createRuntime() */
+  readonly runtime?: Runtime;
+  /**
+   * Least time between two writes about one key. A random fifth is added, so that many nodes do not write at the same
+   * time. @default 60_000
+   */
+  readonly flushMs?: number;
+  /** Secrets whose use is remembered between two writes; of more, some uses are lost. @default 100_000 */
+  readonly maxPending?: number;
+  /** Told of a write that failed. What it held goes with the next one. @default ignored */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** Notes when keys were last used. */
+export interface UseRecorder {
+  /** Notes a use now. Costs well under a microsecond, never throws, and writes nothing yet. */
+  note(record: Pick<KeyRecord, 'kid'>, isPrevious: boolean): void;
+  /** Writes what is noted. Never rejects. */
+  flush(): Promise<void>;
+  /** Writes what is noted and notes nothing from then on. Never rejects. */
+  close(): Promise<void>;
+}
+
+const batchSize = 1_000;
+
+/**
+ * Makes a recorder that keeps the last use of each key in memory and writes it off the request path, at most once a
+ * minute for each key. What the last minute noted is lost with a process that dies.
+ *
+ * @example
+ * const uses = createUseRecorder({ store: stores.keys });
+ * const resolver = createKeyResolver({ store: stores.keys, peppers, runtime, onUse: uses.note });
+ * @throws TypeError naming the option that is out of range
+ */
+export function createUseRecorder(options: UseRecorderOptions): UseRecorder {
+  const { store, runtime = createRuntime(), onError } = options;
+  const integer = (name: string, value: number, max: number) =>
+    requireInteger(name, value, 1, max, 'createUseRecorder');
+  const flushMs = integer('flushMs', options.flushMs ?? 60_000, 86_400_000);
+  const maxPending = integer('maxPending', options.maxPending ?? 100_000, 10_000_000);
+  // apart, since both secrets of a key may be in use
+  const current = new Map<string, number>();
+  const previous = new Map<string, number>();
+  let cancelTimer: (() => void) | undefined;
+  let running: Promise<void> | undefined;
+  let isClosed = store.noteUses === undefined;
+
+  const arm = (): void => {
+    if (cancelTimer !== undefined || isClosed) return;
+    cancelTimer = runtime.schedule(flushMs * (1 + runtime.random() / 5), () => void flush());
+  };
+  const put = (uses: Map<string, number>, kid: string, usedAtMs: number): void => {
+    const known = uses.get(kid);
+    if (known === undefined && current.size + previous.size >= maxPending) return;
+    if (known === undefined || usedAtMs > known) uses.set(kid, usedAtMs);
+  };
+  const take = (): KeyUse[] => {
+    const uses = [
+      ...Array.from(current, ([kid, usedAtMs]) => ({ kid, usedAtMs, previous: false })),
+      ...Array.from(previous, ([kid, usedAtMs]) => ({ kid, usedAtMs, previous: true })),
+    ];
+    current.clear();
+    previous.clear();
+    return uses;
+  };
+  const write = async (): Promise<void> => {
+    const uses = take();
+    for (let index = 0; index < uses.length; index += batchSize) {
+      try {
+        await store.noteUses?.(uses.slice(index, index + batchSize));
+      } catch (error) {
+        for (const { kid, usedAtMs, previous: isPrevious } of uses.slice(index)) {
+          put(isPrevious ? previous : current, kid, usedAtMs);
+        }
+        report(error);
+        return;
+      }
+    }
+  };
+  const report = (error: unknown): void => {
+    try {
+      onError?.(error);
+    } catch {
+      // whoever is told must not stop what is to be written
+    }
+  };
+  const flush = (): Promise<void> => {
+    cancelTimer?.();
+    cancelTimer = undefined;
+    running ??= write().finally(() => {
+      running = undefined;
+      if (current.size + previous.size > 0) arm();
+    });
+    return running;
+  };
+
+  return {
+    note({ kid }, isPrevious) {
+      if (isClosed) return;
+      put(isPrevious ? previous : current, kid, runtime.now());
+      if (cancelTimer === undefined && running === undefined) arm();
+    },
+    flush,
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      await running;
+      await flush();
+    },
+  };
+}
