@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { createClient } from 'redis';
+import { createRedisStores, type RedisStoresOptions } from '../../src/stores/redis/redis-stores.ts';
+import type { Stores } from '../../src/stores/stores.ts';
+
+/** The two client libraries: how a user makes a client of each. */
+export const clientLibraries = {
+  ioredis: (url: string) => {
+    const client = new Redis(url, { lazyConnect: true });
+    client.on('error', () => undefined);
+    return client;
+  },
+  redis: (url: string) => {
+    const client = createClient({ url });
+    client.on('error', () => undefined);
+    return client;
+  },
+} as const;
+
+export type ClientLibrary = keyof typeof clientLibraries;
+
+/** A name that no other test uses. */
+export function newInstallation(): string {
+  return `test-${randomBytes(6).toString('hex')}`;
+}
+
+/** Stores over a client of the library, and all that were opened with them. */
+export function storesOf(library: ClientLibrary, url: string, options: RedisStoresOptions = {}): Stores {
+  return createRedisStores({
+    client: clientLibraries[library](url),
+    installation: newInstallation(),
+    ...options,
+  });
+}
+
+/** Waits until `act` succeeds. @throws what it threw last, after `ms` */
+export async function eventually<T>(act: () => Promise<T> | T, ms = 10_000): Promise<T> {
+  const end = performance.now() + ms;
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
