@@ -1,36 +1,10 @@
-import { rmSync } from 'node:fs';
+import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type Options } from 'tsup';
 
+const dist = new URL('./dist/', import.meta.url);
 // once, before any of the builds below begins: they run side by side, and `clean` in one could take what another wrote
-rmSync(new URL('./dist', import.meta.url), { recursive: true, force: true });
-
-const shared: Options = {
-  target: 'node22',
-  platform: 'node',
-  splitting: true,
-  sourcemap: true,
-  treeshake: true,
-  // the adapters use the package through its own name, as anybody does: one copy of the core, whatever is imported
-  external: ['headgate', /^headgate\//],
-  // what is used of zod comes along: loading all of it with its languages takes longer than everything else together
-  noExternal: ['zod'],
-};
-
-// The command line's YAML parser is somebody else's code, loaded only for YAML files: a file of its own, minified.
-const separateYaml: NonNullable<Options['esbuildPlugins']>[number] = {
-  name: 'separate-yaml',
-  setup(build) {
-    build.onResolve({ filter: /^yaml$/ }, () => ({ path: './yaml.js', external: true }));
-  },
-};
-// its ES module: the CommonJS one calls require(), which a bundled ES module has not
-const yaml: Options = {
-  format: 'esm',
-  target: 'node22',
-  entry: { yaml: 'node_modules/yaml/browser/index.js' },
-  minify: true,
-  banner: { js: '/*! yaml, ISC License, Copyright Eemeli Aro <eemeli@gmail.com> */' },
-};
+rmSync(dist, { recursive: true, force: true });
 
 const core = {
   index: 'src/index.ts',
@@ -49,16 +23,82 @@ const adapters = {
   fetch: 'adapters/fetch.ts',
 };
 
+/**
+ * CommonJS gets the same modules: every Node that this package supports can require() them, so that there is never a
+ * second copy in one process. Its types are the same as well, without the comments, which would fill the package twice.
+ */
+function writeCommonJs(): void {
+  for (const name of [...Object.keys(core), ...Object.keys(adapters)]) {
+    writeFileSync(new URL(`${name}.cjs`, dist), `module.exports = require('./${name}.js');\n`);
+  }
+  for (const file of globSync('*.d.ts', { cwd: dist })) {
+    const types = readFileSync(new URL(file, dist), 'utf8')
+      .replaceAll(/^ *\/\*\*[\s\S]*?\*\/\n/gm, '')
+      .replaceAll(/(from '\.\/[^']+)\.js'/g, "$1.cjs'");
+    writeFileSync(new URL(file.replace(/ts$/, 'cts'), dist), types);
+  }
+}
+// the types are the last to be written, after everything that tsup tells of
+process.once('exit', (code) => {
+  if (code === 0) writeCommonJs();
+});
+
+const shared: Options = {
+  format: 'esm',
+  target: 'node22',
+  platform: 'node',
+  splitting: true,
+  sourcemap: true,
+  treeshake: true,
+  // the adapters use the package through its own name, as anybody does: one copy of the core, whatever is imported
+  external: ['headgate', /^headgate\//],
+  // found by `separate` below
+  noExternal: ['zod'],
+};
+
+// Somebody else's code comes along as files of its own, minified: the YAML parser of the command line, which is loaded
+// for YAML files only, and what is used of zod: loading all of it takes longer than everything else together.
+const separate: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'separate',
+  setup(build) {
+    build.onResolve({ filter: /^(yaml|zod)$/ }, ({ path }) => ({ path: `./${path}.js`, external: true }));
+  },
+};
+// its values by the names that the sources use; `core`, `input` and `output` stand for types alone
+const usedOfZod = new Set(
+  globSync('src/**/*.ts').flatMap((file) =>
+    Array.from(
+      readFileSync(file, 'utf8').matchAll(/\bz\.(?!(?:core|input|output)\b)([a-z]\w*)/g),
+      ([, name]) => name,
+    ),
+  ),
+);
+const zodEntry = new URL('./node_modules/.headgate-zod.js', import.meta.url);
+writeFileSync(zodEntry, `export { ${[...usedOfZod].sort().join(', ')} } from 'zod';\n`);
+const bundled: Options = {
+  format: 'esm',
+  target: 'node22',
+  platform: 'node',
+  minify: true,
+  treeshake: true,
+  noExternal: ['zod'],
+  entry: {
+    // its ES module: the CommonJS one calls require(), which a bundled ES module has not
+    yaml: 'node_modules/yaml/browser/index.js',
+    zod: fileURLToPath(zodEntry),
+  },
+  banner: {
+    js: '/*! yaml: ISC License, Copyright Eemeli Aro <eemeli@gmail.com>; zod: MIT License, Copyright Colin McDonnell */',
+  },
+};
+
 export default defineConfig([
   {
     ...shared,
-    format: 'esm',
     dts: { entry: core },
     entry: { ...core, cli: 'src/cli/bin.ts' },
-    esbuildPlugins: [separateYaml],
+    esbuildPlugins: [separate],
   },
-  yaml,
-  // the ES modules are the ones to read and step through; these are only to run
-  { ...shared, format: 'cjs', dts: { entry: core }, entry: core, minifyWhitespace: true },
-  { ...shared, format: ['esm', 'cjs'], dts: true, entry: adapters },
+  bundled,
+  { ...shared, dts: true, entry: adapters },
 ]);
