@@ -1,27 +1,62 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { type FSWatcher, watch } from 'node:fs';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KeyRecord, KeyStore } from 'headgate';
 
 /**
  * Keys as files: `<directory>/<kid>.json`, each with a record as `headgate keys create --json` prints it. Hashing,
- * constant-time comparison, caching and expiry are the gateway's: a store only finds.
+ * constant-time comparison, caching and expiry are the gateway's: a store only finds, and tells of changes if it can.
+ *
+ * @param directory made by whoever runs this; on a file system that tells `a` from `A`, as kids do
  */
-export function createFileKeyStore(directory: string): KeyStore {
+export function createFileKeyStore(directory: string) {
   return {
     async findKey(kid) {
       // the gateway asks for well-formed ids only; a store that others call too checks for itself
       if (!/^[0-9A-Za-z]{1,64}$/.test(kid)) return null;
       try {
-        return JSON.parse(await readFile(join(directory, `${kid}.json`), 'utf8'));
+        return JSON.parse(await readFile(join(directory, `${kid}.json`), 'utf8')) as KeyRecord;
       } catch (error) {
-        // absent is null; whatever else happened must not look like a wrong key
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-        throw error;
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        // absent is null; a directory that is not there (not mounted yet, moved away) must not look like a wrong key
+        await stat(directory);
+        return null;
       }
     },
-  };
+    watchKeys(listener) {
+      let watcher: FSWatcher | undefined;
+      let timer: NodeJS.Timeout | undefined;
+      const begin = () => {
+        try {
+          watcher = watch(directory, (_event, name) => {
+            // drafts are nobody's key; an event without a name may be about any
+            if (name === null) listener(undefined);
+            else if (name.endsWith('.json')) listener(name.slice(0, -'.json'.length));
+          });
+          watcher.on('error', again);
+          // anything may have changed before, and whoever listens has to know since when it is told
+          queueMicrotask(() => watcher && listener(undefined));
+        } catch {
+          again();
+        }
+      };
+      const again = () => {
+        watcher?.close();
+        watcher = undefined;
+        timer = setTimeout(begin, retryMs).unref();
+      };
+      begin();
+      return async () => {
+        clearTimeout(timer);
+        watcher?.close();
+        watcher = undefined;
+      };
+    },
+  } satisfies KeyStore;
 }
+
+const retryMs = 1_000;
 
 /** Adds or replaces a key. The file appears whole: a reader meets the old record or the new one, never half of one. */
 export async function writeKey(directory: string, record: KeyRecord): Promise<void> {

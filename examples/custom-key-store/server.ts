@@ -1,23 +1,11 @@
-import { watch } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { parse } from 'node:path';
-import { createGateway, createKeyResolver, createNoPepperRing, createRuntime } from 'headgate';
+import { createGateway } from 'headgate';
 import { closeGracefully, toNodeHandler } from 'headgate/node';
 import { createFileKeyStore } from './file-key-store.ts';
 
 /** A gateway whose keys live in a store of one's own: here a directory of files. */
 export async function start({ environment = process.env, port = Number(environment.PORT ?? 8787) } = {}) {
-  const directory = environment.KEY_DIRECTORY ?? 'keys';
-  const keyResolver = createKeyResolver({
-    store: createFileKeyStore(directory),
-    runtime: createRuntime(),
-    peppers: createNoPepperRing(),
-    cache: { ttlMs: 60_000 },
-  });
-  // a record that changed is read again at the next request, however long the cache would have believed the old one
-  const watcher = watch(directory, (_event, name) => keyResolver.forget(parse(name ?? '').name));
-
   const gateway = createGateway(
     {
       providers: {
@@ -27,7 +15,8 @@ export async function start({ environment = process.env, port = Number(environme
       profiles: { standard: { limits: [{ unit: 'requests', amount: 60, window: '1m' }] } },
       teams: { web: { profile: 'standard' } },
     },
-    { environment, keyResolver },
+    // the gateway follows what the store tells: a record that changed is read again at the next request
+    { environment, keys: createFileKeyStore(environment.KEY_DIRECTORY ?? 'keys') },
   );
 
   const server = createServer(toNodeHandler(gateway));
@@ -36,7 +25,6 @@ export async function start({ environment = process.env, port = Number(environme
   return {
     url,
     async close() {
-      watcher.close();
       await closeGracefully(server, { drainMs: 10_000 });
       await gateway.close();
     },

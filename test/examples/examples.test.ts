@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFakeUpstream, keyStoreContract } from 'headgate/testing';
 import OpenAI, { AuthenticationError, NotFoundError } from 'openai';
@@ -126,21 +126,57 @@ describe('examples/custom-key-store', () => {
     'keeps the contract: $name',
     async ({ run }) => {
       await using own = await createDirectory();
-      let path = join(own.path, 'keys');
+      const path = join(own.path, 'keys');
+      const away = join(own.path, 'away');
       await mkdir(path);
-      await writeFile(join(own.path, 'file'), '');
       await run({
-        store: { findKey: (kid) => createFileKeyStore(path).findKey(kid) },
+        store: createFileKeyStore(path),
         put: (record) => writeKey(path, record),
-        breakStore: () => {
-          const whole = path;
-          // a directory where a file should be: reading fails, and not because nothing is there
-          path = '/proc/self/mem/keys';
-          return () => {
-            path = whole;
-          };
+        // as when a volume is not mounted: nothing is there, and that is no answer about any key
+        breakStore: async () => {
+          await rename(path, away);
+          return () => rename(away, path);
         },
       });
     },
   );
+
+  it('throws, too, when a file cannot be read', async () => {
+    await using own = await createDirectory({ 'keys/Aa0000000001.json/not-a-file': '' });
+    await expect(createFileKeyStore(join(own.path, 'keys')).findKey('Aa0000000001')).rejects.toThrow(
+      'EISDIR',
+    );
+  });
+
+  it('tells a watch that it begins and of each key that changes, and nothing after it has ended', async () => {
+    await using own = await createDirectory({ 'keys/none': '' });
+    const path = join(own.path, 'keys');
+    const heard: (string | undefined)[] = [];
+    const unwatch = createFileKeyStore(path).watchKeys((kid) => void heard.push(kid));
+    expect(heard).toEqual([]);
+    await until(() => heard.includes(undefined), 'the beginning');
+    await writeKey(path, { ...issued.record, kid: 'Aa0000000001' });
+    await until(() => heard.includes('Aa0000000001'), 'the change');
+    expect(heard.filter((kid) => kid !== 'Aa0000000001')).toEqual([undefined]);
+    await unwatch();
+    const { length } = heard;
+    await using other = await createDirectory();
+    await writeKey(path, { ...issued.record, kid: 'Aa0000000002' });
+    const control: unknown[] = [];
+    const end = createFileKeyStore(other.path).watchKeys((kid) => void control.push(kid));
+    await writeKey(other.path, { ...issued.record, kid: 'Aa0000000003' });
+    await until(() => control.includes('Aa0000000003') || control.includes(undefined), 'the other watch');
+    await end();
+    expect(heard.length).toBe(length);
+  });
+
+  it('watches a directory that is not there yet, and tells when it is', async () => {
+    await using own = await createDirectory();
+    const path = join(own.path, 'keys');
+    const heard: (string | undefined)[] = [];
+    const unwatch = createFileKeyStore(path).watchKeys((kid) => void heard.push(kid));
+    await mkdir(path);
+    await until(() => heard.includes(undefined), 'the beginning');
+    await unwatch();
+  });
 });

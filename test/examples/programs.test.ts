@@ -89,7 +89,9 @@ describe.skipIf(!isBuilt)(
             `the address (${program.output()})`,
           );
           const reply = await fetch(`${url}/models`, { headers: { authorization: `Bearer ${key}` } });
-          expect(await reply.json()).toMatchObject({ object: 'list', data: [{ id: 'gpt-4.1' }] });
+          const { object, data } = (await reply.json()) as { object: string; data: { id: string }[] };
+          // one of them has an alias, which is listed too
+          expect([object, data[0]?.id, data.length]).toEqual(['list', 'gpt-4.1', name === 'node' ? 2 : 1]);
           program.child.kill('SIGTERM');
           expect(await program.code).toBe(0);
         } finally {
