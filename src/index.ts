@@ -1,4 +1,9 @@
 export type { Call } from './call.ts';
+export {
+  ConfigChangeError,
+  type ConfigChangeErrorCode,
+  isConfigChangeError,
+} from './config/config-change-error.ts';
 export { ConfigError, type ConfigIssue } from './config/config-error.ts';
 export {
   type AppliedConfig,
@@ -7,8 +12,17 @@ export {
   type ConfigServiceOptions,
   createConfigService,
 } from './config/config-service.ts';
+export { type ConfigDifference, diffConfig } from './config/diff-config.ts';
 export { type ConfigFollower, type FollowConfigOptions, followConfig } from './config/follow-config.ts';
-export { defineConfig, type GatewayConfig } from './config/schema.ts';
+export {
+  defineConfig,
+  type GatewayConfig,
+  type LimitConfig,
+  type ModelConfig,
+  type ParsedConfig,
+  type ProfileConfig,
+  type ProviderConfig,
+} from './config/schema.ts';
 export type {
   Billing,
   Capture,
@@ -52,13 +66,20 @@ export { createJwtIdentity, type JwtIdentity } from './identity/jwt-identity.ts'
 export type { JwtIdentityOptions } from './identity/jwt-options.ts';
 export type { CountFailure, FailedKeysOptions } from './keys/failed-keys.ts';
 export { followKeys } from './keys/follow-keys.ts';
+export type { IssuedKey } from './keys/issue-key.ts';
+export { isKeyError, KeyError, type KeyErrorCode } from './keys/key-error.ts';
 export { type CreatedKey, createKey, keyPattern, type ParsedKey, parseKey } from './keys/key-format.ts';
 export { createPepperRing, hashSecret, type PepperRing, type PepperRingOptions } from './keys/key-hash.ts';
+export type { KeyChange, KeyRequest } from './keys/key-request.ts';
 export {
   createKeyService,
+  type KeyAuthor,
   type KeyService,
   type KeyServiceOptions,
+  type RotateOptions,
+  type UpdateOptions,
 } from './keys/key-service.ts';
+export type { KeySummary } from './keys/key-summary.ts';
 export { createNoPepperRing } from './keys/no-pepper.ts';
 export { createKeyResolver, type KeyResolver, type KeyResolverOptions } from './keys/resolver.ts';
 export type {
@@ -104,7 +125,7 @@ export {
   type SecretSourceOptions,
 } from './secrets/secret-source.ts';
 export { createVault, type OwnSecret, type Vault, type VaultOptions } from './secrets/vault.ts';
-export type { SecretInfo, VaultAdmin } from './secrets/vault-admin.ts';
+export { createVaultAdmin, type SecretInfo, type VaultAdmin } from './secrets/vault-admin.ts';
 export { attribute } from './stages/attribute.ts';
 export { authorizeModel } from './stages/authorize-model.ts';
 export { forwardWithFallback } from './stages/forward-with-fallback.ts';

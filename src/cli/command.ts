@@ -63,8 +63,14 @@ export function parseOptions(command: Command, argv: readonly string[]): OptionV
   const { argument } = command;
   const { values, positionals } = readArgs(argv, options, argument !== undefined);
   const [first, surplus] = positionals;
-  if (surplus !== undefined) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus)}.`);
+  if (surplus !== undefined)
+    throw new UsageError(`Unexpected argument ${hideLong(JSON.stringify(surplus))}.`);
   return argument === undefined || first === undefined ? values : { ...values, [argument.name]: first };
+}
+
+/** A word that nobody asked for may be a secret, unless it is too short for one. */
+function hideLong(text: string): string {
+  return text.replace(/(["'])(?!-)[^"']{12,}\1/g, '(not shown)');
 }
 
 function readArgs(argv: readonly string[], options: ParseArgsOptionsConfig, allowPositionals: boolean) {
@@ -73,7 +79,8 @@ function readArgs(argv: readonly string[], options: ParseArgsOptionsConfig, allo
     return { values: parsed.values as OptionValues, positionals: parsed.positionals };
   } catch (error) {
     // the first sentence names the option; the others are about positionals
-    throw new UsageError(((error as Error).message.split(/\. |\n/)[0] as string).replace(/\.?$/, '.'));
+    const [message = ''] = (error as Error).message.split(/\. |\n/);
+    throw new UsageError(hideLong(message.replace(/\.?$/, '.')));
   }
 }
 

@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkStorable } from '../config/check-storable.ts';
 import { isConfigChangeError } from '../config/config-change-error.ts';
 import { isKeyError } from '../keys/key-error.ts';
+import { builtInProviders } from '../providers/index.ts';
 import { isSecretError } from '../secrets/secret-error.ts';
 import type { Stores } from '../stores/stores.ts';
 import { CommandError, type CommandOption, type OptionValues, optionalText, UsageError } from './command.ts';
@@ -38,18 +40,20 @@ export function requiredStoreUrl(values: OptionValues, io: Io): string {
  * @param migrate Whether the schema may be brought up to date. Backends without a schema have nothing to migrate.
  * @throws UsageError for a URL that names no backend
  */
-export async function openStores(url: string, cwd: string, migrate = true): Promise<Stores> {
+export async function openStores(url: string, io: Io, migrate = true): Promise<Stores> {
   const [scheme, rest] = split(url);
   switch (scheme) {
     case 'memory':
       return (await import('../stores/memory/memory-stores.ts')).createMemoryStores();
     case 'file':
       return (await import('../stores/file/file-stores.ts')).createFileStores({
-        directory: toPath(url, rest, cwd),
+        directory: toPath(url, rest, io.cwd),
+        validate: (config) => checkStorable(config, builtInProviders),
+        onInvalid: (error) => void io.stderr.write(`headgate: ${error.message}\n`),
       });
     case 'sqlite':
       return (await import('../stores/sqlite/sqlite-stores.ts')).createSqliteStores({
-        file: rest === ':memory:' ? rest : toPath(url, rest, cwd),
+        file: rest === ':memory:' ? rest : toPath(url, rest, io.cwd),
         migrate,
       });
     case 'postgres':
@@ -81,7 +85,7 @@ export async function withStores<T>(
 ): Promise<T> {
   let stores: Stores | undefined;
   try {
-    stores = await openStores(url, io.cwd, migrate);
+    stores = await openStores(url, io, migrate);
     return await action(stores);
   } catch (error) {
     throw toStoreError(error, url);
@@ -93,9 +97,16 @@ export async function withStores<T>(
 
 /** A store's URL without its password. */
 export function describeStore(url: string): string {
-  return url
-    .replace(/^([a-z]+:\/\/[^/?#:@]*):[^/?#]*@/i, '$1:***@')
-    .replace(/([?&]password=)[^&#]*/gi, '$1***');
+  const { before, password, after } = takeApart(url);
+  return (password === undefined ? url : `${before}***${after}`).replace(/([?&]password=)[^&#]*/gi, '$1***');
+}
+
+/** The password of a URL, encoded or not: everything up to the last @, since one that is pasted may hold any character. */
+function takeApart(url: string): { before: string; password?: string; after: string } {
+  const [, before = '', password, after = ''] =
+    /^([a-z][a-z0-9+.-]*:(?:\/\/)?[^:@/?#]*:)(.+)(@.*)$/is.exec(url) ?? [];
+  const isPath = /^(file|sqlite|memory):/i.test(url);
+  return password === undefined || isPath ? { before: url, after: '' } : { before, password, after };
 }
 
 /** What a store threw, as what is shown for it: without its password and without a trace. */
@@ -105,8 +116,11 @@ export function toStoreError(error: unknown, url: string): unknown {
   }
   const isOurs = error instanceof UsageError || error instanceof CommandError || error instanceof TypeError;
   if (isOurs || !(error instanceof Error)) return error;
-  const password = /^[a-z]+:\/\/[^/?#:@]*:([^/?#]+)@/i.exec(url)?.[1];
-  const text = password === undefined ? error.message : error.message.replaceAll(password, '***');
+  const { password } = takeApart(url);
+  let text = error.message;
+  if (password !== undefined) {
+    for (const form of [password, decode(password)]) text = text.replaceAll(form, '***');
+  }
   return new CommandError(`${describeStore(url)}: ${text}`, { cause: error });
 }
 
@@ -128,6 +142,14 @@ function takeOptions<N extends string>(
   return { ...options, url: rest ? `${address}?${rest}` : address } as { url: string } & {
     [name in N]?: string;
   };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function split(url: string): [string, string] {

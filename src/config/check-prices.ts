@@ -4,6 +4,7 @@ import type { ConfigIssue } from './config-error.ts';
 import type { Level } from './levels.ts';
 import { createBits, hasBit, intersect, isEmpty, placesOf, setBit, unite } from './model-set.ts';
 import type { Levels, Policies } from './policies.ts';
+import type { ConfiguredProvider } from './providers.ts';
 
 /**
  * A budget can only hold if every request it covers has a price: an unknown one would be free.
@@ -21,7 +22,7 @@ export function checkPrices(catalog: Catalog, { levels }: Policies, issues: Conf
   if (!isAnyUnpriced) return;
 
   const reported = createBits(catalog.entries.length);
-  for (const { limits, reach } of budgetsOf(levels, catalog)) {
+  for (const { limits, reach } of [...budgetsOf(levels, catalog), ...upstreamBudgetsOf(catalog)]) {
     for (const limit of limits) {
       // most limits that name models are done with here, before anything is known of who may use them
       const concerned = intersect(unpriced, limit.models && catalog.sets.shared(limit.models).bits());
@@ -80,7 +81,25 @@ function budgetsOf(levels: Levels, { sets, entries }: Catalog): Budgets[] {
   return found;
 }
 
-function usdOf({ limits }: Level): Limit[] {
+/** Budgets of providers and their credentials reach the models that have a target there, whoever may use them. */
+function upstreamBudgetsOf({ entries }: Catalog): Budgets[] {
+  const reached = new Map<ConfiguredProvider, Uint32Array>();
+  for (const { index, targets } of entries) {
+    for (const { provider } of targets) {
+      const bits = reached.get(provider) ?? createBits(entries.length);
+      reached.set(provider, bits);
+      setBit(bits, index);
+    }
+  }
+  return [...reached].flatMap(([{ limits, credentials }, bits]) =>
+    [limits, ...credentials.map((credential) => credential.limits ?? [])].map((limits) => ({
+      limits: usdOf({ limits }),
+      reach: () => bits,
+    })),
+  );
+}
+
+function usdOf({ limits }: Pick<Level, 'limits'>): Limit[] {
   return limits.filter(({ unit }) => unit === 'usd');
 }
 

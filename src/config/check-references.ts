@@ -42,7 +42,7 @@ export function checkReferences(
       }
     }
   };
-  const checkLimits = (limits: readonly LimitConfig[], path: string) => {
+  const checkLimits = (limits: readonly Pick<LimitConfig, 'models'>[], path: string) => {
     for (const [index, limit] of limits.entries()) checkNames(limit.models, `${path}[${index}].models`);
   };
 
@@ -60,6 +60,11 @@ export function checkReferences(
     }
   }
   for (const [name, { limits }] of Object.entries(config.teams)) checkLimits(limits, `teams.${name}.limits`);
+  for (const [name, { limits, credentials = [] }] of Object.entries(config.providers)) {
+    checkLimits(limits, `providers.${name}.limits`);
+    for (const [index, own] of credentials.entries())
+      checkLimits(own.limits, `providers.${name}.credentials[${index}].limits`);
+  }
   checkPins(catalog, policies, report, issues);
 }
 

@@ -1,7 +1,10 @@
+import { builtInProviders } from '../providers/index.ts';
+import type { Provider } from '../providers/provider.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';
 import type { ConfigStore, ConfigVersion, ConfigVersionInfo } from '../stores/config-store.ts';
 import type { WritableKeyStore } from '../stores/key-store.ts';
 import type { SecretStore } from '../stores/secret-store.ts';
+import { checkStorable } from './check-storable.ts';
 import { ConfigChangeError } from './config-change-error.ts';
 import { ConfigError } from './config-error.ts';
 import { type ConfigDifference, diffConfig } from './diff-config.ts';
@@ -15,9 +18,12 @@ export interface ConfigServiceOptions {
   readonly store: ConfigStore;
   /**
    * Throws a ConfigError for a configuration that no gateway could use: its form, its references, a lockout. Called
-   * with what would be stored, before it is.
+   * with what would be stored, before it is. @default everything that a gateway checks, but for whether secrets are
+   * where the configuration says
    */
-  readonly check: (config: GatewayConfig) => void | Promise<void>;
+  readonly check?: (config: GatewayConfig) => void | Promise<void>;
+  /** Provider types of your own, for the default of `check`. @default none */
+  readonly providers?: readonly Provider[];
   /** Where the keys are. With it, a team or project that has live keys is not taken away unless `force` is set. */
   readonly keys?: Pick<WritableKeyStore, 'listKeys'>;
   /** Where the secrets are. With it, a configuration that names a stored secret which is not there is refused. */
@@ -82,12 +88,14 @@ const maxMessageLength = 1_000;
  * Makes a config service: the rules by which a stored configuration changes, written once above any store.
  *
  * @example
- * const service = createConfigService({ store: stores.config, keys: stores.keys, check });
+ * const service = createConfigService({ store: stores.config, keys: stores.keys });
  * await service.apply(config, { author: 'ana@example.com', message: 'gpt-4.1 for the web team' });
  * @throws TypeError naming the option that is missing
  */
 export function createConfigService(options: ConfigServiceOptions): ConfigService {
-  const { store, check, keys, secrets, runtime = createRuntime() } = options;
+  const { store, keys, secrets, runtime = createRuntime() } = options;
+  const known = [...builtInProviders, ...(options.providers ?? [])];
+  const check = options.check ?? ((config: GatewayConfig) => checkStorable(config, known));
   if (typeof store?.appendVersion !== 'function') {
     throw new TypeError('createConfigService: "store" must be a ConfigStore.');
   }

@@ -93,23 +93,39 @@ function byId(list: readonly unknown[]): Map<string, unknown> | undefined {
   return parts;
 }
 
-const urlUser = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i;
+const urlUser = /^([a-z][a-z0-9+.-]*:\/\/)?[^\s/@]*:.*@/i;
+/** Places of a secret, and other members of a provider whose text may be shown. */
+const places = new Set(['env', 'file', 'store']);
+const plainFields = new Set(['type', 'baseUrl', 'id', 'forwardHeaders', 'relayHeaders', 'labels']);
+
+/** Whether a text may be a secret: what is not checked yet may have one under any name. */
+function mayBeSecret(path: Path): boolean {
+  const key = path.at(-1);
+  if (key === 'apiKey' || key === 'secretHash') return true;
+  if (path[0] !== 'providers' || path.length < 2) return false;
+  if (path.includes('apiKey')) return !(places.has(String(key)) && path.at(-2) === 'apiKey');
+  return !path.slice(2).some((part) => plainFields.has(String(part)));
+}
 
 /** A value with everything replaced that may be a secret, or prove one. */
 export function toShown(value: unknown, path: Path): unknown {
-  const key = path.at(-1);
-  const parent = path.at(-2);
   if (typeof value === 'function') return '[function]';
   if (typeof value === 'string') {
-    const isHidden =
-      key === 'apiKey' || key === 'secretHash' || (parent === 'headers' && path[0] === 'providers');
-    return isHidden ? hiddenSecret : value.replace(urlUser, '$1[hidden]@');
+    return mayBeSecret(path) || isOddPlace(value, path)
+      ? hiddenSecret
+      : value.replace(urlUser, '$1[hidden]@');
   }
   if (Array.isArray(value)) return value.map((part, index) => toShown(part, [...path, index]));
   if (!isObject(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, part]) => [name, toShown(part, [...path, name])]),
   );
+}
+
+/** A secret itself is often written where the name of its variable belongs. */
+function isOddPlace(value: string, path: Path): boolean {
+  const isVariable = path.at(-1) === 'env' && path.at(-2) === 'apiKey';
+  return isVariable && !/^(?:[A-Z][A-Z0-9_]{0,63}|[a-z][a-z0-9_]{0,31})$/.test(value);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

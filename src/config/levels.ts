@@ -1,4 +1,5 @@
-import { type Limit, toLimit } from '../limits/limit.ts';
+import type { Limit } from '../limits/limit.ts';
+import { toOwnLimits } from '../limits/limits-of-level.ts';
 import type { Principal } from '../principal.ts';
 import type { ModelSet, ModelSets } from './model-set.ts';
 import type { Billing, Capture, Narrowing, Pin, Policy } from './policy.ts';
@@ -15,6 +16,7 @@ export interface Level {
   readonly pins?: Readonly<Record<string, string>> | undefined;
   readonly billing?: Billing | undefined;
   readonly capture?: Capture | undefined;
+  readonly clampOutput?: boolean | undefined;
   readonly metadata?: { readonly required: readonly string[] } | undefined;
 }
 
@@ -78,6 +80,7 @@ export function combineLevels(subject: Subject, given: PolicyLevels, sets: Model
     billing: billing?.billing ?? 'standard',
     capture: capture?.capture ?? 'none',
     requiredMetadata: [...required.keys()],
+    clampOutput: nearestFirst.find((level) => level.clampOutput !== undefined)?.clampOutput ?? false,
     ownBudget: undefined,
     origins: {
       profile: subject.profileOrigin,
@@ -95,22 +98,16 @@ export function narrowPolicy(policy: Policy, principal: Principal, sets: ModelSe
   const { models, limits, key } = principal;
   if (models === undefined && limits === undefined) return policy;
   const origin = `key ${key}`;
-  // of several that count the same the tightest is all of them
-  const own = new Map<string, Limit>();
-  for (const config of limits ?? []) {
-    const limit = toLimit(config, origin, 'key');
-    const counted = `${limit.per} ${limit.prefix}`;
-    if (limit.amount < (own.get(counted)?.amount ?? Number.POSITIVE_INFINITY)) own.set(counted, limit);
-  }
+  const own = toOwnLimits(limits ?? [], origin);
   const set = models && sets.of(models);
   return {
     ...policy,
     models: models ? [...policy.models, { origin, patterns: models }] : policy.models,
-    limits: [...policy.limits, ...own.values()],
-    ownBudget: [...own.values()].find(({ unit, mode }) => unit === 'usd' && mode === 'block'),
+    limits: [...policy.limits, ...own],
+    ownBudget: own.find(({ unit, mode }) => unit === 'usd' && mode === 'block'),
     origins: {
       ...policy.origins,
-      limits: [...policy.origins.limits, ...Array.from(own, () => origin)],
+      limits: [...policy.origins.limits, ...own.map(() => origin)],
     },
     permits: set ? (model) => set.has(model) && policy.permits(model) : policy.permits,
   };

@@ -25,7 +25,9 @@ export async function parseYamlConfig(file: string, text: string): Promise<unkno
       if (alias.resolve(document)) return;
       throw refuse(
         alias.range?.[0] ?? 0,
-        `no anchor &${alias.source} stands before *${alias.source}; quote names that begin with *`,
+        alias.source.length < 12
+          ? `no anchor &${alias.source} stands before *${alias.source}; quote names that begin with *`
+          : 'no anchor of this name stands before it; quote texts that begin with *',
       );
     },
   });
@@ -39,5 +41,7 @@ export async function parseYamlConfig(file: string, text: string): Promise<unkno
 /** Where the parser speaks of its own interface or of its own words. */
 const reasons: Partial<Record<string, string>> = {
   DUPLICATE_KEY: 'the same name stands twice in one mapping',
+  // these quote the text, which may be a secret
+  TAG_RESOLVE_FAILED: 'this tag is not known; quote texts that begin with !',
   MULTIPLE_DOCS: 'not one YAML document but several',
 };

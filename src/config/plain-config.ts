@@ -36,8 +36,9 @@ export function toPlainConfig(config: GatewayConfig): PlainConfig {
   const issues: ConfigIssue[] = [];
   inspect(config, [], issues);
   if (issues.length > 0) throw new ConfigError(issues);
-  const text = toCanonicalJson(config);
-  return { config: JSON.parse(text) as GatewayConfig, digest: sha256(text) };
+  // the order of its names is kept: the first provider of a dialect serves calls that name no model
+  const plain = JSON.parse(JSON.stringify(config)) as GatewayConfig;
+  return { config: plain, digest: sha256(toCanonicalJson(plain)) };
 }
 
 function inspect(value: unknown, path: readonly PropertyKey[], issues: ConfigIssue[]): void {

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import { type Limit, toLimit } from '../limits/limit.ts';
+import type { LimitSubject } from '../limits/subject.ts';
 import type { Principal } from '../principal.ts';
 import type { Catalog } from './catalog.ts';
+import { compileLimits } from './compile-limits.ts';
 import type { ConfigIssue } from './config-error.ts';
 import { combineLevels, type Level, narrowPolicy } from './levels.ts';
 import { suggest } from './nearest-name.ts';
@@ -89,7 +90,7 @@ export function compilePolicies(
 }
 
 function compileLevels(config: ParsedConfig, issues: ConfigIssue[]): Levels {
-  const limits = (given: readonly LimitConfig[], path: string, origin: string, per: Limit['per']) =>
+  const limits = (given: readonly LimitConfig[], path: string, origin: string, per: LimitSubject) =>
     compileLimits(given, path, origin, per, issues);
   const checkProfile = (profile: string, path: string) => {
     if (Object.hasOwn(config.profiles, profile)) return;
@@ -133,24 +134,4 @@ function compileLevels(config: ParsedConfig, issues: ConfigIssue[]): Levels {
       return { path, ...entry, limits: limits(entry.limits, `${path}.limits`, `user ${name}`, 'user') };
     }),
   };
-}
-
-function compileLimits(
-  limits: readonly LimitConfig[],
-  path: string,
-  origin: string,
-  per: Limit['per'],
-  issues: ConfigIssue[],
-): Limit[] {
-  const compiled = limits.map((limit) => toLimit(limit, origin, per));
-  const seen = new Set<string>();
-  for (const [index, { prefix, per }] of compiled.entries()) {
-    const counted = `${per} ${prefix}`;
-    if (seen.has(counted)) {
-      const message = 'counts the same as a limit before it; keep one of them';
-      issues.push({ path: `${path}[${index}]`, message });
-    }
-    seen.add(counted);
-  }
-  return compiled;
 }

@@ -51,6 +51,8 @@ export interface Policy {
   readonly capture: Capture;
   /** Names that every call must have in its metadata. */
   readonly requiredMetadata: readonly string[];
+  /** Whether the output limit of a request is lowered to what the limits left still allow. */
+  readonly clampOutput: boolean;
   /** A blocking `usd` limit of the key itself, which no check of the configuration has seen; such a key uses no model without a price. */
   readonly ownBudget: Limit | undefined;
   readonly origins: PolicyOrigins;

@@ -1,12 +1,15 @@
 import type { DialectFamily } from '../dialects/dialect.ts';
+import type { Limit } from '../limits/limit.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Runtime } from '../runtime.ts';
-import type { Secret } from '../secrets/secret.ts';
+import { Secret } from '../secrets/secret.ts';
 import type { SecretError } from '../secrets/secret-error.ts';
 import { createSecretSource } from '../secrets/secret-source.ts';
 import type { Vault } from '../secrets/vault.ts';
+import { compileLimits } from './compile-limits.ts';
 import type { ConfigIssue } from './config-error.ts';
 import { suggest } from './nearest-name.ts';
+import { hiddenSecret } from './plain-config.ts';
 import type { ParsedConfig, ProviderConfig } from './schema.ts';
 
 /** Where a credential's secret comes from; `SecretSource` is one. */
@@ -28,6 +31,8 @@ export interface Credential {
   /** Its share against the provider's other credentials. @default 1 */
   readonly weight?: number;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Of what is sent with it: reserved for each attempt. @default none */
+  readonly limits?: readonly Limit[];
 }
 
 /** A provider entry of the configuration, ready for use. */
@@ -38,6 +43,10 @@ export interface ConfiguredProvider {
   /** Path of the base URL without a trailing slash. */
   readonly basePath: string;
   readonly credentials: readonly Credential[];
+  /** Header fields that every request carries; any of them may be a credential. */
+  readonly headers: Readonly<Record<string, Secret>>;
+  /** Of what is sent with all of its credentials together: reserved for each attempt, beside the credential's. */
+  readonly limits: readonly Limit[];
   readonly config: ProviderConfig;
 }
 
@@ -85,6 +94,8 @@ export function compileProviders(
       origin: url.origin,
       basePath: url.pathname.replace(/\/+$/, ''),
       credentials: compileCredentials(id, entry, options, issues),
+      limits: compileLimits(entry.limits, `providers.${id}.limits`, `provider ${id}`, 'provider', issues),
+      headers: mapValues(entry.headers, (text, name) => new Secret(`providers.${id}.headers.${name}`, text)),
       config: withoutKeys(entry),
     });
   }
@@ -99,7 +110,9 @@ function compileCredentials(
 ): Credential[] {
   const entries =
     entry.credentials ??
-    (entry.apiKey === undefined ? [] : [{ id: 'default', apiKey: entry.apiKey, weight: 1, labels: {} }]);
+    (entry.apiKey === undefined
+      ? []
+      : [{ id: 'default', apiKey: entry.apiKey, weight: 1, labels: {}, limits: [] }]);
   if (entries.length === 0) issues.push({ path: `providers.${id}`, message: 'needs apiKey or credentials' });
   const seen = new Set<string>();
   return entries.flatMap((credential, index) => {
@@ -123,7 +136,10 @@ function compileCredentials(
         ...(onSecretError && { onError: onSecretError }),
       });
       const { weight, labels } = credential;
-      return [{ id: `${id}#${credential.id}`, source, weight, labels }];
+      const name = `${id}#${credential.id}`;
+      const origin = `credential ${name}`;
+      const limits = compileLimits(credential.limits, `${place}.limits`, origin, 'credential', issues);
+      return [{ id: name, source, weight, labels, limits }];
     } catch (error) {
       issues.push({ path, message: (error as Error).message.replace(`${path}: `, '') });
       return [];
@@ -142,7 +158,14 @@ function withoutKeys({
   credentials: _credentials,
   ...entry
 }: ProviderConfig): ProviderConfig {
-  return entry;
+  return { ...entry, headers: mapValues(entry.headers, () => hiddenSecret) };
+}
+
+function mapValues<Value>(
+  of: Readonly<Record<string, string>>,
+  to: (value: string, name: string) => Value,
+): Record<string, Value> {
+  return Object.fromEntries(Object.entries(of).map(([name, value]) => [name, to(value, name)]));
 }
 
 /** The first provider of each family, for calls that name no model. */

@@ -20,6 +20,13 @@ export async function changeKey(
   kid: string,
   change: (record: KeyRecord) => KeyRecord,
 ): Promise<KeyRecord> {
+  // often enough the key itself is given for its id; it goes no further than here
+  if (!/^[0-9A-Za-z]{10,12}$/.test(kid)) {
+    throw new KeyError(
+      'key_not_found',
+      'There is no such key: the id of a key is 10 to 12 letters and digits.',
+    );
+  }
   for (let attempt = 0; ; attempt++) {
     const found = await store.findKey(kid);
     if (found === null)

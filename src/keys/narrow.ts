@@ -1,5 +1,7 @@
 import { matchesPattern } from '../config/patterns.ts';
 import type { LimitConfig } from '../config/schema.ts';
+import { isWithinLimit } from '../limits/limit-within.ts';
+import { toWindow } from '../limits/to-window.ts';
 import type { Principal } from '../principal.ts';
 import type { KeyRecord } from '../stores/key-store.ts';
 import { KeyError } from './key-error.ts';
@@ -34,7 +36,10 @@ export function findWidening(
     (limit) => !(inner.limits ?? []).some((own) => isWithin(own, limit)),
   );
   if (lost)
-    return `limits: ${lost.amount} ${lost.unit}${lost.window ? ` per ${lost.window}` : ''} would not hold`;
+    return `limits: ${lost.amount} ${lost.unit} ${toWindow(lost.window).label} would not hold`.replace(
+      '  ',
+      ' ',
+    );
   if (
     outer.expiresAtMs !== undefined &&
     (inner.expiresAtMs ?? Number.POSITIVE_INFINITY) > outer.expiresAtMs
@@ -115,12 +120,5 @@ function covers(outer: string, inner: string): boolean {
 
 /** Whether `own` never lets pass what `limit` would stop. */
 function isWithin(own: LimitConfig, limit: LimitConfig): boolean {
-  return (
-    own.unit === limit.unit &&
-    own.window === limit.window &&
-    (own.per ?? 'key') === (limit.per ?? 'key') &&
-    (own.mode === 'block' || own.mode === limit.mode) &&
-    findWiderModel(limit.models, own.models) === undefined &&
-    Number(own.amount) <= Number(limit.amount)
-  );
+  return isWithinLimit(own, limit) && findWiderModel(limit.models, own.models) === undefined;
 }

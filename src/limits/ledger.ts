@@ -74,14 +74,15 @@ export interface Ledger {
   nowMs(): number;
   /**
    * Holds `hold` of every scope at once, or of none. A repeated id gets the first answer and holds nothing more, while it
-   * is held and for a time after it was settled or denied that is the ledger's option. A hold that is not settled or renewed within `leaseMs`
+   * is held and for a time after it was settled, expired or denied that is the ledger's option. A hold that is not settled or renewed within `leaseMs`
    * expires: it is released, and its charge is counted as used.
    *
-   * @throws TypeError for a hold or charge that is no safe integer ≥ 0, or two scopes with one key
+   * @throws TypeError for a hold, charge or lease that cannot be counted with, or two scopes with one key; nothing is changed
    */
   reserve(id: string, scopes: readonly LedgerScope[], leaseMs: number): Awaitable<ReserveResult>;
   /**
-   * Extends the lease, and replaces the charges where they are given, in the order of the reservation's scopes.
+   * Extends the lease, and replaces the charges where they are given, in the order of the reservation's scopes; one
+   * left out stays as it is.
    *
    * @returns whether the reservation is still held; `false` when it is unknown, settled or expired
    */

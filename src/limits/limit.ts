@@ -1,65 +1,176 @@
 import { matchesAny } from '../config/patterns.ts';
 import type { LimitConfig } from '../config/schema.ts';
 import type { Principal } from '../principal.ts';
+import { everyToken, type TokenCounting } from './count-tokens.ts';
+import { toDurationMs } from './duration.ts';
 import type { LimitUnit } from './ledger.ts';
 import { toNanoUsd } from './price.ts';
-import { createFixedWindow, noWindow, type Window } from './window.ts';
+import {
+  type LimitSubject,
+  missingSubject,
+  type SubjectFacts,
+  subjectKey,
+  toPrefix,
+  toSubjects,
+} from './subject.ts';
+import { toWindow } from './to-window.ts';
+import type { Window } from './window.ts';
 
-/** A limit ready to be applied. */
-export interface Limit {
-  /** As callers and operators see it: `team payments: 100 requests per 1m`. */
-  readonly label: string;
-  /** Ledger key without the subject. */
-  readonly prefix: string;
-  readonly unit: LimitUnit;
+export { toDurationMs as toWindowMs };
+
+/** What becomes of requests while the ledger cannot be asked. */
+export type FailurePolicy = 'closed' | 'degraded' | 'open';
+
+/** A higher amount for some time. */
+export interface Raise {
   /** In units; nano-USD for `usd`. */
   readonly amount: number;
+  /** From here on it is over, milliseconds since the epoch. */
+  readonly untilMs: number;
+}
+
+/** A limit ready to be applied. Immutable. */
+export interface Limit {
+  /** As callers and operators see it: `team payments: 100 requests per 1m for each team`. */
+  readonly label: string;
+  /**
+   * Ledger key without the subjects: where the limit stands, what it counts, over which window, for which models. Amount,
+   * raises, thresholds, mode, failure policy and status are no part of it: they can be changed and the count goes on.
+   * What the limit stands at is known by its name: another name, another count.
+   */
+  readonly prefix: string;
+  readonly unit: LimitUnit;
+  /** How tokens are counted, for `tokens`. */
+  readonly tokens: TokenCounting;
+  /** In units; nano-USD for `usd`. What holds at an instant is `amountAt`. */
+  readonly amount: number;
+  readonly raises: readonly Raise[];
   readonly window: Window;
-  readonly per: NonNullable<LimitConfig['per']>;
-  readonly mode: 'block' | 'warn';
+  /** Their combinations count apart. */
+  readonly per: readonly LimitSubject[];
+  /** Whether a request that lacks one of `per` is refused, not left uncounted. */
+  readonly required: boolean;
+  readonly mode: 'block' | 'warn' | 'shadow';
+  /** In percent of the amount, ascending. */
+  readonly thresholds: readonly number[];
+  readonly onFailure: FailurePolicy;
+  /** What a spent budget is answered with. */
+  readonly status: 402 | 429;
   readonly models: readonly string[] | undefined;
 }
 
-const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-/** Milliseconds of a window such as `1m`; the schema has checked its form. */
-export function toWindowMs(window: string): number {
-  return Number(window.slice(0, -1)) * unitMs[window.at(-1) as keyof typeof unitMs];
-}
+/** A limit as it is written, at a level of the configuration, on a key, or at a provider. */
+export type WrittenLimit = Omit<LimitConfig, 'per'> & {
+  readonly per?: LimitSubject | readonly LimitSubject[] | undefined;
+};
 
 /**
  * Compiles a limit. `origin` says where it stands (`profile standard`, `team payments`, `organisation`): the same limit
- * written in two places counts twice.
+ * written in two places counts twice. Of one place, `toLimits` compiles them all.
+ *
+ * @param defaultPer what it adds up by when it does not say
  */
-export function toLimit(config: LimitConfig, origin: string, defaultPer: Limit['per']): Limit {
-  const per = config.per ?? defaultPer;
-  const models = config.models ? `/${config.models.join(',')}` : '';
-  const span = config.window ? ` per ${config.window}` : ' at once';
+export function toLimit(config: WrittenLimit, origin: string, defaultPer: LimitSubject): Limit {
+  const { unit, mode } = config;
+  const per = toSubjects(config.per ?? defaultPer);
+  const window = toWindow(config.window);
+  const tokens = toCounting(config);
+  const models = config.models && [...new Set(config.models)].sort();
+  const what = unit === 'tokens' && tokens.count !== 'total' ? `${tokens.count} tokens` : unit;
+  const when = unit === 'parallel' ? 'at once' : window.label;
+  const on = config.models ? ` on ${config.models.join(', ')}` : '';
   return {
-    label: `${origin}: ${config.amount} ${config.unit}${span} for each ${per}${config.models ? ` on ${config.models.join(', ')}` : ''}`,
-    prefix: `${origin}/${config.unit}/${config.window ?? ''}/${config.mode}${models}`,
-    unit: config.unit,
-    amount: config.unit === 'usd' ? toNanoUsd(config.amount) : Number(config.amount),
-    window: config.window ? createFixedWindow(config.window, toWindowMs(config.window)) : noWindow,
+    label: `${origin}: ${config.amount} ${what} ${when} for each ${per.join(' and ')}${on}`,
+    prefix: toPrefix([
+      origin,
+      unitId(unit, tokens),
+      window.id,
+      ...(models ? [`models ${models.join()}`] : []),
+    ]),
+    unit,
+    tokens,
+    amount: toAmount(config.amount, unit),
+    raises: (config.raises ?? []).map(({ amount, until }) => ({
+      amount: toAmount(amount, unit),
+      untilMs: until,
+    })),
+    window,
     per,
-    mode: config.mode,
+    required: config.required ?? false,
+    mode,
+    thresholds: [...new Set(config.thresholds ?? (mode === 'warn' ? [50, 80, 100] : []))].sort(
+      (one, other) => one - other,
+    ),
+    onFailure: config.onFailure ?? defaultFailurePolicy(config),
+    status: config.status ?? 402,
     models: config.models,
   };
 }
 
+/** The ledger key of a limit for a request; undefined when the limit does not concern this request. */
+export function limitKeyOf(limit: Limit, facts: SubjectFacts): string | undefined {
+  if (limit.models && !matchesAny(limit.models, facts.model ?? '')) return undefined;
+  return subjectKey(limit.prefix, limit.per, facts);
+}
+
+/**
+ * What a request must say to be let pass: the subject that it lacks of a limit with `required`. Undefined when it lacks
+ * nothing, when the limit does not ask for it, and when the limit is not for its model.
+ */
+export function missingSubjectOf(limit: Limit, facts: SubjectFacts): LimitSubject | undefined {
+  if (!limit.required || (limit.models && !matchesAny(limit.models, facts.model ?? ''))) return undefined;
+  return missingSubject(limit.per, facts);
+}
+
+const ofCaller: ReadonlySet<LimitSubject> = new Set([
+  'organisation',
+  'team',
+  'project',
+  'user',
+  'key',
+  'model',
+]);
+
+/** Whether the key of a limit is the same for all requests of one principal for one model, and may be remembered. */
+export function isKeyOfCaller({ per }: Limit): boolean {
+  return per.every((subject) => ofCaller.has(subject));
+}
+
 /** The ledger key of a limit for a caller; undefined when the limit does not concern this caller or model. */
 export function scopeKeyOf(limit: Limit, principal: Principal, model: string): string | undefined {
-  if (limit.models && !matchesAny(limit.models, model)) return undefined;
-  switch (limit.per) {
-    case 'organisation':
-      return limit.prefix;
-    case 'team':
-      return `${limit.prefix}/team=${principal.team}`;
-    case 'key':
-      return `${limit.prefix}/key=${principal.key}`;
-    case 'project':
-      return principal.project === undefined ? undefined : `${limit.prefix}/project=${principal.project}`;
-    case 'user':
-      return principal.user === undefined ? undefined : `${limit.prefix}/user=${principal.user}`;
-  }
+  return limitKeyOf(limit, { principal, model });
+}
+
+/** -0 is no amount that a store could keep. */
+function toAmount(amount: number | string, unit: LimitUnit): number {
+  return (unit === 'usd' ? toNanoUsd(amount) : Number(amount)) + 0;
+}
+
+function toCounting({ count, weights }: WrittenLimit): TokenCounting {
+  if (count === undefined && weights === undefined) return everyToken;
+  const { cached = 1, cacheWrite = 1, reasoning = 1 } = weights ?? {};
+  return { count: count ?? 'total', cached, cacheWrite, reasoning };
+}
+
+// what is counted differently is another count; weights that change nothing are not told
+function unitId(unit: LimitUnit, { count, cached, cacheWrite, reasoning }: TokenCounting): string {
+  const weights = [
+    ...(count !== 'output' && cached !== 1 ? [`cached ${cached}`] : []),
+    ...(count !== 'output' && cacheWrite !== 1 ? [`cacheWrite ${cacheWrite}`] : []),
+    ...(count !== 'input' && reasoning !== 1 ? [`reasoning ${reasoning}`] : []),
+  ];
+  return [count === 'total' ? unit : `${count} ${unit}`, ...weights].join(' ');
+}
+
+function defaultFailurePolicy({ unit, mode, window }: WrittenLimit): FailurePolicy {
+  if (mode !== 'block') return 'open';
+  const isBudget = unit === 'usd' || (unit === 'tokens' && !isOfRate(window));
+  return isBudget ? 'closed' : 'degraded';
+}
+
+/** Shorter than a day, and back again by itself. */
+function isOfRate(window: WrittenLimit['window']): boolean {
+  if (window === undefined) return true;
+  const length = typeof window === 'object' && 'rolling' in window ? window.rolling : window;
+  return typeof length === 'string' && length !== 'lifetime' && toDurationMs(length) < 86_400_000;
 }

@@ -132,9 +132,13 @@ function createEnvironmentSource(
     if (text === last && text !== undefined) return;
     last = text;
     if (text === undefined) {
-      throw new SecretError('secret_unavailable', `${label}: the environment variable ${name} is not set.`, {
-        secret: label,
-      });
+      throw new SecretError(
+        'secret_unavailable',
+        `${label}: the environment variable ${toShownName(name)} is not set.`,
+        {
+          secret: label,
+        },
+      );
     }
     kept.take(text);
   };
@@ -153,6 +157,11 @@ function createEnvironmentSource(
     refresh: done,
     close: nothing,
   };
+}
+
+/** A secret itself is often written where the name of its variable belongs. */
+function toShownName(name: string): string {
+  return /^(?:[A-Z][A-Z0-9_]{0,63}|[a-z][a-z0-9_]{0,31})$/.test(name) ? name : 'that is named here';
 }
 
 async function done(): Promise<void> {}

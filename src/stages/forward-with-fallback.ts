@@ -70,7 +70,13 @@ function toGatewayReply(context: Context, { candidate, reply }: Served, upstream
   const { record, runtime, snapshot } = context;
   record.target = candidate.target.id;
   record.firstByteMs = runtime.monotonicMs() - context.arrivedAtMs;
-  const headers = toReplyHeaders(context, reply.headers, candidate.target.provider, context.limitHeaders);
+  const headers = toReplyHeaders(
+    context,
+    reply.headers,
+    candidate.target.provider,
+    context.limitHeaders,
+    reply.secret,
+  );
   if (reply.refused) return toRefusal(context, reply, headers);
   const inspector = reply.inspector;
   if (!reply.rest) {

@@ -4,7 +4,7 @@ export {
   configStoreContract,
 } from './contracts/config-store.ts';
 export { type KeyStoreCase, type KeyStoreHarness, keyStoreContract } from './contracts/key-store.ts';
-export { type LedgerCase, type LedgerHarness, ledgerContract } from './contracts/ledger.ts';
+export { type LedgerCase, type LedgerHarness, type LedgerNeed, ledgerContract } from './contracts/ledger.ts';
 export {
   type SecretStoreCase,
   type SecretStoreHarness,

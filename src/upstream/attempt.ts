@@ -86,6 +86,7 @@ export async function attempt(
       maxEventBytes: relay.maxEventBytes,
       dropUsage: injectedUsage,
       inputTokens,
+      secret,
     });
     return { status, headers, bytes: undefined, rest: body, inspector, refused: false, secret };
   }

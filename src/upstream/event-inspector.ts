@@ -2,8 +2,10 @@ import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { Dialect, StreamReader } from '../dialects/dialect.ts';
 import { GatewayError } from '../errors.ts';
 import type { Usage } from '../message.ts';
+import type { Secret } from '../secrets/secret.ts';
 import { toBuffer, toBytes } from './bytes.ts';
 import type { Inspector } from './inspector.ts';
+import { withoutCredential } from './scrub.ts';
 
 /** What an event inspector must know of its request. */
 export interface EventInspectorOptions {
@@ -14,6 +16,8 @@ export interface EventInspectorOptions {
   readonly dropUsage: boolean;
   /** Estimate of the input, for streams that end without reporting usage. */
   readonly inputTokens: number;
+  /** What the request was made with; a provider's error event is relayed without it. @default nothing is taken out */
+  readonly secret?: Secret;
 }
 
 const empty = new Uint8Array(0);
@@ -56,11 +60,7 @@ class EventInspector implements Inspector {
 
   chunk(bytes: Uint8Array): Uint8Array {
     const text = toBuffer(bytes).toString('latin1');
-    if (!this.#options.dropUsage) {
-      this.#feed(text);
-      this.#endsEvent = text.endsWith('\n\n') || text.endsWith('\r\n\r\n') || text.endsWith('\r\r');
-      return bytes;
-    }
+    if (!this.#options.dropUsage) return this.#pass(text, bytes);
     const all = this.#pending + text;
     const whole = endOfLastEvent(all);
     const hadPending = this.#pending !== '';
@@ -71,9 +71,35 @@ class EventInspector implements Inspector {
     // most chunks hold no usage event and are whole: they go on as the bytes they are
     if (!mayBeUsageEvent(events)) {
       this.#feed(events);
+      if (this.#reader.error) return this.#scrubbed(events);
       return !hadPending && this.#pending === '' ? bytes : Buffer.from(events, 'latin1');
     }
     return this.#sift(events);
+  }
+
+  /** Nothing needs to be taken out but the credential, which only an error can hold: one that has begun is kept until it is whole. */
+  #pass(text: string, bytes: Uint8Array): Uint8Array {
+    const hadPending = this.#pending !== '';
+    const all = hadPending ? this.#pending + text : text;
+    this.#endsEvent = all.endsWith('\n\n') || all.endsWith('\r\n\r\n') || all.endsWith('\r\r');
+    let whole = all.length;
+    if (!this.#endsEvent && all.includes('error')) {
+      const end = endOfLastEvent(all);
+      if (all.includes('error', end)) whole = end;
+    }
+    this.#pending = all.slice(whole);
+    if (this.#pending.length > this.#options.maxEventBytes) throw eventTooLarge();
+    if (whole === 0) return empty;
+    const events = all.slice(0, whole);
+    if (whole < all.length) this.#endsEvent = true;
+    this.#feed(events);
+    if (this.#reader.error) return this.#scrubbed(events);
+    return hadPending || whole < all.length ? Buffer.from(events, 'latin1') : bytes;
+  }
+
+  #scrubbed(text: string): Uint8Array {
+    const { secret } = this.#options;
+    return Buffer.from(secret === undefined ? text : withoutCredential(text, secret), 'latin1');
   }
 
   end(): ReturnType<Inspector['end']> {
@@ -83,7 +109,8 @@ class EventInspector implements Inspector {
       const last = this.#pending;
       this.#pending = '';
       rest = this.#sift(`${last}\n\n`);
-      if (rest.length > 0) rest = rest.subarray(0, last.length);
+      // without the blank line that was added
+      if (rest.length > 2) rest = rest.subarray(0, -2);
     } else if (!this.#endsEvent) {
       this.#feed('\n\n');
     }
@@ -127,7 +154,7 @@ class EventInspector implements Inspector {
       if (!this.#dropping) kept += text.slice(start, end);
       start = end;
     }
-    return Buffer.from(kept, 'latin1');
+    return this.#reader.error ? this.#scrubbed(kept) : Buffer.from(kept, 'latin1');
   }
 }
 

@@ -1,6 +1,8 @@
 import type { ConfiguredProvider } from '../config/snapshot.ts';
 import type { Arrival } from '../context.ts';
 import type { HeaderMap } from '../message.ts';
+import type { Secret } from '../secrets/secret.ts';
+import { tokenOf } from './scrub.ts';
 
 /**
  * Header fields of a relayed reply. Passed back from every provider are the type, disposition and caching of the body
@@ -11,6 +13,7 @@ export function toReplyHeaders(
   upstream: HeaderMap,
   entry: ConfiguredProvider,
   limitHeaders: HeaderMap,
+  secret: Secret,
 ): HeaderMap {
   // one shape for all replies, absent fields and all, and not one that grows field by field
   const headers: Record<string, string | readonly string[] | undefined> = {
@@ -20,7 +23,7 @@ export function toReplyHeaders(
     'retry-after': upstream['retry-after'],
     'x-request-id': id,
     'request-id': endpoint.family === 'anthropic' ? id : undefined,
-    'x-headgate-upstream-request-id': upstreamId(upstream),
+    'x-headgate-upstream-request-id': upstreamId(upstream, secret),
     ...limitHeaders,
   };
   copy(entry.provider.replyHeaders, upstream, headers);
@@ -28,9 +31,12 @@ export function toReplyHeaders(
   return headers;
 }
 
-function upstreamId(upstream: HeaderMap): string | undefined {
+const idPattern = /^[\w.:-]{1,128}$/;
+
+function upstreamId(upstream: HeaderMap, secret: Secret): string | undefined {
   const id = upstream['request-id'] ?? upstream['x-request-id'];
-  return typeof id === 'string' ? id : undefined;
+  // a provider's id is short and plain; a credential in its place is not passed on
+  return typeof id === 'string' && idPattern.test(id) && !id.includes(tokenOf(secret)) ? id : undefined;
 }
 
 const framing = new Set([

@@ -43,11 +43,15 @@ interface Fields {
 // the same for all requests of a credential
 const ours = new WeakMap<Credential, Fields>();
 
-function toFields({ provider, config }: ConfiguredProvider, { header }: Credential, secret: Secret): Fields {
+function toFields(
+  { provider, config, headers }: ConfiguredProvider,
+  { header }: Credential,
+  secret: Secret,
+): Fields {
   const always: Record<string, string> = {
     // we relay bytes and read them on the way: a compressed reply could only be relayed blind
     'accept-encoding': 'identity',
-    ...config.headers,
+    ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.reveal()])),
   };
   const [name, value] =
     header === undefined ? provider.authenticate(secret.reveal()) : [header, secret.reveal()];

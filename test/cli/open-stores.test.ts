@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { createProcessIo } from '../../src/cli/io.ts';
 import { describeStore, openStores } from '../../src/cli/open-stores.ts';
 import { createDirectory, run, toConfigText, until } from './harness.ts';
 
@@ -30,7 +31,8 @@ describe('--store', () => {
 
   it.each(['sqlite:%', 'sqlite://%', 'file:%', 'file://%'])('takes an absolute path as %s', async (form) => {
     await using directory = await createDirectory();
-    const stores = await openStores(form.replace('%', `${directory.path}/place`), '/nonexistent');
+    const io = { ...createProcessIo(), cwd: '/nonexistent' };
+    const stores = await openStores(form.replace('%', `${directory.path}/place`), io);
     await stores.migrate();
     expect(await stores.config.readNumber()).toBe(0);
     await stores.close();

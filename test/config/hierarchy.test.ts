@@ -83,7 +83,7 @@ describe('the limits of a key', () => {
 
   it('are those of organisation, team, profile, project, its profile, user and key, each by whom it stands at', () => {
     const policy = snapshot.policyFor(who({ project: 'checkout', user: 'ada', limits: [limit(7)] }))!;
-    expect(policy.limits.map(({ amount, per }) => [amount, per])).toEqual([
+    expect(policy.limits.map(({ amount, per }) => [amount, ...per])).toEqual([
       [1, 'organisation'],
       [2, 'team'],
       [3, 'key'],

@@ -276,7 +276,7 @@ describe('a team', () => {
       profiles: { standard: { models: ['gpt-*'], limits: [limit(3)] } },
     });
     const policy = snapshot.policyOf('payments');
-    expect(policy?.limits.map(({ amount, per }) => [amount, per])).toEqual([
+    expect(policy?.limits.map(({ amount, per }) => [amount, ...per])).toEqual([
       [1, 'organisation'],
       [2, 'team'],
       [3, 'key'],

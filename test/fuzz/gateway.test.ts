@@ -23,13 +23,15 @@ async function start() {
   const memory = createMemoryLedger(runtime);
   const open = new Set<string>();
   const ledger: Ledger = {
-    ...memory,
+    nowMs: () => memory.nowMs(),
+    renew: (id, leaseMs, charges) => memory.renew(id, leaseMs, charges),
+    peek: (scopes) => memory.peek(scopes),
     async reserve(id, scopes, leaseMs) {
       for (const { hold } of scopes) {
         if (!(hold >= 0) || hold !== Math.floor(hold)) throw new TypeError(`a hold of ${hold}`);
       }
       const result = await memory.reserve(id, scopes, leaseMs);
-      if (result.granted) open.add(id);
+      if (result.kind === 'granted') open.add(id);
       return result;
     },
     async settle(id, used) {

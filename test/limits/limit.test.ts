@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { limitHeaders } from '../../src/limits/headers.ts';
 import type { LedgerScope, ScopeState } from '../../src/limits/ledger.ts';
-import { scopeKeyOf, toLimit, toWindowMs } from '../../src/limits/limit.ts';
+import { type Limit, scopeKeyOf, toLimit, toWindowMs } from '../../src/limits/limit.ts';
+import { toLimits } from '../../src/limits/limits-of-level.ts';
 import { createPrincipal, type PrincipalInput } from '../../src/principal.ts';
 
 const facts: PrincipalInput = {
@@ -28,7 +29,12 @@ describe('a limit', () => {
       'team',
     );
     expect(limit.label).toBe('team payments: 12.5 usd per 1d for each team on gpt-*, o3');
-    expect(limit).toMatchObject({ amount: 12_500_000_000, windowMs: 86_400_000, per: 'team', mode: 'warn' });
+    expect(limit).toMatchObject({
+      amount: 12_500_000_000,
+      window: { id: '1d' },
+      per: ['team'],
+      mode: 'warn',
+    });
     expect(
       toLimit({ unit: 'parallel', amount: 3, mode: 'block' }, 'organisation', 'organisation').label,
     ).toBe('organisation: 3 parallel at once for each organisation');
@@ -55,13 +61,19 @@ describe('a limit', () => {
   });
 
   it('counts apart what stands beside a limit of the same kind in another mode', () => {
-    const keyOf = (mode: 'block' | 'warn') =>
-      scopeKeyOf(
-        toLimit({ unit: 'tokens', amount: 5, window: '1m', mode }, 'profile p', 'key'),
-        principal,
-        'gpt-4.1',
-      );
-    expect(keyOf('warn')).not.toBe(keyOf('block'));
+    const keysOf = (...modes: Limit['mode'][]) =>
+      toLimits(
+        modes.map((mode) => ({ unit: 'tokens', amount: 5, window: '1m', mode })),
+        'profile p',
+        'key',
+      ).limits.map((limit) => scopeKeyOf(limit, principal, 'gpt-4.1'));
+    expect(new Set(keysOf('shadow', 'warn', 'block')).size).toBe(3);
+    // the count stays with the strictest, so that a limit alone can change its mode and go on
+    const [alone] = keysOf('warn');
+    expect(keysOf('block')).toEqual([alone]);
+    expect(keysOf('shadow')).toEqual([alone]);
+    expect(keysOf('warn', 'block')[1]).toBe(alone);
+    expect(keysOf('shadow', 'warn')[1]).toBe(alone);
   });
 
   it('does not concern a caller without the subject it adds up, nor a model that it does not name', () => {
@@ -93,18 +105,30 @@ describe('a limit', () => {
 });
 
 describe('the header fields of limits', () => {
-  const scope = (
-    unit: LedgerScope['unit'],
-    amount: number,
-    mode: LedgerScope['mode'] = 'block',
-  ): LedgerScope => ({ key: `${unit} ${amount} ${mode}`, unit, amount, hold: 1, mode });
+  const limit = (unit: Limit['unit'], amount: number, mode: Limit['mode'] = 'block'): Limit =>
+    toLimit({ unit, amount, window: '1m', mode }, 'x', 'key');
+  const scopeOf = ({ label, amount, window }: Limit): LedgerScope => ({
+    key: label,
+    amount,
+    hold: 1,
+    charge: 1,
+    mode: 'block',
+    span: window.spanAt(0),
+  });
   const state = (used: number, held: number, amount: number): ScopeState => ({ key: '', used, held, amount });
 
   it('speak of the block limit with the least left, and never of less than nothing', () => {
+    const limits = [
+      limit('requests', 10),
+      limit('requests', 100),
+      limit('requests', 1, 'warn'),
+      limit('tokens', 50),
+    ];
     expect(
       limitHeaders(
         'openai',
-        [scope('requests', 10), scope('requests', 100), scope('requests', 1, 'warn'), scope('tokens', 50)],
+        limits,
+        limits.map(scopeOf),
         [state(2, 1, 10), state(95, 4, 100), state(5, 0, 1), state(60, 0, 50)],
         undefined,
       ),
@@ -117,7 +141,7 @@ describe('the header fields of limits', () => {
   });
 
   it('carry warnings as one line that any header can hold', () => {
-    const warning = limitHeaders('openai', [], [], ['team größe\r\nx-evil: 1', 'y'.repeat(2_000)])[
+    const warning = limitHeaders('openai', [], [], [], ['team größe\r\nx-evil: 1', 'y'.repeat(2_000)])[
       'x-headgate-warning'
     ];
     expect(warning).toMatch(/^team gr.{1,2}e\?\?x-evil: 1; y+$/);

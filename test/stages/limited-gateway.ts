@@ -35,10 +35,12 @@ export function createWatchedLedger(inner: Ledger = createMemoryLedger(runtime))
   const keys = new Map<string, readonly string[]>();
   const open = new Set<string>();
   const ledger: Ledger = {
-    ...inner,
+    nowMs: () => inner.nowMs(),
+    renew: (id, leaseMs, charges) => inner.renew(id, leaseMs, charges),
+    peek: (scopes) => inner.peek(scopes),
     async reserve(id, scopes, leaseMs) {
       const result = await inner.reserve(id, scopes, leaseMs);
-      if (result.granted) {
+      if (result.kind === 'granted') {
         open.add(id);
         keys.set(
           id,

@@ -1,7 +1,8 @@
+import { withStandIns } from '../../config/check-storable.ts';
 import { findMissingSecrets } from '../../config/stored-secrets.ts';
 import { type CheckResult, checkConfig, formatIssue } from '../check-config.ts';
 import type { Command } from '../command.ts';
-import { configStoreUrl, loadAnyConfig, withStandIns } from '../config-source.ts';
+import { configStoreUrl, loadAnyConfig } from '../config-source.ts';
 import type { Io } from '../io.ts';
 import { withStores } from '../open-stores.ts';
 import { sourceOptions } from '../show.ts';

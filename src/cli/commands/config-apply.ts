@@ -9,7 +9,7 @@ import {
   type OptionValues,
   optionalText,
 } from '../command.ts';
-import { checkStorable, explainIssues } from '../config-source.ts';
+import { explainIssues } from '../config-source.ts';
 import type { Io } from '../io.ts';
 import { requiredStoreUrl, storeOption, withStores } from '../open-stores.ts';
 import { createStyle } from '../style.ts';
@@ -46,10 +46,7 @@ export const configApply: Command = {
     const loaded = await loadConfig(path, { cwd: io.cwd, environment: io.environment });
     const applied = await withStores(url, io, async ({ config: store, keys, secrets }) => {
       try {
-        return await createConfigService({ store, keys, secrets, check: checkStorable }).apply(
-          loaded.config,
-          options,
-        );
+        return await createConfigService({ store, keys, secrets }).apply(loaded.config, options);
       } catch (error) {
         throw await explainIssues(error, loaded, io);
       }
@@ -71,7 +68,7 @@ export const configRollback: Command = {
     const number = integerArgument(values, 'number', 1, 2 ** 31);
     const options = toApplyOptions(values, io);
     const applied = await withStores(url, io, ({ config: store, keys, secrets }) =>
-      createConfigService({ store, keys, secrets, check: checkStorable }).rollback(number, options),
+      createConfigService({ store, keys, secrets }).rollback(number, options),
     );
     report(applied, values, io);
     return 0;

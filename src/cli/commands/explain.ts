@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { withStandIns } from '../../config/check-storable.ts';
 import type { GatewayConfig } from '../../config/schema.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import type { Explanation } from '../../explain.ts';
@@ -19,7 +20,7 @@ import {
   requiredText,
   UsageError,
 } from '../command.ts';
-import { configStoreUrl, loadStoredConfig, withStandIns } from '../config-source.ts';
+import { configStoreUrl, loadStoredConfig } from '../config-source.ts';
 import { renderExplanation } from '../explanation.ts';
 import type { Io } from '../io.ts';
 import { withStores } from '../open-stores.ts';

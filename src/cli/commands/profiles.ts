@@ -18,5 +18,6 @@ export const profilesCommands = createSectionCommands({
 
 function toLimitText(limit: unknown): string {
   const { amount, unit, window } = limit as { amount?: unknown; unit?: unknown; window?: unknown };
-  return `${amount} ${unit}${window === undefined ? '' : `/${window}`}`;
+  const text = typeof window === 'object' ? JSON.stringify(window) : window;
+  return `${amount} ${unit}${text === undefined ? '' : `/${text}`}`;
 }

@@ -95,7 +95,11 @@ async function readSecret(values: OptionValues, io: Io): Promise<string> {
     text = file === undefined ? await io.readStdin() : await readFile(resolve(io.cwd, file), 'utf8');
   } catch (cause) {
     if (file === undefined) throw cause;
-    throw new CommandError(`${file} cannot be read: ${(cause as Error).message}`, { cause });
+    // the secret itself is sometimes given in place of a file
+    throw new CommandError(
+      `The file that --file names cannot be read (${(cause as NodeJS.ErrnoException).code}).`,
+      { cause },
+    );
   }
   if (text.trim() === '') throw new UsageError(`${file ?? 'Standard input'} is empty.`);
   return text;

@@ -1,3 +1,4 @@
+import { toShown } from '../../config/diff-config.ts';
 import { createSectionCommands } from '../show.ts';
 
 /** `providers list` and `providers show`. */
@@ -5,9 +6,9 @@ export const providersCommands = createSectionCommands({
   section: 'providers',
   noun: 'provider',
   head: ['TYPE', 'BASE URL', 'CREDENTIALS'],
-  toCells: ({ type, baseUrl, apiKey, credentials }) => [
+  toCells: ({ type, baseUrl, apiKey, credentials }, name) => [
     type as string | undefined,
-    baseUrl as string | undefined,
+    toShown(baseUrl, ['providers', name, 'baseUrl']) as string | undefined,
     Array.isArray(credentials)
       ? credentials.map(({ id, apiKey: source }) => `${id} (${toPlace(source)})`).join(', ')
       : toPlace(apiKey),
@@ -19,7 +20,8 @@ function toPlace(source: unknown): string | undefined {
   if (source === undefined) return undefined;
   if (typeof source !== 'object' || source === null)
     return typeof source === 'function' ? 'function' : 'literal';
-  return Object.entries(source)
+  const shown = toShown(source, ['providers', '', 'apiKey']) as object;
+  return Object.entries(shown)
     .map(([kind, name]) => `${kind} ${name}`)
     .join();
 }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { closeGracefully, toNodeHandler } from '../../../adapters/node.ts';
 import { createRuntime } from '../../runtime.ts';
 import { createJsonlSink } from '../../telemetry/sink.ts';
@@ -98,7 +99,7 @@ export const serve: Command = {
 function toSink(values: OptionValues, io: Io) {
   const file = optionalText(values, 'records');
   if (file === undefined) return undefined;
-  return createJsonlSink(file, {
+  return createJsonlSink(resolve(io.cwd, file), {
     onError: (error, dropped) =>
       io.stderr.write(
         `headgate: records cannot be written to ${file}: ${(error as Error).message} (${dropped} dropped so far)\n`,

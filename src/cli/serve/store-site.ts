@@ -11,7 +11,7 @@ import { requireOtherProviders } from './prepare-config.ts';
 export async function openStoreSite(url: string, options: SiteOptions): Promise<OpenSite> {
   let stores: Stores | undefined;
   try {
-    stores = await openStores(url, options.io.cwd);
+    stores = await openStores(url, options.io);
     return await openSite(url, stores, options);
   } catch (error) {
     await stores?.close().catch(() => undefined);

@@ -55,6 +55,11 @@ export const profileSchema = z.strictObject({
   billing: billing.optional(),
   metadata: metadata.optional(),
   capture: capture.optional(),
+  /**
+   * Lowers the output limit of a request to what its limits in `usd` and `tokens` still allow, where that is enough to be
+   * of use, in place of refusing it. Of a project's profile and its team's the project's decides. Default: false.
+   */
+  clampOutput: z.boolean().optional(),
 });
 
 /** A team has one profile, and limits of its own on top. */

@@ -1,4 +1,16 @@
 import * as z from 'zod';
+import { checkLimit } from './limit-checks.ts';
+import {
+  perSchema,
+  raiseSchema,
+  thresholdsSchema,
+  upstreamPerSchema,
+  weightsSchema,
+} from './limit-fields.ts';
+import { moneySchema } from './scalars.ts';
+import { windowSchema } from './window.ts';
+
+export { dateSchema, moneySchema } from './scalars.ts';
 
 /** A name that stands in paths, ledger keys and logs. */
 export const nameSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, {
@@ -32,49 +44,68 @@ export const positiveInteger = z.int().positive();
 export const milliseconds = z.int().positive().max(2_147_483_647);
 export const bytes = z.int().positive().max(1_073_741_824);
 
-/** US dollars: a number, or a decimal string where every digit counts. */
-export const moneySchema = z.union([z.number().nonnegative(), z.string().regex(/^\d{1,9}(\.\d{1,9})?$/)], {
-  error: 'an amount is a number from 0, or a decimal string such as "0.15"',
-});
-
-/** A day (midnight UTC) or an instant with its offset; milliseconds since the epoch once parsed. */
-export const dateSchema = z
-  .union([z.iso.date(), z.iso.datetime({ offset: true })], {
-    error: 'a date is written as 2026-01-31 or 2026-01-31T00:00:00Z',
-  })
-  .transform((text) => Date.parse(text));
-
-const window = z.string().regex(/^[1-9]\d{0,5}(s|m|h|d)$/, {
-  error: 'a window is a number and a unit: 30s, 1m, 1h, 1d',
-});
+/** What a limit has, whatever it stands at. */
+const limitFields = {
+  /** What is counted; `usd` needs a price on every model it can meet. */
+  unit: z.enum(['requests', 'tokens', 'usd', 'parallel']),
+  /** Which tokens are counted. Default: total, input and output. */
+  count: z.enum(['total', 'input', 'output']).optional(),
+  weights: weightsSchema.optional(),
+  /** The most that one window may take; US dollars for `usd`. */
+  amount: moneySchema,
+  /** Higher amounts for some time; of several that hold at once the highest. What was used counts on. */
+  raises: z.array(raiseSchema).max(32).optional(),
+  /** The time over which use adds up. Required but for `parallel`, which has none. */
+  window: windowSchema.optional(),
+  /**
+   * `block` refuses, `warn` lets pass and says so in `x-headgate-warning`, `shadow` lets pass and only counts what it
+   * would have refused.
+   */
+  mode: z.enum(['block', 'warn', 'shadow']).default('block'),
+  /** Shares of the amount, in percent, at which it is told how far it is used. Default: 50, 80 and 100 for `warn`, else none. */
+  thresholds: thresholdsSchema.optional(),
+  /**
+   * What becomes of requests while the store of the counts cannot be asked: `closed` refuses them, `degraded` lets each
+   * process count for itself with its share of the amount, `open` lets them pass and counts them afterwards. Default:
+   * `open` for what does not block, `closed` for budgets (`usd`; `tokens` over a day or longer), else `degraded`.
+   */
+  onFailure: z.enum(['closed', 'degraded', 'open']).optional(),
+  /** What a spent budget, or a wait of more than a minute, is answered with. Default: 402. */
+  status: z.union([z.literal(402), z.literal(429)], { error: 'a status is 402 or 429' }).optional(),
+  /** Counts only requests for these models. Default: all. */
+  models: z.array(patternSchema).min(1).optional(),
+};
 
 /** A limit as it is written. */
 export const limitSchema = z
   .strictObject({
-    /** What is counted; `usd` needs a price on every model it can meet. */
-    unit: z.enum(['requests', 'tokens', 'usd', 'parallel']),
-    /** The most that one window may take; US dollars for `usd`. */
-    amount: moneySchema,
-    /** Length of the fixed window. Required but for `parallel`, which has none. */
-    window: window.optional(),
+    ...limitFields,
     /**
-     * Whose use is added up. Default: what the limit stands at: `key` in a profile and on a key, `team` in a team,
-     * `project` in a project, `user` on a user, `organisation` at the top.
+     * Whose use is added up: one subject, or several whose combinations count apart. Default: what the limit stands at:
+     * `key` in a profile and on a key, `team` in a team, `project` in a project, `user` on a user, `organisation` at the
+     * top. A request that lacks a subject (no project, no end user) is not counted, unless `required` is set. Whoever
+     * chooses a value (`run`, `endUser`, `metadata:<name>`) chooses the count: put a limit on the caller beside it.
      */
-    per: z.enum(['key', 'user', 'project', 'team', 'organisation']).optional(),
-    /** `block` refuses, `warn` lets pass and says so in `x-headgate-warning`. */
-    mode: z.enum(['block', 'warn']).default('block'),
-    /** Counts only requests for these models. Default: all. */
-    models: z.array(patternSchema).min(1).optional(),
+    per: perSchema.optional(),
+    /** Refuses requests that lack what `per` names, in place of not counting them. Default: false. */
+    required: z.boolean().optional(),
   })
-  .refine((value) => (value.unit === 'parallel') === (value.window === undefined), {
-    error: 'parallel takes no window; every other unit needs one',
-    path: ['window'],
+  .superRefine(checkLimit);
+
+/**
+ * A limit of a provider or of one of its credentials, on what is sent with the gateway's own credentials. A credential
+ * that is at its limit is passed over.
+ */
+export const upstreamLimitSchema = z
+  .strictObject({
+    ...limitFields,
+    /** Default: what the limit stands at, `provider` or `credential`. */
+    per: upstreamPerSchema.optional(),
   })
-  .refine((value) => value.unit === 'usd' || Number.isSafeInteger(Number(value.amount)), {
-    error: 'an amount of requests, tokens or parallel is a whole number',
-    path: ['amount'],
-  });
+  .superRefine(checkLimit);
 
 /** The limits of one level. */
 export const limitsSchema = z.array(limitSchema).max(64).default([]);
+
+/** The limits of a provider, or of one of its credentials. */
+export const upstreamLimitsSchema = z.array(upstreamLimitSchema).max(16).default([]);

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { milliseconds, nameSchema, positiveInteger } from './parts.ts';
+import { milliseconds, nameSchema, positiveInteger, upstreamLimitsSchema } from './parts.ts';
 
 /** A secret: the text itself, or where to find it. What a function gives is fetched again every now and then. */
 export const secretSchema = z.union(
@@ -28,6 +28,8 @@ const credential = z.strictObject({
   weight: z.number().positive().max(1_000).default(1),
   /** What operators call it, and what it is for. */
   labels: z.record(z.string().max(64), z.string().max(256)).default({}),
+  /** What is sent with this credential. */
+  limits: upstreamLimitsSchema,
 });
 
 /** How a provider is reached. */
@@ -40,6 +42,8 @@ export const providerSchema = z
     apiKey: secretSchema.optional(),
     /** Several credentials instead of one, used in this order. */
     credentials: z.array(credential).min(1).optional(),
+    /** What is sent with all credentials of the provider together. */
+    limits: upstreamLimitsSchema,
     /** Sent with every request, over the caller's. */
     headers: headers.default({}),
     /** Request headers of the caller passed on besides the built-in list. */

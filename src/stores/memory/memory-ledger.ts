@@ -1,224 +1,245 @@
 import type { Ledger, LedgerScope, ReadScope, ReserveResult, ScopeState, Span } from '../../limits/ledger.ts';
 import type { Runtime } from '../../runtime.ts';
+import { checkAmounts, checkLease, isStale } from './checks.ts';
+import { type Expiring, ExpiryQueue } from './expiry-queue.ts';
+import {
+  addHeld,
+  addUsed,
+  advanceMeter,
+  type Bucket,
+  createMeter,
+  isIdle,
+  type Meter,
+  readMeter,
+} from './meter.ts';
+import { Ring } from './ring.ts';
 
-interface Bucket {
-  readonly id: number;
-  readonly forgetMs: number;
-  used: number;
-  held: number;
-}
-
-/** The buckets of one scope: the newest, and for rolling windows those before it. */
-interface Meter {
-  newest: Bucket;
-  older: Bucket[] | undefined;
-}
-
-interface Reservation {
-  readonly scopes: readonly LedgerScope[];
-  /** The bucket that each scope was reserved in, in the same order. */
-  readonly buckets: readonly Bucket[];
+interface Reservation extends Expiring {
+  readonly id: string;
   readonly result: ReserveResult;
-  charges: readonly number[] | undefined;
-  expiresAtMs: number;
+  kind: 'held' | 'expired' | 'ended';
+  scopes: readonly LedgerScope[];
+  /** The bucket that each scope was reserved in, in the same order. */
+  buckets: readonly Bucket[];
+  /** The charges that a renewal gave; until then those of the scopes. */
+  charges: number[] | undefined;
 }
 
 /** Bounds of a memory ledger. */
 export interface MemoryLedgerOptions {
-  /** Settled and denied ids remembered at least, so that a repeated one changes nothing; at most twice as many. @default 1_000 */
+  /** Settled and denied ids remembered, so that a repeated one changes nothing; the oldest go first. @default 1_000 */
   readonly maxEnded?: number;
-  /** Expired reservations that a late settlement can still correct; the oldest go first. @default 10_000 */
+  /** Expired reservations remembered, which a late settlement can still correct; the oldest go first. @default 10_000 */
   readonly maxExpired?: number;
-  /** Scopes without any hold and past their window are forgotten above this many. @default 100_000 */
+  /**
+   * Scopes kept at once. Those in which nothing is used or held, or whose window is over, make room for new ones; when
+   * there are none, a reservation with a new scope is refused with an Error, since to forget a count would be to exceed a
+   * limit. Some 300 bytes each. @default 100_000
+   */
   readonly maxScopes?: number;
 }
 
-/** A ledger in the memory of one process: exact, since JavaScript runs one step at a time, and gone with the process. */
-export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOptions = {}): Ledger {
-  return new MemoryLedger(runtime, options);
-}
-
-class MemoryLedger implements Ledger {
-  readonly #runtime: Runtime;
-  readonly #maxEnded: number;
-  readonly #maxExpired: number;
-  readonly #maxScopes: number;
-  readonly #meters = new Map<string, Meter>();
-  readonly #open = new Map<string, Reservation>();
-  /** Two generations: when the newer is full the older is forgotten, which costs nothing for each entry. */
-  #ended = new Map<string, ReserveResult>();
-  #endedBefore = this.#ended;
-  readonly #expired = new Map<string, Reservation>();
-  #sweptAtMs = 0;
-  #nowMs = 0;
-
-  constructor(runtime: Runtime, options: MemoryLedgerOptions) {
-    this.#runtime = runtime;
-    this.#maxEnded = options.maxEnded ?? 1_000;
-    this.#maxExpired = options.maxExpired ?? 10_000;
-    this.#maxScopes = options.maxScopes ?? 100_000;
+/**
+ * A ledger in the memory of one process: exact, since JavaScript runs one step at a time, and gone with the process.
+ * Answers at once, never with a promise. A use, charge or lease that is no number it can count with is a TypeError in
+ * every method, and changes nothing.
+ *
+ * @throws TypeError for a bound that is no integer ≥ 1
+ * @example
+ * const ledger = createMemoryLedger(createRuntime(), { maxScopes: 10_000 });
+ */
+export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOptions = {}): MemoryLedger {
+  const { maxEnded = 1_000, maxExpired = 10_000, maxScopes = 100_000 } = options;
+  for (const [name, bound] of Object.entries({ maxEnded, maxExpired, maxScopes })) {
+    if (!Number.isSafeInteger(bound) || bound < 1) {
+      throw new TypeError(`"${name}" is an integer of at least 1, not ${bound}.`);
+    }
   }
+  const reservations = new Map<string, Reservation>();
+  const meters = new Map<string, Meter>();
+  const queue = new ExpiryQueue<Reservation>();
+  const ended = new Ring<Reservation>(maxEnded);
+  const expired = new Ring<Reservation>(maxExpired);
+  let lastMs = 0;
+  let serial = 0;
+  let hand = meters.values();
 
-  nowMs(): number {
+  function nowMs(): number {
+    const ms = runtime.now();
     // a clock that is set back does not bring a window back
-    this.#nowMs = Math.max(this.#nowMs, this.#runtime.now());
-    return this.#nowMs;
+    if (ms > lastMs) lastMs = ms;
+    return lastMs;
   }
 
-  reserve(id: string, scopes: readonly LedgerScope[], leaseMs: number): ReserveResult {
-    const known = this.#open.get(id)?.result ?? this.#ended.get(id) ?? this.#endedBefore.get(id);
-    if (known) return known;
-    check(scopes);
-    const nowMs = this.nowMs();
-    this.#sweep(nowMs);
+  /** Makes up for the leases that have run out, each once: what it costs was saved when they were not settled. */
+  function expire(atMs: number): void {
+    for (let first = queue.first; first !== undefined && first.expiresAtMs <= atMs; first = queue.first) {
+      queue.remove(first);
+      first.kind = 'expired';
+      post(first, first.charges, true);
+      const oldest = expired.push(first);
+      if (oldest === undefined) continue;
+      if (oldest.kind === 'expired') close(oldest);
+      reservations.delete(oldest.id);
+    }
+  }
+
+  /** Turns the holds into what was used; without `used`, into the charges. */
+  function post(
+    { scopes, buckets }: Reservation,
+    used: readonly number[] | undefined,
+    isExpiry: boolean,
+  ): void {
     for (let index = 0; index < scopes.length; index++) {
-      const { span } = scopes[index] as LedgerScope;
-      if (nowMs < span.fromMs || nowMs >= span.untilMs) return { kind: 'stale', nowMs };
-    }
-    const buckets: Bucket[] = [];
-    const states: ScopeState[] = [];
-    let deniedAt = -1;
-    for (let index = 0; index < scopes.length; index++) {
-      const scope = scopes[index] as LedgerScope;
-      const meter = this.#meterOf(scope.key, scope.span);
-      buckets.push(meter.newest);
-      const state = stateOf(scope, meter);
-      states.push(state);
-      const isFull = state.used + state.held + scope.hold > scope.amount;
-      if (isFull && scope.mode === 'block' && deniedAt < 0) deniedAt = index;
-    }
-    if (deniedAt >= 0) {
-      const result: ReserveResult = { kind: 'denied', deniedAt, scopes: states };
-      this.#remember(id, result);
-      return result;
-    }
-    for (let index = 0; index < scopes.length; index++) {
-      const { hold } = scopes[index] as LedgerScope;
-      (buckets[index] as Bucket).held += hold;
-      (states[index] as { held: number }).held += hold;
-    }
-    const result: ReserveResult = { kind: 'granted', scopes: states };
-    this.#open.set(id, { scopes, buckets, result, charges: undefined, expiresAtMs: nowMs + leaseMs });
-    return result;
-  }
-
-  renew(id: string, leaseMs: number, charges?: readonly number[]): boolean {
-    const nowMs = this.nowMs();
-    this.#sweep(nowMs);
-    const reservation = this.#open.get(id);
-    if (!reservation) return false;
-    reservation.expiresAtMs = nowMs + leaseMs;
-    if (charges) reservation.charges = charges;
-    return true;
-  }
-
-  settle(id: string, used: readonly number[]): void {
-    const reservation = this.#open.get(id);
-    if (reservation) {
-      this.#end(id, reservation, used);
-      return;
-    }
-    const expired = this.#expired.get(id);
-    if (!expired) return;
-    // what it was charged is replaced by what it used, once
-    this.#expired.delete(id);
-    for (let index = 0; index < expired.scopes.length; index++) {
-      (expired.buckets[index] as Bucket).used += (used[index] ?? 0) - (expired.charges?.[index] ?? 0);
-    }
-  }
-
-  peek(scopes: readonly ReadScope[]): readonly ScopeState[] {
-    this.#sweep(this.nowMs());
-    return scopes.map((scope) => {
-      const meter = this.#meters.get(scope.key);
-      return meter ? stateOf(scope, meter) : { key: scope.key, used: 0, held: 0, amount: scope.amount };
-    });
-  }
-
-  #meterOf(key: string, span: Span): Meter {
-    const known = this.#meters.get(key);
-    if (known && known.newest.id >= span.bucket) return known;
-    const newest: Bucket = { id: span.bucket, forgetMs: span.forgetMs, used: 0, held: 0 };
-    if (!known) {
-      const meter: Meter = { newest, older: undefined };
-      this.#meters.set(key, meter);
-      if (this.#meters.size > this.#maxScopes) this.#forgetIdle();
-      return meter;
-    }
-    const first = span.buckets[0] as number;
-    const kept = [...(known.older ?? []), known.newest].filter(({ id }) => id >= first);
-    known.older = kept.length > 0 ? kept : undefined;
-    known.newest = newest;
-    return known;
-  }
-
-  #end(id: string, reservation: Reservation, used: readonly number[]): void {
-    const { scopes, buckets } = reservation;
-    this.#open.delete(id);
-    this.#remember(id, reservation.result);
-    for (let index = 0; index < scopes.length; index++) {
+      const { hold, charge } = scopes[index] as LedgerScope;
       const bucket = buckets[index] as Bucket;
-      bucket.held -= (scopes[index] as LedgerScope).hold;
-      bucket.used += used[index] ?? 0;
+      addHeld(bucket, -hold);
+      addUsed(bucket, used?.[index] ?? (isExpiry ? charge : 0));
     }
   }
 
-  #sweep(nowMs: number): void {
-    if (nowMs - this.#sweptAtMs < 1_000) return;
-    this.#sweptAtMs = nowMs;
-    for (const [id, reservation] of this.#open) {
-      if (reservation.expiresAtMs > nowMs) continue;
-      const charges = reservation.charges ?? reservation.scopes.map(({ charge }) => charge);
-      this.#end(id, reservation, charges);
-      reservation.charges = charges;
-      this.#expired.set(id, reservation);
-      if (this.#expired.size > this.#maxExpired)
-        this.#expired.delete(this.#expired.keys().next().value as string);
+  /** Nothing will be posted for it any more. */
+  function close(reservation: Reservation): void {
+    for (const bucket of reservation.buckets) bucket.meter.references--;
+    reservation.kind = 'ended';
+    reservation.scopes = nothing;
+    reservation.buckets = nothing;
+    reservation.charges = undefined;
+  }
+
+  function remember(reservation: Reservation): void {
+    const oldest = ended.push(reservation);
+    if (oldest !== undefined) reservations.delete(oldest.id);
+  }
+
+  function meterOf(key: string, span: Span, atMs: number): Meter {
+    const known = meters.get(key);
+    if (known !== undefined) {
+      if (known.newest.id < span.bucket) advanceMeter(known, span);
+      return known;
+    }
+    forgetIdle(meters.size < maxScopes ? 2 : Math.min(1_000, meters.size + 1), atMs);
+    if (meters.size >= maxScopes) throw new Error(`The memory ledger has ${maxScopes} scopes, all in use.`);
+    const meter = createMeter(key, span);
+    meters.set(key, meter);
+    return meter;
+  }
+
+  /** Looks at the next few meters, round and round: a look at all of them would stop everything else. */
+  function forgetIdle(count: number, atMs: number): void {
+    for (let index = 0; index < count; index++) {
+      const { value, done } = hand.next();
+      if (done) hand = meters.values();
+      else if (value.stamp !== serial && isIdle(value, atMs)) meters.delete(value.key);
     }
   }
 
-  #remember(id: string, result: ReserveResult): void {
-    if (this.#ended.size >= this.#maxEnded) {
-      this.#endedBefore = this.#ended;
-      this.#ended = new Map();
-    }
-    this.#ended.set(id, result);
-  }
+  return {
+    nowMs,
 
-  #forgetIdle(): void {
-    for (const [key, { newest }] of this.#meters) {
-      if (this.#meters.size <= this.#maxScopes) return;
-      // what counts for ever is somebody's budget and is never forgotten
-      if (newest.held === 0 && newest.id !== 0) this.#meters.delete(key);
-    }
-  }
+    reserve(id, scopes, leaseMs) {
+      const known = reservations.get(id);
+      if (known !== undefined) return known.result;
+      const atMs = nowMs();
+      if (isStale(scopes, leaseMs, atMs)) return { kind: 'stale', nowMs: atMs };
+      expire(atMs);
+      serial++;
+      const count = scopes.length;
+      const buckets = new Array<Bucket>(count);
+      let deniedAt = -1;
+      for (let index = 0; index < count; index++) {
+        const { key, amount, hold, mode, span } = scopes[index] as LedgerScope;
+        const meter = meterOf(key, span, atMs);
+        if (meter.stamp === serial) throw new TypeError(`Two scopes have the key "${key}".`);
+        meter.stamp = serial;
+        buckets[index] = meter.newest;
+        // a sum could leave the integers that are exact, a difference cannot
+        const isFull = hold > amount - meter.used - meter.held;
+        if (isFull && deniedAt < 0 && mode === 'block') deniedAt = index;
+      }
+      const isGranted = deniedAt < 0;
+      const states = new Array<ScopeState>(count);
+      for (let index = 0; index < count; index++) {
+        const { key, amount, hold } = scopes[index] as LedgerScope;
+        const bucket = buckets[index] as Bucket;
+        const { meter } = bucket;
+        if (isGranted) {
+          addHeld(bucket, hold);
+          meter.references++;
+        }
+        states[index] = { key, used: meter.used, held: meter.held, amount };
+      }
+      const result: ReserveResult = isGranted
+        ? { kind: 'granted', scopes: states }
+        : { kind: 'denied', deniedAt, scopes: states };
+      const reservation: Reservation = {
+        id,
+        result,
+        kind: isGranted ? 'held' : 'ended',
+        scopes: isGranted ? scopes : nothing,
+        buckets: isGranted ? buckets : nothing,
+        charges: undefined,
+        expiresAtMs: atMs + leaseMs,
+        place: 0,
+      };
+      reservations.set(id, reservation);
+      if (isGranted) queue.add(reservation);
+      else remember(reservation);
+      return result;
+    },
+
+    renew(id, leaseMs, charges) {
+      const atMs = nowMs();
+      expire(atMs);
+      const reservation = reservations.get(id);
+      if (reservation?.kind !== 'held') return false;
+      checkLease(leaseMs);
+      const { scopes } = reservation;
+      if (charges !== undefined) {
+        checkAmounts(charges, scopes.length, 'charge');
+        reservation.charges ??= scopes.map(({ charge }) => charge);
+        for (let index = 0; index < scopes.length; index++) {
+          const charge = charges[index];
+          if (charge !== undefined) reservation.charges[index] = charge;
+        }
+      }
+      reservation.expiresAtMs = atMs + leaseMs;
+      queue.move(reservation);
+      return true;
+    },
+
+    settle(id, used) {
+      const reservation = reservations.get(id);
+      if (reservation === undefined || reservation.kind === 'ended') return;
+      const { scopes, buckets, charges } = reservation;
+      checkAmounts(used, scopes.length, 'use');
+      if (reservation.kind === 'held') {
+        queue.remove(reservation);
+        post(reservation, used, false);
+        remember(reservation);
+      } else {
+        // what it was charged is replaced by what it used
+        for (let index = 0; index < scopes.length; index++) {
+          const charged = charges?.[index] ?? (scopes[index] as LedgerScope).charge;
+          addUsed(buckets[index] as Bucket, (used[index] ?? 0) - charged);
+        }
+      }
+      close(reservation);
+    },
+
+    peek(scopes) {
+      expire(nowMs());
+      return scopes.map((scope) => readMeter(scope, meters.get(scope.key)));
+    },
+  };
 }
 
-function stateOf({ key, amount, span }: ReadScope, { newest, older }: Meter): ScopeState {
-  let { used, held } = newest;
-  // read in a span that has begun since, nothing of it counts any more
-  if (newest.id < (span.buckets[0] as number)) used = held = 0;
-  if (older !== undefined && span.buckets.length > 1) {
-    for (const bucket of older) {
-      if (!span.buckets.includes(bucket.id)) continue;
-      used += bucket.used;
-      held += bucket.held;
-    }
-  }
-  return { key, used, held, amount };
+/** A ledger that answers at once. Its methods need no `this`. */
+export interface MemoryLedger extends Ledger {
+  reserve(id: string, scopes: readonly LedgerScope[], leaseMs: number): ReserveResult;
+  renew(id: string, leaseMs: number, charges?: readonly number[]): boolean;
+  settle(id: string, used: readonly number[]): void;
+  peek(scopes: readonly ReadScope[]): readonly ScopeState[];
 }
 
-function check(scopes: readonly LedgerScope[]): void {
-  for (let index = 0; index < scopes.length; index++) {
-    const { key, hold, charge } = scopes[index] as LedgerScope;
-    if (!Number.isSafeInteger(hold) || hold < 0 || !Number.isSafeInteger(charge) || charge < 0) {
-      throw new TypeError(
-        `A hold and a charge are safe integers of at least 0; "${key}" has ${hold} and ${charge}.`,
-      );
-    }
-    for (let other = 0; other < index; other++) {
-      if ((scopes[other] as LedgerScope).key === key)
-        throw new TypeError(`Two scopes have the key "${key}".`);
-    }
-  }
-}
+const nothing: readonly never[] = [];

@@ -1,18 +1,40 @@
 import assert from 'node:assert/strict';
-import type { Ledger, LedgerScope, LimitUnit, ReserveResult, ScopeState } from '../../limits/ledger.ts';
+import type { Ledger, LedgerScope, ReserveResult, ScopeState, Span } from '../../limits/ledger.ts';
+import type { Undo } from './key-store.ts';
 
-/** A ledger under test. Made fresh and empty for every case. */
+/** A ledger under test. Made fresh and empty for every case; whoever made it closes what it opened. */
 export interface LedgerHarness {
   readonly ledger: Ledger;
+  /**
+   * Another ledger over the same store, as another node has it: with connections of its own. Only a ledger that lives in
+   * one process may return `ledger` itself. May be called several times.
+   */
+  readonly second?: () => Ledger | Promise<Ledger>;
   /** The ledger's own clock, milliseconds since the epoch. */
   readonly now: () => number | Promise<number>;
   /** Moves the ledger's clock on by at least `ms`: at once where it is virtual, by waiting where it is not. */
   readonly advance: (ms: number) => void | Promise<void>;
+  /** Makes every call fail from now on (connections refused, server killed, …). The result mends it. */
+  readonly breakStore?: () => Undo | Promise<Undo>;
+  /** Makes the store take calls and answer none (server stopped, packets dropped). The result thaws it. */
+  readonly freeze?: () => Undo | Promise<Undo>;
+  /** Within this time the ledger itself gives a call up, milliseconds. @default 5_000 */
+  readonly deadlineMs?: number;
+  /** Within this time, by the ledger's clock, a lease that has run out holds no more, milliseconds. @default 2_000 */
+  readonly sweepMs?: number;
 }
+
+/**
+ * What a case asks of a harness besides a ledger and its clock. `exact`: what one ledger did, another over the same store
+ * sees at once; not so where each takes slices ahead of need.
+ */
+export type LedgerNeed = 'second' | 'exact' | 'breakStore' | 'freeze';
 
 /** One sentence of the interface, as a test. */
 export interface LedgerCase {
   readonly name: string;
+  /** What the ledger or the harness must be able to do for this case. `run` fails when it cannot. */
+  readonly needs?: readonly LedgerNeed[];
   /** @throws AssertionError when the ledger breaks the contract */
   run(harness: LedgerHarness): Promise<void>;
 }
@@ -20,38 +42,66 @@ export interface LedgerCase {
 /** A lease that no case outlives by accident. */
 export const leaseMs = 60_000;
 
-/** Milliseconds of an hour. */
-export const hourMs = 3_600_000;
+/** A lease that runs out while a case waits. */
+export const briefMs = 400;
 
-type ScopeOptions = { key?: string; hold?: number; mode?: 'block' | 'warn'; windowMs?: number | undefined };
+/** A span without a window. */
+export const forever: Span = {
+  bucket: 0,
+  buckets: [0],
+  fromMs: 0,
+  untilMs: Number.POSITIVE_INFINITY,
+  forgetMs: Number.POSITIVE_INFINITY,
+};
 
-/** A scope whose key is its unit, for one, of a window that does not end on the way. */
-export function scope(unit: LimitUnit, amount: number, options: ScopeOptions = {}): LedgerScope {
-  // far longer than any case runs, so that no window ends beneath one
-  const windowMs =
-    unit === 'parallel' ? undefined : 'windowMs' in options ? options.windowMs : 87_600 * hourMs;
-  return {
-    key: options.key ?? unit,
-    unit,
-    amount,
-    hold: options.hold ?? 1,
-    mode: options.mode ?? 'block',
-    ...(windowMs !== undefined && { windowMs }),
-  };
+// a window that does not end beneath any case
+const untilMs = Date.UTC(2200);
+const century: Span = { bucket: 1, buckets: [1], fromMs: 1, untilMs, forgetMs: untilMs };
+
+/** The bucket that began at `fromMs`, and the `count - 1` before it. */
+export function spanFrom(fromMs: number, lengthMs: number, count = 1): Span {
+  const buckets = Array.from({ length: count }, (_, index) => fromMs - (count - 1 - index) * lengthMs);
+  const endMs = fromMs + lengthMs;
+  return { bucket: fromMs, buckets, fromMs, untilMs: endMs, forgetMs: endMs + count * lengthMs + 3_600_000 };
+}
+
+type ScopeOptions = {
+  hold?: number;
+  charge?: number;
+  mode?: 'block' | 'count';
+  span?: Span;
+};
+
+/** A scope that holds 1 in a window which does not end on the way; when its lease runs out its hold is counted. */
+export function scope(key: string, amount: number, options: ScopeOptions = {}): LedgerScope {
+  const { hold = 1, charge = hold, mode = 'block', span = century } = options;
+  return { key, amount, hold, charge, mode, span };
+}
+
+/** A scope of slots: no window, and nothing is counted when its lease runs out. */
+export function slots(key: string, amount: number): LedgerScope {
+  return scope(key, amount, { charge: 0, span: forever });
 }
 
 export function figures({ key, used, held, amount }: ScopeState) {
   return { key, used, held, amount };
 }
 
-export function granted(result: ReserveResult) {
-  assert.ok(result.granted, 'a reservation that fits was denied');
-  return result;
+type Granted = Extract<ReserveResult, { kind: 'granted' }>;
+type Denied = Extract<ReserveResult, { kind: 'denied' }>;
+
+export function granted(result: ReserveResult): Granted {
+  assert.equal(result.kind, 'granted', 'a reservation that fits');
+  return result as Granted;
 }
 
-export function denied(result: ReserveResult) {
-  assert.ok(!result.granted, 'a reservation that does not fit was granted');
-  return result;
+/** The denial, and the state of the scope that denied. */
+export function denied(result: ReserveResult): Denied & { readonly by: ScopeState } {
+  assert.equal(result.kind, 'denied', 'a reservation that does not fit');
+  const denial = result as Denied;
+  const by = denial.scopes[denial.deniedAt];
+  assert.ok(by, `deniedAt is ${denial.deniedAt}, of ${denial.scopes.length} scopes`);
+  return { ...denial, by };
 }
 
 /** Used and held of each scope, as peek tells them. */
@@ -60,9 +110,57 @@ export async function expectFigures(
   scopes: readonly LedgerScope[],
   expected: readonly (readonly [used: number, held: number])[],
 ): Promise<void> {
-  const states = await ledger.peek(scopes.map(({ hold: _hold, ...rest }) => rest));
+  const states = await ledger.peek(scopes);
   assert.deepEqual(
     states.map(({ used, held }) => [used, held]),
     expected,
   );
+}
+
+let pokes = 0;
+
+/** Holds `check` to be true within the harness's `sweepMs`, by the ledger's clock, while there is traffic. */
+export async function soon(
+  { ledger, now, advance, sweepMs = 2_000 }: LedgerHarness,
+  check: () => Promise<void>,
+): Promise<void> {
+  const endMs = (await now()) + sweepMs;
+  for (;;) {
+    const id = `poke ${pokes++}`;
+    await ledger.reserve(id, [slots('poke', 1_000)], leaseMs);
+    await ledger.settle(id, []);
+    try {
+      return await check();
+    } catch (error) {
+      if ((await now()) >= endMs) throw error;
+      await advance(25);
+    }
+  }
+}
+
+/** The second ledger, or the fault, that a harness must have. */
+export function partOf<Name extends 'second' | 'breakStore' | 'freeze'>(
+  harness: LedgerHarness,
+  name: Name,
+): NonNullable<LedgerHarness[Name]> {
+  const part = harness[name];
+  assert.ok(part, `the harness has no ${name}(): give it one, or leave the case out with the reason`);
+  return part;
+}
+
+/** Holds `toScopes(span)` in a short window that begins now. A window that ended on the way is begun again. */
+export async function reserveBriefly(
+  { ledger, now }: LedgerHarness,
+  id: string,
+  lengthMs: number,
+  toScopes: (span: Span) => readonly LedgerScope[],
+): Promise<Span> {
+  for (let round = 0; round < 10; round++) {
+    const span = spanFrom(Math.floor(await now()), lengthMs);
+    const result = await ledger.reserve(id, toScopes(span), leaseMs);
+    if (result.kind === 'stale') continue;
+    granted(result);
+    return span;
+  }
+  return assert.fail(`no call has ended within a window of ${lengthMs} ms`);
 }

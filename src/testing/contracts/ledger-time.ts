@@ -1,110 +1,118 @@
 import assert from 'node:assert/strict';
-import { denied, expectFigures, granted, hourMs, type LedgerCase, leaseMs, scope } from './ledger-case.ts';
+import {
+  briefMs,
+  denied,
+  expectFigures,
+  forever,
+  granted,
+  type LedgerCase,
+  leaseMs,
+  reserveBriefly,
+  scope,
+  spanFrom,
+} from './ledger-case.ts';
 
-/** What a ledger must do as time goes by: slots, windows and leases. */
+const hourMs = 3_600_000;
+
+/** What a ledger must do as windows begin and end. */
 export const ledgerTimeCases: readonly LedgerCase[] = [
   {
-    name: 'frees a parallel slot when its request is settled, and for nothing else',
-    async run({ ledger, advance }) {
-      const wanted = scope('parallel', 2);
-      for (let round = 0; round < 5; round++) {
-        granted(await ledger.reserve(`a${round}`, [wanted], hourMs));
-        granted(await ledger.reserve(`b${round}`, [wanted], hourMs));
-        const { denied: state } = denied(await ledger.reserve(`c${round}`, [wanted], hourMs));
-        assert.equal(state.resetsAtMs, undefined, 'a scope without a window has no reset');
-        await advance(3_000);
-        denied(await ledger.reserve(`d${round}`, [wanted], hourMs));
-        await ledger.settle(`a${round}`, []);
-        await ledger.settle(`b${round}`, []);
-        await expectFigures(ledger, [wanted], [[0, 0]]);
-      }
-    },
-  },
-  {
-    name: 'begins a window anew when it has ended, by its own clock, and says when that is',
-    async run({ ledger, now, advance }) {
-      const wanted = scope('requests', 1, { windowMs: 10_000 });
-      const before = await now();
-      const { scopes } = granted(await ledger.reserve('one', [wanted], leaseMs));
-      const resetsAtMs = scopes[0]?.resetsAtMs;
-      assert.ok(resetsAtMs !== undefined && resetsAtMs > before && resetsAtMs <= (await now()) + 10_000);
+    name: 'begins a window anew when it has ended, by its own clock',
+    async run(harness) {
+      const { ledger, now, advance } = harness;
+      const inSpan = (span = forever) => [scope('k', 1, { span })];
+      const first = await reserveBriefly(harness, 'one', briefMs, inSpan);
       await ledger.settle('one', [1]);
-      denied(await ledger.reserve('two', [wanted], leaseMs));
-      await advance(resetsAtMs - (await now()));
-      const next = granted(await ledger.reserve('three', [wanted], leaseMs)).scopes[0];
-      assert.equal(next?.used, 0);
-      assert.equal(next?.resetsAtMs, resetsAtMs + 10_000);
+      await expectFigures(ledger, inSpan(first), [[1, 0]]);
+      await advance(first.untilMs - (await now()));
+      const next = inSpan(spanFrom(first.untilMs, hourMs));
+      await expectFigures(ledger, next, [[0, 0]]);
+      const { scopes } = granted(await ledger.reserve('two', next, leaseMs));
+      assert.deepEqual([scopes[0]?.used, scopes[0]?.held], [0, 1]);
+      denied(await ledger.reserve('three', next, leaseMs));
     },
   },
   {
     name: 'never begins anew a scope that has no window',
     async run({ ledger, advance }) {
-      const wanted = scope('usd', 1_000, { windowMs: undefined, hold: 700 });
-      granted(await ledger.reserve('one', [wanted], leaseMs));
+      const wanted = [scope('k', 1_000, { hold: 700, span: forever })];
+      granted(await ledger.reserve('one', wanted, leaseMs));
       await ledger.settle('one', [700]);
-      await advance(20_000);
-      const { denied: state } = denied(await ledger.reserve('two', [wanted], leaseMs));
-      assert.deepEqual([state.used, state.resetsAtMs], [700, undefined]);
+      await advance(100);
+      assert.equal(denied(await ledger.reserve('two', wanted, leaseMs)).by.used, 700);
     },
   },
   {
-    name: 'posts a settlement to the window of the reservation, even when a new one has begun',
-    async run({ ledger, advance }) {
-      const wanted = scope('tokens', 1_000, { windowMs: 10_000, hold: 400 });
-      granted(await ledger.reserve('old', [wanted], leaseMs));
-      await advance(10_000);
-      granted(await ledger.reserve('new', [wanted], leaseMs));
-      await expectFigures(ledger, [wanted], [[0, 400]]);
+    name: 'posts a settlement to the bucket of the reservation, even when another has begun',
+    async run(harness) {
+      const { ledger, now, advance } = harness;
+      const inSpan = (span = forever) => [scope('k', 1_000, { hold: 400, span })];
+      const first = await reserveBriefly(harness, 'old', briefMs, inSpan);
+      await advance(first.untilMs - (await now()));
+      const next = inSpan(spanFrom(first.untilMs, hourMs));
+      granted(await ledger.reserve('new', next, leaseMs));
+      await expectFigures(ledger, next, [[0, 400]]);
       await ledger.settle('old', [900]);
-      await expectFigures(ledger, [wanted], [[0, 400]]);
+      await expectFigures(ledger, next, [[0, 400]]);
       await ledger.settle('new', [100]);
-      await expectFigures(ledger, [wanted], [[100, 0]]);
+      await expectFigures(ledger, next, [[100, 0]]);
     },
   },
   {
-    name: 'releases a hold that was neither settled nor renewed in time, and counts it as used; a slot is only released',
-    async run({ ledger, advance }) {
-      const tokens = scope('tokens', 1_000, { hold: 300 });
-      const slots = scope('parallel', 1);
-      granted(await ledger.reserve('died', [tokens, slots], 5_000));
-      await advance(10_000);
-      granted(await ledger.reserve('next', [tokens, slots], leaseMs));
-      await expectFigures(
-        ledger,
-        [tokens, slots],
-        [
-          [300, 300],
-          [0, 1],
-        ],
-      );
-    },
-  },
-  {
-    name: 'counts once what was settled after its lease had run out',
-    async run({ ledger, advance }) {
-      const wanted = scope('tokens', 1_000, { hold: 300 });
-      granted(await ledger.reserve('late', [wanted], 5_000));
-      await advance(10_000);
-      granted(await ledger.reserve('next', [scope('tokens', 1_000, { hold: 0 })], leaseMs));
-      await ledger.settle('late', [200]);
-      const [state] = await ledger.peek([wanted]);
-      assert.equal(state?.held, 0);
-      assert.ok(state?.used === 300 || state?.used === 200, `${state?.used} counted for one request`);
-    },
-  },
-  {
-    name: 'keeps a hold for as long as it is renewed',
-    async run({ ledger, advance }) {
-      const wanted = scope('parallel', 1);
-      granted(await ledger.reserve('long', [wanted], 8_000));
-      for (let round = 0; round < 4; round++) {
-        await advance(5_000);
-        await ledger.renew('long', 8_000);
-        denied(await ledger.reserve(`beside ${round}`, [wanted], leaseMs));
+    name: 'finds a span stale that is over or has not begun, holds and remembers nothing, and tells its time',
+    async run({ ledger, now }) {
+      const good = scope('good', 5);
+      const at = Math.floor(await now());
+      for (const [name, fromMs] of [
+        ['over', at - 2 * hourMs],
+        ['not begun', at + hourMs],
+      ] as const) {
+        for (const mode of ['block', 'count'] as const) {
+          const stale = scope(name, 5, { mode, span: spanFrom(fromMs, hourMs) });
+          const result = await ledger.reserve(`${name} ${mode}`, [good, stale], leaseMs);
+          assert.equal(result.kind, 'stale', name);
+          const toldMs = result.kind === 'stale' ? result.nowMs : 0;
+          assert.ok(toldMs >= at - 1 && toldMs <= (await now()) + 1, `${toldMs}, and it is ${await now()}`);
+          await expectFigures(
+            ledger,
+            [good, stale],
+            [
+              [0, 0],
+              [0, 0],
+            ],
+          );
+          assert.equal(await ledger.renew(`${name} ${mode}`, leaseMs), false);
+          const current = scope(name, 5, { mode, span: spanFrom(Math.floor(toldMs), hourMs) });
+          granted(await ledger.reserve(`${name} ${mode}`, [good, current], leaseMs));
+          await ledger.settle(`${name} ${mode}`, [0, 0]);
+        }
       }
-      await ledger.settle('long', []);
-      await ledger.renew('long', 8_000);
-      granted(await ledger.reserve('after', [wanted], leaseMs));
+    },
+  },
+  {
+    name: 'finds a full scope stale rather than full when its window is over',
+    async run(harness) {
+      const { ledger, now, advance } = harness;
+      const inSpan = (span = forever) => [scope('k', 1, { span })];
+      const span = await reserveBriefly(harness, 'fills', briefMs, inSpan);
+      await advance(span.untilMs - (await now()));
+      assert.equal((await ledger.reserve('late', inSpan(span), leaseMs)).kind, 'stale');
+      granted(await ledger.reserve('late', inSpan(spanFrom(span.untilMs, hourMs)), leaseMs));
+    },
+  },
+  {
+    name: 'tells a time that is its clock as far as it knows, and never goes back',
+    async run({ ledger, now, advance }) {
+      let last = ledger.nowMs();
+      for (let round = 0; round < 5; round++) {
+        granted(await ledger.reserve(`r${round}`, [scope('k', 10)], leaseMs));
+        await ledger.settle(`r${round}`, []);
+        const told = ledger.nowMs();
+        assert.ok(told >= last, `${told} after ${last}`);
+        assert.ok(Math.abs(told - (await now())) < 5_000, `${told}, and it is ${await now()}`);
+        last = told;
+        await advance(20);
+      }
     },
   },
 ];

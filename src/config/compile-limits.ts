@@ -1,0 +1,20 @@
+import type { Limit, WrittenLimit } from '../limits/limit.ts';
+import { toLimits } from '../limits/limits-of-level.ts';
+import type { LimitSubject } from '../limits/subject.ts';
+import type { ConfigIssue } from './config-error.ts';
+
+/** Compiles the limits that stand at one path; two that would be one count are refused. */
+export function compileLimits(
+  given: readonly WrittenLimit[],
+  path: string,
+  origin: string,
+  defaultPer: LimitSubject,
+  issues: ConfigIssue[],
+): readonly Limit[] {
+  const { limits, repeated } = toLimits(given, origin, defaultPer);
+  for (const index of repeated) {
+    const message = 'counts the same as a limit before it; keep one of them';
+    issues.push({ path: `${path}[${index}]`, message });
+  }
+  return limits;
+}

@@ -1,0 +1,58 @@
+import * as z from 'zod';
+import { instantSchema, moneySchema } from './scalars.ts';
+
+const callerSubject = z.union(
+  [
+    z.enum(['key', 'user', 'project', 'team', 'organisation', 'model', 'run', 'endUser']),
+    /** A value that requests give in `x-headgate-metadata`. */
+    z.templateLiteral(['metadata:', z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/)]),
+  ],
+  {
+    error:
+      'a subject is key, user, project, team, organisation, model, run, endUser or metadata:<name>, or a list of them',
+  },
+);
+
+const upstreamSubject = z.enum(['provider', 'credential', 'model'], {
+  error: 'a subject of a provider is provider, credential or model, or a list of them',
+});
+
+/** One subject, or several whose combinations are counted apart: `['team', 'model']` is each team on each model. */
+function oneOrMore<Subject extends z.ZodType<string>>(subject: Subject) {
+  const list = z
+    .array(subject)
+    .min(1)
+    .max(8)
+    .refine((names) => new Set(names).size === names.length, { error: 'names a subject twice' });
+  return z.union([subject, list], { error: ({ input }) => explain(subject, list, input) });
+}
+
+// a union by itself says only that nothing fits
+function explain(subject: z.ZodType, list: z.ZodType, input: unknown): string | undefined {
+  return (Array.isArray(input) ? list : subject).safeParse(input).error?.issues[0]?.message;
+}
+
+export const perSchema = oneOrMore(callerSubject);
+export const upstreamPerSchema = oneOrMore(upstreamSubject);
+
+const weight = z.number().min(0).max(100).optional();
+
+/** How much of a token each kind counts; rounded up for each request. */
+export const weightsSchema = z.strictObject({
+  /** Input read from the provider's cache. Default: 1. */
+  cached: weight,
+  /** Input written to the provider's cache. Default: 1. */
+  cacheWrite: weight,
+  /** Output that is reasoning. Default: 1. */
+  reasoning: weight,
+});
+
+/** Shares of the amount, in percent. */
+export const thresholdsSchema = z.array(z.number().min(1).max(1_000)).max(16);
+
+/** A higher amount for some time. */
+export const raiseSchema = z.strictObject({
+  amount: moneySchema,
+  /** From here on the raise is over. */
+  until: instantSchema,
+});

@@ -1,0 +1,96 @@
+import type { Runtime } from '../../runtime.ts';
+
+/** Says whether a ledger may be asked. */
+export interface LedgerBreaker {
+  readonly isOpen: boolean;
+  /** Since when it is as it is, by the monotonic clock. */
+  readonly sinceMs: number;
+  /** Why it opened; undefined while it is closed. */
+  readonly cause: unknown;
+  /** Failures in a row. */
+  readonly failures: number;
+  /** Allows a call: a token that its end is told with; undefined while the ledger must not be asked. */
+  enter(): number | undefined;
+  succeed(token: number): void;
+  fail(token: number, cause: unknown): void;
+  /** The call said nothing of the ledger's health. */
+  leave(token: number): void;
+}
+
+/**
+ * Opens after `maxFailures` failures in a row, or when nothing but failures came for `maxFailingMs`; lets one call
+ * through after `openMs`, more or less by a fifth so that nodes do not come back together.
+ */
+export function createLedgerBreaker(options: {
+  readonly runtime: Runtime;
+  readonly maxFailures: number;
+  readonly maxFailingMs: number;
+  readonly openMs: number;
+  readonly onChange: () => void;
+}): LedgerBreaker {
+  const { runtime, maxFailures, maxFailingMs, openMs, onChange } = options;
+  let isOpen = false;
+  let sinceMs = runtime.monotonicMs();
+  let cause: unknown;
+  let failures = 0;
+  let failingSinceMs = 0;
+  let probeAtMs = 0;
+  let probe: number | undefined;
+  /** Tokens of the time before the last change say nothing of the time after it. */
+  let generation = 0;
+
+  function change(open: boolean, nowMs: number): void {
+    isOpen = open;
+    sinceMs = nowMs;
+    generation++;
+    onChange();
+  }
+
+  function openUntilProbe(nowMs: number): void {
+    probe = undefined;
+    probeAtMs = nowMs + openMs * (0.8 + 0.4 * runtime.random());
+  }
+
+  return {
+    get isOpen() {
+      return isOpen;
+    },
+    get sinceMs() {
+      return sinceMs;
+    },
+    get cause() {
+      return cause;
+    },
+    get failures() {
+      return failures;
+    },
+    enter() {
+      if (!isOpen) return generation;
+      if (probe !== undefined || runtime.monotonicMs() < probeAtMs) return undefined;
+      probe = ++generation;
+      return probe;
+    },
+    succeed(token) {
+      if (token !== generation) return;
+      failures = 0;
+      if (!isOpen) return;
+      probe = undefined;
+      cause = undefined;
+      change(false, runtime.monotonicMs());
+    },
+    fail(token, reason) {
+      if (token !== generation) return;
+      const nowMs = runtime.monotonicMs();
+      if (failures++ === 0) failingSinceMs = nowMs;
+      cause = reason;
+      if (isOpen) openUntilProbe(nowMs);
+      else if (failures >= maxFailures || nowMs - failingSinceMs >= maxFailingMs) {
+        openUntilProbe(nowMs);
+        change(true, nowMs);
+      }
+    },
+    leave(token) {
+      if (token === probe) probe = undefined;
+    },
+  };
+}

@@ -1,0 +1,127 @@
+import type { Runtime } from '../../runtime.ts';
+import { createMemoryLedger } from '../../stores/memory/memory-ledger.ts';
+import type { Ledger, LedgerScope, ReserveResult, ScopeState } from '../ledger.ts';
+import type { Journal } from './journal.ts';
+
+/**
+ * What happens to a scope while its ledger cannot be asked: `closed` refuses, `open` grants, `degraded` grants a part of
+ * the amount on this node alone.
+ */
+export type FailureMode = 'closed' | 'open' | 'degraded' | { readonly degraded: number };
+
+interface Held {
+  readonly id: string;
+  readonly scopes: readonly LedgerScope[];
+  /** Which of them the local ledger holds. */
+  readonly local: readonly number[];
+  readonly result: ReserveResult;
+  charges: readonly number[] | undefined;
+  untilMs: number;
+}
+
+/** Decides in place of a ledger that cannot be asked. */
+export interface Fallback {
+  /** `undefined` where a scope is closed. */
+  reserve(id: string, scopes: readonly LedgerScope[], leaseMs: number): ReserveResult | undefined;
+  find(id: string): ReserveResult | undefined;
+  /** `undefined` for an id that was not reserved here. */
+  renew(id: string, leaseMs: number, charges?: readonly number[]): boolean | undefined;
+  /** @returns whether it was reserved here */
+  settle(id: string, used: readonly number[]): boolean;
+  readonly open: number;
+  readonly granted: { readonly degraded: number; readonly open: number };
+}
+
+/** @param maxOpen open reservations; above this many new ones are treated as closed */
+export function createFallback(options: {
+  readonly ledger: Ledger;
+  readonly runtime: Runtime;
+  readonly journal: Journal;
+  readonly fraction: number;
+  readonly maxOpen: number;
+  readonly policyOf: (scope: LedgerScope) => FailureMode;
+}): Fallback {
+  const { ledger, runtime, journal, fraction, maxOpen, policyOf } = options;
+  // windows and leases by the clock that the spans were made with
+  const clock: Runtime = { ...runtime, now: () => ledger.nowMs() };
+  const local = createMemoryLedger(clock);
+  const held = new Map<string, Held>();
+  const granted = { degraded: 0, open: 0 };
+
+  function toLocal(scope: LedgerScope, mode: FailureMode): LedgerScope {
+    const part = typeof mode === 'object' ? mode.degraded : fraction;
+    // an amount of one can be divided no further
+    const amount = Math.max(Math.min(1, scope.amount), Math.floor(scope.amount * part));
+    return { ...scope, amount };
+  }
+
+  function sweep(nowMs: number): void {
+    for (const [id, entry] of held) {
+      if (entry.untilMs > nowMs) continue;
+      end(id, entry, entry.charges ?? entry.scopes.map(({ charge }) => charge));
+    }
+  }
+
+  function end(id: string, { scopes, local: places }: Held, used: readonly number[]): void {
+    held.delete(id);
+    if (places.length > 0) {
+      const settling = places.map((place) => used[place] ?? 0);
+      void local.settle(id, settling);
+    }
+    if (used.some((one) => one > 0)) journal.add(`${id}/fallback`, scopes, used);
+  }
+
+  return {
+    reserve(id, scopes, leaseMs) {
+      const modes = scopes.map(policyOf);
+      if (modes.includes('closed')) return undefined;
+      const nowMs = ledger.nowMs();
+      if (scopes.some(({ span }) => nowMs < span.fromMs || nowMs >= span.untilMs))
+        return { kind: 'stale', nowMs };
+      if (held.size >= maxOpen) {
+        sweep(nowMs);
+        if (held.size >= maxOpen) return undefined;
+      }
+      const places = scopes.flatMap((_, index) => (modes[index] === 'open' ? [] : [index]));
+      const asked = places.map((place) => toLocal(scopes[place] as LedgerScope, modes[place] as FailureMode));
+      // a memory ledger answers at once
+      const answer = (places.length > 0 ? local.reserve(id, asked, leaseMs) : nothing) as ReserveResult;
+      if (answer.kind === 'stale') return answer;
+      const states = scopes.map(({ key, hold, amount }, index): ScopeState => {
+        const place = places.indexOf(index);
+        return answer.scopes[place] ?? { key, used: 0, held: hold, amount };
+      });
+      if (answer.kind === 'denied') {
+        return { kind: 'denied', deniedAt: places[answer.deniedAt] as number, scopes: states };
+      }
+      const result: ReserveResult = { kind: 'granted', scopes: states };
+      held.set(id, { id, scopes, local: places, result, charges: undefined, untilMs: nowMs + leaseMs });
+      if (places.length > 0) granted.degraded++;
+      else granted.open++;
+      return result;
+    },
+    find: (id) => held.get(id)?.result,
+    renew(id, leaseMs, charges) {
+      const entry = held.get(id);
+      if (!entry) return undefined;
+      entry.untilMs = ledger.nowMs() + leaseMs;
+      if (charges) entry.charges = charges;
+      if (entry.local.length > 0) {
+        void local.renew(id, leaseMs, charges && entry.local.map((place) => charges[place] ?? 0));
+      }
+      return true;
+    },
+    settle(id, used) {
+      const entry = held.get(id);
+      if (!entry) return false;
+      end(id, entry, used);
+      return true;
+    },
+    get open() {
+      return held.size;
+    },
+    granted,
+  };
+}
+
+const nothing: ReserveResult = { kind: 'granted', scopes: [] };

@@ -1,0 +1,189 @@
+import { withinDeadline } from '../failure/deadline.ts';
+import { createOutbox, type Outbox } from '../failure/outbox.ts';
+import type { LedgerScope, ReserveResult } from '../ledger.ts';
+import type { LeasingSettings } from './options.ts';
+import type { Pool } from './pool.ts';
+import type { PoolTable } from './pool-table.ts';
+import { type Slice, takeOut } from './slice.ts';
+
+/** What is asked for in one reservation. */
+export interface Wanted {
+  readonly pool: Pool;
+  readonly size: number;
+}
+
+/** Takes slices from the shared ledger, keeps their leases, and gives them back. */
+export class Lender {
+  readonly outbox: Outbox;
+  readonly slices = new Set<Slice>();
+  asked = 0;
+  failed = 0;
+  lost = 0;
+  /** Whether the last call failed: until one succeeds nothing is asked that nobody waits for. */
+  isFailing = false;
+  readonly #settings: LeasingSettings;
+  readonly #table: PoolTable;
+  readonly #node: string;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #due: Slice[] = [];
+  #renewals = 0;
+
+  constructor(settings: LeasingSettings, table: PoolTable) {
+    this.#settings = settings;
+    this.#table = table;
+    this.#node = settings.runtime.newId();
+    this.outbox = createOutbox({
+      ledger: settings.shared,
+      runtime: settings.runtime,
+      deadlineMs: settings.deadlineMs,
+      retryMs: settings.postMs,
+      maxPending: settings.maxUnsettled,
+      maxParallel: settings.maxParallel,
+    });
+  }
+
+  /** Asks for slices of all pools at once, or of none, and puts them there. @throws what the shared ledger threw */
+  ask(wanted: readonly Wanted[]): Promise<ReserveResult> {
+    const asking = this.#ask(wanted).finally(() => this.#underWay.delete(asking));
+    this.#underWay.add(asking);
+    return asking;
+  }
+
+  async #ask(wanted: readonly Wanted[]): Promise<ReserveResult> {
+    const { shared, runtime, leaseMs, leaseMarginMs, deadlineMs } = this.#settings;
+    const id = `${this.#node}/${++this.asked}`;
+    const scopes = wanted.map(
+      ({ pool, size }): LedgerScope => ({
+        key: pool.key,
+        amount: pool.amount,
+        hold: size,
+        charge: pool.isCharging ? size : 0,
+        mode: pool.isCounting ? 'count' : 'block',
+        span: pool.span,
+      }),
+    );
+    const sentAtMs = runtime.monotonicMs();
+    for (const { pool } of wanted) pool.asks++;
+    try {
+      const answer = Promise.resolve(shared.reserve(id, scopes, leaseMs));
+      const result = await withinDeadline(runtime, deadlineMs, answer, (late) => {
+        if (late.kind === 'granted') this.outbox.send(id, []);
+      });
+      this.isFailing = false;
+      if (result.kind === 'granted') {
+        this.#adopt({
+          id,
+          parts: wanted.map(({ pool, size }, index) => {
+            const { charge } = scopes[index] as LedgerScope;
+            return { pool, size, charge, wanted: charge };
+          }),
+          takenAtMs: sentAtMs,
+          renewedAtMs: sentAtMs,
+          safeUntilMs: sentAtMs + leaseMs - leaseMarginMs,
+          isRenewing: false,
+          isLost: false,
+        });
+      }
+      if (result.kind !== 'stale') {
+        wanted.forEach(({ pool }, index) => {
+          const state = result.scopes[index];
+          if (state) pool.note(state);
+        });
+      }
+      return result;
+    } catch (error) {
+      this.isFailing = true;
+      this.failed++;
+      // whether it was granted is not known: nothing of it was used
+      this.outbox.send(id, []);
+      throw error;
+    } finally {
+      for (const { pool } of wanted) pool.asks--;
+    }
+  }
+
+  #adopt(slice: Slice): void {
+    this.slices.add(slice);
+    for (const { pool, size } of slice.parts) {
+      pool.slices.add(slice);
+      pool.granted += size;
+      pool.safeUntilMs = Math.min(pool.safeUntilMs, slice.safeUntilMs);
+    }
+  }
+
+  /** Settles a slice with what was used of it. */
+  post(slice: Slice): void {
+    this.slices.delete(slice);
+    const nowMs = this.#settings.runtime.monotonicMs();
+    for (const { pool } of slice.parts) pool.postedAtMs = nowMs;
+    this.outbox.send(slice.id, takeOut(slice));
+  }
+
+  /** Renews the slices whose turn it is, or whose charges have changed. @param all whether to report every change now */
+  renewDue(all = false): Promise<void> {
+    const { runtime, leaseMs, postMs, tickMs } = this.#settings;
+    const nowMs = runtime.monotonicMs();
+    for (const pool of this.#table.all()) if (pool.slices.size > 0) pool.shareCharges();
+    this.#due = [];
+    for (const slice of this.slices) {
+      if (slice.isRenewing || slice.isLost) continue;
+      const ageMs = nowMs - slice.renewedAtMs;
+      const hasChanged = slice.parts.some(({ charge, wanted }) => charge !== wanted);
+      const isDue = ageMs >= leaseMs / 3 - tickMs || (hasChanged && (all || ageMs >= postMs - tickMs));
+      if (isDue) this.#due.push(slice);
+    }
+    return this.#renewNext();
+  }
+
+  async #renewNext(): Promise<void> {
+    const running: Promise<void>[] = [];
+    while (this.#renewals < (this.isFailing ? 1 : this.#settings.maxParallel)) {
+      const slice = this.#due.pop();
+      if (!slice) break;
+      running.push(this.#renew(slice));
+    }
+    await Promise.all(running);
+  }
+
+  async #renew(slice: Slice): Promise<void> {
+    const { shared, runtime, leaseMs, leaseMarginMs, deadlineMs } = this.#settings;
+    const sentAtMs = runtime.monotonicMs();
+    const charges = slice.parts.map(({ wanted }) => wanted);
+    slice.isRenewing = true;
+    this.#renewals++;
+    try {
+      const answer = Promise.resolve(shared.renew(slice.id, leaseMs, charges));
+      const isHeld = await withinDeadline(runtime, deadlineMs, answer);
+      this.isFailing = false;
+      if (isHeld) {
+        slice.renewedAtMs = sentAtMs;
+        slice.safeUntilMs = sentAtMs + leaseMs - leaseMarginMs;
+        slice.parts.forEach((part, index) => {
+          part.charge = charges[index] as number;
+        });
+      } else if (this.slices.has(slice)) this.#lose(slice);
+    } catch {
+      this.isFailing = true;
+      this.failed++;
+    } finally {
+      slice.isRenewing = false;
+      this.#renewals--;
+    }
+    await this.#renewNext();
+  }
+
+  #lose(slice: Slice): void {
+    slice.isLost = true;
+    this.lost++;
+    for (const { pool, size } of slice.parts) {
+      pool.granted -= size;
+      // what is held there goes on uncovered; new reservations need slices of their own
+      this.#table.retire(pool);
+    }
+  }
+
+  /** Waits for the questions under way. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#underWay]);
+  }
+}

@@ -1,0 +1,172 @@
+import type { LedgerScope, ScopeState, Span } from '../ledger.ts';
+import type { LeasingSettings } from './options.ts';
+import type { Slice, SlicePart } from './slice.ts';
+import type { Waiter } from './waiter.ts';
+
+/** Few requests say nothing of a rate: below this many in one tick a scope gets exactly what it asks. */
+const fewDraws = 3;
+/** About one request in two ticks; slower scopes have no use of slices. */
+const slowDraws = 0.25;
+
+/**
+ * What this node has of one bucket of one scope. Slices are one amount together: what is held here belongs to no slice in
+ * particular, so that any of them can be posted as soon as the others cover what is held.
+ */
+export class Pool {
+  readonly key: string;
+  readonly span: Span;
+  readonly amount: number;
+  /** Never denies: used and held are counted, and slices hold nothing. */
+  readonly isCounting: boolean;
+  readonly slices = new Set<Slice>();
+  /** The sum of the slices that the shared ledger holds. */
+  granted = 0;
+  /** Used and not posted yet. */
+  used = 0;
+  /** Held by open reservations, and the charges of expired ones that may still be corrected. */
+  held = 0;
+  /** What the open and expired reservations charge. */
+  heldCharge = 0;
+  /** The part of `held` that expired ones were charged. */
+  expired = 0;
+  /** Open and expired reservations. */
+  open = 0;
+  /** Held for a request that the shared ledger is asked about. */
+  claimed = 0;
+  /** Whether reservations charge anything when they expire; slots do not. */
+  isCharging = false;
+  /** Calls under way that may add a slice. */
+  asks = 0;
+  isRefilling = false;
+  waiting: Waiter[] = [];
+  /** What those that wait want to hold. */
+  awaited = 0;
+  /** Takes no reservations any more: the bucket is over, the amount changed, or its lease is in doubt. */
+  isRetired = false;
+  /** No later than the first slice here is in doubt. */
+  safeUntilMs = Number.POSITIVE_INFINITY;
+  /** Above this much room slices are given back. */
+  keep = 0;
+  /** Below this much room another slice is taken ahead of need. */
+  low = -1;
+  touchedAtMs: number;
+  postedAtMs: number;
+  postedSince = 0;
+  #seenUsed = 0;
+  #seenHeld = 0;
+  drawn = 0;
+  draws = 0;
+  #drawnPerTick = 0;
+  #drawsPerTick = 0;
+  #largest = 0;
+
+  constructor(scope: Pick<LedgerScope, 'key' | 'span' | 'amount' | 'mode'>, nowMs: number, before?: Pool) {
+    this.key = scope.key;
+    this.span = scope.span;
+    this.amount = scope.amount;
+    this.isCounting = scope.mode === 'count';
+    this.touchedAtMs = nowMs;
+    this.postedAtMs = nowMs;
+    if (!before) return;
+    this.#drawnPerTick = Math.max(before.#drawnPerTick, before.drawn);
+    this.#drawsPerTick = Math.max(before.#drawsPerTick, before.draws);
+    this.#largest = before.#largest;
+    if (before.span.bucket === scope.span.bucket || scope.span.buckets.length > 1) {
+      this.#seenUsed = before.#seenUsed + before.postedSince;
+      this.#seenHeld = before.#seenHeld + before.granted;
+    }
+  }
+
+  /** What can be decided here. Below 0 when more was used than held. */
+  get free(): number {
+    return this.granted - this.used - this.held - this.claimed;
+  }
+
+  /** Whether memory can decide. Without a slice there is no place to post to, so that even a hold of 0 must ask. */
+  covers(hold: number): boolean {
+    return this.isCounting || (this.free >= hold && this.slices.size > 0);
+  }
+
+  draw(hold: number, charge: number): void {
+    this.held += hold;
+    this.heldCharge += charge;
+    this.open++;
+    this.drawn += hold;
+    this.draws++;
+    if (hold > this.#largest) this.#largest = hold;
+    if (charge > 0) this.isCharging = true;
+  }
+
+  /** How full the scope is, as far as it is known here. */
+  view(): ScopeState {
+    const used = this.#seenUsed + this.postedSince + this.used + this.expired;
+    return { key: this.key, used, held: this.#seenHeld + this.held - this.expired, amount: this.amount };
+  }
+
+  /** Takes note of what the shared ledger says of all nodes together, this one included. */
+  note({ used, held }: ScopeState): void {
+    this.#seenUsed = used;
+    this.#seenHeld = Math.max(0, held - this.granted);
+    this.postedSince = 0;
+  }
+
+  /** What nobody has, as far as it is known here. */
+  get #rest(): number {
+    return this.amount - this.#seenUsed - this.postedSince - this.#seenHeld - this.granted;
+  }
+
+  /** How much room is wanted here. 0 where a slice would not be worth its while. */
+  #target({ aheadMs, tickMs, maxShare, maxShareOfRest }: LeasingSettings): number {
+    if (this.isRetired || this.isCounting) return 0;
+    if (this.draws < fewDraws && this.#drawsPerTick < slowDraws) return 0;
+    const demand = (Math.max(this.drawn, this.#drawnPerTick) * aheadMs) / tickMs;
+    const wanted = Math.max(demand, 2 * this.#largest);
+    const shared = Math.max(0, this.#rest + Math.max(0, this.free)) * maxShareOfRest;
+    const target = Math.floor(Math.min(wanted, this.amount * maxShare, shared));
+    return target < this.#largest ? 0 : target;
+  }
+
+  /** Sets the levels between which room is kept. @returns what is wanted now: the size of another slice, or 0 */
+  plan(settings: LeasingSettings): number {
+    const target = this.#target(settings);
+    this.keep = 2 * target;
+    this.low = target > 0 ? target / 2 : -1;
+    // what requests wait for is not ahead of need: no share bounds it
+    const ahead = this.free < this.low ? Math.floor(target - Math.max(0, this.free)) : 0;
+    // what is asked at the same time for a single request is taken already
+    const rest = this.#rest + Math.min(0, this.free);
+    return Math.max(0, Math.min(Math.max(ahead, this.awaited), rest));
+  }
+
+  /** Forgets half of the rate. */
+  tick(nowMs: number, { idleMs }: LeasingSettings): void {
+    if (this.draws > 0) this.touchedAtMs = nowMs;
+    this.#drawnPerTick = (this.#drawnPerTick + this.drawn) / 2;
+    this.#drawsPerTick = (this.#drawsPerTick + this.draws) / 2;
+    if (nowMs - this.touchedAtMs >= idleMs) this.#drawnPerTick = this.#drawsPerTick = 0;
+    this.drawn = this.draws = 0;
+  }
+
+  /** What each slice would be charged so that nothing used here is lost with this node. */
+  shareCharges(): void {
+    // what is free may be used before the next report, so it counts as used
+    const spare = this.isCharging && !this.isRetired ? Math.max(0, this.free) : 0;
+    let left = this.used + this.heldCharge + spare;
+    let remaining = this.slices.size;
+    for (const { parts, isLost } of this.slices) {
+      const part = parts.find(({ pool }) => pool === this) as SlicePart;
+      remaining--;
+      // what was charged already is charged
+      part.wanted = isLost ? part.charge : remaining === 0 ? left : Math.min(part.size, left);
+      left = Math.max(0, left - part.wanted);
+    }
+  }
+
+  /** Whether a slice may have expired in the shared ledger. */
+  isInDoubt(monotonicMs: number): boolean {
+    if (monotonicMs < this.safeUntilMs) return false;
+    this.safeUntilMs = Number.POSITIVE_INFINITY;
+    for (const { safeUntilMs } of this.slices) this.safeUntilMs = Math.min(this.safeUntilMs, safeUntilMs);
+    return monotonicMs >= this.safeUntilMs;
+  }
+}

@@ -1,0 +1,202 @@
+import { LedgerTimeout } from '../failure/deadline.ts';
+import type { LedgerScope, ReserveResult } from '../ledger.ts';
+import type { Book } from './book.ts';
+import { isStale } from './check-scopes.ts';
+import type { Lender } from './lender.ts';
+import type { LeasingSettings } from './options.ts';
+import type { Pool } from './pool.ts';
+import type { PoolTable } from './pool-table.ts';
+import type { Upkeep } from './upkeep.ts';
+import type { Waiter } from './waiter.ts';
+
+/** A slow ledger that must be asked again and again has this many times its deadline for one request. */
+const maxCalls = 4;
+/** How often a request waits for what others asked; then it asks itself, one such request at a time. */
+const maxRounds = 32;
+/** How often a request is looked at before a denial is final although more room is under way to this node. */
+const finalRounds = 64;
+
+/**
+ * Decides what memory could not. Of those that lack room in one pool a single one asks the shared ledger, for exactly
+ * what it lacks; its answer decides about all that were waiting when it asked, so that a full limit costs one round trip
+ * for many denials, and none of them is denied that would have been admitted one after the other.
+ */
+export class Queue {
+  #order = 0;
+  /** The request that asks although others do, since it has waited for too many. */
+  #impatient: Waiter | undefined;
+  readonly #settings: LeasingSettings;
+  readonly #table: PoolTable;
+  readonly #book: Book;
+  readonly #lender: Lender;
+  readonly #upkeep: Upkeep;
+  readonly #all = new Set<Waiter>();
+
+  constructor(settings: LeasingSettings, table: PoolTable, book: Book, lender: Lender, upkeep: Upkeep) {
+    this.#settings = settings;
+    this.#table = table;
+    this.#book = book;
+    this.#lender = lender;
+    this.#upkeep = upkeep;
+    upkeep.onRoom = (pool) => this.wake(pool);
+    upkeep.onFailure = rejectWaiting;
+  }
+
+  /** @throws Error when too many wait, or the shared ledger fails */
+  decide(id: string, scopes: readonly LedgerScope[], leaseMs: number): Promise<ReserveResult> {
+    return new Promise((resolve, reject) => {
+      const { maxWaiting, runtime, deadlineMs } = this.#settings;
+      if (this.#all.size >= maxWaiting) {
+        reject(new Error(`${maxWaiting} requests wait for the shared ledger already.`));
+        return;
+      }
+      const waiter: Waiter = {
+        id,
+        scopes,
+        leaseMs,
+        arrived: ++this.#order,
+        untilMs: runtime.monotonicMs() + maxCalls * deadlineMs,
+        rounds: 0,
+        resolve: (result) => {
+          this.#all.delete(waiter);
+          resolve(result);
+        },
+        reject: (error) => {
+          this.#all.delete(waiter);
+          reject(error);
+        },
+      };
+      this.#all.add(waiter);
+      this.#look(waiter);
+    });
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** Looks again at those that wait for a pool. */
+  wake(pool: Pool): void {
+    for (const waiter of takeWaiting(pool)) this.#look(waiter);
+    // all that still wait are served by one slice, where there is one to be had
+    if (pool.waiting.length > 0) this.#upkeep.refill(pool);
+  }
+
+  /** Refuses everything that waits. */
+  close(error: Error): void {
+    for (const pool of this.#table.all()) takeWaiting(pool);
+    for (const waiter of [...this.#all]) waiter.reject(error);
+  }
+
+  #look(waiter: Waiter): void {
+    if (!this.#all.has(waiter)) return;
+    const { shared, runtime } = this.#settings;
+    const { id, scopes, leaseMs } = waiter;
+    try {
+      const nowMs = shared.nowMs();
+      if (isStale(scopes, nowMs)) {
+        waiter.resolve({ kind: 'stale', nowMs });
+        return;
+      }
+      const monotonicMs = runtime.monotonicMs();
+      if (monotonicMs >= waiter.untilMs) throw new LedgerTimeout(maxCalls * this.#settings.deadlineMs);
+      const pools = scopes.map((scope) => this.#table.of(scope, monotonicMs));
+      const lacking = scopes.flatMap(({ hold }, index) => (pools[index]?.covers(hold) ? [] : [index]));
+      if (lacking.length === 0) {
+        waiter.resolve(this.#book.grant(id, scopes, pools, leaseMs, nowMs));
+        this.#upkeep.drew(pools);
+        return;
+      }
+      const busy = lacking.find((index) => (pools[index] as Pool).asks > 0);
+      const mayAsk = waiter.rounds >= maxRounds && this.#impatient === undefined;
+      waiter.rounds++;
+      if (busy !== undefined && mayAsk) this.#impatient = waiter;
+      else if (busy !== undefined) {
+        const pool = pools[busy] as Pool;
+        pool.waiting.push(waiter);
+        pool.awaited += (scopes[busy] as LedgerScope).hold;
+        return;
+      }
+      void this.#lead(waiter, pools, lacking);
+    } catch (error) {
+      waiter.reject(error);
+    }
+  }
+
+  async #lead(waiter: Waiter, pools: readonly Pool[], lacking: readonly number[]): Promise<void> {
+    const { id, scopes, leaseMs } = waiter;
+    const asked = lacking.map((index) => pools[index] as Pool);
+    // who finds nothing left because of this claim waits until it is decided
+    const claim = (sign: 1 | -1) => {
+      pools.forEach((pool, index) => {
+        if (pool.isCounting) return;
+        pool.claimed += sign * (scopes[index] as LedgerScope).hold;
+        pool.asks += sign;
+      });
+    };
+    lacking.forEach((index, place) => {
+      if ((scopes[index] as LedgerScope).charge > 0) (asked[place] as Pool).isCharging = true;
+    });
+    claim(1);
+    const sent = ++this.#order;
+    const asking = this.#lender.ask(asked.map((pool) => ({ pool, size: Math.max(0, -pool.free) })));
+    for (const pool of asked) this.#upkeep.refill(pool);
+    let result: ReserveResult;
+    try {
+      result = await asking;
+    } catch (error) {
+      claim(-1);
+      if (this.#impatient === waiter) this.#impatient = undefined;
+      waiter.reject(error);
+      for (const pool of asked) rejectWaiting(pool, error);
+      for (const pool of pools) this.wake(pool);
+      return;
+    }
+    claim(-1);
+    if (this.#impatient === waiter) this.#impatient = undefined;
+    if (result.kind === 'granted') {
+      waiter.resolve(this.#book.grant(id, scopes, pools, leaseMs, this.#settings.shared.nowMs()));
+      this.#upkeep.drew(pools);
+    } else if (result.kind === 'stale') waiter.resolve(result);
+    else {
+      const pool = asked[result.deniedAt] as Pool;
+      const state = result.scopes[result.deniedAt];
+      pool.waiting.unshift(waiter);
+      if (state) this.#denyAll(pool, waiter, sent, state.used + state.held);
+    }
+    for (const pool of pools) this.wake(pool);
+  }
+
+  /** Denies those that waited before `sent` and would have needed more than the shared ledger had then. */
+  #denyAll(pool: Pool, leader: Waiter, sent: number, taken: number): void {
+    // room that is under way to this node may still do
+    const isOpen = pool.asks > 0;
+    for (const waiter of takeWaiting(pool)) {
+      const { id, scopes, arrived } = waiter;
+      const index = scopes.findIndex(({ key }) => key === pool.key);
+      const { hold, amount } = scopes[index] as LedgerScope;
+      const lacks = hold - pool.free > amount - taken;
+      const isFinal = waiter === leader && waiter.rounds >= finalRounds;
+      if (isFinal || (arrived < sent && lacks && !isOpen)) {
+        const monotonicMs = this.#settings.runtime.monotonicMs();
+        const pools = scopes.map((scope) => this.#table.of(scope, monotonicMs));
+        waiter.resolve(this.#book.deny(id, pools, index));
+      } else {
+        pool.waiting.push(waiter);
+        pool.awaited += hold;
+      }
+    }
+  }
+}
+
+function rejectWaiting(pool: Pool, error: unknown): void {
+  for (const waiter of takeWaiting(pool)) waiter.reject(error);
+}
+
+function takeWaiting(pool: Pool): readonly Waiter[] {
+  const { waiting } = pool;
+  if (waiting.length === 0) return waiting;
+  pool.waiting = [];
+  pool.awaited = 0;
+  return waiting;
+}

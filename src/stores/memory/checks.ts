@@ -1,0 +1,39 @@
+import type { LedgerScope } from '../../limits/ledger.ts';
+
+function isAmount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+/**
+ * @returns whether a span is not the current one
+ * @throws TypeError for a lease, hold or charge that cannot be counted with
+ */
+export function isStale(scopes: readonly LedgerScope[], leaseMs: number, atMs: number): boolean {
+  checkLease(leaseMs);
+  let stale = false;
+  for (let index = 0; index < scopes.length; index++) {
+    const { key, hold, charge, span } = scopes[index] as LedgerScope;
+    if (!isAmount(hold) || !isAmount(charge)) {
+      throw new TypeError(
+        `A hold and a charge are safe integers of at least 0; "${key}" has ${hold} and ${charge}.`,
+      );
+    }
+    if (atMs < span.fromMs || atMs >= span.untilMs) stale = true;
+  }
+  return stale;
+}
+
+export function checkLease(leaseMs: number): void {
+  if (!(leaseMs >= 0))
+    throw new TypeError(`A lease is a number of milliseconds of at least 0, not ${leaseMs}.`);
+}
+
+/** @throws TypeError for one of the first `count` that is there and cannot be counted with */
+export function checkAmounts(amounts: readonly number[], count: number, what: string): void {
+  for (let index = 0; index < count; index++) {
+    const amount = amounts[index];
+    if (amount !== undefined && !isAmount(amount)) {
+      throw new TypeError(`A ${what} is a safe integer of at least 0, not ${amount}.`);
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import type { ReadScope, ScopeState, Span } from '../../limits/ledger.ts';
+
+/** What is used and held in one bucket of a scope. */
+export interface Bucket {
+  readonly id: number;
+  readonly meter: Meter;
+  /** Whether the meter's sums have it in them. */
+  counts: boolean;
+  used: number;
+  held: number;
+}
+
+/** One scope: its sums over the buckets of the newest span that was asked for, and those buckets. */
+export interface Meter {
+  readonly key: string;
+  newest: Bucket;
+  /** The buckets before it that still count, oldest first. */
+  older: Bucket[] | undefined;
+  used: number;
+  held: number;
+  /** From here on nothing of it counts any more. */
+  neededUntilMs: number;
+  /** Reservations that may still post to it. */
+  references: number;
+  /** The reservation that asked last, by number. */
+  stamp: number;
+}
+
+export function createMeter(key: string, span: Span): Meter {
+  const meter = {
+    key,
+    older: undefined,
+    used: 0,
+    held: 0,
+    neededUntilMs: neededUntilMs(span),
+    references: 0,
+    stamp: 0,
+  } as unknown as Meter;
+  meter.newest = { id: span.bucket, meter, counts: true, used: 0, held: 0 };
+  return meter;
+}
+
+/** Begins the bucket of a span, and lets go of those that the span does not add up. */
+export function advanceMeter(meter: Meter, span: Span): void {
+  const older: Bucket[] = [];
+  for (const bucket of meter.older ?? []) keepOrDrop(bucket, span, older);
+  keepOrDrop(meter.newest, span, older);
+  meter.older = older.length > 0 ? older : undefined;
+  meter.newest = { id: span.bucket, meter, counts: true, used: 0, held: 0 };
+  meter.neededUntilMs = neededUntilMs(span);
+}
+
+function keepOrDrop(bucket: Bucket, { buckets }: Span, kept: Bucket[]): void {
+  if (buckets.includes(bucket.id)) {
+    kept.push(bucket);
+    return;
+  }
+  // what is posted to it from now on is told to nobody
+  bucket.counts = false;
+  bucket.meter.used -= bucket.used;
+  bucket.meter.held -= bucket.held;
+}
+
+// a bucket that is added up alone is of no use after its end; of several, the last is until it is forgotten
+function neededUntilMs(span: Span): number {
+  return span.buckets.length === 1 ? span.untilMs : span.forgetMs;
+}
+
+export function addUsed(bucket: Bucket, amount: number): void {
+  bucket.used += amount;
+  if (bucket.counts) bucket.meter.used += amount;
+}
+
+export function addHeld(bucket: Bucket, amount: number): void {
+  bucket.held += amount;
+  if (bucket.counts) bucket.meter.held += amount;
+}
+
+/** Whether forgetting it loses nothing that anybody could ask for. */
+export function isIdle({ references, used, held, neededUntilMs }: Meter, nowMs: number): boolean {
+  return references === 0 && ((used === 0 && held === 0) || nowMs >= neededUntilMs);
+}
+
+export function readMeter({ key, amount, span }: ReadScope, meter: Meter | undefined): ScopeState {
+  if (meter === undefined) return { key, used: 0, held: 0, amount };
+  if (span.bucket === meter.newest.id) return { key, used: meter.used, held: meter.held, amount };
+  // another span than the one that was reserved in last
+  let used = 0;
+  let held = 0;
+  for (const bucket of [...(meter.older ?? []), meter.newest]) {
+    if (!span.buckets.includes(bucket.id)) continue;
+    used += bucket.used;
+    held += bucket.held;
+  }
+  return { key, used, held, amount };
+}

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import type { LedgerScope } from '../../limits/ledger.ts';
+import { denied, expectFigures, granted, type LedgerCase, leaseMs, scope } from './ledger-case.ts';
+
+const most = Number.MAX_SAFE_INTEGER;
+
+/** Texts that stores have been seen to take for others, or for a part of their own language. */
+const hostile = [
+  ...['a', 'A', 'a ', ' a', 'a/b', 'a:b', 'a,b', '__proto__', 'constructor', 'toString', '0', '-1', 'null'],
+  ...[
+    'ä',
+    'a\u0308',
+    '💶',
+    '\ufffd',
+    '\u2028',
+    '\0',
+    'a\0',
+    '\n',
+    '\\',
+    '"',
+    "a'; --",
+    '%',
+    'a%',
+    '_',
+    '*',
+    '?',
+  ],
+  ...['{a}', '{b}', '$1', '[1]', 'x'.repeat(1_000), `${'x'.repeat(1_000)}y`],
+];
+
+/** What a ledger must do with the keys, ids and numbers that it is given. */
+export const ledgerInputCases: readonly LedgerCase[] = [
+  {
+    name: 'keeps scopes apart by their whole key',
+    async run({ ledger }) {
+      const scopes = hostile.map((key, index) => scope(key, 1_000, { hold: index + 1 }));
+      granted(await ledger.reserve('one', scopes, leaseMs));
+      await expectFigures(
+        ledger,
+        scopes,
+        hostile.map((_, index) => [0, index + 1]),
+      );
+      await ledger.settle(
+        'one',
+        hostile.map((_, index) => index),
+      );
+      await expectFigures(
+        ledger,
+        scopes,
+        hostile.map((_, index) => [index, 0]),
+      );
+    },
+  },
+  {
+    name: 'keeps reservations apart by their whole id',
+    async run({ ledger }) {
+      const wanted = scope('k', 1_000_000, { hold: 1 });
+      const results = await Promise.all(hostile.map((id) => ledger.reserve(id, [wanted], leaseMs)));
+      for (const result of results) granted(result);
+      await expectFigures(ledger, [wanted], [[0, hostile.length]]);
+      await Promise.all(hostile.map((id, index) => ledger.settle(id, [index])));
+      await expectFigures(ledger, [wanted], [[(hostile.length * (hostile.length - 1)) / 2, 0]]);
+    },
+  },
+  {
+    name: 'throws a TypeError for a hold or charge that is no safe integer of at least 0, and holds nothing',
+    async run({ ledger }) {
+      const good = scope('good', 100);
+      const bad = [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, most + 1, '1' as unknown as number];
+      for (const [index, amount] of bad.entries()) {
+        for (const spoilt of [
+          scope('bad', 100, { hold: amount, charge: 0 }),
+          scope('bad', 100, { charge: amount }),
+        ]) {
+          await rejects(() => ledger.reserve(`bad ${index}`, [good, spoilt], leaseMs), `${amount}`);
+        }
+      }
+      await expectFigures(
+        ledger,
+        [good, scope('bad', 100)],
+        [
+          [0, 0],
+          [0, 0],
+        ],
+      );
+      granted(await ledger.reserve('bad 0', [good], leaseMs));
+    },
+  },
+  {
+    name: 'throws a TypeError for two scopes with one key, and holds nothing',
+    async run({ ledger }) {
+      const scopes: LedgerScope[] = [
+        scope('twice', 100),
+        scope('other', 100),
+        scope('twice', 90, { hold: 2 }),
+      ];
+      await rejects(() => ledger.reserve('one', scopes, leaseMs), 'two scopes with one key');
+      await expectFigures(ledger, scopes.slice(0, 2), [
+        [0, 0],
+        [0, 0],
+      ]);
+      granted(await ledger.reserve('one', scopes.slice(0, 2), leaseMs));
+    },
+  },
+  {
+    name: 'counts exactly up to the largest safe integer',
+    async run({ ledger }) {
+      const large = (hold: number) => [scope('large', most, { hold })];
+      granted(await ledger.reserve('nearly all', large(most - 1), leaseMs));
+      denied(await ledger.reserve('two', large(2), leaseMs));
+      denied(await ledger.reserve('all', large(most), leaseMs));
+      granted(await ledger.reserve('one', large(1), leaseMs));
+      await expectFigures(ledger, large(0), [[0, most]]);
+      denied(await ledger.reserve('one more', large(1), leaseMs));
+      await ledger.settle('nearly all', [most - 3]);
+      await expectFigures(ledger, large(0), [[most - 3, 1]]);
+      denied(await ledger.reserve('three', large(3), leaseMs));
+      granted(await ledger.reserve('two again', large(2), leaseMs));
+      await ledger.settle('one', [0]);
+      await ledger.settle('two again', [3]);
+      await expectFigures(ledger, large(0), [[most, 0]]);
+    },
+  },
+];
+
+async function rejects(call: () => unknown, what: string): Promise<void> {
+  // a ledger that answers at once throws at once
+  await assert.rejects(async () => call(), TypeError, what);
+}

@@ -1,0 +1,297 @@
+import type { Ledger, ReserveResult } from 'headgate';
+import { createVirtualRuntime } from 'headgate/testing';
+import { describe, expect, it } from 'vitest';
+import { createLeasingLedger, type LeasingLedgerOptions } from '../../src/limits/leasing/leasing-ledger.ts';
+import { createMemoryLedger } from '../../src/stores/memory/memory-ledger.ts';
+import { createNetwork, scopeOf, spanAt } from './leasing-network.ts';
+
+function createFixture(options: Partial<LeasingLedgerOptions> = {}) {
+  const runtime = createVirtualRuntime();
+  const shared = createMemoryLedger(runtime);
+  const createNode = () => {
+    const network = createNetwork(runtime, shared);
+    const ledger = createLeasingLedger({ shared: network.ledger, runtime, ...options });
+    return { network, ledger };
+  };
+  /** Waits for an answer in virtual time. */
+  const answer = async <Value>(work: Value | Promise<Value>): Promise<Value> => {
+    let isOver = false;
+    const watched = Promise.resolve(work).finally(() => {
+      isOver = true;
+    });
+    watched.catch(() => undefined);
+    for (let turn = 0; turn < 1_000 && !isOver; turn++) await runtime.advanceAsync(1);
+    return watched;
+  };
+  const stateOf = async (ledger: Ledger, key: string, amount: number, span = spanAt(0, undefined)) => {
+    const [state] = await answer(ledger.peek([{ key, amount, span }]));
+    return [state?.used, state?.held];
+  };
+  return { runtime, shared, answer, stateOf, createNode, ...createNode() };
+}
+
+/** `rate` requests a second for `seconds`, each settled after 20 ms with `used`. */
+async function load(
+  fixture: ReturnType<typeof createFixture>,
+  {
+    rate,
+    seconds,
+    hold,
+    used,
+    amount = 10_000_000,
+  }: { rate: number; seconds: number; hold: number; used: number; amount?: number },
+) {
+  const { runtime, ledger } = fixture;
+  const results: ReserveResult[] = [];
+  const stepMs = 1_000 / rate;
+  let due = 0;
+  for (let sent = 0; sent < rate * seconds; sent++) {
+    const id = `r${sent}/${runtime.monotonicMs()}`;
+    const end = (result: ReserveResult) => {
+      results.push(result);
+      runtime.schedule(20, () => void ledger.settle(id, [used, used]));
+    };
+    const scopes = [scopeOf('organisation', amount, hold), scopeOf('team', amount, hold)];
+    const result = ledger.reserve(id, scopes, 60_000);
+    if (result instanceof Promise) result.then(end);
+    else end(result);
+    due += stepMs;
+    if (due >= 5) {
+      await runtime.advanceAsync(due);
+      due = 0;
+    }
+  }
+  return results;
+}
+
+describe('a leasing ledger', () => {
+  it('decides at least 99 of 100 requests at steady load in memory, and gives the value itself', async () => {
+    const fixture = createFixture();
+    await load(fixture, { rate: 1_000, seconds: 2, hold: 1_000, used: 300, amount: 100_000_000 });
+    const before = fixture.ledger.report();
+    const calls = fixture.network.calls.reserve;
+    await load(fixture, { rate: 1_000, seconds: 10, hold: 1_000, used: 300, amount: 100_000_000 });
+    const after = fixture.ledger.report();
+    const shared = after.sharedDecisions - before.sharedDecisions;
+    expect(shared / 10_000).toBeLessThanOrEqual(0.01);
+    expect(after.memoryDecisions - before.memoryDecisions).toBe(10_000 - shared);
+    expect(fixture.network.calls.reserve - calls).toBeLessThan(100);
+    const scopes = [scopeOf('organisation', 100_000_000, 1)];
+    expect(fixture.ledger.reserve('now', scopes, 1_000)).not.toBeInstanceOf(Promise);
+  });
+
+  it('posts what was used within postMs, and gives everything back when idle', async () => {
+    const fixture = createFixture({ postMs: 1_000, idleMs: 5_000 });
+    const { runtime, shared, stateOf } = fixture;
+    const results = await load(fixture, { rate: 500, seconds: 3, hold: 100, used: 70 });
+    expect(results.every(({ kind }) => kind === 'granted')).toBe(true);
+    await runtime.advanceAsync(1_100);
+    expect((await stateOf(shared, 'organisation', 10_000_000))[0]).toBe(1_500 * 70);
+    await runtime.advanceAsync(5_600);
+    expect(await stateOf(shared, 'organisation', 10_000_000)).toEqual([1_500 * 70, 0]);
+    expect(fixture.ledger.report()).toMatchObject({ slices: 0, open: 0, unsettled: 0, scopes: [] });
+    await runtime.advanceAsync(20_000);
+    expect(runtime.pending).toBe(0);
+  });
+
+  it('asks for exactly what a small or rare scope needs, one reserve and one settle for each request', async () => {
+    const { ledger, network, answer, shared, stateOf, runtime } = createFixture();
+    for (let index = 0; index < 5; index++) {
+      const result = await answer(ledger.reserve(`r${index}`, [scopeOf('small', 10, 2)], 60_000));
+      expect(result).toMatchObject({ kind: 'granted', scopes: [{ used: index, held: 2 }] });
+      expect(await stateOf(shared, 'small', 10)).toEqual([index, 2]);
+      ledger.settle(`r${index}`, [1]);
+      await runtime.advanceAsync(5);
+      expect(await stateOf(shared, 'small', 10)).toEqual([index + 1, 0]);
+    }
+    expect(network.calls).toMatchObject({ reserve: 5, settle: 5, renew: 0 });
+  });
+
+  it('holds all scopes or none when the shared ledger must be asked', async () => {
+    const { ledger, answer, shared, stateOf, runtime } = createFixture();
+    const scopes = [scopeOf('team', 100, 40), scopeOf('key', 30, 40)];
+    expect(await answer(ledger.reserve('one', scopes, 60_000))).toMatchObject({
+      kind: 'denied',
+      deniedAt: 1,
+      scopes: [
+        { key: 'team', used: 0, held: 0 },
+        { key: 'key', used: 0, held: 0 },
+      ],
+    });
+    await runtime.advanceAsync(10);
+    expect(await stateOf(shared, 'team', 100)).toEqual([0, 0]);
+  });
+
+  it('uses what it has left and asks only for the rest, so that nothing is denied that one node could admit', async () => {
+    const { ledger, answer } = createFixture({ maxShare: 1, maxShareOfRest: 1 });
+    for (let index = 0; index < 20; index++) {
+      const result = await answer(ledger.reserve(`r${index}`, [scopeOf('k', 1_000, 50)], 60_000));
+      expect(result.kind).toBe('granted');
+    }
+    const last = await answer(ledger.reserve('over', [scopeOf('k', 1_000, 1)], 60_000));
+    expect(last).toMatchObject({ kind: 'denied', scopes: [{ used: 0, held: 1_000 }] });
+  });
+
+  it('admits exactly what fits of a thousand requests at once, with few round trips', async () => {
+    const { ledger, network, answer } = createFixture();
+    const answers = Array.from({ length: 1_000 }, (_, index) =>
+      ledger.reserve(`r${index}`, [scopeOf('k', 700, 1)], 60_000),
+    );
+    const results = await answer(Promise.all(answers));
+    expect(results.filter(({ kind }) => kind === 'granted')).toHaveLength(700);
+    expect(network.calls.reserve).toBeLessThan(20);
+  });
+
+  it('denies what waits at a full limit together, one round trip for many', async () => {
+    const { ledger, network, answer } = createFixture();
+    await answer(ledger.reserve('fills', [scopeOf('k', 10, 10)], 60_000));
+    const before = network.calls.reserve;
+    const answers = Array.from({ length: 500 }, (_, index) =>
+      ledger.reserve(`r${index}`, [scopeOf('k', 10, 1)], 60_000),
+    );
+    const results = await answer(Promise.all(answers));
+    expect(results.every(({ kind }) => kind === 'denied')).toBe(true);
+    expect(network.calls.reserve - before).toBeLessThanOrEqual(3);
+  });
+
+  it('answers a repeated id with the first answer, while it is decided, held, and after', async () => {
+    const { ledger, answer, shared, stateOf, runtime } = createFixture();
+    const scopes = [scopeOf('k', 10, 6)];
+    const first = ledger.reserve('one', scopes, 60_000);
+    expect(ledger.reserve('one', scopes, 60_000)).toBe(first);
+    const result = await answer(first);
+    expect(await answer(ledger.reserve('one', scopes, 60_000))).toBe(result);
+    const denied = await answer(ledger.reserve('two', scopes, 60_000));
+    expect(denied.kind).toBe('denied');
+    ledger.settle('one', [3]);
+    ledger.settle('one', [9]);
+    expect(await answer(ledger.reserve('one', scopes, 60_000))).toBe(result);
+    expect(await answer(ledger.reserve('two', scopes, 60_000))).toBe(denied);
+    await runtime.advanceAsync(10);
+    expect(await stateOf(shared, 'k', 10)).toEqual([3, 0]);
+  });
+
+  it('counts in memory what never denies, and posts it', async () => {
+    const { ledger, shared, stateOf, runtime, network } = createFixture();
+    const scopes = [scopeOf('k', 10, 6, { mode: 'count' })];
+    for (let index = 0; index < 100; index++) {
+      const result = ledger.reserve(`r${index}`, scopes, 60_000);
+      expect(result).toMatchObject({ kind: 'granted', scopes: [{ used: index * 2, held: 6 }] });
+      ledger.settle(`r${index}`, [2]);
+    }
+    await runtime.advanceAsync(1_100);
+    expect(await stateOf(shared, 'k', 10)).toEqual([200, 0]);
+    expect(network.calls).toMatchObject({ reserve: 1, settle: 1 });
+    await runtime.advanceAsync(10_000);
+    expect(runtime.pending).toBe(0);
+  });
+
+  it('posts a counted stream that ends after its bucket to the bucket it began in', async () => {
+    const { ledger, shared, stateOf, runtime } = createFixture();
+    const span = spanAt(runtime.now(), 60_000);
+    ledger.reserve('stream', [scopeOf('k', 10, 6, { mode: 'count', span })], 600_000);
+    await runtime.advanceAsync(70_000);
+    ledger.settle('stream', [4]);
+    await runtime.advanceAsync(2_000);
+    expect(await stateOf(shared, 'k', 10, { ...span, buckets: [span.bucket] })).toEqual([4, 0]);
+  });
+
+  it('lets slots go without a charge, by settlement, by lease and by death', async () => {
+    const { ledger, network, answer, shared, stateOf, runtime, createNode } = createFixture();
+    const slot = [scopeOf('slots', 2, 1, { charge: 0 })];
+    await answer(ledger.reserve('one', slot, 60_000));
+    await answer(ledger.reserve('two', slot, 3_000));
+    expect((await answer(ledger.reserve('three', slot, 60_000))).kind).toBe('denied');
+    await runtime.advanceAsync(4_000);
+    expect((await answer(ledger.reserve('four', slot, 60_000))).kind).toBe('granted');
+    network.isDead = true;
+    const other = createNode();
+    expect((await answer(other.ledger.reserve('five', slot, 60_000))).kind).toBe('denied');
+    await runtime.advanceAsync(11_500);
+    expect((await answer(other.ledger.reserve('six', slot, 60_000))).kind).toBe('granted');
+    expect(await stateOf(shared, 'slots', 2)).toEqual([0, 1]);
+  });
+
+  it('charges a reservation that expired here, and corrects it once by a late settlement', async () => {
+    const { ledger, answer, shared, stateOf, runtime } = createFixture();
+    const scopes = [scopeOf('k', 100, 60, { charge: 20 })];
+    await answer(ledger.reserve('one', scopes, 2_000));
+    await runtime.advanceAsync(3_000);
+    expect(ledger.renew('one', 2_000)).toBe(false);
+    expect(await stateOf(ledger, 'k', 100)).toEqual([20, 0]);
+    ledger.settle('one', [15]);
+    ledger.settle('one', [99]);
+    await runtime.advanceAsync(2_000);
+    expect(await stateOf(shared, 'k', 100)).toEqual([15, 0]);
+    await answer(ledger.reserve('two', scopes, 2_000));
+    await runtime.advanceAsync(70_000);
+    expect(await stateOf(shared, 'k', 100)).toEqual([35, 0]);
+  });
+
+  it('begins a new bucket with a fresh slice, and posts late settlements to the old one', async () => {
+    const { ledger, answer, shared, stateOf, runtime } = createFixture();
+    const scopes = (hold = 60) => [scopeOf('k', 100, hold, { span: spanAt(runtime.now(), 10_000, 2) })];
+    const [first] = scopes();
+    expect((await answer(ledger.reserve('one', scopes(), 60_000))).kind).toBe('granted');
+    expect((await answer(ledger.reserve('two', scopes(), 60_000))).kind).toBe('denied');
+    await runtime.advanceAsync(10_000);
+    expect(
+      await answer(ledger.reserve('three', [first as (typeof scopes)['prototype']], 60_000)),
+    ).toMatchObject({
+      kind: 'stale',
+    });
+    expect((await answer(ledger.reserve('three', scopes(41), 60_000))).kind).toBe('denied');
+    expect((await answer(ledger.reserve('four', scopes(40), 60_000))).kind).toBe('granted');
+    ledger.settle('one', [45]);
+    ledger.settle('four', [5]);
+    await runtime.advanceAsync(2_000);
+    expect(await stateOf(shared, 'k', 100, spanAt(runtime.now(), 10_000, 2))).toEqual([50, 0]);
+  });
+
+  it('settles big slices around a long stream, so that little stays unused', async () => {
+    const fixture = createFixture();
+    const { ledger, shared, stateOf, runtime } = fixture;
+    await load(fixture, { rate: 500, seconds: 2, hold: 100, used: 100 });
+    expect(ledger.reserve('stream', [scopeOf('organisation', 10_000_000, 70)], 600_000)).toMatchObject({
+      kind: 'granted',
+    });
+    await runtime.advanceAsync(8_000);
+    expect(await stateOf(shared, 'organisation', 10_000_000)).toEqual([100_000, 70]);
+    await runtime.advanceAsync(60_000);
+    expect(await stateOf(shared, 'organisation', 10_000_000)).toEqual([100_000, 70]);
+    ledger.settle('stream', [50]);
+    await runtime.advanceAsync(1_000);
+    expect(await stateOf(shared, 'organisation', 10_000_000)).toEqual([100_050, 0]);
+  });
+
+  it('gives everything back on close, and leaves open reservations to their leases', async () => {
+    const fixture = createFixture();
+    const { ledger, shared, answer, stateOf, runtime } = fixture;
+    await load(fixture, { rate: 500, seconds: 2, hold: 100, used: 100 });
+    ledger.reserve('open', [scopeOf('organisation', 10_000_000, 70)], 600_000);
+    await runtime.advanceAsync(30);
+    await answer(ledger.close?.());
+    expect(await stateOf(shared, 'team', 10_000_000)).toEqual([100_000, 0]);
+    const before = await stateOf(shared, 'organisation', 10_000_000);
+    expect((before[0] ?? 0) + (before[1] ?? 0)).toBeGreaterThanOrEqual(100_070);
+    await runtime.advanceAsync(11_500);
+    expect(await stateOf(shared, 'organisation', 10_000_000)).toEqual([100_070, 0]);
+    await expect(answer(ledger.reserve('late', [scopeOf('k', 1, 1)], 1_000))).rejects.toThrow('closed');
+    expect(runtime.pending).toBe(0);
+  });
+
+  it.each([
+    ['leaseMs', { leaseMs: 1 }],
+    ['maxShare', { maxShare: 0 }],
+    ['maxShareOfRest', { maxShareOfRest: 2 }],
+    ['postMs', { postMs: Number.NaN }],
+    ['leaseMarginMs', { leaseMs: 1_000, leaseMarginMs: 900 }],
+  ])('names the option that is out of range: %s', (option, options) => {
+    expect(() => createFixture(options)).toThrow(new RegExp(`"${option}"`));
+  });
+
+  it.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('refuses a hold of %d', (hold) => {
+    const { ledger } = createFixture();
+    expect(() => ledger.reserve('r', [scopeOf('k', 10, hold)], 1_000)).toThrow(TypeError);
+  });
+});

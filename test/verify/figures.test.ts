@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest';
+import { formatFigures, isPass, toLeast, toNone, toTime } from '../../scripts/verify/propagation/figures.ts';
+import { percentile, toSpread } from '../../scripts/verify/propagation/statistics.ts';
+
+it('says that a time is late up to twice the promise, and fails beyond', () => {
+  const verdicts = [100, 100.1, 200, 200.1, Number.NaN].map((ms) => toTime('x', ms, 100, '').verdict);
+  expect(verdicts).toEqual(['ok', 'late', 'late', 'FAIL', 'FAIL']);
+});
+
+it('passes with late figures, and fails with one failed, or with none at all', () => {
+  const late = toTime('x', 150, 100, '');
+  expect(isPass([late, toNone('y', 0)])).toBe(true);
+  expect(isPass([late, toNone('y', 1)])).toBe(false);
+  expect(isPass([late, toLeast('y', 0, 1)])).toBe(false);
+  expect(isPass([])).toBe(false);
+});
+
+it('writes one line for each figure, in columns', () => {
+  const text = formatFigures([toTime('one', 12.34, 100, 'p50 3'), toLeast('another', 3, 1)]);
+  expect(text).toBe('ok    one      12.3 ms  ≤ 100 ms  p50 3\nok    another        3       ≥ 1');
+});
+
+it('takes percentiles by nearest rank, and has none of nothing', () => {
+  const values = Array.from({ length: 100 }, (_, index) => 100 - index);
+  expect(toSpread(values)).toEqual({ count: 100, p50: 50, p99: 99, max: 100 });
+  expect(percentile([], 99)).toBeNaN();
+});
