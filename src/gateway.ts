@@ -128,7 +128,13 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const runtime = options.runtime ?? createRuntime();
   const providers = [...builtInProviders, ...(options.providers ?? [])];
   const environment = options.environment ?? process.env;
-  const onError = options.onError ?? (() => undefined);
+  const onError = (error: unknown): void => {
+    try {
+      options.onError?.(error);
+    } catch {
+      // who is told of a failure must not make another one
+    }
+  };
   const { vault } = options;
   let updates = 0;
   const compile = (input: GatewayConfig, version: ConfigVersionInfo | undefined) => {
@@ -246,8 +252,11 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       closing = true;
       if (running > 0) {
         await new Promise<void>((resolve) => {
-          onIdle = resolve;
-          runtime.schedule(drainMs, resolve);
+          const cancel = runtime.schedule(drainMs, resolve);
+          onIdle = () => {
+            cancel();
+            resolve();
+          };
         });
       }
       await unfollowKeys();

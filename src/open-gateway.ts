@@ -2,8 +2,10 @@ import { type ConfigFollower, followConfig } from './config/follow-config.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 import { createRuntime } from './runtime.ts';
 import type { KeyEncryptionRing } from './secrets/key-encryption-ring.ts';
+import { maxTimerMs, readInteger } from './secrets/option.ts';
 import { createVault, type Vault } from './secrets/vault.ts';
 import type { Stores } from './stores/stores.ts';
+import { toVersionInfo } from './stores/version-info.ts';
 
 /** What a gateway over stores is opened with; the rest is as in `createGateway`. */
 export interface OpenGatewayOptions extends Omit<GatewayOptions, 'keys' | 'vault' | 'version'> {
@@ -20,7 +22,7 @@ export interface OpenGatewayOptions extends Omit<GatewayOptions, 'keys' | 'vault
 
 /** A gateway that follows its stores. */
 export interface OpenGateway extends Gateway {
-  /** Which version of the configuration is in force, and whether the store still answers. */
+  /** Which version of the configuration is in force, and when the store last answered. */
   readonly following: ConfigFollower;
   /** The sealed provider credentials; undefined without `secretKeys`. */
   readonly vault: Vault | undefined;
@@ -29,23 +31,29 @@ export interface OpenGateway extends Gateway {
 /**
  * Opens a gateway over stores: it serves the latest version of the stored configuration, takes over every newer one
  * without a restart, and finds its keys and provider credentials there. A version that is not valid is reported to
- * `onError` and the one before it stays in force.
+ * `onError` and the one before it stays in force, as it does while the store fails.
+ *
+ * Keys are those of the key store alone; `keys` of the configuration are not looked at. While the key store fails, keys
+ * in use stay good for the time that `createKeyResolver` declares (65 seconds by default) and any other is answered with
+ * 503. The stores are not migrated here.
  *
  * @example
  * const stores = createPostgresStores({ connectionString: process.env.DATABASE_URL });
  * await stores.migrate();
  * const gateway = await openGateway({ stores, peppers, secretKeys });
  * createServer(toNodeHandler(gateway)).listen(8787);
- * @throws TypeError when the store has no configuration yet
+ * @throws TypeError when the store has no configuration yet, or `pollMs` is out of range
  * @throws ConfigError when the latest version is not valid
  * @throws Error when a store cannot be reached
  */
 export async function openGateway(options: OpenGatewayOptions): Promise<OpenGateway> {
-  const { stores, secretKeys, pollMs = 2_000, ...rest } = options;
+  const { stores, secretKeys, pollMs: givenPollMs, ...rest } = options;
+  const pollMs = readInteger('openGateway: "pollMs"', givenPollMs, 2_000, 1, maxTimerMs);
   const runtime = options.runtime ?? createRuntime();
   const onError = options.onError ?? (() => undefined);
   const vault =
     secretKeys && createVault({ store: stores.secrets, ring: secretKeys, runtime, pollMs, onError });
+  let gateway: Gateway | undefined;
   try {
     await vault?.load();
     const first = await stores.config.readLatest();
@@ -54,43 +62,53 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
         'The store has no configuration yet. Put one there with `headgate config apply` or createConfigService.',
       );
     }
-    const gateway = createGateway(first.config, {
+    gateway = createGateway(first.config, {
       ...rest,
       runtime,
       keys: stores.keys,
-      version: first,
+      version: toVersionInfo(first),
       ...(vault && { vault }),
     });
+    const { update } = gateway;
     const following = followConfig({
       store: stores.config,
       from: first.number,
-      apply: (version) => gateway.update(version.config, version),
+      apply: (version) => update(version.config, toVersionInfo(version)),
       pollMs,
       runtime,
       onError,
     });
-    return {
-      handle: gateway.handle,
-      fetch: gateway.fetch,
-      update: gateway.update,
-      forgetKey: gateway.forgetKey,
-      explain: gateway.explain,
-      get snapshot() {
-        return gateway.snapshot;
-      },
-      get records() {
-        return gateway.records;
-      },
-      following,
-      vault,
-      async close(closeOptions) {
-        await following.stop();
-        await gateway.close(closeOptions);
-        await vault?.close();
-      },
-    };
+    return join(gateway, following, vault);
   } catch (error) {
+    await gateway?.close();
     await vault?.close();
     throw error;
   }
+}
+
+function join(gateway: Gateway, following: ConfigFollower, vault: Vault | undefined): OpenGateway {
+  return {
+    handle: gateway.handle,
+    fetch: gateway.fetch,
+    update: gateway.update,
+    forgetKey: gateway.forgetKey,
+    explain: gateway.explain,
+    get snapshot() {
+      return gateway.snapshot;
+    },
+    get records() {
+      return gateway.records;
+    },
+    following,
+    vault,
+    async close(options) {
+      try {
+        await following.stop();
+        // running requests go on with the credentials of the vault
+        await gateway.close(options);
+      } finally {
+        await vault?.close();
+      }
+    },
+  };
 }

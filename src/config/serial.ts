@@ -6,16 +6,19 @@ export function createSerial(action: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
   let isDue = false;
   const run = async () => {
-    do {
-      isDue = false;
-      await action();
-    } while (isDue);
+    try {
+      do {
+        isDue = false;
+        await action();
+      } while (isDue);
+    } finally {
+      // in the same step as the look at what is due: a call in between would be lost
+      running = undefined;
+    }
   };
   return () => {
     isDue = true;
-    running ??= run().finally(() => {
-      running = undefined;
-    });
+    running ??= run();
     return running;
   };
 }

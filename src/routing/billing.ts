@@ -1,116 +1,52 @@
-import type { Credential } from '../config/snapshot.ts';
 import type { Arrival, Identified } from '../context.ts';
-import { GatewayError } from '../errors.ts';
-import { Secret } from '../secrets/secret.ts';
-import { isSecretError, SecretError, toCredentialUnavailable } from '../secrets/secret-error.ts';
-import type { OwnSecret, Vault } from '../secrets/vault.ts';
-import type { Candidate, Plan } from './plan.ts';
+import { GatewayError, isGatewayError } from '../errors.ts';
+import type { Vault } from '../secrets/vault.ts';
+import { callersPlan } from './callers-plan.ts';
+import { ownPlan } from './own-plan.ts';
+import type { Plan } from './plan.ts';
 
-type Context = Pick<Arrival & Identified, 'policy' | 'principal' | 'request' | 'endpoint'>;
+type Context = Pick<Arrival & Identified, 'policy' | 'principal' | 'request' | 'endpoint' | 'snapshot'>;
+type Billing = Context['policy']['billing'];
 
-/** Whose credential pays for a request: what its policy says, as far as that is possible for what it asks. */
-export function billingOf({
-  policy,
-  endpoint,
-}: Pick<Context, 'policy' | 'endpoint'>): Context['policy']['billing'] {
-  // only Anthropic has subscriptions whose tokens its API takes
+/**
+ * Who pays for a request: what its policy says, as far as that is possible for what it asks. With `passthrough` that is
+ * every request in Anthropic's dialect, and no other: only Anthropic has subscriptions whose tokens its API takes.
+ */
+export function billingOf({ policy, endpoint }: Pick<Context, 'policy' | 'endpoint'>): Billing {
   return policy.billing === 'passthrough' && endpoint.family !== 'anthropic' ? 'standard' : policy.billing;
 }
 
 /**
  * Gives a plan the credentials that the billing mode asks for: the gateway's own (`standard`), the ones that the
- * caller's user or project registered (`byok`; the user's comes first, and targets without any drop out), or the one
- * that the caller sent beside its key (`passthrough`). It never falls back to another payer.
+ * caller's user or project registered (`byok`; for each provider the user's comes first, and targets without any drop
+ * out), or the one that the caller sent beside its key (`passthrough`; it goes to Anthropic and nowhere else). Where
+ * callers pay, the gateway's own credentials are never used.
  *
- * @throws GatewayError `not_permitted` (403) when nobody registered a credential, `missing_key` (401) when the caller
- *   sent none of its own, `no_target_available` (503) when the one that is there cannot be used.
+ * @throws GatewayError `not_permitted` (403) when nobody registered a credential, or the caller's own cannot pay for
+ *   this; `missing_key` (401) when the caller sent none of its own; `no_target_available` (503) when it cannot be told
+ *   who registered one.
  */
 export function billPlan(plan: Plan, context: Context, vault: Vault | undefined): Plan {
   const billing = billingOf(context);
-  if (billing === 'byok') return ownPlan(plan, context, vault);
+  if (billing === 'byok') return ownPlan(plan, context.principal, vault);
   return billing === 'passthrough' ? callersPlan(plan, context) : plan;
 }
 
-function ownPlan(plan: Plan, { principal }: Context, vault: Vault | undefined): Plan {
-  const candidates: Candidate[] = [];
-  for (const { target } of plan.candidates) {
-    if (candidates.some((other) => other.target === target)) continue;
-    const own = findOwn(vault, target.provider.id, principal);
-    if (own) candidates.push({ id: `${target.id}#byok:${own.id}`, target, credential: toCredential(own) });
+/**
+ * The failure as it is told to who pays: a provider that refuses a credential refuses the caller's, and it is not the
+ * operator who can mend that.
+ */
+export function toPayersError(error: unknown, billing: Exclude<Billing, 'standard'>): unknown {
+  if (!isGatewayError(error) || error.code !== 'upstream_rejected_credential') return error;
+  if (billing === 'byok') {
+    const message = 'The provider refused the key of your own that pays for this request. Have it replaced.';
+    return new GatewayError(error.code, message, { retryable: false, cause: error });
   }
-  if (candidates.length > 0) return { candidates };
-  const providers = [...new Set(plan.candidates.map(({ target }) => target.provider.id))].join(', ');
-  throw new GatewayError(
-    'not_permitted',
-    `Requests of this profile are paid with a key of your own, and neither you nor your project has registered one for ${providers}. Ask the operator of this gateway to register it.`,
-  );
-}
-
-function findOwn(
-  vault: Vault | undefined,
-  provider: string,
-  who: Context['principal'],
-): OwnSecret | undefined {
-  try {
-    return vault?.findOwn(provider, who);
-  } catch (error) {
-    throw isSecretError(error) ? toCredentialUnavailable(error) : error;
-  }
-}
-
-// the same object for the same secret, so that what is remembered of a credential is remembered for this one too
-const owned = new WeakMap<object, Map<string, Credential>>();
-
-function toCredential({ id, secret }: OwnSecret): Credential {
-  let known = owned.get(secret);
-  if (!known) {
-    known = new Map();
-    owned.set(secret, known);
-  }
-  let credential = known.get(id);
-  if (!credential) {
-    credential = { id: `byok:${id}`, source: toSource(secret) };
-    known.set(id, credential);
-  }
-  return credential;
-}
-
-function toSource(found: OwnSecret['secret']): Credential['source'] {
-  let opened = found instanceof Promise ? undefined : found;
-  const read = (): Secret => {
-    if (opened instanceof Secret) return opened;
-    throw opened ?? new SecretError('secret_unavailable', 'The secret is being opened.', { secret: 'byok' });
-  };
-  return {
-    current: read,
-    async ready() {
-      opened = await found;
-      read();
-    },
-    close: () => undefined,
-  };
-}
-
-/** Where callers have their own credential when the gateway's key is in `x-headgate-key`. */
-const callersHeaders = ['authorization', 'x-api-key'] as const;
-
-function callersPlan(plan: Plan, { request, endpoint }: Context): Plan {
-  const header = callersHeaders.find((name) => typeof request.headers[name] === 'string');
-  if (header === undefined || request.headers['x-headgate-key'] === undefined) {
-    throw new GatewayError(
-      'missing_key',
-      'Requests of this profile are paid by your own subscription: send its token as Authorization or x-api-key, and the key of this gateway as x-headgate-key.',
-    );
-  }
-  const secret = new Secret('the caller', request.headers[header] as string);
-  const source = { current: () => secret, ready: async () => undefined, close: () => undefined };
-  const targets = new Set(plan.candidates.map(({ target }) => target));
-  return {
-    candidates: [...targets]
-      .filter(({ provider }) => provider.provider.family === endpoint.family)
-      .map((target) => {
-        const id = `${target.provider.id}#caller`;
-        return { id: `${target.id}#caller`, target, credential: { id, source, header } };
-      }),
-  };
+  const message =
+    'Anthropic refused your own token, which pays for this request. Sign in to Anthropic again, or send another one.';
+  return new GatewayError('invalid_token', message, {
+    retryable: false,
+    cause: error,
+    headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
+  });
 }
