@@ -53,6 +53,8 @@ function toFields(
     'accept-encoding': 'identity',
     ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.reveal()])),
   };
+  // the caller's own credential goes alone
+  if (header !== undefined) for (const other of credentialHeaders) delete always[other];
   const [name, value] =
     header === undefined ? provider.authenticate(secret.reveal()) : [header, secret.reveal()];
   always[name] = value;
@@ -61,6 +63,9 @@ function toFields(
   );
   return { secret, always: Object.entries(always).flat(), passedOn: [...new Set(passedOn)] };
 }
+
+/** Where providers take credentials from. */
+const credentialHeaders = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key'];
 
 /** Fields that no configuration may pass on: they would carry the caller's key or break the framing. */
 const never = new Set([

@@ -13,7 +13,7 @@ const servers = z.array(patternSchema).max(1_000);
 
 /**
  * Whose credential pays the provider: the gateway's (`standard`), one that the team registered (`byok`), or the caller's
- * own (`passthrough`). The nearest level that says it wins: project, the project's profile, the team's profile,
+ * own (`passthrough`: Anthropic's endpoints and models at Anthropic; other dialects stay `standard`). The nearest level that says it wins: project, the project's profile, the team's profile,
  * organisation; `standard` when none does.
  */
 const billing = z.enum(['standard', 'byok', 'passthrough']);
