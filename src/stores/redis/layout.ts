@@ -20,6 +20,8 @@ export interface RedisLayout {
   readonly configInfos: string;
   /** Hash: number to the configuration, as JSON. */
   readonly configBodies: string;
+  /** What the ledger's scripts take, in their order: totals, forget, reservations, leases, ended. */
+  readonly ledger: readonly string[];
 }
 
 /** The schema that this release writes; kept in `meta`. */
@@ -44,5 +46,6 @@ export function toRedisLayout(prefix: string, installation: string): RedisLayout
     secretIndex: name('secrets:index'),
     configInfos: name('config:infos'),
     configBodies: name('config:bodies'),
+    ledger: ['totals', 'forget', 'reservations', 'leases', 'ended'].map((part) => name(`ledger:${part}`)),
   };
 }

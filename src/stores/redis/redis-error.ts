@@ -10,6 +10,8 @@ const ours = {
   unreachable: 'Redis cannot be reached.',
   emptied:
     'Redis has lost what was stored in it: it was flushed, evicted it or restarted without persistence.',
+  ledger_lost:
+    'Redis has lost what the ledger had counted: nothing is granted until it was rebuilt or the loss acknowledged.',
   corrupt: 'Redis holds something under the keys of this installation that was not written by Headgate.',
 } as const;
 

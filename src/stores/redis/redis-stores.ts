@@ -7,18 +7,24 @@ import { createRedisLink } from './link.ts';
 import { type RedisClient, toOpenRedis } from './open-redis.ts';
 import { createRedisConfigStore } from './redis-config-store.ts';
 import { createRedisKeyStore } from './redis-key-store.ts';
+import { createRedisLedger, type RedisLedger } from './redis-ledger.ts';
+import type { RedisLedgerOptions } from './redis-ledger-options.ts';
 import { createRedisSecretStore } from './redis-secret-store.ts';
 import { createScriptRunner } from './script.ts';
 import { migrate, noteUses } from './scripts.ts';
 import { readServerWarnings } from './server-warnings.ts';
 import { createSubscription } from './subscription.ts';
 
+export type { RedisLedger, RedisLedgerState } from './redis-ledger.ts';
+export type { RebuiltBucket } from './redis-ledger-loss.ts';
+export type { RedisLedgerOptions } from './redis-ledger-options.ts';
+
 /** Where the Redis is and how the stores behave; give either `client` or `url`. */
 export interface RedisStoresOptions {
   /**
    * A client of `ioredis` or `redis`, which says how to connect: address, credentials, TLS, Sentinel, cluster. It need
-   * not be connected. Its own connection is neither used nor closed: two are made by its `duplicate`, one for commands
-   * and, while something is watched, one to subscribe, both without the queues and repetitions that would make a write
+   * not be connected. Its own connection is neither used nor closed: up to three are made by its `duplicate`, one for
+   * commands, one for the ledger when that is used, and one to subscribe while something is watched, all without the queues and repetitions that would make a write
    * happen later than its caller was told.
    */
   readonly client?: RedisClient | undefined;
@@ -47,12 +53,19 @@ export interface RedisStoresOptions {
    * `noeviction`, no append-only file; and of a user who may not subscribe. @default nobody
    */
   readonly onWarning?: (message: string) => void;
+  /** How the ledger behaves; what it needs of Redis is told at `createRedisLedger`. @default as documented there */
+  readonly ledger?: RedisLedgerOptions;
   /** Clock, timers and randomness. @default that of the process */
   readonly runtime?: Runtime;
 }
 
+/** Stores on Redis; the ledger tells what `createRedisLedger` says. */
+export interface RedisStores extends Stores {
+  readonly ledger: RedisLedger;
+}
+
 /**
- * Keys, configuration and sealed secrets in Redis 7 or later, or Valkey, on one server, behind Sentinel, or in a cluster.
+ * Keys, configuration, sealed secrets and the ledger in Redis 7 or later, or Valkey, on one server, behind Sentinel, or in a cluster.
  *
  * What a caller may assume: every call ends within its deadline, also when the server is stopped or the network
  * swallows everything. A write that has failed with `late` or `lost` may have been done, but is not done later: it has
@@ -68,7 +81,7 @@ export interface RedisStoresOptions {
  *   +zadd +zrem +zcard +zrangebylex +llen +lpush +ltrim +lrange +publish +subscribe
  * ```
  *
- * With a cluster add `+cluster|slots +cluster|info +cluster|shards +cluster|nodes`, with a database other than 0 `+select`.
+ * The ledger needs `+exists +unlink +zscore +zrange +zrangebyscore` besides. With a cluster add `+cluster|slots +cluster|info +cluster|shards +cluster|nodes`, with a database other than 0 `+select`.
  *
  * @example
  * const stores = createRedisStores({ url: process.env.REDIS_URL });
@@ -76,7 +89,7 @@ export interface RedisStoresOptions {
  * const record = await stores.keys.findKey('4fZr0Kq81mXa');
  * @throws TypeError for an option that cannot be
  */
-export function createRedisStores(options: RedisStoresOptions): Stores {
+export function createRedisStores(options: RedisStoresOptions): RedisStores {
   const { runtime = createRuntime(), prefix = 'headgate', installation = 'default' } = options;
   const integer = (name: keyof RedisStoresOptions, fallback: number, min: number, max: number): number => {
     const value = options[name] ?? fallback;
@@ -125,6 +138,17 @@ export function createRedisStores(options: RedisStoresOptions): Stores {
     writeDeadlineMs,
     maxChanges,
   });
+  // of its own, so that a reservation never waits behind a configuration
+  const ledgerLink = createRedisLink(open, { ...connectionOptions, maxOutstanding });
+  const ledger = createRedisLedger(
+    {
+      scripts: createScriptRunner(ledgerLink, runtime),
+      runtime,
+      keys: layout.ledger,
+      disconnect: () => ledgerLink.close(),
+    },
+    options.ledger,
+  );
   const feed = createChangeFeed({
     database,
     runtime,
@@ -142,6 +166,7 @@ export function createRedisStores(options: RedisStoresOptions): Stores {
     ),
     config: createRedisConfigStore(database, feed, maxVersions),
     secrets: createRedisSecretStore(database, feed),
+    ledger,
     async migrate() {
       const epoch = Buffer.from(runtime.randomBytes(12)).toString('hex');
       const parameters = [String(schemaVersion), epoch];
@@ -151,6 +176,7 @@ export function createRedisStores(options: RedisStoresOptions): Stores {
     async close() {
       feed.close();
       link.close();
+      await ledger.close();
     },
   };
 }

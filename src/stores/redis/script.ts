@@ -46,6 +46,16 @@ export function defineScript(source: string): RedisScript {
   return { source, sha1: createHash('sha1').update(source).digest('hex') };
 }
 
+/** The server's clock, milliseconds with fractions. */
+export async function readServerTime(
+  scripts: ScriptRunner,
+  key: string,
+  deadlineMs: number,
+): Promise<number> {
+  const [seconds, micros] = (await scripts.run(time, [key], [], deadlineMs)) as [string, string];
+  return Number(seconds) * 1_000 + Number(micros) / 1_000;
+}
+
 /** Makes a runner. The first key of every script must be of the same slot, so that one server's clock holds for all. */
 export function createScriptRunner(link: RedisLink, runtime: Runtime): ScriptRunner {
   let clock: { readonly serverMs: number; readonly readAtMs: number } | undefined;

@@ -1,0 +1,86 @@
+import type { Awaitable } from '../../limits/ledger.ts';
+import type { RebuiltBucket } from './redis-ledger-loss.ts';
+
+/** How a ledger on Redis behaves. */
+export interface RedisLedgerOptions {
+  /** A reservation, a renewal or a look fails after this. @default 250 */
+  readonly deadlineMs?: number;
+  /** One try of settlements, of which many may follow, fails after this. @default 1_000 */
+  readonly settleDeadlineMs?: number;
+  /** How often what is due is ended when no request does it. @default 1_000 */
+  readonly sweepMs?: number;
+  /**
+   * How long the id of what was settled or has expired is remembered: so long a repeated one gets the first answer, and a
+   * late settlement corrects what the expiry had charged. @default 86_400_000
+   */
+  readonly rememberMs?: number;
+  /** How long the id of what was denied is remembered. @default 60_000 */
+  readonly rememberDeniedMs?: number;
+  /** Ids of both kinds that are remembered, about 300 bytes of Redis each; those next to be forgotten go first. @default 200_000 */
+  readonly maxRemembered?: number;
+  /** Settlements that may wait for Redis; the next one is given up at once. @default 10_000 */
+  readonly maxPendingSettlements?: number;
+  /** A settlement that could not be made for so long is given up: its hold expires and is charged. @default 3_600_000 */
+  readonly settleForMs?: number;
+  /** How long `close` tries to make the settlements that wait. @default 5_000 */
+  readonly closeDeadlineMs?: number;
+  /**
+   * By how much Redis may go back and only be reported: what a failover loses, or a server that syncs its file every
+   * second. More, and the ledger is lost. @default 5_000
+   */
+  readonly maxRewindMs?: number;
+  /**
+   * What a process does that has never seen the ledger and finds nothing in Redis, which a new installation and a lost one
+   * have in common: begin, or take it for lost until `acknowledgeLoss`. @default 'begin'
+   */
+  readonly whenEmpty?: 'begin' | 'refuse';
+  /**
+   * Asked after a loss for what is used already, from records for instance; the ledger begins anew with that by itself. Tried
+   * again when it throws. @default nobody: nothing is granted until `acknowledgeLoss`
+   */
+  readonly rebuild?: (nowMs: number) => Awaitable<readonly RebuiltBucket[]>;
+  /**
+   * Told when settlements begin to be late, when some were given up and how many, when Redis has lost or rewound the
+   * ledger, and when a rebuild has failed. @default nobody
+   */
+  readonly onError?: (error: Error, givenUpSettlements: number) => void;
+}
+
+const integers = {
+  deadlineMs: [250, 1, 60_000],
+  settleDeadlineMs: [1_000, 50, 60_000],
+  sweepMs: [1_000, 10, 3_600_000],
+  rememberMs: [86_400_000, 1_000, 31_536_000_000],
+  rememberDeniedMs: [60_000, 1_000, 31_536_000_000],
+  maxRemembered: [200_000, 1, 100_000_000],
+  maxPendingSettlements: [10_000, 1, 10_000_000],
+  settleForMs: [3_600_000, 1_000, 86_400_000],
+  closeDeadlineMs: [5_000, 1, 600_000],
+  maxRewindMs: [5_000, 0, 86_400_000],
+} as const;
+
+type IntegerName = keyof typeof integers;
+
+/** The options with their defaults. */
+export type ResolvedLedgerOptions = Readonly<Record<IntegerName, number>> &
+  Pick<RedisLedgerOptions, 'rebuild' | 'onError'> & { readonly whenEmpty: 'begin' | 'refuse' };
+
+/** @throws TypeError for an option that cannot be */
+export function resolveLedgerOptions(options: RedisLedgerOptions): ResolvedLedgerOptions {
+  const resolved = {} as Record<IntegerName, number>;
+  for (const [name, [fallback, min, max]] of Object.entries(integers) as [
+    IntegerName,
+    readonly [number, number, number],
+  ][]) {
+    const value = options[name] ?? fallback;
+    if (!Number.isSafeInteger(value) || value < min || value > max) {
+      throw new TypeError(`createRedisStores: "ledger.${name}" must be an integer from ${min} to ${max}.`);
+    }
+    resolved[name] = value;
+  }
+  const { whenEmpty = 'begin', rebuild, onError } = options;
+  if (whenEmpty !== 'begin' && whenEmpty !== 'refuse') {
+    throw new TypeError('createRedisStores: "ledger.whenEmpty" must be "begin" or "refuse".');
+  }
+  return { ...resolved, whenEmpty, ...(rebuild && { rebuild }), ...(onError && { onError }) };
+}

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+import { startRedis } from '../servers/redis.ts';
+import { sharedServer } from '../servers/shared.ts';
+import type { TestServer } from '../servers/test-server.ts';
+import { contractOfLedger, type OpenLedgerHarness } from './ledger-contract.ts';
+import { type ClientLibrary, eventually, newInstallation } from './redis-fixture.ts';
+import { openLedger } from './redis-ledger-fixture.ts';
+import { connectTo } from './redis-raw.ts';
+
+async function createHarness(library: ClientLibrary, url: string): Promise<OpenLedgerHarness> {
+  const installation = newInstallation();
+  const closes: (() => Promise<void>)[] = [];
+  const open = () => {
+    const opened = openLedger(url, { installation, library, ledger: { deadlineMs: 2_000 } });
+    closes.push(opened.close);
+    return opened.ledger;
+  };
+  const raw = await connectTo(url);
+  closes.push(raw.close);
+  return {
+    ledger: open(),
+    second: open,
+    async now() {
+      const [seconds, micros] = (await raw.send('TIME')) as [string, string];
+      return Number(seconds) * 1_000 + Number(micros) / 1_000;
+    },
+    // a timer may end one millisecond early
+    advance: (ms) => new Promise((resolve) => setTimeout(resolve, ms + 2)),
+    deadlineMs: 2_000,
+    async close() {
+      for (const close of closes.reverse()) await close();
+    },
+  };
+}
+
+const noFaults = {
+  breakStore: 'the shared server is not killed',
+  freeze: 'the shared server is not stopped',
+};
+
+for (const library of ['ioredis', 'redis'] as const) {
+  describe(`the ledger in Redis, through ${library}`, () => {
+    contractOfLedger(async () => createHarness(library, await sharedServer('redis')), noFaults);
+  });
+}
+
+describe('the ledger in a Redis that is stopped and killed', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startRedis({ own: true, appendonly: true });
+  });
+  afterAll(() => server.stop());
+
+  contractOfLedger(async () => {
+    const harness = await createHarness('ioredis', server.url);
+    return {
+      ...harness,
+      async breakStore() {
+        await server.kill();
+        return async () => {
+          await server.restart();
+          await eventually(() => harness.ledger.peek([]));
+        };
+      },
+      async freeze() {
+        await server.freeze();
+        return () => server.thaw();
+      },
+    };
+  });
+});
