@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import {
   createPostgresStores,
+  type PostgresStores,
   type PostgresStoresOptions,
 } from '../../src/stores/postgres/postgres-stores.ts';
-import type { Stores } from '../../src/stores/stores.ts';
 import { type FaultProxy, startFaultProxy } from '../servers/fault-proxy.ts';
 import type { TestServer } from '../servers/test-server.ts';
 import type { StoresHarness } from './stores-contract.ts';
@@ -14,7 +14,7 @@ export interface PostgresPlace {
   readonly schema: string;
   readonly proxy: FaultProxy;
   /** Stores on this schema, through the proxy unless the options say otherwise. */
-  open(options?: PostgresStoresOptions): Stores;
+  open(options?: PostgresStoresOptions): PostgresStores;
   /** A statement past the proxy, as a superuser; `schema.` in it is this place's. */
   query(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
   /** How many connections the stores have on the server. */
@@ -28,7 +28,7 @@ export async function createPlace(server: { readonly url: string }): Promise<Pos
   const proxy = await startFaultProxy(server.url);
   const admin = new pg.Pool({ connectionString: server.url, max: 2, allowExitOnIdle: true });
   admin.on('error', () => {});
-  const opened: Stores[] = [];
+  const opened: PostgresStores[] = [];
   const query = async (text: string, values: unknown[] = []) =>
     (await admin.query(text.replaceAll('schema.', `${schema}.`), values)).rows as Record<string, unknown>[];
   return {

@@ -7,6 +7,8 @@ import { createPostgresContext } from './context.ts';
 import { migratePostgres } from './migrate.ts';
 import { createPostgresConfigStore } from './postgres-config-store.ts';
 import { createPostgresKeyStore } from './postgres-key-store.ts';
+import { createPostgresLedger, type PostgresLedger } from './postgres-ledger.ts';
+import type { PostgresLedgerOptions } from './postgres-ledger-options.ts';
 import { createPostgresSecretStore } from './postgres-secret-store.ts';
 import { postgresSteps } from './steps.ts';
 
@@ -56,10 +58,17 @@ export interface PostgresStoresOptions {
    * four statements, so these need no connection each. @default 100_000
    */
   readonly maxWaitingLookUps?: number;
+  /** How the ledger behaves. @default as documented there */
+  readonly ledger?: PostgresLedgerOptions;
+}
+
+/** Stores on PostgreSQL; the ledger tells what `createPostgresLedger` says. */
+export interface PostgresStores extends Stores {
+  readonly ledger: PostgresLedger;
 }
 
 /**
- * Keeps keys, configuration and secrets in PostgreSQL (11 or later), for any number of nodes. Nothing is connected
+ * Keeps keys, configuration, secrets and the ledger in PostgreSQL (11 or later), for any number of nodes. Nothing is connected
  * before the first call.
  *
  * - A call that cannot be answered rejects with an Error within its deadline, also when the server accepts connections
@@ -82,6 +91,8 @@ export interface PostgresStoresOptions {
  * GRANT SELECT, INSERT, UPDATE, DELETE ON headgate.secrets TO serving;
  * GRANT SELECT, UPDATE ON headgate.stamps TO serving;
  * GRANT SELECT, INSERT, DELETE ON headgate.changes TO serving;
+ * GRANT SELECT, INSERT, UPDATE, DELETE ON headgate.ledger_counters, headgate.ledger_reservations TO serving;
+ * GRANT SELECT, UPDATE ON headgate.ledger_clock TO serving;
  * ```
  *
  * @example
@@ -91,7 +102,7 @@ export interface PostgresStoresOptions {
  * await stores.close();
  * @throws TypeError naming the option when one is not usable
  */
-export function createPostgresStores(options: PostgresStoresOptions): Stores {
+export function createPostgresStores(options: PostgresStoresOptions): PostgresStores {
   const { pool, connectionString, schema = 'headgate', runtime = createRuntime(), listen = true } = options;
   if ((pool === undefined) === (connectionString === undefined || connectionString === '')) {
     throw new TypeError('createPostgresStores: either "pool" or "connectionString" must be given.');
@@ -143,11 +154,13 @@ export function createPostgresStores(options: PostgresStoresOptions): Stores {
   const maxWaitingLookUps = requireInteger('maxWaitingLookUps', options.maxWaitingLookUps, 100_000);
   const shared = { database, feed, schema, runtime, readDeadlineMs, maxWaitingLookUps, deadlineMs, after };
   const context = createPostgresContext(shared);
+  const ledger = createPostgresLedger({ database, schema, runtime, after }, options.ledger);
   return {
     backend: 'postgres',
     keys: createPostgresKeyStore(context),
     config: createPostgresConfigStore(context),
     secrets: createPostgresSecretStore(context),
+    ledger,
     async migrate() {
       // asked for, it looks again; what was found by a call before is old
       await migrating?.catch(() => {});
@@ -155,7 +168,7 @@ export function createPostgresStores(options: PostgresStoresOptions): Stores {
       return migrate();
     },
     async close() {
-      await feed.close();
+      await Promise.all([ledger.close(), feed.close()]);
       await database.close(deadlineMs);
     },
   };

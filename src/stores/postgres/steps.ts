@@ -1,4 +1,8 @@
 import type { MigrationStep } from '../sql/migration.ts';
+import { ledgerPruneFunction } from './postgres-ledger-prune.ts';
+import { ledgerReserveFunction } from './postgres-ledger-reserve.ts';
+import { ledgerTables } from './postgres-ledger-tables.ts';
+import { ledgerTransitionFunctions } from './postgres-ledger-transitions.ts';
 
 /** Changes of each kind that are remembered: who is further behind is told that anything may have changed. */
 export const rememberedChanges = 10_000;
@@ -98,6 +102,16 @@ export function postgresSteps(schema: string): readonly MigrationStep[] {
           version bigint NOT NULL,
           record json NOT NULL
         );`,
+      ],
+    },
+    {
+      name: 'what is used and held of limits',
+      generation: 1,
+      statements: [
+        ledgerTables(schema),
+        ledgerReserveFunction(schema),
+        ...ledgerTransitionFunctions(schema),
+        ledgerPruneFunction(schema),
       ],
     },
   ];

@@ -1,0 +1,111 @@
+import type { Runtime } from '../../runtime.ts';
+import { UnavailableError } from './failure.ts';
+
+/** Something that is asked of the database by id. */
+export interface Identified {
+  readonly id: string;
+}
+
+/** How calls are put together. */
+export interface LedgerBatchesOptions<Request extends Identified, Answer> {
+  readonly runtime: Runtime;
+  readonly what: string;
+  readonly deadlineMs: number;
+  readonly maxBatch: number;
+  readonly maxInFlight: number;
+  readonly maxWaiting: number;
+  /** Answers to all of them, in their order; their ids differ. */
+  readonly send: (requests: readonly Request[], deadlineMs: number) => Promise<readonly Answer[]>;
+}
+
+interface Waiting<Request, Answer> {
+  readonly request: Request;
+  readonly askedMs: number;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Sends what is asked at the same time in one statement: at once while few statements are under way, together with more
+ * when there is much to do. So a row that everybody needs is locked once for many. A statement that the server refuses is
+ * done again one by one, so that what is wrong with one call fails no other.
+ */
+export class LedgerBatches<Request extends Identified, Answer> {
+  readonly #options: LedgerBatchesOptions<Request, Answer>;
+  #waiting: Waiting<Request, Answer>[] = [];
+  #inFlight = 0;
+  #isGathering = false;
+
+  constructor(options: LedgerBatchesOptions<Request, Answer>) {
+    this.#options = options;
+  }
+
+  ask(request: Request): Promise<Answer> {
+    const { runtime, what, maxWaiting } = this.#options;
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.length >= maxWaiting) {
+        reject(new Error(`PostgreSQL: ${what} failed, ${maxWaiting} calls wait already.`));
+        return;
+      }
+      this.#waiting.push({ request, askedMs: runtime.monotonicMs(), resolve, reject });
+      if (this.#isGathering) return;
+      this.#isGathering = true;
+      // together with what else is asked in this turn
+      queueMicrotask(() => {
+        this.#isGathering = false;
+        this.#fill();
+      });
+    });
+  }
+
+  #fill(): void {
+    while (this.#inFlight < this.#options.maxInFlight && this.#waiting.length > 0) {
+      const batch = this.#take();
+      this.#inFlight++;
+      void this.#run(batch).finally(() => {
+        this.#inFlight--;
+        this.#fill();
+      });
+    }
+  }
+
+  /** The next so many with ids that differ; what is left keeps its order. */
+  #take(): Waiting<Request, Answer>[] {
+    const ids = new Set<string>();
+    const batch: Waiting<Request, Answer>[] = [];
+    const skipped: Waiting<Request, Answer>[] = [];
+    let index = 0;
+    for (; index < this.#waiting.length && batch.length < this.#options.maxBatch; index++) {
+      const each = this.#waiting[index] as Waiting<Request, Answer>;
+      const { id } = each.request;
+      if (ids.has(id)) skipped.push(each);
+      else batch.push(each);
+      ids.add(id);
+    }
+    this.#waiting = [...skipped, ...this.#waiting.slice(index)];
+    return batch;
+  }
+
+  async #run(batch: readonly Waiting<Request, Answer>[]): Promise<void> {
+    const { runtime, deadlineMs, what, send } = this.#options;
+    const askedMs = Math.min(...batch.map((each) => each.askedMs));
+    const leftMs = Math.ceil(deadlineMs - (runtime.monotonicMs() - askedMs));
+    try {
+      if (leftMs <= 0) throw new UnavailableError(`PostgreSQL: ${what} failed, no answer in time.`);
+      const answers = await send(
+        batch.map(({ request }) => request),
+        leftMs,
+      );
+      for (const [index, { resolve }] of batch.entries()) resolve(answers[index] as Answer);
+    } catch (error) {
+      if (batch.length === 1 || !isRefusal(error)) for (const { reject } of batch) reject(error);
+      else for (const each of batch) await this.#run([each]);
+    }
+  }
+}
+
+/** Whether the server refused what was sent for what is in it: data that cannot be, a constraint. */
+export function isRefusal(error: unknown): boolean {
+  const { cause } = error as { cause?: { code?: unknown } };
+  return typeof cause?.code === 'string' && /^2[23]\w{3}$/.test(cause.code);
+}

@@ -1,0 +1,69 @@
+/** How a ledger on PostgreSQL behaves. */
+export interface PostgresLedgerOptions {
+  /** A reservation, a renewal or a look rejects after this, waiting and repetitions included, milliseconds. @default 500 */
+  readonly deadlineMs?: number;
+  /** The same for one try of settlements, of which many may follow, and of the upkeep. @default 2_000 */
+  readonly settleDeadlineMs?: number;
+  /** How often leases that have run out are ended when no request finds them, and what is old is dropped. @default 1_000 */
+  readonly sweepMs?: number;
+  /** How long the id of what was settled is remembered: so long a repeated one gets the first answer. @default 600_000 */
+  readonly rememberMs?: number;
+  /** How long the id of what has expired is remembered: so long a late settlement corrects what was charged. @default 86_400_000 */
+  readonly rememberExpiredMs?: number;
+  /** How long the id of what was denied is remembered. @default 60_000 */
+  readonly rememberDeniedMs?: number;
+  /** Reservations, renewals or settlements that go out in one statement. @default 100 */
+  readonly maxBatch?: number;
+  /** Statements with reservations that are under way at one time; each has a connection. @default 2 */
+  readonly maxInFlight?: number;
+  /** Reservations, and renewals, that may wait for their turn; more reject at once. @default 10_000 */
+  readonly maxWaiting?: number;
+  /** Settlements that may wait for PostgreSQL; the next one is given up at once. @default 10_000 */
+  readonly maxPendingSettlements?: number;
+  /** A settlement that could not be made for so long is given up: its hold expires and is charged. @default 3_600_000 */
+  readonly settleForMs?: number;
+  /** How long `close` tries to make the settlements that wait. @default 5_000 */
+  readonly closeDeadlineMs?: number;
+  /**
+   * Told when settlements begin to be late, when some were given up and how many, when the upkeep begins to fail, and of
+   * leases whose holds are not in the counters, which then were changed by somebody else. @default nobody
+   */
+  readonly onError?: (error: Error, givenUpSettlements: number) => void;
+}
+
+const integers = {
+  deadlineMs: [500, 1, 60_000],
+  settleDeadlineMs: [2_000, 50, 60_000],
+  sweepMs: [1_000, 10, 3_600_000],
+  rememberMs: [600_000, 1_000, 31_536_000_000],
+  rememberExpiredMs: [86_400_000, 1_000, 31_536_000_000],
+  rememberDeniedMs: [60_000, 1_000, 31_536_000_000],
+  maxBatch: [100, 1, 500],
+  maxInFlight: [2, 1, 100],
+  maxWaiting: [10_000, 1, 10_000_000],
+  maxPendingSettlements: [10_000, 1, 10_000_000],
+  settleForMs: [3_600_000, 1_000, 86_400_000],
+  closeDeadlineMs: [5_000, 1, 600_000],
+} as const;
+
+type IntegerName = keyof typeof integers;
+
+/** The options with their defaults. */
+export type ResolvedPostgresLedgerOptions = Readonly<Record<IntegerName, number>> &
+  Pick<PostgresLedgerOptions, 'onError'>;
+
+/** @throws TypeError for an option that cannot be */
+export function resolvePostgresLedgerOptions(options: PostgresLedgerOptions): ResolvedPostgresLedgerOptions {
+  const resolved = {} as Record<IntegerName, number>;
+  for (const [name, [fallback, min, max]] of Object.entries(integers) as [
+    IntegerName,
+    readonly [number, number, number],
+  ][]) {
+    const value = options[name] ?? fallback;
+    if (!Number.isSafeInteger(value) || value < min || value > max) {
+      throw new TypeError(`createPostgresStores: "ledger.${name}" must be an integer from ${min} to ${max}.`);
+    }
+    resolved[name] = value;
+  }
+  return { ...resolved, ...(options.onError && { onError: options.onError }) };
+}
