@@ -6,6 +6,8 @@ import { createSqliteConnection } from './connection.ts';
 import { memoryFile } from './open-file.ts';
 import { createSqliteConfigStore } from './sqlite-config-store.ts';
 import { createSqliteKeyStore } from './sqlite-key-store.ts';
+import { createSqliteLedger, type SqliteLedger } from './sqlite-ledger.ts';
+import type { SqliteLedgerOptions } from './sqlite-ledger-options.ts';
 import { createSqliteSecretStore } from './sqlite-secret-store.ts';
 import { sqliteSteps } from './steps.ts';
 
@@ -40,17 +42,24 @@ export interface SqliteStoresOptions {
   readonly maxChanges?: number;
   /** Versions of the configuration that are kept; older ones are dropped. @default 1_000 */
   readonly maxVersions?: number;
+  /** How the ledger behaves. @default as documented there */
+  readonly ledger?: SqliteLedgerOptions;
+}
+
+/** Stores on SQLite; the ledger tells what `createSqliteLedger` says. */
+export interface SqliteStores extends Stores {
+  readonly ledger: SqliteLedger;
 }
 
 /**
- * Keeps keys, configuration and secrets in one SQLite file, for one machine without a database server. Several
+ * Keeps keys, configuration, secrets and the ledger in one SQLite file, for one machine without a database server. Several
  * processes may share the file; each is told of the others' changes within `pollMs`. Uses `node:sqlite`, loaded by the
  * first call.
  *
  * The file is opened by the first call, so call `migrate()` at start: it rejects when the file is damaged, belongs to
  * another application or was made by a release that this one cannot work beside, and changes nothing then. What was
- * written has reached the disk when the call resolves (WAL, `synchronous = FULL`), except for times of use, which a
- * power failure may set back. A disk that is full or read-only rejects writes and goes on serving reads; but a directory
+ * written has reached the disk when the call resolves (WAL, `synchronous = FULL`), except for times of use and,
+ * unless `ledger.durable`, what the ledger counts, which a power failure may set back. A disk that is full or read-only rejects writes and goes on serving reads; but a directory
  * that may not be written to can only be read from while another process has the database open, since WAL needs two
  * files beside it. A write that the disk failed may be in force after a crash at that moment: read before trying again.
  * A file that is moved or replaced while it is open is noticed by the next call; a new one is never made in its place.
@@ -64,7 +73,7 @@ export interface SqliteStoresOptions {
  * await stores.close();
  * @throws TypeError naming the option when one is not usable
  */
-export function createSqliteStores(options: SqliteStoresOptions): Stores {
+export function createSqliteStores(options: SqliteStoresOptions): SqliteStores {
   const { file, runtime = createRuntime(), migrate = true, checkIntegrity = true } = options;
   if (typeof file !== 'string' || file === '' || file.includes('\0')) {
     throw new TypeError('createSqliteStores: "file" must be a path or ":memory:".');
@@ -85,15 +94,18 @@ export function createSqliteStores(options: SqliteStoresOptions): Stores {
     pollMs: requireInteger('pollMs', options.pollMs ?? 100, 1),
     maxChanges: requireInteger('maxChanges', options.maxChanges ?? 1_000, 1),
   });
+  const ledger = createSqliteLedger(connection, runtime, options.ledger);
   const maxVersions = requireInteger('maxVersions', options.maxVersions ?? 1_000, 1);
   return {
     backend: 'sqlite',
     keys: createSqliteKeyStore(connection, feed),
     config: createSqliteConfigStore(connection, feed, maxVersions),
     secrets: createSqliteSecretStore(connection, feed),
+    ledger,
     migrate: () => connection.migrate(),
     async close() {
       feed.stop();
+      await ledger.close();
       await connection.close();
     },
   };

@@ -79,4 +79,38 @@ export const sqliteSteps: readonly MigrationStep[] = [
       ) STRICT`,
     ],
   },
+  {
+    name: 'ledger',
+    generation: 1,
+    statements: [
+      // one row: the latest instant that the ledger has seen, and how many reservations have ended and are remembered
+      `CREATE TABLE headgate_ledger_clock (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        last_ms INTEGER NOT NULL,
+        ended INTEGER NOT NULL
+      ) STRICT`,
+      'INSERT INTO headgate_ledger_clock (id, last_ms, ended) VALUES (1, 0, 0)',
+      // is_kept: of a bucket that never ends, which goes only when nothing is counted in it
+      `CREATE TABLE headgate_ledger_buckets (
+        scope TEXT NOT NULL,
+        bucket INTEGER NOT NULL,
+        used INTEGER NOT NULL CHECK (used >= 0),
+        held INTEGER NOT NULL CHECK (held >= 0),
+        is_kept INTEGER NOT NULL,
+        check_at_ms INTEGER NOT NULL,
+        PRIMARY KEY (scope, bucket)
+      ) STRICT, WITHOUT ROWID`,
+      'CREATE INDEX headgate_ledger_buckets_check ON headgate_ledger_buckets (check_at_ms)',
+      // ends_at_ms: of what is held, when its lease runs out; of the others, when they are forgotten
+      `CREATE TABLE headgate_ledger_reservations (
+        sequence INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        state TEXT NOT NULL,
+        ends_at_ms INTEGER NOT NULL,
+        record TEXT NOT NULL
+      ) STRICT`,
+      `CREATE INDEX headgate_ledger_leases ON headgate_ledger_reservations (ends_at_ms) WHERE state = 'held'`,
+      `CREATE INDEX headgate_ledger_ended ON headgate_ledger_reservations (ends_at_ms) WHERE state <> 'held'`,
+    ],
+  },
 ];

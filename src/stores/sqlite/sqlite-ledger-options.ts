@@ -1,0 +1,70 @@
+/** How a ledger on SQLite behaves. */
+export interface SqliteLedgerOptions {
+  /** A reservation or renewal whose turn has not come by then fails, and is not made later. @default 500 */
+  readonly deadlineMs?: number;
+  /**
+   * Whether what was answered survives a power failure or a crash of the operating system too: then every turn waits for
+   * the disk, and the event loop with it. Without it such a failure undoes the last turns, some hundred at the most,
+   * holds and uses alike: so much of a limit can be used again. The end of a process, by SIGKILL too, undoes nothing
+   * either way. @default false
+   */
+  readonly durable?: boolean;
+  /** How often what is due is ended when no request does it. @default 1_000 */
+  readonly sweepMs?: number;
+  /**
+   * How long the id of what was settled or has expired is remembered: so long a repeated one gets the first answer, and a
+   * late settlement corrects what the expiry had charged. @default 86_400_000
+   */
+  readonly rememberMs?: number;
+  /** How long the id of what was denied is remembered. @default 60_000 */
+  readonly rememberDeniedMs?: number;
+  /** Ids of both kinds that are remembered, some 400 bytes of disk each; those next to be forgotten go first. @default 200_000 */
+  readonly maxRemembered?: number;
+  /** Reservations and renewals that may wait for their turn; more reject at once. @default 10_000 */
+  readonly maxWaiting?: number;
+  /** Settlements that may wait; the next one is given up at once. @default 10_000 */
+  readonly maxPendingSettlements?: number;
+  /** A settlement that could not be made for so long is given up: its hold expires and is charged. @default 3_600_000 */
+  readonly settleForMs?: number;
+  /** How long `close` tries to make the settlements that wait. @default 5_000 */
+  readonly closeDeadlineMs?: number;
+  /** Told when settlements begin to be late, and when some were given up and how many. @default nobody */
+  readonly onError?: (error: Error, givenUpSettlements: number) => void;
+}
+
+const integers = {
+  deadlineMs: [500, 1, 60_000],
+  sweepMs: [1_000, 10, 3_600_000],
+  rememberMs: [86_400_000, 1_000, 31_536_000_000],
+  rememberDeniedMs: [60_000, 1_000, 31_536_000_000],
+  maxRemembered: [200_000, 1, 100_000_000],
+  maxWaiting: [10_000, 1, 10_000_000],
+  maxPendingSettlements: [10_000, 1, 10_000_000],
+  settleForMs: [3_600_000, 1_000, 86_400_000],
+  closeDeadlineMs: [5_000, 1, 600_000],
+} as const;
+
+type IntegerName = keyof typeof integers;
+
+/** The options with their defaults. */
+export type ResolvedSqliteLedgerOptions = Readonly<Record<IntegerName, number>> &
+  Pick<SqliteLedgerOptions, 'onError'> & { readonly durable: boolean };
+
+/** @throws TypeError for an option that cannot be */
+export function resolveSqliteLedgerOptions(options: SqliteLedgerOptions): ResolvedSqliteLedgerOptions {
+  const resolved = {} as Record<IntegerName, number>;
+  for (const [name, [fallback, min, max]] of Object.entries(integers) as [
+    IntegerName,
+    readonly [number, number, number],
+  ][]) {
+    const value = options[name] ?? fallback;
+    if (!Number.isSafeInteger(value) || value < min || value > max) {
+      throw new TypeError(`createSqliteStores: "ledger.${name}" must be an integer from ${min} to ${max}.`);
+    }
+    resolved[name] = value;
+  }
+  const { durable = false, onError } = options;
+  if (typeof durable !== 'boolean')
+    throw new TypeError('createSqliteStores: "ledger.durable" is no boolean.');
+  return { ...resolved, durable, ...(onError && { onError }) };
+}

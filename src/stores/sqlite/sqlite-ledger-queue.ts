@@ -1,0 +1,200 @@
+import type { Runtime } from '../../runtime.ts';
+import { isBusy, refusal } from './failure.ts';
+import { DamagedReservation } from './sqlite-ledger-record.ts';
+import { SettlementBook } from './sqlite-ledger-settlements.ts';
+import { again } from './sqlite-ledger-transitions.ts';
+import type { LedgerTurn } from './sqlite-ledger-turn.ts';
+
+/** How many calls, and how many settlements, go into one turn. */
+const turnSize = 64;
+const longestBackoffMs = 1_000;
+
+export interface LedgerQueueOptions {
+  readonly file: string;
+  readonly runtime: Runtime;
+  readonly deadlineMs: number;
+  readonly maxWaiting: number;
+  readonly maxPendingSettlements: number;
+  readonly settleForMs: number;
+  /** Runs `action` in one transaction, perhaps several times, all but the last of which are taken back. */
+  write(action: (turn: LedgerTurn) => void): Promise<void>;
+  onProblem(error: Error, givenUp: number): void;
+}
+
+interface Call {
+  readonly endMs: number;
+  run(turn: LedgerTurn): unknown;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** What a call or settlement has come to in a turn; of force when the turn is. */
+interface Result {
+  readonly value?: unknown;
+  readonly error?: unknown;
+}
+
+/**
+ * Calls and settlements that wait for a turn. One turn runs at a time and takes what has gathered, so that many share
+ * one transaction; a call that fails before it has written anything spoils none of the others.
+ */
+export class LedgerQueue {
+  readonly settlements: SettlementBook;
+  readonly #options: LedgerQueueOptions;
+  readonly #calls = new Set<Call>();
+  #running: Promise<void> | undefined;
+  #failures = 0;
+  #isClosed = false;
+  #wake = (): void => {};
+  #cancelDeadline: (() => void) | undefined;
+
+  constructor(options: LedgerQueueOptions) {
+    this.#options = options;
+    this.settlements = new SettlementBook(options);
+  }
+
+  /** Runs it in a turn. @throws Error when too many wait, its time is over, or the turn has failed; it was not made then */
+  call<Value>(run: (turn: LedgerTurn) => Value | typeof again): Promise<Value> {
+    const { file, maxWaiting, runtime, deadlineMs } = this.#options;
+    if (this.#isClosed) return Promise.reject(refusal(file, 'the ledger was closed.'));
+    if (this.#calls.size >= maxWaiting)
+      return Promise.reject(refusal(file, `${maxWaiting} calls of the ledger are waiting already.`));
+    return new Promise((resolve, reject) => {
+      const endMs = runtime.monotonicMs() + deadlineMs;
+      this.#calls.add({ endMs, run, resolve: resolve as (value: unknown) => void, reject });
+      this.#watchDeadline();
+      this.#wake();
+      this.#start();
+    });
+  }
+
+  /** Settles in a turn; see `Ledger.settle`. */
+  settle(id: string, run: (turn: LedgerTurn) => void): Promise<void> {
+    const refused = this.#isClosed ? refusal(this.#options.file, 'the ledger was closed.') : undefined;
+    const done = this.settlements.add(id, run, this.#failures > 0, refused);
+    this.#start();
+    return done;
+  }
+
+  /** Makes the settlements that wait; what is not made after `deadlineMs` is given up. */
+  async close(deadlineMs: number): Promise<void> {
+    this.#isClosed = true;
+    this.#wake();
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.runtime.schedule(deadlineMs, resolve);
+    await Promise.race([this.#running, over]);
+    cancel();
+    const error = refusal(this.#options.file, 'the ledger was closed.');
+    this.#rejectCalls(error, () => true);
+    this.settlements.giveUpAll(error);
+    this.#wake();
+  }
+
+  #start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    for (let number = 0; this.#calls.size + this.settlements.size > 0; number++) {
+      if (this.#failures > 0 && this.#calls.size === 0) await this.#pause();
+      const results = new Map<Call | string, Result>();
+      try {
+        await this.#options.write((turn) => {
+          results.clear();
+          this.#takeTurn(turn, results, number);
+        });
+      } catch (error) {
+        this.#fail(error as Error);
+        continue;
+      }
+      this.#failures = 0;
+      for (const [one, { value, error }] of results) {
+        if (typeof one === 'string') this.settlements.end(one, error as Error | undefined);
+        else {
+          this.#calls.delete(one);
+          if (error === undefined) one.resolve(value);
+          else one.reject(error);
+        }
+      }
+    }
+    // in the same step as the last look: whoever comes later starts anew
+    this.#running = undefined;
+  }
+
+  #takeTurn(turn: LedgerTurn, results: Map<Call | string, Result>, number: number): void {
+    // where the disk is nearly full there may be room for what only changes rows, and not for what adds some
+    const isMixed = this.#failures === 0;
+    const isFor = (one: 'calls' | 'settlements'): boolean =>
+      isMixed ||
+      this.#calls.size === 0 ||
+      this.settlements.size === 0 ||
+      (number % 2 === 0) === (one === 'calls');
+    // first, since they free what calls may need
+    if (isFor('settlements')) {
+      let left = turnSize;
+      for (const [id, { run }] of this.settlements) {
+        if (left-- === 0 || (results.size > 0 && !turn.hasTime())) break;
+        results.set(id, attempt(turn, run));
+      }
+    }
+    if (!isFor('calls')) return;
+    let left = turnSize;
+    for (const call of this.#calls) {
+      if (left-- === 0 || (results.size > 0 && !turn.hasTime())) break;
+      const result = attempt(turn, call.run);
+      if (result.value !== again) results.set(call, result);
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#failures++;
+    // while others only have the lock, each call has its own time; otherwise all would meet the same failure
+    if (!isBusy(error.cause)) this.#rejectCalls(error, () => true);
+    this.settlements.postpone(error, this.#failures === 1);
+  }
+
+  /** Rejects calls when their time is over. None is rejected that is made: a turn runs and ends in one go. */
+  #watchDeadline(): void {
+    const { runtime, file, deadlineMs } = this.#options;
+    if (this.#cancelDeadline) return;
+    const [first] = this.#calls;
+    if (first === undefined) return;
+    this.#cancelDeadline = runtime.schedule(Math.max(1, first.endMs - runtime.monotonicMs()), () => {
+      this.#cancelDeadline = undefined;
+      const nowMs = runtime.monotonicMs();
+      const reason = `the ledger had no turn within ${deadlineMs} ms: other writers have the lock, or the disk is slow.`;
+      this.#rejectCalls(refusal(file, reason), ({ endMs }) => endMs <= nowMs);
+      this.#watchDeadline();
+    });
+  }
+
+  #rejectCalls(error: Error, isOver: (call: Call) => boolean): void {
+    for (const call of this.#calls) {
+      if (!isOver(call)) return;
+      this.#calls.delete(call);
+      call.reject(error);
+    }
+  }
+
+  async #pause(): Promise<void> {
+    const { runtime } = this.#options;
+    const fullMs = Math.min(longestBackoffMs, 50 * 2 ** Math.min(this.#failures - 1, 10));
+    await new Promise<void>((resolve) => {
+      const cancel = runtime.schedule(fullMs * (0.5 + runtime.random() / 2), resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}
+
+/** Only what a database fails to do spoils the turn. */
+function attempt(turn: LedgerTurn, run: (turn: LedgerTurn) => unknown): Result {
+  try {
+    return { value: run(turn) };
+  } catch (error) {
+    if (error instanceof DamagedReservation) return { error };
+    throw error;
+  }
+}

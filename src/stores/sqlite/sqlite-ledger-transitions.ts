@@ -1,0 +1,184 @@
+import type { LedgerScope, ReadScope, ReserveResult, ScopeState } from '../../limits/ledger.ts';
+import type { SqliteDatabase } from './database.ts';
+import { toInstant, toStoredText } from './sqlite-ledger-arguments.ts';
+import {
+  DamagedReservation,
+  parseReservation,
+  type RecordedScope,
+  type ReservationRecord,
+  serializeRecord,
+  toAnswer,
+  toRecord,
+} from './sqlite-ledger-record.ts';
+import type { LedgerTurn } from './sqlite-ledger-turn.ts';
+
+/** Told by a call that must have another turn: it would be denied, and leases that have run out are not all ended yet. */
+export const again = Symbol('again');
+
+const sweepSize = 64;
+const findReservation =
+  'SELECT sequence, state, ends_at_ms, record FROM headgate_ledger_reservations WHERE id = ?';
+const insertReservation =
+  'INSERT INTO headgate_ledger_reservations (id, state, ends_at_ms, record) VALUES (?, ?, ?, ?)';
+const endReservation = 'UPDATE headgate_ledger_reservations SET state = ?, ends_at_ms = ? WHERE sequence = ?';
+const findDue = `SELECT sequence, record FROM headgate_ledger_reservations
+  WHERE state = 'held' AND ends_at_ms <= ? ORDER BY ends_at_ms LIMIT ${sweepSize}`;
+const readBucket = 'SELECT bucket, used, held FROM headgate_ledger_buckets WHERE scope = ? AND bucket = ?';
+const readBuckets =
+  'SELECT bucket, used, held FROM headgate_ledger_buckets WHERE scope = ? AND bucket BETWEEN ? AND ?';
+const holdInBucket = `INSERT INTO headgate_ledger_buckets (scope, bucket, used, held, is_kept, check_at_ms)
+  VALUES (?, ?, 0, ?, ?, ?)
+  ON CONFLICT (scope, bucket) DO UPDATE SET held = held + excluded.held`;
+const postToBucket = `UPDATE headgate_ledger_buckets
+  SET used = min(max(used + ?, 0), ${Number.MAX_SAFE_INTEGER}), held = max(held - ?, 0)
+  WHERE scope = ? AND bucket = ?`;
+const postToNewBucket = `INSERT INTO headgate_ledger_buckets (scope, bucket, used, held, is_kept, check_at_ms)
+  VALUES (?, ?, ?, 0, ?, ?)`;
+
+/** How long a bucket that never ends is left alone before it is looked at whether anything is counted in it. */
+export const idleCheckMs = 3_600_000;
+
+/** See `Ledger.reserve`; the arguments were checked. */
+export function reserve(
+  turn: LedgerTurn,
+  id: string,
+  scopes: readonly LedgerScope[],
+  leaseMs: number,
+): ReserveResult | typeof again {
+  const { database, nowMs } = turn;
+  const storedId = toStoredText(id);
+  const known = database.get(findReservation, storedId);
+  if (known !== undefined) return toAnswer(parseReservation(known.record));
+  if (scopes.some(({ span }) => nowMs < span.fromMs || nowMs >= span.untilMs))
+    return { kind: 'stale', nowMs };
+  let before = scopes.map((scope) => readScope(database, scope));
+  let deniedAt = findFull(scopes, before);
+  while (deniedAt >= 0 && turn.isMoreDue && turn.hasTime()) {
+    expireDue(turn);
+    before = scopes.map((scope) => readScope(database, scope));
+    deniedAt = findFull(scopes, before);
+  }
+  if (deniedAt >= 0) {
+    if (turn.isMoreDue) return again;
+    const record = toRecord(scopes, before, deniedAt);
+    const forgetMs = toInstant(nowMs + turn.rememberDeniedMs);
+    database.run(insertReservation, storedId, 'denied', forgetMs, serializeRecord(record));
+    turn.ended++;
+    return toAnswer(record);
+  }
+  const after = before.map((state, index) => ({
+    ...state,
+    held: state.held + (scopes[index] as LedgerScope).hold,
+  }));
+  const record = toRecord(scopes, after, -1);
+  for (const scope of record.scopes) {
+    const { isKept, checkAtMs } = keeping(scope, nowMs);
+    database.run(holdInBucket, toStoredText(scope.key), scope.bucket, scope.hold, isKept, checkAtMs);
+  }
+  const expiresMs = toInstant(nowMs + Math.ceil(leaseMs));
+  database.run(insertReservation, storedId, 'held', expiresMs, serializeRecord(record));
+  return toAnswer(record);
+}
+
+/** See `Ledger.renew`; the arguments were checked. */
+export function renew(
+  turn: LedgerTurn,
+  id: string,
+  leaseMs: number,
+  charges: readonly number[] | undefined,
+): boolean {
+  const { database, nowMs } = turn;
+  const row = database.get(findReservation, toStoredText(id));
+  if (row?.state !== 'held') return false;
+  const record = parseReservation(row.record);
+  if (Number(row.ends_at_ms) <= nowMs) {
+    expire(turn, Number(row.sequence), record);
+    return false;
+  }
+  const renewed = {
+    ...record,
+    scopes: record.scopes.map((scope, index) => ({ ...scope, charge: charges?.[index] ?? scope.charge })),
+  };
+  const sql = 'UPDATE headgate_ledger_reservations SET ends_at_ms = ?, record = ? WHERE sequence = ?';
+  const expiresMs = toInstant(nowMs + Math.ceil(leaseMs));
+  database.run(sql, expiresMs, charges ? serializeRecord(renewed) : String(row.record), Number(row.sequence));
+  return true;
+}
+
+/** See `Ledger.settle`; the arguments were checked. */
+export function settle(turn: LedgerTurn, id: string, used: readonly number[]): void {
+  const row = turn.database.get(findReservation, toStoredText(id));
+  if (row?.state !== 'held' && row?.state !== 'expired') return;
+  const { scopes } = parseReservation(row.record);
+  const isHeld = row.state === 'held';
+  for (const [index, scope] of scopes.entries()) {
+    // what an expiry has charged is replaced by what was used
+    post(turn, scope, (used[index] ?? 0) - (isHeld ? 0 : scope.charge), isHeld ? scope.hold : 0);
+  }
+  end(turn, Number(row.sequence), 'settled', isHeld);
+}
+
+/** Ends some of the leases that have run out, the oldest first. */
+export function expireDue(turn: LedgerTurn): void {
+  const due = turn.database.all(findDue, turn.nowMs);
+  for (const row of due) {
+    try {
+      expire(turn, Number(row.sequence), parseReservation(row.record));
+    } catch (error) {
+      if (!(error instanceof DamagedReservation)) throw error;
+      // left where it is it would be the oldest for ever, and nothing behind it would end
+      end(turn, Number(row.sequence), 'damaged', true);
+    }
+  }
+  turn.isMoreDue = due.length === sweepSize;
+}
+
+/** How full a scope is. Sums beyond the safe integers are not exact, but larger than any amount. */
+export function readScope(database: SqliteDatabase, { key, amount, span }: ReadScope): ScopeState {
+  const { buckets } = span;
+  const stored = toStoredText(key);
+  const rows =
+    buckets.length === 1
+      ? database.all(readBucket, stored, buckets[0] as number)
+      : database.all(readBuckets, stored, Math.min(...buckets), Math.max(...buckets));
+  let used = 0;
+  let held = 0;
+  for (const row of rows) {
+    if (!buckets.includes(Number(row.bucket))) continue;
+    used += Number(row.used);
+    held += Number(row.held);
+  }
+  return { key, used, held, amount };
+}
+
+function findFull(scopes: readonly LedgerScope[], states: readonly ScopeState[]): number {
+  return scopes.findIndex(({ mode, hold, amount }, index) => {
+    const { used, held } = states[index] as ScopeState;
+    // what cannot be counted exactly is not held, in whatever mode
+    return (mode === 'block' && hold > amount - used - held) || hold > Number.MAX_SAFE_INTEGER - used - held;
+  });
+}
+
+function expire(turn: LedgerTurn, sequence: number, { scopes }: ReservationRecord): void {
+  for (const scope of scopes) post(turn, scope, scope.charge, scope.hold);
+  end(turn, sequence, 'expired', true);
+}
+
+function end(turn: LedgerTurn, sequence: number, state: string, wasHeld: boolean): void {
+  turn.database.run(endReservation, state, toInstant(turn.nowMs + turn.rememberMs), sequence);
+  if (wasHeld) turn.ended++;
+}
+
+function post({ database, nowMs }: LedgerTurn, scope: RecordedScope, used: number, held: number): void {
+  const stored = toStoredText(scope.key);
+  if (database.run(postToBucket, used, held, stored, scope.bucket) > 0 || used <= 0) return;
+  // nothing was counted in it, so that it was let go
+  const { isKept, checkAtMs } = keeping(scope, nowMs);
+  database.run(postToNewBucket, stored, scope.bucket, used, isKept, checkAtMs);
+}
+
+function keeping({ forgetMs }: RecordedScope, nowMs: number): { isKept: number; checkAtMs: number } {
+  return forgetMs === null
+    ? { isKept: 1, checkAtMs: nowMs + idleCheckMs }
+    : { isKept: 0, checkAtMs: forgetMs };
+}
