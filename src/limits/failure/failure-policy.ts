@@ -1,5 +1,6 @@
 import { requireInteger } from '../../keys/option.ts';
 import type { Runtime } from '../../runtime.ts';
+import type { LeasingLedger } from '../leasing/leasing-ledger.ts';
 import type { Awaitable, Ledger, LedgerScope, ReadScope, ReserveResult, ScopeState } from '../ledger.ts';
 import { createLedgerBreaker, type LedgerBreaker } from './breaker.ts';
 import { LedgerTimeout, withinDeadline } from './deadline.ts';
@@ -11,7 +12,8 @@ export type { FailureMode } from './fallback.ts';
 
 /** What a failure policy is made of, and its bounds. */
 export interface FailurePolicyOptions {
-  readonly ledger: Ledger;
+  /** Where limits are kept. What it can decide in memory (`reserveInMemory`, see `createLeasingLedger`) it decides in an outage, too. */
+  readonly ledger: Ledger & Partial<Pick<LeasingLedger, 'reserveInMemory'>>;
   readonly runtime: Runtime;
   /** What happens to a scope while the ledger cannot be asked. @default every scope is `closed` */
   readonly policyOf?: (scope: LedgerScope) => FailureMode;
@@ -19,7 +21,12 @@ export interface FailurePolicyOptions {
   readonly nodes?: number;
   /** Told when the ledger is given up and when it is back, never for single requests. @default ignored */
   readonly onChange?: (change: FailurePolicyChange) => void;
-  /** How long the ledger may take to answer. @default 250 */
+  /**
+   * How long the ledger may take to answer. Over a leasing ledger better twice its own deadline, since what it must ask
+   * for may wait for what it asks for others.
+   *
+   * @default 250
+   */
   readonly deadlineMs?: number;
   /** Failures in a row, late answers among them, after which the ledger is not asked any more. @default 3 */
   readonly maxFailures?: number;
@@ -104,7 +111,7 @@ export function createFailurePolicy(options: FailurePolicyOptions): FailurePolic
 }
 
 class GuardedLedger implements FailurePolicyLedger {
-  readonly #ledger: Ledger;
+  readonly #ledger: FailurePolicyOptions['ledger'];
   readonly #runtime: Runtime;
   readonly #deadlineMs: number;
   readonly #retryMs: number;
@@ -178,12 +185,17 @@ class GuardedLedger implements FailurePolicyLedger {
   }
 
   reserve(id: string, scopes: readonly LedgerScope[], leaseMs: number): Awaitable<ReserveResult> {
-    if (this.#fallback.open > 0 || this.#pending.size > 0) {
+    if (this.#fallback.isUsed || this.#pending.size > 0) {
       const known = this.#fallback.find(id) ?? this.#pending.get(id);
       if (known) return known;
     }
     const token = this.#breaker.enter();
-    if (token === undefined) return this.#decideAlone(id, scopes, leaseMs, this.#breaker.cause);
+    if (token === undefined) {
+      const result = this.#ledger.reserveInMemory?.(id, scopes, leaseMs);
+      if (result === undefined) return this.#decideAlone(id, scopes, leaseMs, this.#breaker.cause);
+      this.#byLedger++;
+      return result;
+    }
     let answer: Awaitable<ReserveResult>;
     try {
       answer = this.#ledger.reserve(id, scopes, leaseMs);
@@ -264,7 +276,7 @@ class GuardedLedger implements FailurePolicyLedger {
   }
 
   settle(id: string, used: readonly number[]): void {
-    if (this.#fallback.open > 0 && this.#fallback.settle(id, used)) return;
+    if (this.#fallback.isUsed && this.#fallback.settle(id, used)) return;
     this.#outbox.send(id, used);
   }
 
@@ -318,8 +330,12 @@ class GuardedLedger implements FailurePolicyLedger {
     this.#changedAtMs = nowMs;
     const { isOpen, cause } = this.#breaker;
     const report = this.report();
-    if (isOpen) this.#onChange({ state: 'degraded', cause, lastedMs, report });
-    else this.#onChange({ state: 'healthy', lastedMs, report });
+    try {
+      if (isOpen) this.#onChange({ state: 'degraded', cause, lastedMs, report });
+      else this.#onChange({ state: 'healthy', lastedMs, report });
+    } catch {
+      // a listener that fails must not fail the request that happened to notice
+    }
     this.#postLater();
   }
 
@@ -333,6 +349,7 @@ class GuardedLedger implements FailurePolicyLedger {
   }
 
   async #post(): Promise<void> {
+    this.#fallback.sweep();
     const token = this.#journal.size > 0 ? this.#breaker.enter() : undefined;
     if (token !== undefined) {
       const isPosted = await this.#journal.post();

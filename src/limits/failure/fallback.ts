@@ -10,7 +10,6 @@ import type { Journal } from './journal.ts';
 export type FailureMode = 'closed' | 'open' | 'degraded' | { readonly degraded: number };
 
 interface Held {
-  readonly id: string;
   readonly scopes: readonly LedgerScope[];
   /** Which of them the local ledger holds. */
   readonly local: readonly number[];
@@ -26,9 +25,13 @@ export interface Fallback {
   find(id: string): ReserveResult | undefined;
   /** `undefined` for an id that was not reserved here. */
   renew(id: string, leaseMs: number, charges?: readonly number[]): boolean | undefined;
-  /** @returns whether it was reserved here */
+  /** @returns whether it was reserved here, settled or not */
   settle(id: string, used: readonly number[]): boolean;
   readonly open: number;
+  /** Whether it knows any id. */
+  readonly isUsed: boolean;
+  /** Ends reservations whose lease has run out: what they charge counts as used. */
+  sweep(): void;
   readonly granted: { readonly degraded: number; readonly open: number };
 }
 
@@ -43,9 +46,17 @@ export function createFallback(options: {
 }): Fallback {
   const { ledger, runtime, journal, fraction, maxOpen, policyOf } = options;
   // windows and leases by the clock that the spans were made with
-  const clock: Runtime = { ...runtime, now: () => ledger.nowMs() };
+  const clock: Runtime = {
+    now: () => ledger.nowMs(),
+    monotonicMs: () => runtime.monotonicMs(),
+    random: () => runtime.random(),
+    randomBytes: (length) => runtime.randomBytes(length),
+    newId: () => runtime.newId(),
+    schedule: (delayMs, action) => runtime.schedule(delayMs, action),
+  };
   const local = createMemoryLedger(clock);
   const held = new Map<string, Held>();
+  const ended = new Map<string, ReserveResult>();
   const granted = { degraded: 0, open: 0 };
 
   function toLocal(scope: LedgerScope, mode: FailureMode): LedgerScope {
@@ -55,6 +66,11 @@ export function createFallback(options: {
     return { ...scope, amount };
   }
 
+  function remember(id: string, result: ReserveResult): void {
+    ended.set(id, result);
+    if (ended.size > maxEnded) ended.delete(ended.keys().next().value as string);
+  }
+
   function sweep(nowMs: number): void {
     for (const [id, entry] of held) {
       if (entry.untilMs > nowMs) continue;
@@ -62,8 +78,9 @@ export function createFallback(options: {
     }
   }
 
-  function end(id: string, { scopes, local: places }: Held, used: readonly number[]): void {
+  function end(id: string, { scopes, local: places, result }: Held, used: readonly number[]): void {
     held.delete(id);
+    remember(id, result);
     if (places.length > 0) {
       const settling = places.map((place) => used[place] ?? 0);
       void local.settle(id, settling);
@@ -92,18 +109,21 @@ export function createFallback(options: {
         return answer.scopes[place] ?? { key, used: 0, held: hold, amount };
       });
       if (answer.kind === 'denied') {
-        return { kind: 'denied', deniedAt: places[answer.deniedAt] as number, scopes: states };
+        const deniedAt = places[answer.deniedAt] as number;
+        const result: ReserveResult = { kind: 'denied', deniedAt, scopes: states };
+        remember(id, result);
+        return result;
       }
       const result: ReserveResult = { kind: 'granted', scopes: states };
-      held.set(id, { id, scopes, local: places, result, charges: undefined, untilMs: nowMs + leaseMs });
+      held.set(id, { scopes, local: places, result, charges: undefined, untilMs: nowMs + leaseMs });
       if (places.length > 0) granted.degraded++;
       else granted.open++;
       return result;
     },
-    find: (id) => held.get(id)?.result,
+    find: (id) => held.get(id)?.result ?? ended.get(id),
     renew(id, leaseMs, charges) {
       const entry = held.get(id);
-      if (!entry) return undefined;
+      if (!entry) return ended.has(id) ? false : undefined;
       entry.untilMs = ledger.nowMs() + leaseMs;
       if (charges) entry.charges = charges;
       if (entry.local.length > 0) {
@@ -113,15 +133,23 @@ export function createFallback(options: {
     },
     settle(id, used) {
       const entry = held.get(id);
-      if (!entry) return false;
+      // a second settlement changes nothing, here or there
+      if (!entry) return ended.has(id);
       end(id, entry, used);
       return true;
     },
     get open() {
       return held.size;
     },
+    get isUsed() {
+      return held.size > 0 || ended.size > 0;
+    },
+    sweep: () => sweep(ledger.nowMs()),
     granted,
   };
 }
+
+/** Settled and denied ids remembered, the newest. */
+const maxEnded = 10_000;
 
 const nothing: ReserveResult = { kind: 'granted', scopes: [] };

@@ -86,7 +86,9 @@ export class Book {
       const { scopes, pools } = open;
       for (let index = 0; index < scopes.length; index++) {
         const pool = pools[index] as Pool;
-        pool.held -= (scopes[index] as LedgerScope).hold;
+        const { hold } = scopes[index] as LedgerScope;
+        if ((used[index] ?? 0) > hold) pool.isOverrun = true;
+        pool.held -= hold;
         pool.heldCharge -= chargeOf(open, index);
         pool.open--;
         pool.used += used[index] ?? 0;

@@ -15,6 +15,12 @@ export type { LeasedScope, LeasingReport } from './report.ts';
 
 /** A ledger that decides in memory. */
 export interface LeasingLedger extends Ledger {
+  /**
+   * As `reserve`, without ever asking the shared ledger: for when it is known to be down.
+   *
+   * @returns undefined where memory cannot decide; nothing is held then
+   */
+  reserveInMemory(id: string, scopes: readonly LedgerScope[], leaseMs: number): ReserveResult | undefined;
   /** What it did, and what it has. @param maxScopes how many scopes it lists. @default 100 */
   report(maxScopes?: number): LeasingReport;
 }
@@ -79,10 +85,16 @@ class MemoryFirstLedger implements LeasingLedger {
   }
 
   reserve(id: string, scopes: readonly LedgerScope[], leaseMs: number): Awaitable<ReserveResult> {
-    const known = this.#book.find(id) ?? (this.#pending.size > 0 ? this.#pending.get(id) : undefined);
+    const pending = this.#pending.size > 0 ? this.#pending.get(id) : undefined;
+    if (pending) return pending;
+    return this.reserveInMemory(id, scopes, leaseMs) ?? this.#ask(id, scopes, leaseMs);
+  }
+
+  reserveInMemory(id: string, scopes: readonly LedgerScope[], leaseMs: number): ReserveResult | undefined {
+    const known = this.#book.find(id);
     if (known) return known;
     checkScopes(scopes);
-    if (this.#isClosed) return Promise.reject(new Error('The leasing ledger is closed.'));
+    if (this.#isClosed || (this.#pending.size > 0 && this.#pending.has(id))) return undefined;
     const nowMs = this.#shared.nowMs();
     if (isStale(scopes, nowMs)) return { kind: 'stale', nowMs };
     const monotonicMs = this.#settings.runtime.monotonicMs();
@@ -95,7 +107,7 @@ class MemoryFirstLedger implements LeasingLedger {
       if (!pool.covers(scope.hold)) isCovered = false;
     }
     if (!this.#cancelTick) this.#tickLater();
-    if (!isCovered) return this.#ask(id, scopes, leaseMs);
+    if (!isCovered) return undefined;
     this.#memoryDecisions++;
     const result = this.#book.grant(id, scopes, pools, leaseMs, nowMs);
     this.#upkeep.drew(pools);
@@ -103,6 +115,7 @@ class MemoryFirstLedger implements LeasingLedger {
   }
 
   #ask(id: string, scopes: readonly LedgerScope[], leaseMs: number): Promise<ReserveResult> {
+    if (this.#isClosed) return Promise.reject(new Error('The leasing ledger is closed.'));
     this.#sharedDecisions++;
     const deciding = this.#queue.decide(id, scopes, leaseMs);
     this.#pending.set(id, deciding);
@@ -144,8 +157,9 @@ class MemoryFirstLedger implements LeasingLedger {
   report(maxScopes = 100): LeasingReport {
     const { maxShare } = this.#settings;
     const { asked, failed, lost, isFailing, outbox, slices } = this.#lender;
-    const pools = [...this.#table.all()].filter(({ slices }) => slices.size > 0);
-    pools.sort((one, other) => other.free - one.free);
+    const unusedOf = ({ free, underWay }: Pool) => Math.max(0, free) + underWay;
+    const pools = [...this.#table.all()].filter(({ slices, underWay }) => slices.size > 0 || underWay > 0);
+    pools.sort((one, other) => unusedOf(other) - unusedOf(one));
     return {
       memoryDecisions: this.#memoryDecisions,
       sharedDecisions: this.#sharedDecisions,
@@ -159,15 +173,15 @@ class MemoryFirstLedger implements LeasingLedger {
       unsettled: outbox.pending,
       dropped: outbox.dropped,
       uncounted: this.#upkeep.uncounted,
-      scopes: pools.slice(0, maxScopes).map(({ key, span, amount, granted, used, held, free }) => ({
-        key,
-        bucket: span.bucket,
-        amount,
-        granted,
-        used,
-        held,
-        unused: Math.max(0, free),
-        bound: Math.floor(amount * maxShare),
+      scopes: pools.slice(0, maxScopes).map((pool) => ({
+        key: pool.key,
+        bucket: pool.span.bucket,
+        amount: pool.amount,
+        granted: pool.granted,
+        used: pool.used,
+        held: pool.held,
+        unused: unusedOf(pool),
+        bound: Math.floor(pool.amount * maxShare),
       })),
     };
   }

@@ -4,7 +4,7 @@ import type { LedgerScope, ReserveResult } from '../ledger.ts';
 import type { LeasingSettings } from './options.ts';
 import type { Pool } from './pool.ts';
 import type { PoolTable } from './pool-table.ts';
-import { type Slice, takeOut } from './slice.ts';
+import { type Slice, type SlicePart, takeOut } from './slice.ts';
 
 /** What is asked for in one reservation. */
 export interface Wanted {
@@ -104,9 +104,10 @@ export class Lender {
 
   #adopt(slice: Slice): void {
     this.slices.add(slice);
-    for (const { pool, size } of slice.parts) {
+    for (const { pool, size, charge } of slice.parts) {
       pool.slices.add(slice);
       pool.granted += size;
+      pool.charged += charge;
       pool.safeUntilMs = Math.min(pool.safeUntilMs, slice.safeUntilMs);
     }
   }
@@ -149,6 +150,8 @@ export class Lender {
     const { shared, runtime, leaseMs, leaseMarginMs, deadlineMs } = this.#settings;
     const sentAtMs = runtime.monotonicMs();
     const charges = slice.parts.map(({ wanted }) => wanted);
+    // until it is answered only the lesser of the two is sure
+    charge(slice, (part, index) => Math.min(part.charge, charges[index] as number));
     slice.isRenewing = true;
     this.#renewals++;
     try {
@@ -158,9 +161,7 @@ export class Lender {
       if (isHeld) {
         slice.renewedAtMs = sentAtMs;
         slice.safeUntilMs = sentAtMs + leaseMs - leaseMarginMs;
-        slice.parts.forEach((part, index) => {
-          part.charge = charges[index] as number;
-        });
+        if (this.slices.has(slice)) charge(slice, (_, index) => charges[index] as number);
       } else if (this.slices.has(slice)) this.#lose(slice);
     } catch {
       this.isFailing = true;
@@ -175,8 +176,9 @@ export class Lender {
   #lose(slice: Slice): void {
     slice.isLost = true;
     this.lost++;
-    for (const { pool, size } of slice.parts) {
+    for (const { pool, size, charge } of slice.parts) {
       pool.granted -= size;
+      pool.charged -= charge;
       // what is held there goes on uncovered; new reservations need slices of their own
       this.#table.retire(pool);
     }
@@ -186,4 +188,12 @@ export class Lender {
   async settled(): Promise<void> {
     await Promise.allSettled([...this.#underWay]);
   }
+}
+
+function charge(slice: Slice, chargeOf: (part: SlicePart, index: number) => number): void {
+  slice.parts.forEach((part, index) => {
+    const charge = chargeOf(part, index);
+    part.pool.charged += charge - part.charge;
+    part.charge = charge;
+  });
 }

@@ -6,7 +6,10 @@ import { Pool } from './pool.ts';
 export class PoolTable {
   readonly #settings: LeasingSettings;
   readonly #current = new Map<string, Pool>();
+  readonly #counting = new Map<string, Pool>();
   readonly #retired = new Set<Pool>();
+  /** Told of a pool that takes no reservations any more. */
+  onRetire: (pool: Pool) => void = () => undefined;
 
   constructor(settings: LeasingSettings) {
     this.#settings = settings;
@@ -18,12 +21,12 @@ export class PoolTable {
    * @throws Error when there are too many
    */
   of(scope: LedgerScope, monotonicMs: number): Pool {
-    const known = this.#current.get(scope.key);
+    const known = this.#poolsOf(scope.mode === 'count').get(scope.key);
     if (
       known !== undefined &&
       known.span.bucket === scope.span.bucket &&
       known.amount === scope.amount &&
-      known.isCounting === (scope.mode === 'count') &&
+      (scope.charge === 0 || known.isCharging) &&
       !known.isRetired &&
       !known.isInDoubt(monotonicMs)
     ) {
@@ -32,18 +35,20 @@ export class PoolTable {
     return this.#replace(scope, known, monotonicMs);
   }
 
-  current(key: string): Pool | undefined {
-    return this.#current.get(key);
+  /** The pool that counts a scope now, if there is one. */
+  counting(key: string): Pool | undefined {
+    return this.#counting.get(key);
   }
 
   /** All of them, the retired ones included. */
   *all(): Generator<Pool> {
     yield* this.#current.values();
+    yield* this.#counting.values();
     yield* this.#retired;
   }
 
   get size(): number {
-    return this.#current.size + this.#retired.size;
+    return this.#current.size + this.#counting.size + this.#retired.size;
   }
 
   /** Ends the taking of reservations. */
@@ -53,11 +58,13 @@ export class PoolTable {
     pool.keep = 0;
     pool.low = -1;
     this.#retired.add(pool);
+    this.onRetire(pool);
   }
 
   /** Drops a pool that nothing is left in. */
   drop(pool: Pool): void {
-    if (this.#current.get(pool.key) === pool) this.#current.delete(pool.key);
+    const pools = this.#poolsOf(pool.isCounting);
+    if (pools.get(pool.key) === pool) pools.delete(pool.key);
     this.#retired.delete(pool);
   }
 
@@ -67,7 +74,11 @@ export class PoolTable {
     }
     if (known) this.retire(known);
     const pool = new Pool(scope, monotonicMs, known);
-    this.#current.set(scope.key, pool);
+    this.#poolsOf(pool.isCounting).set(scope.key, pool);
     return pool;
+  }
+
+  #poolsOf(isCounting: boolean): Map<string, Pool> {
+    return isCounting ? this.#counting : this.#current;
   }
 }

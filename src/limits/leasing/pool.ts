@@ -21,6 +21,8 @@ export class Pool {
   readonly slices = new Set<Slice>();
   /** The sum of the slices that the shared ledger holds. */
   granted = 0;
+  /** What they are sure to be charged when this node dies. */
+  charged = 0;
   /** Used and not posted yet. */
   used = 0;
   /** Held by open reservations, and the charges of expired ones that may still be corrected. */
@@ -33,16 +35,22 @@ export class Pool {
   open = 0;
   /** Held for a request that the shared ledger is asked about. */
   claimed = 0;
-  /** Whether reservations charge anything when they expire; slots do not. */
-  isCharging = false;
+  /** Whether what is free counts as used when this node dies. Not for slots: what holds and charges nothing. */
+  readonly isCharging: boolean;
   /** Calls under way that may add a slice. */
   asks = 0;
   isRefilling = false;
+  /** What is asked for ahead of need and not answered yet. */
+  underWay = 0;
   waiting: Waiter[] = [];
   /** What those that wait want to hold. */
   awaited = 0;
   /** Takes no reservations any more: the bucket is over, the amount changed, or its lease is in doubt. */
   isRetired = false;
+  /** A settlement found that more was used than held. */
+  isOverrun = false;
+  /** The pool that this one follows, while slices may still come to it. */
+  readonly before: Pool | undefined;
   /** No later than the first slice here is in doubt. */
   safeUntilMs = Number.POSITIVE_INFINITY;
   /** Above this much room slices are given back. */
@@ -60,13 +68,15 @@ export class Pool {
   #drawsPerTick = 0;
   #largest = 0;
 
-  constructor(scope: Pick<LedgerScope, 'key' | 'span' | 'amount' | 'mode'>, nowMs: number, before?: Pool) {
+  constructor(scope: LedgerScope, nowMs: number, before?: Pool) {
     this.key = scope.key;
     this.span = scope.span;
     this.amount = scope.amount;
     this.isCounting = scope.mode === 'count';
+    this.isCharging = scope.charge > 0 || scope.hold === 0 || before?.isCharging === true;
     this.touchedAtMs = nowMs;
     this.postedAtMs = nowMs;
+    this.before = before && before.asks > 0 ? before : undefined;
     if (!before) return;
     this.#drawnPerTick = Math.max(before.#drawnPerTick, before.drawn);
     this.#drawsPerTick = Math.max(before.#drawsPerTick, before.draws);
@@ -94,7 +104,6 @@ export class Pool {
     this.drawn += hold;
     this.draws++;
     if (hold > this.#largest) this.#largest = hold;
-    if (charge > 0) this.isCharging = true;
   }
 
   /** How full the scope is, as far as it is known here. */
@@ -108,6 +117,12 @@ export class Pool {
     this.#seenUsed = used;
     this.#seenHeld = Math.max(0, held - this.granted);
     this.postedSince = 0;
+  }
+
+  /** Whether more was used than there is, as far as it is known here. */
+  get isExceeded(): boolean {
+    const { used, held } = this.view();
+    return used + held >= this.amount;
   }
 
   /** What nobody has, as far as it is known here. */
@@ -147,19 +162,24 @@ export class Pool {
     this.drawn = this.draws = 0;
   }
 
-  /** What each slice would be charged so that nothing used here is lost with this node. */
+  /** What would be lost with this node if it were not charged: also what may be used before the next report. */
+  get toCharge(): number {
+    const room = Math.max(0, this.granted - this.used - this.held);
+    const spare = this.isRetired ? Math.min(room, this.claimed) : room;
+    return this.used + this.heldCharge + (this.isCharging && !this.isCounting ? spare : 0);
+  }
+
+  /** Says what each slice is to be charged. The oldest are charged last, since they are posted first. */
   shareCharges(): void {
-    // what is free may be used before the next report, so it counts as used
-    const spare = this.isCharging && !this.isRetired ? Math.max(0, this.free) : 0;
-    let left = this.used + this.heldCharge + spare;
-    let remaining = this.slices.size;
-    for (const { parts, isLost } of this.slices) {
+    let left = this.toCharge;
+    const slices = [...this.slices].reverse();
+    slices.forEach(({ parts, isLost }, index) => {
       const part = parts.find(({ pool }) => pool === this) as SlicePart;
-      remaining--;
       // what was charged already is charged
-      part.wanted = isLost ? part.charge : remaining === 0 ? left : Math.min(part.size, left);
+      if (isLost) part.wanted = part.charge;
+      else part.wanted = index === slices.length - 1 ? left : Math.min(part.size, left);
       left = Math.max(0, left - part.wanted);
-    }
+    });
   }
 
   /** Whether a slice may have expired in the shared ledger. */

@@ -134,9 +134,6 @@ export class Queue {
         pool.asks += sign;
       });
     };
-    lacking.forEach((index, place) => {
-      if ((scopes[index] as LedgerScope).charge > 0) (asked[place] as Pool).isCharging = true;
-    });
     claim(1);
     const sent = ++this.#order;
     const asking = this.#lender.ask(asked.map((pool) => ({ pool, size: Math.max(0, -pool.free) })));
@@ -170,7 +167,7 @@ export class Queue {
   /** Denies those that waited before `sent` and would have needed more than the shared ledger had then. */
   #denyAll(pool: Pool, leader: Waiter, sent: number, taken: number): void {
     // room that is under way to this node may still do
-    const isOpen = pool.asks > 0;
+    const isOpen = pool.asks > 0 || (pool.before?.asks ?? 0) > 0;
     for (const waiter of takeWaiting(pool)) {
       const { id, scopes, arrived } = waiter;
       const index = scopes.findIndex(({ key }) => key === pool.key);

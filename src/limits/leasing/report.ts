@@ -38,7 +38,7 @@ export interface LeasedScope {
   /** Used and not posted yet. */
   readonly used: number;
   readonly held: number;
-  /** What other nodes cannot have, although nobody uses it. */
+  /** What other nodes cannot have, although nobody uses it: in slices, and asked for ahead of need. */
   readonly unused: number;
   /** Slices taken ahead of need never leave more than this unused. */
   readonly bound: number;

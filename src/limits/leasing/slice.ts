@@ -17,7 +17,7 @@ export interface Slice {
 export interface SlicePart {
   readonly pool: Pool;
   readonly size: number;
-  /** What the shared ledger counts when the lease runs out. */
+  /** What the shared ledger counts at least when the lease runs out. */
   charge: number;
   /** What it should count, to be reported. */
   wanted: number;
@@ -42,8 +42,15 @@ export function canPost(slice: Slice): boolean {
     if (slice.isLost) return pool.used >= size || pool.open === 0;
     // the last one is the place where what is still open will be posted
     if (pool.slices.size === 1 && pool.open > 0) return false;
-    return givenUpBy(part) <= Math.max(0, pool.free);
+    return givenUpBy(part) <= Math.max(0, pool.free) && isCharged(part);
   });
+}
+
+/** Whether the other slices are charged what would be lost with this node once this one is posted. */
+function isCharged(part: SlicePart): boolean {
+  const { pool, size, charge } = part;
+  const toCharge = Math.max(0, pool.toCharge - usedOf(part) - givenUpBy(part));
+  return Math.min(toCharge, pool.granted - size) <= pool.charged - charge;
 }
 
 /** Takes the slice out of its pools. @returns what it is to be settled with */
@@ -52,7 +59,10 @@ export function takeOut(slice: Slice): readonly number[] {
     const { pool, size } = part;
     const used = usedOf(part);
     pool.slices.delete(slice);
-    if (!slice.isLost) pool.granted -= size;
+    if (!slice.isLost) {
+      pool.granted -= size;
+      pool.charged -= part.charge;
+    }
     pool.used -= used;
     pool.postedSince += used;
     return used;

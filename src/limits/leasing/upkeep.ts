@@ -28,6 +28,7 @@ export class Upkeep {
     this.#settings = settings;
     this.#table = table;
     this.#lender = lender;
+    table.onRetire = (pool) => this.giveBack(pool);
   }
 
   /** After a reservation: is more wanted ahead of need? */
@@ -46,7 +47,12 @@ export class Upkeep {
       const pool = pools[index] as Pool;
       if (pool.isCounting) {
         if (pool.slices.size === 0 && !pool.isRefilling) this.#announceSoon(pool);
-      } else if (pool.keep === 0 || pool.free > pool.keep) this.giveBack(pool);
+      } else {
+        // what was taken ahead would now be above the limit
+        if (pool.isOverrun && pool.isExceeded) this.#table.retire(pool);
+        pool.isOverrun = false;
+        if (pool.keep === 0 || pool.free > pool.keep) this.giveBack(pool);
+      }
       if (pool.waiting.length > 0 && pool.asks === 0) this.onRoom(pool);
     }
   }
@@ -60,6 +66,7 @@ export class Upkeep {
 
   async #take(pool: Pool, size: number): Promise<void> {
     pool.isRefilling = true;
+    pool.underWay = size;
     try {
       const { kind } = await this.#lender.ask([{ pool, size }]);
       if (kind !== 'granted') pool.low = -1;
@@ -68,6 +75,8 @@ export class Upkeep {
       this.onFailure(pool, error);
     }
     pool.isRefilling = false;
+    pool.underWay = 0;
+    if (pool.isRetired) this.giveBack(pool);
     this.onRoom(pool);
   }
 
@@ -145,8 +154,8 @@ export class Upkeep {
 
   /** The bucket ended before the shared ledger knew of the use: it counts in the next one. */
   #carryOver(pool: Pool, monotonicMs: number): void {
-    const next = this.#table.current(pool.key);
-    if (next && next !== pool && next.isCounting) next.used += pool.used;
+    const next = this.#table.counting(pool.key);
+    if (next && next !== pool) next.used += pool.used;
     else if (monotonicMs - pool.touchedAtMs < this.#settings.correctMs) return;
     else this.uncounted += pool.used;
     pool.used = 0;
