@@ -1,0 +1,188 @@
+import type { ScopeState } from '../../../src/limits/ledger.ts';
+import type { LoadReport } from './load.ts';
+import { type Curve, peakOf, type Standstill, toCurves } from './occupancy.ts';
+import { chargeOf, type History, type Reservation } from './reservations.ts';
+import { maxShare } from './settings.ts';
+import type { Served } from './upstream.ts';
+
+/** What is left of a place when all is over. */
+export type Posted = ReadonlyMap<string, ScopeState>;
+
+/** What the journals say against the ledger. */
+export interface Audit {
+  readonly reservations: number;
+  readonly granted: number;
+  readonly denied: number;
+  readonly failed: number;
+  /** Granted and never settled: their gateway was killed. */
+  readonly abandoned: number;
+  /** Settled in a window that had ended. */
+  readonly acrossReset: number;
+  /** Answered without a round trip. */
+  readonly atOnce: number;
+  /** Used and held at once beyond the amount, by what the gateways were told; below 0 where there was room. */
+  readonly mostOver: number;
+  /** Settlements with more than was held. */
+  readonly overruns: number;
+  /** Denied although it fitted, by everything that can have been used and held. */
+  readonly needlessDenials: number;
+  readonly oddAnswers: number;
+  /** Places where more or less is used than the journals allow. */
+  readonly wrongSums: readonly string[];
+  /** The most that a place has used beyond its journals, as a part of the amount: slices of killed gateways. */
+  readonly unusedShare: number;
+  /** Requests answered whole whose record, settlement and tally of the upstream are not one number. */
+  readonly mismatches: readonly string[];
+  /** Those that were compared. */
+  readonly compared: number;
+  /** Requests that the upstream got twice. */
+  readonly sentTwice: number;
+}
+
+/** What is compared. */
+export interface Evidence {
+  readonly history: History;
+  readonly standstill: Standstill | undefined;
+  readonly posted: Posted;
+  /** Whether what was uncertain has been settled since, so that sums are exact. */
+  readonly isResolved: boolean;
+  readonly served: readonly Served[];
+  readonly loads: readonly LoadReport[];
+  /** Gateways that take slices; 0 where none does. */
+  readonly leasingNodes: number;
+  readonly killedNodes: number;
+}
+
+/** Compares all there is. */
+export function audit(evidence: Evidence): Audit {
+  const { history, standstill, leasingNodes } = evidence;
+  const { reservations, places } = history;
+  const { least, most } = toCurves(history, standstill);
+  const answers = (kind: string) => reservations.filter(({ answer }) => answer?.answer === kind).length;
+  const overs = [...least].map(([name, curve]) => overOf(places.get(name)?.scope, curve));
+  const sums = checkSums(evidence);
+  const records = compareRecords(evidence);
+  return {
+    reservations: reservations.length,
+    granted: answers('granted'),
+    denied: answers('denied'),
+    failed: answers('failed'),
+    abandoned: reservations.filter(({ answer, settle }) => answer?.answer === 'granted' && !settle).length,
+    acrossReset: reservations.filter(isAcrossReset).length,
+    atOnce: reservations.filter(({ answer }) => answer?.isAtOnce).length,
+    mostOver: overs.reduce((most, over) => Math.max(most, over), Number.NEGATIVE_INFINITY),
+    overruns: reservations.filter(({ parts, settle }) =>
+      settle?.used.some((used, index) => used > (parts[index]?.hold ?? 0)),
+    ).length,
+    needlessDenials: reservations.filter((it) => isNeedless(it, most, leasingNodes)).length,
+    oddAnswers: history.odd.length,
+    ...sums,
+    ...records,
+  };
+}
+
+function overOf(scope: { mode: string; amount: number } | undefined, { taken }: Curve): number {
+  if (scope?.mode !== 'block') return Number.NEGATIVE_INFINITY;
+  return taken.reduce((most, sum) => Math.max(most, sum), 0) - scope.amount;
+}
+
+function isAcrossReset({ parts, reserve, settle }: Reservation): boolean {
+  if (!settle) return false;
+  // the windows are of the wall clock, which is compared by how long the settlement took
+  return parts.some(({ place: { scope } }) => {
+    const { untilMs } = scope.span;
+    return (
+      untilMs !== null && reserve.wallMs < untilMs && settle.atMs - reserve.atMs > untilMs - reserve.wallMs
+    );
+  });
+}
+
+function isNeedless(
+  { answer, reserve, parts }: Reservation,
+  most: ReadonlyMap<string, Curve>,
+  leasingNodes: number,
+) {
+  if (answer?.answer !== 'denied' || answer.deniedAt === undefined) return false;
+  const part = parts[answer.deniedAt];
+  if (!part) return true;
+  const { place, hold } = part;
+  const { amount } = place.scope;
+  const unused = leasingNodes * Math.floor(amount * maxShare);
+  return peakOf(most.get(place.name), reserve.atMs, answer.atMs) + hold + unused <= amount;
+}
+
+/** Σ of what was settled and charged, against what the ledger has posted. */
+function checkSums({ history, posted, isResolved, leasingNodes, killedNodes }: Evidence) {
+  const bounds = new Map<string, { least: number; most: number }>();
+  for (const name of history.places.keys()) bounds.set(name, { least: 0, most: 0 });
+  for (const reservation of history.reservations) {
+    const { answer, parts, settle, settledAtMs } = reservation;
+    if (answer?.answer === 'denied' || answer?.answer === 'stale') continue;
+    parts.forEach(({ place }, index) => {
+      const bound = bounds.get(place.name);
+      if (!bound) return;
+      const charge = chargeOf(reservation, index);
+      const used = settle?.used[index] ?? 0;
+      if (settle && (settledAtMs !== undefined || isResolved)) {
+        bound.least += used;
+        bound.most += used;
+      } else if (settle) {
+        bound.least += Math.min(used, charge);
+        bound.most += Math.max(used, charge);
+      } else if (answer?.answer === 'granted') {
+        bound.least += charge;
+        bound.most += charge;
+      } else if (!isResolved) bound.most += charge;
+    });
+  }
+  const wrongSums: string[] = [];
+  let unusedShare = 0;
+  for (const [name, { least, most }] of bounds) {
+    const state = posted.get(name);
+    if (!state) continue;
+    const { used, amount } = state;
+    const isBlocking = history.places.get(name)?.scope.mode === 'block';
+    const slices = leasingNodes > 0 && isBlocking ? killedNodes * Math.ceil(amount * maxShare) : 0;
+    if (isBlocking && amount > 0) unusedShare = Math.max(unusedShare, (used - most) / amount);
+    // counted scopes of a killed gateway lose what it had not posted yet
+    const isLossy = leasingNodes > 0 && killedNodes > 0 && !isBlocking;
+    if (used > most + slices || (used < least && !isLossy)) {
+      wrongSums.push(
+        `${name}: ${used} posted, ${least}${most === least ? '' : ` to ${most}`} by the journals`,
+      );
+    }
+  }
+  return { wrongSums, unusedShare };
+}
+
+/** Of each request that its caller has whole: what the record, the ledger and the upstream say. */
+function compareRecords({ history, served, loads }: Evidence) {
+  const settled = new Map(history.reservations.map((reservation) => [reservation.id, reservation]));
+  const tallies = new Map<string, Served[]>();
+  for (const entry of served) tallies.set(entry.tag, [...(tallies.get(entry.tag) ?? []), entry]);
+  const whole = new Set(loads.flatMap((load) => load.whole));
+  const mismatches: string[] = [];
+  let compared = 0;
+  for (const { id, metadata, usage, replayed, outcome, costNanoUsd } of history.records) {
+    const tag = metadata?.tag ?? '';
+    if (replayed || outcome !== 'complete' || !whole.has(tag)) continue;
+    compared++;
+    const { parts = [], settle } = settled.get(id) ?? {};
+    const usedOf = (unit: string) =>
+      parts.flatMap(({ place }, index) =>
+        place.scope.key.split('/').includes(unit) ? [settle?.used[index] ?? 0] : [],
+      );
+    const recorded = (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0);
+    const [tally] = tallies.get(tag) ?? [];
+    const generated = tally ? tally.inputTokens + tally.outputTokens : 0;
+    const tokens = usedOf('tokens');
+    const isSame =
+      tokens.length === 2 &&
+      tokens.every((used) => used === recorded) &&
+      generated === recorded &&
+      usedOf('usd').every((used) => used === costNanoUsd);
+    if (!isSame) mismatches.push(`${tag}: ${recorded} recorded, ${tokens} settled, ${generated} generated`);
+  }
+  const sentTwice = [...tallies.values()].filter((entries) => entries.length > 1).length;
+  return { mismatches, compared, sentTwice };
+}

@@ -1,0 +1,38 @@
+import { parseArgs } from 'node:util';
+import { type LedgerName, ledgerNames } from './ledgers.ts';
+
+/** How much is run. */
+export interface Options {
+  readonly ledgers: readonly LedgerName[];
+  /** A million reservations in all, and a longer standstill. */
+  readonly full: boolean;
+  /** File for the figures. */
+  readonly json: string | undefined;
+}
+
+/** What `--help` prints. */
+export const help = `verify:limits: whether limits hold, measured on real stores
+
+  --ledger <name>   ${ledgerNames.join(', ')}; may be repeated (default: all)
+  --full            1,000,000 reservations, and Redis frozen for 30 s under load
+  --json <file>     also write the figures to a file`;
+
+/** Reads the command line; `undefined` for `--help`. @throws Error naming the option that is wrong */
+export function parseOptions(words: readonly string[]): Options | undefined {
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      ledger: { type: 'string', multiple: true },
+      full: { type: 'boolean' },
+      json: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) return undefined;
+  const ledgers = (values.ledger ?? [...ledgerNames]).map((name) => {
+    const found = ledgerNames.find((known) => known === name);
+    if (found) return found;
+    throw new Error(`--ledger must be one of ${ledgerNames.join(', ')}.`);
+  });
+  return { ledgers, full: values.full ?? false, json: values.json };
+}

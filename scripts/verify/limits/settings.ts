@@ -1,0 +1,40 @@
+/** What this verification runs, and how long. */
+
+/** Gateway processes. */
+export const nodeCount = 4;
+
+/** Clients of each gateway; when it is killed they go to the others. */
+export const clientsOfNode = 50;
+
+/** Reservations made twice at once, with one id. */
+export const duplicateReserves = 0.05;
+
+/** Settlements made again with other amounts. */
+export const duplicateSettles = 0.1;
+
+/** Requests whose caller leaves before the end. */
+export const abortedShare = 0.1;
+
+/** Requests that are sent twice at once with one `idempotency-key`. */
+export const duplicateRequests = 0.05;
+
+/** Holds expire after this, whatever the gateway asks for, so that the run need not wait for an hour. */
+export const leaseMs = 3_000;
+
+/** What a ledger may take after a lease to count and release what has expired. */
+export const sweepMs = 3_000;
+
+/** How long the store stands still. */
+export const freezeMs = 5_000;
+
+/** Length of the windows that end while requests are in flight. */
+export const windowMs = 10_000;
+
+/** Between two looks of the sampler at the store. */
+export const sampleMs = 10;
+
+/** A slice that a killed gateway had expires after this: the default of `createLeasingLedger`. */
+export const sliceLeaseMs = 10_000;
+
+/** The part of a limit that one gateway may have unused in slices: the default of `createLeasingLedger`. */
+export const maxShare = 1 / 16;
