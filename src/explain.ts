@@ -5,9 +5,9 @@ import { toGatewayError } from './errors.ts';
 import { describePolicy, type Explanation } from './explanation.ts';
 import type { Identity } from './identity/identity.ts';
 import type { KeyResolver } from './keys/resolver.ts';
-import { estimateInputTokens } from './limits/estimate.ts';
+import { estimateUsage } from './limits/estimate.ts';
 import type { Ledger, ScopeState } from './limits/ledger.ts';
-import { type Limit, toLimit } from './limits/limit.ts';
+import { costOf } from './limits/price.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
 import { createPipeline, nothing, type Stage } from './pipeline.ts';
 import { toReply } from './reply.ts';
@@ -161,19 +161,13 @@ async function noteLimits(found: Draft, context: Model, ledger: Ledger): Promise
   });
 }
 
-const probes: readonly Limit[] = (['tokens', 'usd'] as const).map((unit) =>
-  toLimit({ unit, amount: 0, window: '1m', mode: 'warn' }, 'estimate', 'key'),
-);
-
-/** What limits would hold of this request; asked of them, so that it cannot be another number. */
-function estimateOf(context: Model): NonNullable<Explanation['estimate']> {
-  const { scopes } = limitsFor({ ...context, policy: { ...context.policy, limits: probes } }, 0);
-  const [tokens = 0, nanoUsd = 0] = scopes.map(({ hold }) => hold);
-  const inputTokens = estimateInputTokens(context.call);
+/** What limits hold of this request. */
+function estimateOf({ call, model }: Model): NonNullable<Explanation['estimate']> {
+  const usage = estimateUsage(call, model);
   return {
-    inputTokens,
-    outputTokens: Math.max(0, tokens - inputTokens),
-    estimatedCostNanoUsd: context.model?.price ? nanoUsd : null,
+    inputTokens: usage.inputTokens ?? 0,
+    outputTokens: usage.outputTokens ?? 0,
+    estimatedCostNanoUsd: model?.price ? costOf(usage, model.price) : null,
   };
 }
 

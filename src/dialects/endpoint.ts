@@ -21,7 +21,8 @@ export type Operation =
   | 'count-tokens'
   | 'embed-content'
   | 'list-models'
-  | 'get-model';
+  | 'get-model'
+  | 'limits';
 
 /** An endpoint as recognised from method, path and headers. */
 export interface Endpoint {

@@ -4,7 +4,14 @@ import type { DialectFamily } from './dialect.ts';
 import type { Endpoint } from './endpoint.ts';
 import { familyOf } from './family.ts';
 import { findPathFault, isPlainPrefix, maxPathLength, quotePath } from './path-syntax.ts';
-import { findBatchRoute, findGeminiRoute, findModelsRoute, findResponseRoute } from './resource-routes.ts';
+import {
+  findBatchRoute,
+  findGeminiRoute,
+  findLimitsRoute,
+  findModelsRoute,
+  findResponseRoute,
+  limitsTail,
+} from './resource-routes.ts';
 import { anthropicRoutes, openAiRoutes, ownSegments, type Route, rootRoutes } from './routes.ts';
 
 /** A request that is not for any endpoint, and whose client to tell. */
@@ -24,7 +31,7 @@ interface Found {
 const versions = new Set(['v1', 'v1beta', 'v1beta1']);
 
 /**
- * Recognises an endpoint by the tail of its path, so that any mount prefix works: what follows the last version
+ * Recognises an endpoint by the tail of its path, so that any mount prefix works: `/headgate/limits`, what follows the last version
  * segment (`v1`, `v1beta`, `v1beta1`; a doubled `/v1/v1/…` works too), or for OpenAI's endpoints a tail without
  * version. Exactly `/` or an empty path is the health check (GET and HEAD).
  *
@@ -43,7 +50,7 @@ export function matchEndpoint(method: string, path: string, headers: HeaderMap):
   const fault = findPathFault(path);
   if (fault !== undefined)
     return refuse('malformed_request', `The path ${quotePath(path)} ${fault}.`, path, headers);
-  const found = findVersioned(path, headers) ?? findVersionless(path, headers);
+  const found = findOwn(path, headers) ?? findVersioned(path, headers) ?? findVersionless(path, headers);
   if (found && isPlainPrefix(found.prefix)) return select(found.route, method, found.prefix, path);
   const message = `There is no endpoint at ${quotePath(path)}. A base URL ends in "/v1" for OpenAI clients and at the mount point, without "/v1", for Anthropic and Google clients.`;
   return refuse('unknown_endpoint', message, path, headers);
@@ -72,6 +79,13 @@ function refuse(
     refused: new GatewayError(code, message),
     family: familyOf(headers, path.slice(0, maxPathLength)),
   };
+}
+
+/** Looks for the gateway's own endpoint, below any prefix. */
+function findOwn(path: string, headers: HeaderMap): Found | undefined {
+  if (!path.endsWith(limitsTail)) return undefined;
+  const prefix = path.slice(0, -limitsTail.length);
+  return { route: findLimitsRoute(familyOf(headers, path)), prefix };
 }
 
 /** Looks at what follows the last version segment. */

@@ -29,6 +29,14 @@ export function findModelsRoute(tail: string, family: DialectFamily, version: st
   return [['GET', { ...toEndpoint(dialect, 'get-model', `${root}/models/{model}`, 'none'), model }]];
 }
 
+/** The end of the path at which callers read their own limits. */
+export const limitsTail = '/headgate/limits';
+
+/** `headgate/limits`, the gateway's own; errors are in the shape of whoever asks. */
+export function findLimitsRoute(family: DialectFamily): Route {
+  return [['GET', toEndpoint(modelsDialect[family], 'limits', limitsTail, 'none')]];
+}
+
 /** `models/{model}:{verb}` and its longer spellings; undefined when the tail has no verb we know. */
 export function findGeminiRoute(tail: string, version: string): Route | undefined {
   const colon = tail.lastIndexOf(':');

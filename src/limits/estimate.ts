@@ -1,12 +1,104 @@
 import type { Call } from '../call.ts';
+import type { Model } from '../config/snapshot.ts';
+import type { Operation } from '../dialects/endpoint.ts';
+import { readMember } from '../json/scan.ts';
+import type { Usage } from '../message.ts';
+import { type BodyTokens, countBodyTokens } from './body-tokens.ts';
+import { countMediaTokens } from './media-tokens.ts';
 
 /** Output held for a request that names no limit and whose model has none configured. */
 export const defaultOutputTokens = 4_096;
 
-/**
- * Input tokens of a call, from the size of its body: about four bytes a token in English and code. Linear by nature and
- * never slow, whatever the text is.
- */
+// asked for by each limit, each attempt and the record
+const estimates = new WeakMap<Call, BodyTokens>();
+
+/** What a call brings in, by its body: see `countBodyTokens`. Linear in its size, whatever it is made of. */
+export function estimateBody(call: Call): BodyTokens {
+  let found = estimates.get(call);
+  if (!found) {
+    found = call.members
+      ? countBodyTokens(call.body)
+      : { inputTokens: formTokens(call), cacheWrite: undefined };
+    estimates.set(call, found);
+  }
+  return found;
+}
+
+/** Input tokens of a call. */
 export function estimateInputTokens(call: Call): number {
-  return Math.ceil(call.body.length / 4);
+  return estimateBody(call).inputTokens;
+}
+
+/** A form carries a recording or images; its few texts are within the count. */
+function formTokens({ body, endpoint }: Call): number {
+  if (body.length === 0) return 0;
+  return countMediaTokens(endpoint.operation === 'transcription' ? 'audio' : 'image', body.length);
+}
+
+const producesNothing = new Set<Operation>([
+  'embedding',
+  'embed-content',
+  'message-count-tokens',
+  'count-tokens',
+  'response-input-tokens',
+  'moderation',
+  'rerank',
+  'response-resource',
+  'message-batch-resource',
+]);
+
+/** The most that a call may produce: what it says itself, else what its model may, all choices together. */
+export function estimateOutputTokens(call: Call, model: Pick<Model, 'maxOutputTokens'> | undefined): number {
+  const { operation } = call.endpoint;
+  if (producesNothing.has(operation)) return 0;
+  if (call.maxOutputTokens !== undefined) return call.maxOutputTokens;
+  const each = model?.maxOutputTokens ?? defaultOutputTokens;
+  return operation === 'message-batch-create' ? outputOfBatch(call, each) : each * choicesOf(call);
+}
+
+/** What a call may use at the most: all of its output, and its input written to the cache where it asks for that. */
+export function estimateUsage(call: Call, model: Pick<Model, 'maxOutputTokens'> | undefined): Usage {
+  const { inputTokens, cacheWrite } = estimateBody(call);
+  return {
+    inputTokens,
+    outputTokens: estimateOutputTokens(call, model),
+    source: 'estimated',
+    ...(cacheWrite === '5m' && { cacheWrite5mTokens: inputTokens }),
+    ...(cacheWrite === '1h' && { cacheWrite1hTokens: inputTokens }),
+  };
+}
+
+const choiceFields: Partial<Record<Operation, readonly string[]>> = {
+  chat: ['n'],
+  completion: ['n', 'best_of'],
+  image: ['n'],
+};
+
+/** How many answers a call wants. What is no number has been refused, or is refused by the provider. */
+export function choicesOf({ endpoint, body, members }: Call): number {
+  if (!members) return 1;
+  if (endpoint.operation === 'generate-content') {
+    const config = members.get('generationConfig') ? 'generationConfig' : 'generation_config';
+    const value = members.has(config) ? readMember(body, members, config) : undefined;
+    const { candidateCount, candidate_count } = (value ?? {}) as Record<string, unknown>;
+    return Math.max(toCount(candidateCount), toCount(candidate_count));
+  }
+  let choices = 1;
+  for (const name of choiceFields[endpoint.operation] ?? []) {
+    if (members.has(name)) choices = Math.max(choices, toCount(readMember(body, members, name)));
+  }
+  return choices;
+}
+
+function outputOfBatch({ body, members }: Call, each: number): number {
+  const requests = members && (readMember(body, members, 'requests') as unknown);
+  if (!Array.isArray(requests)) return each;
+  return requests.reduce((sum: number, request: { params?: { max_tokens?: unknown } } | null) => {
+    const given = request?.params?.max_tokens;
+    return sum + (Number.isSafeInteger(given) && (given as number) >= 0 ? (given as number) : each);
+  }, 0);
+}
+
+function toCount(value: unknown): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 1 ? Math.min(value, 1_000) : 1;
 }

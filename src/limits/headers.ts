@@ -6,6 +6,8 @@ import type { Limit } from './limit.ts';
 /**
  * The caller's own limits in the header fields its SDK knows: `x-ratelimit-*` (OpenAI, Gemini) or `anthropic-ratelimit-*`,
  * for requests and tokens, each from the scope with the least left. Budgets in money have no such field.
+ *
+ * @param nowMs what OpenAI's resets, which are durations, are counted from. @default 0: they are left out
  */
 export function limitHeaders(
   family: DialectFamily,
@@ -13,6 +15,7 @@ export function limitHeaders(
   scopes: readonly LedgerScope[],
   states: readonly ScopeState[],
   warnings: readonly string[] | undefined,
+  nowMs = 0,
 ): HeaderMap {
   const requests = tightestOf('requests', limits, scopes, states);
   const tokens = tightestOf('tokens', limits, scopes, states);
@@ -31,8 +34,10 @@ export function limitHeaders(
   return {
     'x-ratelimit-limit-requests': limitOf(requests),
     'x-ratelimit-remaining-requests': remainingOf(requests),
+    'x-ratelimit-reset-requests': durationOf(requests, nowMs),
     'x-ratelimit-limit-tokens': limitOf(tokens),
     'x-ratelimit-remaining-tokens': remainingOf(tokens),
+    'x-ratelimit-reset-tokens': durationOf(tokens, nowMs),
     'x-headgate-warning': toWarning(warnings),
   };
 }
@@ -47,7 +52,19 @@ function remainingOf(state: Tightest | undefined): string | undefined {
 
 function resetOf(state: Tightest | undefined): string | undefined {
   if (state?.resetsAtMs === undefined) return undefined;
-  return `${new Date(state.resetsAtMs).toISOString().slice(0, 19)}Z`;
+  // in whole seconds, and never before it is so
+  return `${new Date(Math.ceil(state.resetsAtMs / 1_000) * 1_000).toISOString().slice(0, 19)}Z`;
+}
+
+/** As OpenAI spells a duration: `1h2m3s`. */
+function durationOf(state: Tightest | undefined, nowMs: number): string | undefined {
+  if (state?.resetsAtMs === undefined || nowMs === 0) return undefined;
+  const seconds = Math.max(0, Math.ceil((state.resetsAtMs - nowMs) / 1_000));
+  if (seconds < 60) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60
+    ? `${minutes}m${seconds % 60}s`
+    : `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds % 60}s`;
 }
 
 function toWarning(warnings: readonly string[] | undefined): string | undefined {

@@ -31,13 +31,13 @@ export function countTextTokens(bytes: Uint8Array, start: number, end: number): 
       while (position < end && bytes[position] === first) position++;
       tokens += 0.85 + (position - from - 1) * 0.1;
     } else if (kind === backslash) {
-      const escape = bytes[position];
+      const escaped = bytes[position];
       position++;
-      if (escape === 0x6e || escape === 0x74 || escape === 0x72) {
+      if (escaped === 0x6e || escaped === 0x74 || escaped === 0x72) {
         while (bytes[position] === 0x5c && (bytes[position + 1] === 0x6e || bytes[position + 1] === 0x74))
           position += 2;
         tokens += 0.8;
-      } else if (escape === 0x75) {
+      } else if (escaped === 0x75) {
         position += 4;
         tokens += 1.2;
       } else {

@@ -1,317 +1,344 @@
-import type { Policy } from '../config/snapshot.ts';
 import type { Arrival, Authorized, Identified, Received, Reserved } from '../context.ts';
-import type { Operation } from '../dialects/endpoint.ts';
 import { GatewayError, isGatewayError } from '../errors.ts';
-import { defaultOutputTokens, estimateInputTokens } from '../limits/estimate.ts';
+import { requireInteger } from '../keys/option.ts';
+import { Account, toSettled } from '../limits/account.ts';
+import { type Applied, concernOf, type LimitScope, toScopes } from '../limits/apply.ts';
+import { type ClampedCall, clampOutput } from '../limits/clamp.ts';
+import { estimateUsage } from '../limits/estimate.ts';
 import { limitHeaders } from '../limits/headers.ts';
-import type {
-  Awaitable,
-  Ledger,
-  LedgerScope,
-  LimitUnit,
-  ReserveResult,
-  ScopeState,
-} from '../limits/ledger.ts';
-import { type Limit, scopeKeyOf } from '../limits/limit.ts';
-import { costOf, type Price } from '../limits/price.ts';
-import type { GatewayReply, Outcome, Usage } from '../message.ts';
+import { createLeases, type Leases } from '../limits/leases.ts';
+import type { Awaitable, Ledger, ReserveResult, ScopeState } from '../limits/ledger.ts';
+import type { Limit } from '../limits/limit.ts';
+import { createThresholds, type LimitEvent, type Thresholds } from '../limits/limit-event.ts';
+import { costOf } from '../limits/price.ts';
+import {
+  findImpossible,
+  refuseCostly,
+  refuseUnpriced,
+  toDenial,
+  toImpossible,
+  toUnavailable,
+} from '../limits/refusals.ts';
+import type { GatewayReply, HeaderMap, Outcome, Usage } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
-import type { Principal } from '../principal.ts';
 import { billingOf } from '../routing/billing.ts';
+import { showLimits } from './show-limits.ts';
 
 type Context = Arrival & Identified & Received & Authorized;
 
-/** The limits that concern a request, each with the ledger scope it draws from at the same place. */
-interface Applied {
-  readonly limits: readonly Limit[];
-  readonly scopes: readonly LedgerScope[];
+/** What `rateLimit` is made of. */
+export interface RateLimitOptions {
+  readonly ledger: Ledger;
+  /** How long a hold outlives a gateway that died. Then its request counts what was last reported of it. @default 30_000 */
+  readonly leaseMs?: number;
+  /** How long after its last renewal the lease of a running request is renewed. At most half of `leaseMs`. @default a third of it */
+  readonly renewMs?: number;
+  /** Told of thresholds that are reached, and of leases that are lost. Must not throw. @default ignored */
+  readonly onLimit?: (event: LimitEvent) => void;
+  /** Whether limits are decided without their ledger at the moment, for `GET /headgate/limits`. @default never */
+  readonly isDegraded?: () => boolean;
+}
+
+/** Added by `rateLimit` for whoever sends the request, where limits concern it. */
+export interface Accounted {
+  readonly account: Account;
+}
+
+interface Parts {
+  readonly ledger: Ledger;
+  readonly leaseMs: number;
+  readonly leases: Leases;
+  readonly thresholds: Thresholds | undefined;
+  readonly onLimit: (event: LimitEvent) => void;
 }
 
 /**
- * Holds what the request may use of every limit that concerns it, all or nothing, before anything leaves; and settles
- * with what it did use when its outcome is known.
+ * Holds what the request may use of every limit that concerns it, all or nothing, before anything leaves; renews its
+ * lease while it runs, telling the ledger what has accrued; and settles with what it did use when its outcome is known.
+ * Where the profile says so, the output of a request that is too large for what is left is limited further.
+ * Answers `GET /headgate/limits` itself, see `showLimits`.
  *
- * @param options.leaseMs how long a hold outlives a gateway that died; longer than any request may run. @default 3_600_000
- * @throws GatewayError `rate_limited` (429) when waiting up to a minute helps, `budget_exceeded` (402) when it does not,
- *   `request_too_costly` (400) when the request alone exceeds a limit, `store_unavailable` (503) when the ledger fails.
+ * @throws GatewayError `rate_limited` (429) when waiting up to a minute helps, `budget_exceeded` (402, or 429 as the
+ *   limit says) when it does not, `request_too_costly` (400) when the request alone exceeds a limit, `not_permitted`
+ *   (403) when a budget meets a model without a price, `metadata_required` or `malformed_request` (400) when the request
+ *   lacks what a limit requires, `store_unavailable` (503) when the ledger fails.
+ * @throws TypeError for an option out of its range, naming it
+ * @example
+ * const stage = rateLimit({ ledger: createMemoryLedger(runtime), onLimit: (event) => logger.info(event) });
  */
-export function rateLimit(options: {
-  readonly ledger: Ledger;
-  readonly leaseMs?: number;
-}): Stage<Context, Reserved> {
-  const { ledger } = options;
-  const leaseMs = options.leaseMs ?? 3_600_000;
+export function rateLimit(options: RateLimitOptions): Stage<Context, Reserved> {
+  const { ledger, onLimit } = options;
+  const leaseMs = requireInteger('leaseMs', options.leaseMs ?? 30_000, 2, 86_400_000, 'rateLimit');
+  const renewMs = requireInteger(
+    'renewMs',
+    options.renewMs ?? Math.ceil(leaseMs / 3),
+    1,
+    leaseMs / 2,
+    'rateLimit',
+  );
+  const tell = onLimit ?? ignore;
+  const onLost = (id: string, cause?: unknown) =>
+    tell(cause === undefined ? { kind: 'lease-lost', id } : { kind: 'ledger-failed', id, cause });
+  const parts: Parts = {
+    ledger,
+    leaseMs,
+    leases: createLeases({ ledger, leaseMs, renewMs, onLost }),
+    thresholds: onLimit && createThresholds(onLimit),
+    onLimit: tell,
+  };
   return {
     name: 'rateLimit',
-    run(context, next) {
-      refuseCostly(context);
-      const attempt = (nowMs: number, triesLeft: number): Promise<GatewayReply> => {
-        const applied = limitsFor(context, nowMs);
-        if (applied.limits.length === 0) return next({ limitHeaders: noHeaders });
-        refuseImpossible(applied);
-        const go = (result: ReserveResult): Promise<GatewayReply> => {
-          if (result.kind === 'denied') throw denial(applied, result, nowMs);
-          if (result.kind === 'granted')
-            return settled(ledger, toAccount(context, applied), pass(applied, result));
-          // a window ended between our look at the clock and the ledger's
-          if (triesLeft > 0) return attempt(result.nowMs, triesLeft - 1);
-          throw unavailable(new Error('The clock of the ledger keeps leaving the windows of this request.'));
-        };
-        let result: Awaitable<ReserveResult>;
-        try {
-          result = ledger.reserve(context.id, applied.scopes, leaseMs);
-        } catch (cause) {
-          throw unavailable(cause);
-        }
-        if (!(result instanceof Promise)) return go(result);
-        return result.then(go, (cause: unknown) => {
-          throw unavailable(cause);
-        });
-      };
-      const pass = (applied: Applied, { scopes }: { readonly scopes: readonly ScopeState[] }) => {
-        noteWarnings(context, applied, scopes);
-        return next({
-          limitHeaders: limitHeaders(
-            context.endpoint.family,
-            applied.limits,
-            applied.scopes,
-            scopes,
-            context.record.warnings,
-          ),
-        });
-      };
-      return attempt(ledger.nowMs(), maxStaleTries);
-    },
+    run: (context, next) =>
+      context.endpoint.operation === 'limits'
+        ? showLimits(context, ledger, options.isDegraded?.() ?? false)
+        : new Admission(parts, context, next).begin(),
   };
+}
+
+function ignore(): void {}
+
+type Next = (facts: Reserved) => Promise<GatewayReply>;
+type Granted = Extract<ReserveResult, { kind: 'granted' }>;
+type Denied = Extract<ReserveResult, { kind: 'denied' }>;
+
+const noHeaders: HeaderMap = Object.freeze({});
+const maxStaleTries = 3;
+const maxClamps = 3;
+
+/** The way of one request into its limits. Ends with them: what waits for the reply holds the account alone. */
+class Admission {
+  readonly #parts: Parts;
+  readonly #context: Context;
+  readonly #next: Next;
+  #usage: Usage;
+  #limits: readonly Limit[] = [];
+  #keys: readonly string[] = [];
+  #scopes: readonly LimitScope[] = [];
+  #nowMs = 0;
+  #id: string;
+  #clamped: ClampedCall | undefined;
+  #clamps = 0;
+  #staleTries = 0;
+  readonly #go = (result: ReserveResult) => this.#decide(result);
+
+  constructor(parts: Parts, context: Context, next: Next) {
+    this.#parts = parts;
+    this.#context = context;
+    this.#next = next;
+    this.#id = context.id;
+    this.#usage = estimateUsage(context.call, context.model);
+  }
+
+  begin(): Promise<GatewayReply> {
+    const { model } = this.#context;
+    if (model?.maxCostNanoUsd !== undefined && model.price) {
+      refuseCostly(model, costOf(this.#usage, model.price));
+    }
+    const { limits, keys } = concernOf(toLimited(this.#context));
+    if (limits.length === 0) return this.#next({ limitHeaders: noHeaders });
+    refuseUnpriced(limits, model);
+    this.#limits = limits;
+    this.#keys = keys;
+    return this.#reserve(this.#parts.ledger.nowMs());
+  }
+
+  #reserve(nowMs: number): Promise<GatewayReply> {
+    const { ledger, leaseMs } = this.#parts;
+    this.#nowMs = nowMs;
+    this.#measure();
+    const impossible = findImpossible(this.#limits, this.#scopes, nowMs);
+    if (impossible >= 0 && !this.#clamp(undefined)) {
+      throw toImpossible(this.#limits[impossible] as Limit, this.#scopes[impossible] as LimitScope);
+    }
+    let result: Awaitable<ReserveResult>;
+    try {
+      result = ledger.reserve(this.#id, this.#scopes, leaseMs);
+    } catch (cause) {
+      throw toUnavailable(cause);
+    }
+    return result instanceof Promise ? result.then(this.#go, refuseUnavailable) : this.#decide(result);
+  }
+
+  #measure(): void {
+    this.#scopes = toScopes(this.#limits, this.#keys, this.#usage, this.#context.model?.price, this.#nowMs);
+  }
+
+  #decide(result: ReserveResult): Promise<GatewayReply> {
+    if (result.kind === 'granted') return this.#pass(result);
+    if (result.kind === 'stale') {
+      // a window ended between our look at the clock and the ledger's
+      if (this.#staleTries++ < maxStaleTries) return this.#reserve(result.nowMs);
+      throw toUnavailable(new Error('The clock of the ledger keeps leaving the windows of this request.'));
+    }
+    if (this.#clamps < maxClamps && this.#clamp(result.scopes)) {
+      // the answer to an id is final: a smaller request is another reservation
+      this.#id = `${this.#context.id}/c${++this.#clamps}`;
+      return this.#reserve(this.#nowMs);
+    }
+    throw this.#toDenial(result);
+  }
+
+  /** Lowers the output to what is left, where the profile says so and it is of use. */
+  #clamp(states: readonly ScopeState[] | undefined): boolean {
+    const { policy, call, model } = this.#context;
+    if (!policy.clampOutput) return false;
+    const applied = { limits: this.#limits, scopes: this.#scopes };
+    const clamped = clampOutput(this.#clamped ?? call, applied, states, this.#usage, model?.price);
+    if (!clamped) return false;
+    this.#clamped = clamped;
+    this.#usage = { ...this.#usage, outputTokens: clamped.maxOutputTokens as number };
+    this.#measure();
+    return findImpossible(this.#limits, this.#scopes, this.#nowMs) < 0;
+  }
+
+  #toDenial({ deniedAt, scopes: states }: Denied): GatewayError {
+    this.#see(states);
+    const headers = this.#headers(states, undefined);
+    return toDenial(
+      this.#limits[deniedAt] as Limit,
+      this.#scopes[deniedAt] as LimitScope,
+      states[deniedAt] as ScopeState,
+      this.#nowMs,
+      headers as Readonly<Record<string, string>>,
+    );
+  }
+
+  #headers(states: readonly ScopeState[], warnings: readonly string[] | undefined): HeaderMap {
+    return limitHeaders(
+      this.#context.endpoint.family,
+      this.#limits,
+      this.#scopes,
+      states,
+      warnings,
+      this.#nowMs,
+    );
+  }
+
+  #pass({ scopes: states }: Granted): Promise<GatewayReply> {
+    const { call, model, record, runtime } = this.#context;
+    noteExceeded(record, this.#limits, states);
+    this.#see(states);
+    if (this.#clamped) {
+      const most = `output limited to ${this.#clamped.clampedOutputTokens} tokens by what is left of a limit`;
+      record.warnings = [...(record.warnings ?? []), most];
+    }
+    const account = new Account({
+      id: this.#id,
+      applied: { limits: this.#limits, scopes: this.#scopes },
+      price: model?.price,
+      inputTokens: this.#usage.inputTokens ?? 0,
+      // what answers later, or in a place where nobody may look, is counted with all it may produce
+      untoldOutputTokens: answersLater.has(call.endpoint.operation) ? (this.#usage.outputTokens ?? 0) : 0,
+      record,
+    });
+    const headers = this.#headers(states, record.warnings);
+    const facts: Reserved & Accounted = { limitHeaders: headers, account };
+    this.#parts.leases.add(account, runtime);
+    let reply: Promise<GatewayReply>;
+    try {
+      reply = this.#next(this.#clamped ? ({ ...facts, call: this.#clamped } as Reserved) : facts);
+    } catch (error) {
+      reply = Promise.reject(error);
+    }
+    return settled(this.#parts, account, headers, reply);
+  }
+
+  #see(states: readonly ScopeState[]): void {
+    const { thresholds } = this.#parts;
+    if (!thresholds) return;
+    for (let index = 0; index < this.#limits.length; index++) {
+      const limit = this.#limits[index] as Limit;
+      if (limit.thresholds.length === 0) continue;
+      const { span } = this.#scopes[index] as LimitScope;
+      thresholds.see(limit, states[index] as ScopeState, span.bucket, limit.window.resetsAtMs(span));
+    }
+  }
+}
+
+const answersLater: ReadonlySet<string> = new Set(['response', 'message-batch-create']);
+
+function refuseUnavailable(cause: unknown): never {
+  throw toUnavailable(cause);
 }
 
 // functions of their own, so that their closures hold the account and not the request with its body
 
-function settled(ledger: Ledger, account: Account, reply: Promise<GatewayReply>): Promise<GatewayReply> {
+function settled(
+  parts: Parts,
+  account: Account,
+  headers: HeaderMap,
+  reply: Promise<GatewayReply>,
+): Promise<GatewayReply> {
   return reply.then(
     (reply) => {
-      settleLater(ledger, account, reply.outcome);
+      settleLater(parts, account, reply.outcome);
       return reply;
     },
-    async (error: unknown) => {
-      // nothing was delivered, so nothing but the request itself is counted; a caller that left may have cost something
-      const gone = isGatewayError(error) && error.code === 'caller_gone';
-      await settle(ledger, account, gone ? { kind: 'aborted', replyBytes: 0 } : undefined);
-      throw error;
+    (error: unknown) => {
+      settle(parts, account, toSettled(isGatewayError(error) ? error.code : undefined));
+      throw withHeaders(error, headers);
     },
   );
 }
 
-/** What settling needs of a request: as little as possible, since it is kept as long as a stream runs. */
-interface Account {
-  readonly id: string;
-  readonly limits: readonly Limit[];
-  readonly price: Price | undefined;
-  readonly inputTokens: number;
-  /** Output to count when a whole reply tells no usage. */
-  readonly untoldOutputTokens: number;
+function settleLater(parts: Parts, account: Account, outcome: Promise<Outcome>): void {
+  void outcome.then((ended) => settle(parts, account, ended));
 }
 
-function toAccount({ id, call, model }: Context, { limits }: Applied): Account {
-  return {
-    id,
-    limits,
-    price: model?.price,
-    inputTokens: estimateInputTokens(call),
-    // a response made in the background has its usage later, where nobody may look: all it may produce is counted
-    untoldOutputTokens: call.endpoint.operation === 'response' ? outputHold(call, model) : 0,
-  };
+function settle(parts: Parts, account: Account, ended: Parameters<Account['settle']>[1]): void {
+  const { ledger, leases, thresholds, onLimit } = parts;
+  leases.remove(account);
+  const used = account.settle(ledger, ended, (cause) =>
+    onLimit({ kind: 'ledger-failed', id: account.id, cause }),
+  );
+  if (!thresholds || !used) return;
+  for (let index = 0; index < used.length; index++) {
+    if ((account.limits[index] as Limit).thresholds.length === 0) continue;
+    thresholds.add((account.scopes[index] as LimitScope).key, used[index] as number);
+  }
 }
 
-function settleLater(ledger: Ledger, account: Account, outcome: Promise<Outcome>): void {
-  void outcome.then((ended) => settle(ledger, account, ended));
+/** An error on its way to the caller, with the caller's limits as any other reply has them. */
+function withHeaders(error: unknown, headers: HeaderMap): unknown {
+  if (!isGatewayError(error)) return error;
+  const { code, message, status, param, retryAfterSeconds, retryable } = error;
+  return new GatewayError(code, message, {
+    status,
+    retryable,
+    headers: { ...(headers as Readonly<Record<string, string>>), ...error.headers },
+    cause: error.cause ?? error,
+    ...(param !== undefined && { param }),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  });
 }
 
-const noHeaders = Object.freeze({});
-const maxStaleTries = 3;
+function toLimited(context: Context): Parameters<typeof concernOf>[0] {
+  const { policy, principal, metadata, request, call, model } = context;
+  const isOwn = billingOf({ policy, endpoint: call.endpoint }) === 'passthrough';
+  return { policy, principal, metadata, request, call, model, isOwn };
+}
 
 /** Which limits concern a request, and how much of each it holds. Shared with `explain`. */
-export function limitsFor(context: Subject, nowMs: number): Applied {
-  const { limits, keys } = concernOf(context);
-  const scopes: LedgerScope[] = [];
+export function limitsFor(context: Context, nowMs: number): Applied {
+  const { call, model } = context;
+  const { limits, keys } = concernOf(toLimited(context));
+  return { limits, scopes: toScopes(limits, keys, estimateUsage(call, model), model?.price, nowMs) };
+}
+
+/** Notes the limits that were exceeded and let pass all the same. */
+function noteExceeded(
+  record: Arrival['record'],
+  limits: readonly Limit[],
+  states: readonly ScopeState[],
+): void {
   for (let index = 0; index < limits.length; index++) {
-    const limit = limits[index] as Limit;
-    const { unit, amount, window } = limit;
-    const hold = holdOf(limit, context.call, context.model);
-    scopes.push({
-      key: keys[index] as string,
-      amount,
-      hold,
-      charge: unit === 'parallel' ? 0 : hold,
-      mode: limit.mode === 'block' ? 'block' : 'count',
-      span: window.spanAt(nowMs),
-    });
-  }
-  return { limits, scopes };
-}
-
-interface Concern {
-  readonly limits: readonly Limit[];
-  /** The ledger key of each. */
-  readonly keys: readonly string[];
-}
-
-// The same caller meets the same limits for the same model: their ledger keys are built once for each policy and
-// principal, not for each request. Bounded, since callers name the models where the catalog has patterns.
-const concerns = new WeakMap<Policy, WeakMap<Principal, Map<string, Concern>>>();
-const maxModels = 1_000;
-
-type Subject = Pick<Context, 'policy' | 'principal' | 'call' | 'model'>;
-
-function concernOf({ policy, principal, call, model }: Subject): Concern {
-  let byPrincipal = concerns.get(policy);
-  if (!byPrincipal) {
-    byPrincipal = new WeakMap();
-    concerns.set(policy, byPrincipal);
-  }
-  let byModel = byPrincipal.get(principal);
-  if (!byModel || byModel.size >= maxModels) {
-    byModel = new Map();
-    byPrincipal.set(principal, byModel);
-  }
-  // what callers pay themselves is told in the record, and is nobody's budget here
-  const isOwn = billingOf({ policy, endpoint: call.endpoint }) === 'passthrough';
-  const name = model?.name ?? '';
-  const place = isOwn ? `own ${name}` : name;
-  let found = byModel.get(place);
-  if (!found) {
-    const limits = policy.limits.filter(
-      (limit) => scopeKeyOf(limit, principal, name) !== undefined && !(isOwn && limit.unit === 'usd'),
-    );
-    found = { limits, keys: limits.map((limit) => scopeKeyOf(limit, principal, name) as string) };
-    byModel.set(place, found);
-  }
-  return found;
-}
-
-function holdOf({ unit }: Limit, call: Context['call'], model: Context['model']): number {
-  if (unit === 'requests' || unit === 'parallel') return 1;
-  const inputTokens = estimateInputTokens(call);
-  const outputTokens = outputHold(call, model);
-  if (unit === 'tokens') return inputTokens + outputTokens;
-  return model?.price ? costOf({ inputTokens, outputTokens, source: 'estimated' }, model.price) : 0;
-}
-
-const producesNothing = new Set<Operation>([
-  'embedding',
-  'embed-content',
-  'message-count-tokens',
-  'count-tokens',
-  'response-input-tokens',
-  'moderation',
-  'rerank',
-  'response-resource',
-  'message-batch-resource',
-]);
-
-function outputHold(call: Context['call'], model: Context['model']): number {
-  if (producesNothing.has(call.endpoint.operation)) return 0;
-  return call.maxOutputTokens ?? model?.maxOutputTokens ?? defaultOutputTokens;
-}
-
-function unavailable(cause: unknown): GatewayError {
-  return new GatewayError(
-    'store_unavailable',
-    'The limits of this request cannot be checked at the moment. Try again shortly.',
-    { cause, retryAfterSeconds: 1 },
-  );
-}
-
-/** Settles with what was used; without an outcome only the request itself is counted. */
-function settle(ledger: Ledger, account: Account, outcome: Outcome | undefined): Awaitable<void> {
-  const usage = outcome && usageOf(outcome, account);
-  const used: number[] = [];
-  for (const { unit } of account.limits) used.push(usedOf(unit, usage, account.price));
-  try {
-    const settling = ledger.settle(account.id, used);
-    return settling instanceof Promise ? settling.catch(ignore) : undefined;
-  } catch {
-    return undefined;
+    const { mode, label } = limits[index] as Limit;
+    if (mode === 'block') continue;
+    const { used, held, amount } = states[index] as ScopeState;
+    if (used + held <= amount) continue;
+    if (mode === 'warn') record.warnings = [...(record.warnings ?? []), label];
+    else record.shadowDenied = [...(record.shadowDenied ?? []), label];
   }
 }
 
-// a ledger that cannot settle now lets the lease run out, which counts the whole hold: never too little
-function ignore(): void {}
-
-function usedOf(unit: LimitUnit, usage: Usage | undefined, price: Price | undefined): number {
-  if (unit === 'requests') return 1;
-  if (unit === 'parallel' || !usage) return 0;
-  if (unit === 'tokens') return (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
-  return price ? costOf(usage, price) : 0;
-}
-
-/** A request that left and brought no usage back is counted with its input, so that hiding usage makes nothing free. */
-function usageOf(outcome: Outcome, { inputTokens, untoldOutputTokens }: Account): Usage | undefined {
-  if (outcome.usage) return outcome.usage;
-  if (outcome.kind === 'refused') return undefined;
-  const outputTokens = outcome.kind === 'complete' ? untoldOutputTokens : 0;
-  return { inputTokens, outputTokens, source: 'estimated' };
-}
-
-/** The model's own cap on what one request may cost, by its estimate. */
-function refuseCostly({ call, model }: Context): void {
-  if (model?.maxCostNanoUsd === undefined || !model.price) return;
-  const usage = { inputTokens: estimateInputTokens(call), outputTokens: outputHold(call, model) };
-  const cost = costOf({ ...usage, source: 'estimated' }, model.price);
-  if (cost <= model.maxCostNanoUsd) return;
-  throw new GatewayError(
-    'request_too_costly',
-    `This request could cost ${dollars(cost)} and ${model.name} allows ${dollars(model.maxCostNanoUsd)} for one. Shorten it or lower its maximum of output tokens.`,
-    { retryable: false },
-  );
-}
-
-function refuseImpossible({ limits, scopes }: Applied): void {
-  for (let index = 0; index < limits.length; index++) {
-    const limit = limits[index] as Limit;
-    const { hold } = scopes[index] as LedgerScope;
-    if (limit.mode !== 'block' || hold <= limit.amount) continue;
-    throw new GatewayError(
-      'request_too_costly',
-      `This request could need ${show(hold, limit)} and the limit "${limit.label}" allows ${show(limit.amount, limit)} in all. Shorten it or lower its maximum of output tokens.`,
-      { retryable: false },
-    );
-  }
-}
-
-function denial(
-  { limits, scopes }: Applied,
-  { deniedAt, scopes: states }: Extract<ReserveResult, { kind: 'denied' }>,
-  nowMs: number,
-): GatewayError {
-  const limit = limits[deniedAt] as Limit;
-  const state = states[deniedAt] as ScopeState;
-  const left = show(Math.max(0, state.amount - state.used - state.held), limit);
-  const resetsAtMs = limit.window.resetsAtMs((scopes[deniedAt] as LedgerScope).span);
-  const waitMs = resetsAtMs === undefined ? 1_000 : resetsAtMs - nowMs;
-  const reset = resetsAtMs === undefined ? 'when a running request ends' : new Date(resetsAtMs).toISOString();
-  const message = `The limit "${limit.label}" is reached (${left} left). It resets ${reset}.`;
-  if (limit.unit !== 'usd' && waitMs <= 60_000) {
-    return new GatewayError('rate_limited', message, {
-      retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1_000)),
-    });
-  }
-  return new GatewayError('budget_exceeded', message, { retryable: false });
-}
-
-function noteWarnings({ record }: Context, { limits }: Applied, states: readonly ScopeState[]): void {
-  for (let index = 0; index < limits.length; index++) {
-    const limit = limits[index] as Limit;
-    const state = states[index];
-    if (limit.mode !== 'warn' || !state || state.used + state.held <= state.amount) continue;
-    record.warnings = [...(record.warnings ?? []), limit.label];
-  }
-}
-
-function show(amount: number, { unit }: Limit): string {
-  return unit === 'usd' ? dollars(amount) : `${amount} ${unit}`;
-}
-
-function dollars(nanoUsd: number): string {
-  return `$${(nanoUsd / 1e9).toFixed(6)}`;
-}
+export type { LimitEvent } from '../limits/limit-event.ts';

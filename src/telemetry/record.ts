@@ -54,6 +54,8 @@ export interface RequestRecord {
   readonly snapshot: string;
   /** Limits in `warn` mode that were over. */
   readonly warnings?: readonly string[];
+  /** Limits in `shadow` mode that would have refused it. */
+  readonly shadowDenied?: readonly string[];
   /** True when the reply came from the idempotency cache and nothing was sent upstream. */
   readonly replayed?: boolean;
 }
@@ -97,6 +99,7 @@ export function createDraft(): RecordDraft {
     replyBytes: undefined,
     snapshot: undefined,
     warnings: undefined,
+    shadowDenied: undefined,
     replayed: undefined,
     // what nobody has noted is undefined, which the optional fields of the type cannot say
   } as unknown as RecordDraft;

@@ -1,5 +1,6 @@
 import type { Arrival, Identified, Received, Routed } from '../context.ts';
 import { GatewayError } from '../errors.ts';
+import type { Account } from '../limits/account.ts';
 import { estimateInputTokens } from '../limits/estimate.ts';
 import type { Candidate } from '../routing/plan.ts';
 import type { Runtime } from '../runtime.ts';
@@ -14,17 +15,26 @@ export interface Served {
   readonly reply: AttemptReply;
 }
 
+/** What the attempts of a request are made with. */
+export type TrialContext = Arrival &
+  Identified &
+  Received &
+  Routed & {
+    /** What the request holds of its limits; absent where none concern it. */
+    readonly account?: Account | undefined;
+  };
+
 /** The attempts of one request: which candidate is next, and whether there may be another. */
 export class Trial {
   attempts = 0;
-  readonly #context: Arrival & Identified & Received & Routed;
+  readonly #context: TrialContext;
   readonly #upstream: Upstream;
   readonly #beganAtMs: number;
   /** Candidates of this round that were not asked yet. */
   #round: Candidate[];
 
   /** @throws GatewayError `rate_limited` when every candidate has asked to be left alone for longer than is worth waiting. */
-  constructor(context: Arrival & Identified & Received & Routed, upstream: Upstream) {
+  constructor(context: TrialContext, upstream: Upstream) {
     this.#context = context;
     this.#upstream = upstream;
     this.#beganAtMs = context.runtime.monotonicMs();
@@ -74,6 +84,7 @@ export class Trial {
         (reply) => {
           const durationMs = runtime.monotonicMs() - startedAtMs;
           record.attempts.push({ target, status: reply.status, durationMs });
+          this.#context.account?.watch(reply.inspector);
           return { candidate, reply };
         },
         (thrown: unknown) => {

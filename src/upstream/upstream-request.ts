@@ -5,6 +5,7 @@ import { GatewayError } from '../errors.ts';
 import { elementSpans } from '../json/elements.ts';
 import { type JsonObjectIndex, readMember, scanJsonObject } from '../json/scan.ts';
 import { type JsonEdit, setMember, spliceJson, stripByteOrderMark } from '../json/splice.ts';
+import { clampEdits } from '../limits/clamp.ts';
 import type { GatewayRequest } from '../message.ts';
 import type { Candidate } from '../routing/plan.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -115,7 +116,7 @@ function jsonEdits(
 ): JsonEdit[] {
   const { members, body } = call;
   if (!members) return [];
-  const edits = stripByteOrderMark(members);
+  const edits = [...stripByteOrderMark(members), ...clampEdits(call)];
   if (model === undefined) return edits;
   if (call.batchModels) {
     const names = upstreamNames(call.batchModels, arrival, provider);

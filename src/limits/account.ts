@@ -1,0 +1,116 @@
+import type { GatewayErrorCode } from '../errors.ts';
+import type { Outcome, Usage } from '../message.ts';
+import type { RecordDraft } from '../telemetry/record.ts';
+import { type Applied, type LimitScope, usedOf } from './apply.ts';
+import type { Awaitable, Ledger } from './ledger.ts';
+import type { Limit } from './limit.ts';
+import type { Price } from './price.ts';
+
+/** Tells what a running reply has used so far. */
+export interface UsageSource {
+  usage(): Usage | undefined;
+}
+
+/** What an account is opened with. */
+export interface AccountFacts {
+  /** Id of the reservation. */
+  readonly id: string;
+  readonly applied: Applied;
+  readonly price: Price | undefined;
+  /** Estimate of the input. */
+  readonly inputTokens: number;
+  /** Output to count when a whole reply tells no usage. */
+  readonly untoldOutputTokens: number;
+  readonly record: RecordDraft;
+}
+
+/**
+ * What is kept of a request that holds something until it is settled: as little as possible, since a stream may run for
+ * long. It tells what has accrued for its lease, and settles with what was used.
+ */
+export class Account {
+  readonly id: string;
+  readonly limits: readonly Limit[];
+  readonly scopes: readonly LimitScope[];
+  readonly #price: Price | undefined;
+  readonly #inputTokens: number;
+  readonly #untoldOutputTokens: number;
+  readonly #record: RecordDraft;
+  #source: UsageSource | undefined;
+  /** When its lease was last renewed, by the monotonic clock. */
+  renewedAtMs = 0;
+  /** Whether what it held is settled. */
+  isClosed = false;
+
+  constructor({ id, applied, price, inputTokens, untoldOutputTokens, record }: AccountFacts) {
+    this.id = id;
+    this.limits = applied.limits;
+    this.scopes = applied.scopes;
+    this.#price = price;
+    this.#inputTokens = inputTokens;
+    this.#untoldOutputTokens = untoldOutputTokens;
+    this.#record = record;
+  }
+
+  /** Follows the reply that is on its way to the caller. */
+  watch(source: UsageSource): void {
+    this.#source = source;
+  }
+
+  /** What is to be counted should nothing more be heard: what was seen, and the input at the least. */
+  accrued(): number[] {
+    const usage = this.#source?.usage();
+    return this.scopes.map(({ charge }, index) =>
+      usage ? Math.max(charge, usedOf(this.limits[index] as Limit, usage, this.#price)) : charge,
+    );
+  }
+
+  /**
+   * Settles with what an outcome tells, at most once.
+   *
+   * @returns what was counted of each limit; undefined when it had been settled before
+   */
+  settle(ledger: Ledger, outcome: Settled, onError: (cause: unknown) => void): number[] | undefined {
+    if (this.isClosed) return undefined;
+    this.isClosed = true;
+    this.#source = undefined;
+    const usage = this.#usageOf(outcome);
+    // what is counted is what the record tells
+    if (usage) this.#record.usage ??= usage;
+    const used = this.limits.map((limit) => usedOf(limit, usage, this.#price));
+    post(ledger, this.id, used, onError);
+    return used;
+  }
+
+  /** A request that left and brought no usage back is counted with its input, so that hiding usage makes nothing free. */
+  #usageOf(outcome: Settled): Usage | undefined {
+    if (outcome.usage) return outcome.usage;
+    if (outcome.kind === 'refused' || outcome.kind === 'undelivered') return undefined;
+    const outputTokens = outcome.kind === 'complete' ? this.#untoldOutputTokens : 0;
+    return { inputTokens: this.#inputTokens, outputTokens, source: 'estimated' };
+  }
+}
+
+/** How a request ended, as far as settling needs it. `undelivered`: nothing came back, nothing but the request is counted. */
+export interface Settled {
+  readonly kind: Outcome['kind'] | 'undelivered';
+  readonly usage?: Usage | undefined;
+}
+
+/** How a request ended that threw: one whose caller left may have cost something. */
+export function toSettled(code: GatewayErrorCode | undefined): Settled {
+  return code === 'caller_gone' ? aborted : undelivered;
+}
+
+const aborted: Settled = { kind: 'aborted' };
+const undelivered: Settled = { kind: 'undelivered' };
+
+// nobody waits for it. When it fails the lease runs out, and counts what was last reported
+function post(ledger: Ledger, id: string, used: number[], onError: (cause: unknown) => void): void {
+  try {
+    const settling: Awaitable<void> = ledger.settle(id, used);
+    if (settling instanceof Promise) settling.catch(onError);
+  } catch (cause) {
+    onError(cause);
+  }
+}

@@ -1,0 +1,166 @@
+import type { Call } from '../call.ts';
+import type { Model, Policy } from '../config/snapshot.ts';
+import type { GatewayRequest, Usage } from '../message.ts';
+import type { Metadata } from '../metadata.ts';
+import type { Principal } from '../principal.ts';
+import { amountAt } from './amount.ts';
+import { countTokens, mostTokens } from './count-tokens.ts';
+import { endUserOf } from './end-user.ts';
+import type { LedgerScope } from './ledger.ts';
+import { type FailurePolicy, isKeyOfCaller, type Limit, limitKeyOf } from './limit.ts';
+import { costOf, type Price } from './price.ts';
+import { refuseMissing } from './refusals.ts';
+import { runOf } from './run-of.ts';
+import type { SubjectFacts } from './subject.ts';
+
+/** A scope as the stages make it: with what is to become of it while the ledger cannot be asked. */
+export interface LimitScope extends LedgerScope {
+  readonly onFailure: FailurePolicy;
+}
+
+/** The limits that concern a request, each with the ledger scope it draws from at the same place. */
+export interface Applied {
+  readonly limits: readonly Limit[];
+  readonly scopes: readonly LimitScope[];
+}
+
+/** What limits ask of a request. */
+export interface Limited {
+  readonly policy: Policy;
+  readonly principal: Principal;
+  readonly metadata: Metadata;
+  readonly request: Pick<GatewayRequest, 'headers'>;
+  readonly call: Call;
+  readonly model: Model | undefined;
+  /** Limits of the agent run that the request is part of. */
+  readonly runLimits?: readonly Limit[] | undefined;
+  /** Whether the caller pays the provider itself. */
+  readonly isOwn: boolean;
+}
+
+interface Concern {
+  readonly limits: readonly Limit[];
+  /** The ledger key of each. */
+  readonly keys: readonly string[];
+  /** Limits whose keys differ from request to request. */
+  readonly others: readonly Limit[];
+}
+
+/** Which limits concern a request, with their ledger keys. @throws GatewayError when it lacks what a limit requires */
+export function concernOf(limited: Limited): Concern {
+  const concern = concernOfCaller(limited);
+  const { runLimits } = limited;
+  if (concern.others.length === 0 && runLimits === undefined) return concern;
+  const { principal, metadata, model, request, call } = limited;
+  const facts: SubjectFacts = {
+    principal,
+    model: model?.name,
+    metadata,
+    run: runOf(request.headers),
+    endUser: endUserOf(request.headers, call),
+  };
+  const limits = [...concern.limits];
+  const keys = [...concern.keys];
+  for (const limit of [...concern.others, ...(runLimits ?? [])]) {
+    const key = limitKeyOf(limit, facts);
+    if (key === undefined) {
+      refuseMissing(limit, facts);
+      continue;
+    }
+    limits.push(limit);
+    keys.push(key);
+  }
+  return { limits, keys, others: concern.others };
+}
+
+// The same caller meets the same limits for the same model: their ledger keys are built once for each policy and
+// principal, not for each request. Bounded, since callers name the models where the catalog has patterns.
+const concerns = new WeakMap<Policy, WeakMap<Principal, Map<string, Concern>>>();
+const maxModels = 1_000;
+
+function concernOfCaller({ policy, principal, model, isOwn }: Limited): Concern {
+  let byPrincipal = concerns.get(policy);
+  if (!byPrincipal) {
+    byPrincipal = new WeakMap();
+    concerns.set(policy, byPrincipal);
+  }
+  let byModel = byPrincipal.get(principal);
+  if (!byModel || byModel.size >= maxModels) {
+    byModel = new Map();
+    byPrincipal.set(principal, byModel);
+  }
+  // what callers pay themselves is told in the record, and is nobody's budget here
+  const name = model?.name ?? '';
+  const place = isOwn ? `own ${name}` : name;
+  let found = byModel.get(place);
+  if (!found) {
+    const facts: SubjectFacts = { principal, model: name };
+    const limits: Limit[] = [];
+    const keys: string[] = [];
+    const others: Limit[] = [];
+    for (const limit of policy.limits) {
+      if (isOwn && limit.unit === 'usd') continue;
+      const key = isKeyOfCaller(limit) ? limitKeyOf(limit, facts) : undefined;
+      if (key !== undefined) {
+        limits.push(limit);
+        keys.push(key);
+      } else if (!isKeyOfCaller(limit) || limit.required) others.push(limit);
+    }
+    found = { limits, keys, others };
+    byModel.set(place, found);
+  }
+  return found;
+}
+
+/** The ledger scopes of limits at an instant, for a request that may use so much. */
+export function toScopes(
+  limits: readonly Limit[],
+  keys: readonly string[],
+  usage: Usage,
+  price: Price | undefined,
+  nowMs: number,
+): LimitScope[] {
+  const scopes: LimitScope[] = [];
+  for (let index = 0; index < limits.length; index++) {
+    const limit = limits[index] as Limit;
+    scopes.push({
+      key: keys[index] as string,
+      amount: amountAt(limit, nowMs),
+      hold: holdOf(limit, usage, price),
+      charge: chargeOf(limit, usage, price),
+      mode: limit.mode === 'block' ? 'block' : 'count',
+      span: limit.window.spanAt(nowMs),
+      onFailure: limit.onFailure,
+    });
+  }
+  return scopes;
+}
+
+/** The most that a request can take of a limit. */
+function holdOf({ unit, tokens }: Limit, usage: Usage, price: Price | undefined): number {
+  if (unit === 'requests' || unit === 'parallel') return 1;
+  if (unit === 'tokens') return bounded(mostTokens(tokens, usage.inputTokens ?? 0, usage.outputTokens ?? 0));
+  return price ? bounded(costOf(usage, price)) : 0;
+}
+
+/** What it takes at the least once it has left: its input. */
+function chargeOf({ unit, tokens }: Limit, { inputTokens = 0 }: Usage, price: Price | undefined): number {
+  if (unit === 'requests') return 1;
+  if (unit === 'parallel') return 0;
+  const input: Usage = { inputTokens, source: 'estimated' };
+  if (unit === 'tokens') return bounded(countTokens(tokens, input));
+  return price ? bounded(costOf(input, price)) : 0;
+}
+
+/** What a limit counts of a request that used so much; without usage the request alone. */
+export function usedOf({ unit, tokens }: Limit, usage: Usage | undefined, price: Price | undefined): number {
+  if (unit === 'requests') return 1;
+  if (unit === 'parallel' || !usage) return 0;
+  if (unit === 'tokens') return bounded(countTokens(tokens, usage));
+  return price ? bounded(costOf(usage, price)) : 0;
+}
+
+/** No caller and no provider can name a number that a ledger refuses. */
+function bounded(amount: number): number {
+  return amount < Number.MAX_SAFE_INTEGER ? amount : Number.MAX_SAFE_INTEGER;
+}

@@ -1,0 +1,89 @@
+import { thresholdsCrossed } from './amount.ts';
+import type { LimitUnit, ScopeState } from './ledger.ts';
+import type { Limit } from './limit.ts';
+
+/** What a gateway tells of its limits while it runs. */
+export type LimitEvent =
+  | {
+      /** A share of a limit is used. Once for each threshold and window in each process. */
+      readonly kind: 'threshold';
+      readonly label: string;
+      /** The ledger key: limit and subject. */
+      readonly key: string;
+      readonly unit: LimitUnit;
+      readonly mode: Limit['mode'];
+      /** In percent of the amount. */
+      readonly percent: number;
+      /** In units; nano-USD for `usd`. */
+      readonly used: number;
+      readonly amount: number;
+      /** Milliseconds since the epoch; undefined where it never does. */
+      readonly resetsAtMs: number | undefined;
+    }
+  /** The ledger does not hold a running request any more: its lease ran out. What it uses is still counted at its end. */
+  | { readonly kind: 'lease-lost'; readonly id: string }
+  /** A renewal or a settlement failed; a renewal is tried again, a settlement is left to the lease. */
+  | { readonly kind: 'ledger-failed'; readonly id: string; readonly cause: unknown };
+
+/** Tells when thresholds are reached. */
+export interface Thresholds {
+  /** What the ledger says is used. */
+  see(limit: Limit, state: ScopeState, bucket: number, resetsAtMs: number | undefined): void;
+  /** What a request has used on top of it. */
+  add(key: string, used: number): void;
+}
+
+interface Seen {
+  limit: Limit;
+  used: number;
+  amount: number;
+  bucket: number;
+  resetsAtMs: number | undefined;
+  /** Up to where it has been told. */
+  told: number;
+}
+
+/**
+ * Follows how far limits are used, and tells of each threshold once for each window. In each process: where several
+ * share a ledger, each tells what it sees.
+ *
+ * @param maxKeys counts followed at once; the one not seen for longest is forgotten, and may be told of again
+ */
+export function createThresholds(onEvent: (event: LimitEvent) => void, maxKeys = 10_000): Thresholds {
+  const seen = new Map<string, Seen>();
+
+  function tell(key: string, count: Seen): void {
+    const { limit, used, amount, resetsAtMs } = count;
+    for (const percent of thresholdsCrossed(limit, count.told, used, amount)) {
+      const { label, unit, mode } = limit;
+      onEvent({ kind: 'threshold', label, key, unit, mode, percent, used, amount, resetsAtMs });
+    }
+    if (used > count.told) count.told = used;
+  }
+
+  return {
+    see(limit, { key, used, amount }, bucket, resetsAtMs) {
+      let count = seen.get(key);
+      if (count) seen.delete(key);
+      // of a window that rolls nothing is told again until its use has fallen
+      if (!count || count.bucket !== bucket) {
+        const told =
+          count && used > 0 && limit.window.id.startsWith('rolling') ? Math.min(count.told, used) : 0;
+        count = { limit, used, amount, bucket, resetsAtMs, told };
+      } else {
+        count.limit = limit;
+        count.used = used;
+        count.amount = amount;
+      }
+      seen.set(key, count);
+      if (seen.size > maxKeys) seen.delete(seen.keys().next().value as string);
+      tell(key, count);
+    },
+    add(key, used) {
+      const count = seen.get(key);
+      if (!count) return;
+      count.used += used;
+      tell(key, count);
+    },
+  };
+}
