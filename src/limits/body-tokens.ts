@@ -15,7 +15,8 @@ export interface BodyTokens {
 export function countBodyTokens(body: Uint8Array): BodyTokens {
   let tokens = 0;
   let cacheWrite: BodyTokens['cacheWrite'];
-  let position = 0;
+  // a byte order mark is no part of the text
+  let position = body[0] === 0xef ? 3 : 0;
   let nameStart = 0;
   let nameEnd = 0;
   /** For each open container: offsets of its name, and whether all below it is text (arguments of tools, schemas). */

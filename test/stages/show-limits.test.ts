@@ -2,7 +2,7 @@ import { createMemoryLedger, type Ledger } from 'headgate';
 import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
 import { runsOutAtMs } from '../../src/limits/forecast.ts';
-import { chat, readJson, startGateway } from '../harness.ts';
+import { chat, readJson, readText, startGateway } from '../harness.ts';
 import { type Limits, limited } from './limited-gateway.ts';
 
 const now = Date.UTC(2030, 0, 1, 6);
@@ -51,7 +51,8 @@ describe('GET /headgate/limits', () => {
     expect(data[1].forecast).toBeNull();
     expect(data[2]).toMatchObject({ unit: 'parallel', amount: 3, held: 1, resetsAt: null, forecast: null });
     expect(data).toHaveLength(3);
-    expect(running.status).toBe(200);
+    await readText(running);
+    expect((await show()).data[2]).toMatchObject({ held: 0 });
   });
 
   it('counts against none of them, and leaves no use behind', async () => {
@@ -90,7 +91,8 @@ describe('GET /headgate/limits', () => {
       expect(await status('/ai/team/headgate/limits', headers)).toBe(200);
     }
     expect((await send('/headgate/limits', undefined, { method: 'DELETE' })).status).toBe(405);
-    expect((await send('/headgate/limits/', undefined)).status).toBe(404);
+    expect((await send('/headgate/limits/', undefined)).status).toBe(400);
+    expect((await send('/headgate/limit', undefined)).status).toBe(404);
   });
 
   it('is 503 while the ledger cannot be read', async () => {
