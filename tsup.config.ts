@@ -1,4 +1,5 @@
 import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Options } from 'tsup';
 
@@ -25,18 +26,27 @@ const adapters = {
 
 /**
  * CommonJS gets the same modules: every Node that this package supports can require() them, so that there is never a
- * second copy in one process. Its types are the same as well, without the comments, which would fill the package twice.
+ * second copy in one process. Its types are those of the modules, by reference: what is a type there is one here, and
+ * each value has the type that it has there.
  */
 function writeCommonJs(): void {
+  const require = createRequire(import.meta.url);
   for (const name of [...Object.keys(core), ...Object.keys(adapters)]) {
     writeFileSync(new URL(`${name}.cjs`, dist), `module.exports = require('./${name}.js');\n`);
+    const values = require(fileURLToPath(new URL(`${name}.js`, dist))) as object;
+    writeFileSync(new URL(`${name}.d.cts`, dist), toCommonJsTypes(name, values));
   }
-  for (const file of globSync('*.d.ts', { cwd: dist })) {
-    const types = readFileSync(new URL(file, dist), 'utf8')
-      .replaceAll(/^ *\/\*\*[\s\S]*?\*\/\n/gm, '')
-      .replaceAll(/(from '\.\/[^']+)\.js'/g, "$1.cjs'");
-    writeFileSync(new URL(file.replace(/ts$/, 'cts'), dist), types);
-  }
+}
+
+function toCommonJsTypes(name: string, values: object): string {
+  const source = `'./${name}.js' with { 'resolution-mode': 'import' }`;
+  const lines = Object.entries(values).flatMap(([key, value]) => {
+    if (key === 'default') return ['declare const _default: typeof M.default;', 'export default _default;'];
+    const isClass = typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
+    const declared = `export declare const ${key}: typeof M.${key};`;
+    return isClass ? [declared, `export type ${key} = M.${key};`] : [declared];
+  });
+  return [`import type * as M from ${source};`, `export type * from ${source};`, ...lines, ''].join('\n');
 }
 // the types are the last to be written, after everything that tsup tells of
 process.once('exit', (code) => {
@@ -48,6 +58,8 @@ const shared: Options = {
   target: 'node22',
   platform: 'node',
   splitting: true,
+  // what it means stands in the types: without this half of the package would be said twice
+  minify: true,
   sourcemap: true,
   treeshake: true,
   // the adapters use the package through its own name, as anybody does: one copy of the core, whatever is imported

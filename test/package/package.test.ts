@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -88,7 +89,8 @@ function importsOf(file: string, seen = new Set<string>()): Set<string> {
   if (seen.has(file)) return found;
   seen.add(file);
   const source = readFileSync(file, 'utf8');
-  const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\(\s*)["']([^"'\n]+)["']/g;
+  // names only: minified code has texts that look like imports
+  const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\(\s*)["']([@\w./:-]+)["']/g;
   for (const [, name = ''] of source.matchAll(pattern)) {
     if (name.startsWith('.')) {
       const next = file.endsWith('.d.ts') ? name.replace(/\.js$/, '.d.ts') : name;
@@ -250,6 +252,32 @@ describe('the packed package', () => {
     expect(problems ?? analysis?.problems ?? {}).toEqual(expect.anything());
     const all = Object.values<{ kind?: string; resolutionKind?: string }[]>(problems ?? {}).flat();
     expect(all.filter(({ resolutionKind }) => resolutionKind !== 'node10')).toEqual([]);
+  });
+
+  it('gives CommonJS the types of every value and every type, generic ones among them', {
+    timeout: 120_000,
+  }, async () => {
+    const project = join(folder, 'project');
+    const source = `
+      import headgate = require('headgate');
+      import { createFileStores } from 'headgate/file';
+      import { toNodeHandler } from 'headgate/node';
+      const gateway: headgate.Gateway = headgate.createGateway({ providers: {}, models: {} });
+      export const failed: headgate.GatewayError = new headgate.GatewayError('invalid_key', 'x');
+      export type Named = headgate.Stage<headgate.Arrival, { readonly name: string }>['name'];
+      export const stores: headgate.Stores = createFileStores({ directory: '.' });
+      export const handler = toNodeHandler(gateway);
+      // @ts-expect-error a number is no configuration
+      headgate.createGateway(1);
+    `;
+    writeFileSync(join(project, 'uses.cts'), source);
+    const strict = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2024'];
+    const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
+    const compile = (module: string) =>
+      run(bin('tsc'), [...strict, ...types, '--module', module, 'uses.cts'], { cwd: project }).catch(
+        ({ stdout }: { stdout: string }) => ({ stdout }),
+      );
+    for (const module of ['node16', 'nodenext']) expect((await compile(module)).stdout).toBe('');
   });
 
   it('starts as a program', async () => {
