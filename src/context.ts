@@ -1,6 +1,7 @@
 import type { Call } from './call.ts';
 import type { Model, Policy, Snapshot } from './config/snapshot.ts';
 import type { Endpoint } from './dialects/endpoint.ts';
+import type { LimitStates } from './limits/limit-states.ts';
 import type { GatewayRequest, HeaderMap } from './message.ts';
 import type { Metadata } from './metadata.ts';
 import type { Principal } from './principal.ts';
@@ -47,6 +48,8 @@ export interface Authorized {
 export interface Reserved {
   /** Header fields that tell the caller about its limits; sent with the reply. */
   readonly limitHeaders: HeaderMap;
+  /** How full the limits of the request are, for whoever chooses targets by it. */
+  readonly limitStates: LimitStates;
 }
 
 /** Added by `route`. */

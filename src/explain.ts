@@ -180,9 +180,12 @@ function withoutHolding(ledger: Ledger): Ledger {
         const state = states[index];
         return state && mode === 'block' && state.used + state.held + hold > state.amount;
       });
-      return deniedAt < 0
-        ? { kind: 'granted', scopes: states }
-        : { kind: 'denied', deniedAt, scopes: states };
+      if (deniedAt >= 0) return { kind: 'denied', deniedAt, scopes: states };
+      const held = states.map((state, index) => ({
+        ...state,
+        held: state.held + (scopes[index]?.hold ?? 0),
+      }));
+      return { kind: 'granted', scopes: held };
     },
     nowMs: () => ledger.nowMs(),
     renew: () => true,

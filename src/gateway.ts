@@ -284,6 +284,7 @@ function toArrival(
     call: undefined,
     model: undefined,
     limitHeaders: undefined,
+    limitStates: undefined,
     plan: undefined,
   };
   const arrivedAtMs = runtime.monotonicMs();

@@ -90,6 +90,8 @@ export type {
   ReserveResult,
   ScopeState,
 } from './limits/ledger.ts';
+export type { Limit, Raise } from './limits/limit.ts';
+export type { LimitState, LimitStates } from './limits/limit-states.ts';
 export type { GatewayReply, GatewayRequest, HeaderMap, Outcome, ReplyBody, Usage } from './message.ts';
 export { type Metadata, readMetadata } from './metadata.ts';
 export { type OpenGateway, type OpenGatewayOptions, openGateway } from './open-gateway.ts';

@@ -10,6 +10,7 @@ import { createLeases, type Leases } from '../limits/leases.ts';
 import type { Awaitable, Ledger, ReserveResult, ScopeState } from '../limits/ledger.ts';
 import type { Limit } from '../limits/limit.ts';
 import { createThresholds, type LimitEvent, type Thresholds } from '../limits/limit-event.ts';
+import { noLimitStates, toLimitStates } from '../limits/limit-states.ts';
 import { costOf } from '../limits/price.ts';
 import {
   findImpossible,
@@ -101,7 +102,7 @@ type Next = (facts: Reserved) => Promise<GatewayReply>;
 type Granted = Extract<ReserveResult, { kind: 'granted' }>;
 type Denied = Extract<ReserveResult, { kind: 'denied' }>;
 
-const noHeaders: HeaderMap = Object.freeze({});
+const unlimited: Reserved = Object.freeze({ limitHeaders: Object.freeze({}), limitStates: noLimitStates });
 const maxStaleTries = 3;
 const maxClamps = 3;
 
@@ -135,7 +136,7 @@ class Admission {
       refuseCostly(model, costOf(this.#usage, model.price));
     }
     const { limits, keys } = concernOf(toLimited(this.#context));
-    if (limits.length === 0) return this.#next({ limitHeaders: noHeaders });
+    if (limits.length === 0) return this.#next(unlimited);
     refuseUnpriced(limits, model);
     this.#limits = limits;
     this.#keys = keys;
@@ -232,7 +233,8 @@ class Admission {
       record,
     });
     const headers = this.#headers(states, record.warnings);
-    const facts: Reserved & Accounted = { limitHeaders: headers, account };
+    const limitStates = toLimitStates(this.#limits, states);
+    const facts: Reserved & Accounted = { limitHeaders: headers, limitStates, account };
     this.#parts.leases.add(account, runtime);
     let reply: Promise<GatewayReply>;
     try {
