@@ -40,6 +40,7 @@ export type {
   ResolutionStep,
   Snapshot,
   Target,
+  TargetOverrides,
 } from './config/snapshot.ts';
 export type { Arrival, Authorized, Identified, Received, Reserved, Routed } from './context.ts';
 export { createDefaultPipeline } from './default-pipeline.ts';
@@ -105,6 +106,8 @@ export {
 } from './principal.ts';
 export type { Provider, ProviderFailure } from './providers/provider.ts';
 export { toReply } from './reply.ts';
+export type { FailureAction, FailureClass, ForwardingPolicy, Timeouts } from './routing/forwarding.ts';
+export type { Observations, Observed, ObservedAttempt } from './routing/observations.ts';
 export type { Candidate, Plan } from './routing/plan.ts';
 export { createRuntime, type Runtime } from './runtime.ts';
 export { openSecret, rewrapSecret, type SecretBinding, sealSecret } from './secrets/envelope.ts';

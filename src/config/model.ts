@@ -2,18 +2,11 @@ import type { ListedModel } from '../dialects/models-list.ts';
 import { type Price, toNanoUsd, toPrice } from '../limits/price.ts';
 import type { ConfigIssue } from './config-error.ts';
 import { type Deprecation, toDeprecation } from './deprecation.ts';
-import { suggest } from './nearest-name.ts';
 import type { ConfiguredProvider } from './providers.ts';
 import type { ModelConfig } from './schema.ts';
+import { fillTarget, type Target, toTarget } from './target.ts';
 
-/** One way to serve a model: provider and upstream model name. */
-export interface Target {
-  /** `provider/upstream-model`. */
-  readonly id: string;
-  readonly provider: ConfiguredProvider;
-  /** Undefined for calls that name no model. */
-  readonly model: string | undefined;
-}
+export type { Target } from './target.ts';
 
 /** A model of the catalog as a request found it. The same object for the same name as long as it is remembered. */
 export interface Model {
@@ -91,34 +84,6 @@ export function fillPattern(model: Model, name: string): Model {
     targets: model.targets.map((target) => fillTarget(target, pattern, name)),
     listed: { ...model.listed, id: name },
   };
-}
-
-function toTarget(
-  target: ModelConfig['targets'][number],
-  modelName: string,
-  path: string,
-  providers: ReadonlyMap<string, ConfiguredProvider>,
-  issues: ConfigIssue[],
-): Target | undefined {
-  const [, providerId = '', model] =
-    typeof target === 'string'
-      ? (/^([^/]*)(?:\/(.*))?$/s.exec(target) ?? [])
-      : [undefined, target.provider, target.model];
-  const provider = providers.get(providerId);
-  if (!provider) {
-    const message = `no provider "${providerId}" is configured${suggest(providerId, providers.keys())}`;
-    issues.push({ path, message });
-    return undefined;
-  }
-  const upstreamModel = model ?? modelName;
-  return { id: `${providerId}/${upstreamModel}`, provider, model: upstreamModel };
-}
-
-/** Puts what a pattern's `*` stood for into the target's model name. */
-function fillTarget(target: Target, pattern: string, name: string): Target {
-  if (!target.model?.endsWith('*')) return target;
-  const model = target.model === pattern ? name : target.model.slice(0, -1) + name.slice(pattern.length - 1);
-  return { id: `${target.provider.id}/${model}`, provider: target.provider, model };
 }
 
 function toListed(id: string, entry: ModelConfig): ListedModel {

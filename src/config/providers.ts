@@ -28,8 +28,10 @@ export interface Credential {
   readonly source: CredentialSource;
   /** Header that it is sent in as it is, in place of the provider's own way. */
   readonly header?: string;
-  /** Its share against the provider's other credentials. @default 1 */
-  readonly weight?: number;
+  /** Its share against the provider's other credentials. Undefined for all of them: they are used in their order. */
+  readonly weight?: number | undefined;
+  /** Where what is sent with it is handled. Undefined: where its provider does. */
+  readonly region?: string | undefined;
   readonly labels?: Readonly<Record<string, string>>;
   /** Of what is sent with it: reserved for each attempt. @default none */
   readonly limits?: readonly Limit[];
@@ -112,7 +114,16 @@ function compileCredentials(
     entry.credentials ??
     (entry.apiKey === undefined
       ? []
-      : [{ id: 'default', apiKey: entry.apiKey, weight: 1, labels: {}, limits: [] }]);
+      : [
+          {
+            id: 'default',
+            apiKey: entry.apiKey,
+            weight: undefined,
+            region: undefined,
+            labels: {},
+            limits: [],
+          },
+        ]);
   if (entries.length === 0) issues.push({ path: `providers.${id}`, message: 'needs apiKey or credentials' });
   const seen = new Set<string>();
   return entries.flatMap((credential, index) => {
@@ -135,11 +146,11 @@ function compileCredentials(
         ...(vault && { vault }),
         ...(onSecretError && { onError: onSecretError }),
       });
-      const { weight, labels } = credential;
+      const { weight, region, labels } = credential;
       const name = `${id}#${credential.id}`;
       const origin = `credential ${name}`;
       const limits = compileLimits(credential.limits, `${place}.limits`, origin, 'credential', issues);
-      return [{ id: name, source, weight, labels, limits }];
+      return [{ id: name, source, weight, region, labels, limits }];
     } catch (error) {
       issues.push({ path, message: (error as Error).message.replace(`${path}: `, '') });
       return [];

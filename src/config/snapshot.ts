@@ -33,6 +33,7 @@ export type {
   PolicyOrigins,
 } from './policy.ts';
 export type { ConfiguredProvider, Credential, CredentialSource } from './providers.ts';
+export type { TargetOverrides } from './target.ts';
 
 /** One version of the configuration, compiled; immutable. A request is decided by the snapshot it began with. */
 export interface Snapshot {

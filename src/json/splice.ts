@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { JsonObjectIndex } from './object-index.ts';
+import type { JsonMember, JsonObjectIndex } from './object-index.ts';
 
 /** A run of bytes to be replaced: those from `start` up to `end` give way to `bytes`. An insertion has `start === end`. */
 export interface JsonEdit {
@@ -72,6 +72,29 @@ export function setMembers(index: JsonObjectIndex, values: Readonly<Record<strin
     else added.push(`${JSON.stringify(key)}:${toText(key, value)}`);
   }
   if (added.length > 0) edits.push(insertion(index, added.join(',')));
+  return edits;
+}
+
+/**
+ * The edits that take members of the root object away, with one comma each. None for members that are not there; and
+ * none at all when no member would be left, since an object that is emptied takes no insertions.
+ */
+export function removeMembers(index: JsonObjectIndex, keys: ReadonlySet<string>): JsonEdit[] {
+  const members = index.keys().map((key) => index.get(key) as JsonMember);
+  if (members.every(({ key }) => keys.has(key))) return [];
+  const edits: JsonEdit[] = [];
+  for (let at = 0; at < members.length; at++) {
+    if (!keys.has((members[at] as JsonMember).key)) continue;
+    const first = at;
+    while (at + 1 < members.length && keys.has((members[at + 1] as JsonMember).key)) at++;
+    const next = members[at + 1];
+    // up to the next member; behind the last one, from the end of the one before
+    const start = next
+      ? (members[first] as JsonMember).keyStart
+      : (members[first - 1] as JsonMember).valueEnd;
+    const end = next ? next.keyStart : (members[at] as JsonMember).valueEnd;
+    edits.push({ start, end, bytes: new Uint8Array(0) });
+  }
   return edits;
 }
 

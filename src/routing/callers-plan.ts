@@ -34,6 +34,7 @@ export function callersPlan(plan: Plan, { principal, request, snapshot }: Contex
   const secret = new Secret('the caller', found.value);
   const source = { current: () => secret, ready: async () => undefined, close: () => undefined };
   return {
+    ...plan,
     candidates: targets.map((target) => ({
       // of each caller apart: one that is over its limits must not hold up the others
       id: `${target.id}#caller:${principal.key}`,

@@ -63,3 +63,64 @@ export interface ForwardingPolicy {
   /** What a chunk that cannot be what the protocol sends does to a stream. */
   readonly onMalformedChunk: 'fail' | 'skip';
 }
+
+/** What a route, or a target of one, says of forwarding; what it leaves out is as it is without it. */
+export type ForwardingOverlay = {
+  readonly [Field in Exclude<keyof ForwardingPolicy, 'onFailure' | 'timeouts'>]?:
+    | ForwardingPolicy[Field]
+    | undefined;
+} & {
+  readonly onFailure?: Partial<Record<FailureClass, FailureAction | undefined>> | undefined;
+  readonly timeouts?: Timeouts | undefined;
+};
+
+/** What holds for requests that no configuration says anything else about. */
+export const defaultForwarding: ForwardingPolicy = {
+  onFailure: {
+    'not-sent': 'retry',
+    refused: 'retry',
+    overloaded: 'retry',
+    'server-error': 'retry',
+    uncertain: 'stop',
+    timeout: 'next-target',
+    'broken-stream': 'next-target',
+    'invalid-reply': 'next-target',
+    credential: 'next-credential',
+    quota: 'next-credential',
+    'context-too-long': 'next-target',
+    'content-refused': 'stop',
+    'bad-request': 'stop',
+  },
+  timeouts: {},
+  maxAttempts: 4,
+  deadlineMs: 120_000,
+  commit: 'content',
+  rescue: ['continue', 'restart'],
+  onMalformedChunk: 'fail',
+};
+
+/** A policy with what an overlay says in its place; the policy itself without one. */
+export function overlayForwarding(
+  policy: ForwardingPolicy,
+  overlay: ForwardingOverlay | undefined,
+): ForwardingPolicy {
+  if (!overlay) return policy;
+  return {
+    ...policy,
+    ...known(overlay),
+    onFailure: { ...policy.onFailure, ...known(overlay.onFailure) },
+    timeouts: overlayTimeouts(policy.timeouts, overlay.timeouts),
+  } as ForwardingPolicy;
+}
+
+/** Timeouts with what others say in their place. */
+export function overlayTimeouts(timeouts: Timeouts, overlay: Timeouts | undefined): Timeouts {
+  return overlay ? { ...timeouts, ...known(overlay) } : timeouts;
+}
+
+/** What is said: an absent field must not undo the one below it. */
+function known<Fields extends object>(fields: Fields | undefined): Fields {
+  return Object.fromEntries(
+    Object.entries(fields ?? {}).filter(([, value]) => value !== undefined),
+  ) as Fields;
+}

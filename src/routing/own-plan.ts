@@ -19,7 +19,7 @@ export function ownPlan(plan: Plan, who: Principal, vault: Vault | undefined): P
       credential: toCredential(vault, provider, own),
     });
   }
-  if (candidates.length > 0) return { candidates };
+  if (candidates.length > 0) return { ...plan, candidates };
   const providers = [...new Set(plan.candidates.map(({ target }) => target.provider.id))].join(', ');
   throw new GatewayError(
     'not_permitted',

@@ -2,8 +2,12 @@ import type { Call } from '../call.ts';
 import type { Credential, Model, Snapshot, Target } from '../config/snapshot.ts';
 import type { DialectFamily } from '../dialects/dialect.ts';
 import { GatewayError } from '../errors.ts';
+import { defaultForwarding, type ForwardingPolicy } from './forwarding.ts';
 
-/** One target with one of its credentials: what a single attempt is made at. */
+/**
+ * One target with one of its credentials: what a single attempt is made at. What is particular about the target stands
+ * there: `target.overrides`, `target.contextWindow`, …
+ */
 export interface Candidate {
   /** `provider/model#credential`; breakers and cool-downs go by it. */
   readonly id: string;
@@ -14,6 +18,12 @@ export interface Candidate {
 /** Where a request may be sent, in order of preference. Never empty. */
 export interface Plan {
   readonly candidates: readonly Candidate[];
+  /** How its attempts are made: the configuration's `forwarding`, and what the route says in place of it. */
+  readonly forwarding: ForwardingPolicy;
+  /** Name of the route that made it; undefined where none matched and the model's own targets serve. */
+  readonly route?: string | undefined;
+  /** The arm of a test that the request was given to, by the target that it was meant for. */
+  readonly arm?: string | undefined;
 }
 
 /**
@@ -58,10 +68,23 @@ function computePlan(call: Call, model: Model | undefined, snapshot: Snapshot): 
       { param: 'model' },
     );
   }
-  return { candidates };
+  return { candidates, forwarding: forwardingOf(snapshot) };
 }
 
 function withoutModel(call: Call, snapshot: Snapshot): readonly Target[] {
   const provider = snapshot.providerOf(call.endpoint.family);
   return provider ? [{ id: `${provider.id}/`, provider, model: undefined }] : [];
+}
+
+const policies = new WeakMap<Snapshot, ForwardingPolicy>();
+
+/** How attempts are made under a configuration, unless a route says otherwise. The same object for the same snapshot. */
+export function forwardingOf(snapshot: Snapshot): ForwardingPolicy {
+  let policy = policies.get(snapshot);
+  if (!policy) {
+    const { maxAttempts, deadlineMs } = snapshot.config.retry;
+    policy = { ...defaultForwarding, maxAttempts, deadlineMs };
+    policies.set(snapshot, policy);
+  }
+  return policy;
 }

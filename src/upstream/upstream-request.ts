@@ -1,5 +1,5 @@
 import type { Call } from '../call.ts';
-import type { ConfiguredProvider, Credential } from '../config/snapshot.ts';
+import type { ConfiguredProvider, Credential, TargetOverrides } from '../config/snapshot.ts';
 import type { Arrival, Identified } from '../context.ts';
 import { GatewayError } from '../errors.ts';
 import { elementSpans } from '../json/elements.ts';
@@ -7,10 +7,12 @@ import { type JsonObjectIndex, readMember, scanJsonObject } from '../json/scan.t
 import { type JsonEdit, setMember, spliceJson, stripByteOrderMark } from '../json/splice.ts';
 import { clampEdits } from '../limits/clamp.ts';
 import type { GatewayRequest } from '../message.ts';
+import { overlayTimeouts, type Timeouts } from '../routing/forwarding.ts';
 import type { Candidate } from '../routing/plan.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { toBytes } from './bytes.ts';
 import type { EgressRequest } from './egress.ts';
+import { overrideBody, overrideHeaders } from './overrides.ts';
 import { poolNameOf } from './pool-name.ts';
 import { toRequestHeaders } from './request-headers.ts';
 
@@ -20,16 +22,23 @@ export interface UpstreamRequest {
   readonly injectedUsage: boolean;
 }
 
-/** Turns a call into the HTTP request for one candidate. The body stays as it came but for the fields the gateway owns. */
+/**
+ * Turns a call into the HTTP request for one candidate. The body stays as it came but for the fields that the gateway
+ * owns and those that the target overrides.
+ *
+ * @param timeouts of the plan; the target's own win, and the provider's hold where neither says anything
+ */
 export function toUpstreamRequest(
   arrival: Arrival & Identified,
   call: Call,
   { target, credential }: Candidate,
   secret: Secret,
+  timeouts: Timeouts = {},
 ): UpstreamRequest {
   const { provider: entry, model } = target;
   const injectedUsage = needsUsage(call, entry.config.streamUsage);
   const edits = call.members ? jsonEdits(call, target.model, injectedUsage, arrival, entry.id) : [];
+  if (target.overrides?.body) edits.push(...overrideBody(call, target.overrides.body));
   let body = edits.length > 0 ? spliceJson(call.body, edits) : call.body;
   if (call.modelSpan && model !== undefined && model !== call.model) {
     body = spliceJson(call.body, [{ ...call.modelSpan, bytes: toBytes(model) }]);
@@ -43,6 +52,8 @@ export function toUpstreamRequest(
       secret,
       entry.basePath + entry.provider.path(call, model),
       body.length > 0 ? body : undefined,
+      target.overrides,
+      overlayTimeouts(timeouts, target.overrides?.timeouts),
     ),
   };
 }
@@ -68,18 +79,24 @@ class Attempt implements EgressRequest {
     secret: Secret,
     path: string,
     body: Uint8Array | undefined,
+    overrides: TargetOverrides | undefined,
+    { connectMs, headersMs, idleMs }: Timeouts,
   ) {
     const { config } = entry;
     this.origin = entry.origin;
     this.path = path;
     this.method = caller.method;
-    this.headers = toRequestHeaders(caller.headers, entry, credential, secret);
+    const headers = toRequestHeaders(caller.headers, entry, credential, secret);
+    this.headers = overrides?.headers ? overrideHeaders(headers, overrides.headers) : headers;
     this.body = body;
-    this.pool = poolNameOf(credential, secret);
+    const pool = poolNameOf(credential, secret);
+    // a pool has one way to connect
+    this.pool =
+      connectMs === undefined || connectMs === config.connectTimeoutMs ? pool : `${pool}~${connectMs}`;
     this.maxConnections = config.maxConnections;
-    this.connectTimeoutMs = config.connectTimeoutMs;
-    this.headersTimeoutMs = config.headersTimeoutMs;
-    this.idleTimeoutMs = config.idleTimeoutMs;
+    this.connectTimeoutMs = connectMs ?? config.connectTimeoutMs;
+    this.headersTimeoutMs = headersMs ?? config.headersTimeoutMs;
+    this.idleTimeoutMs = idleMs ?? config.idleTimeoutMs;
     this.#caller = caller;
   }
 

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { createObservations, type Observations } from '../routing/observations.ts';
 import type { Runtime } from '../runtime.ts';
 import { type Breakers, createBreakers } from './breakers.ts';
 import { createDrainer, type Drainer } from './drain.ts';
@@ -9,6 +10,8 @@ export interface Upstream {
   readonly egress: Egress;
   readonly breakers: Breakers;
   readonly drainer: Drainer;
+  /** What attempts have seen of the candidates; strategies of routes go by it. */
+  readonly observations: Observations;
   /** Leaves a target alone for as long as it asked. */
   coolDown(id: string, forMs: number): void;
   /** Whether any target has asked to be left alone lately. */
@@ -33,6 +36,7 @@ export function createUpstream(
     egress,
     breakers,
     drainer: createDrainer(runtime),
+    observations: createObservations(runtime, { maxCandidates: max }),
     coolDown: (id, forMs) => void coolUntilMs.set(id, runtime.monotonicMs() + forMs),
     get isCooling() {
       return coolUntilMs.size > 0;

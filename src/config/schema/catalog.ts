@@ -8,14 +8,6 @@ import {
   positiveInteger,
 } from './parts.ts';
 
-const target = z.union(
-  [
-    z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(\/.+)?$/),
-    z.strictObject({ provider: nameSchema, model: modelNameSchema.optional() }),
-  ],
-  { error: 'a target is "provider", "provider/model" or { provider, model }' },
-);
-
 /** What tokens cost. */
 export const priceSchema = z.strictObject({
   /** US dollars per million tokens. */
@@ -24,6 +16,29 @@ export const priceSchema = z.strictObject({
   cachedInput: moneySchema.optional(),
   cacheWrite5m: moneySchema.optional(),
   cacheWrite1h: moneySchema.optional(),
+});
+
+/** A name of a place, such as `eu` or `eu-central-1`. */
+export const regionSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, {
+  error: 'a region has 1 to 64 small letters, digits or dashes, such as "eu" or "eu-central-1"',
+});
+
+/** What tells one target from the other targets of its model. */
+export const targetFields = {
+  provider: nameSchema,
+  model: modelNameSchema.optional(),
+  /** Where it handles what it is sent. Default: the region of its provider. */
+  region: regionSchema.optional(),
+  /** Tokens of its context window. Default: the model's. */
+  contextWindow: positiveInteger.optional(),
+  /** What it costs, for choosing the cheapest; budgets and records go by the model's price. Default: the model's. */
+  price: priceSchema.optional(),
+};
+
+export const targetTextSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(\/.+)?$/);
+
+const target = z.union([targetTextSchema, z.strictObject(targetFields)], {
+  error: 'a target is "provider", "provider/model" or { provider, model, region, contextWindow, price }',
 });
 
 const modality = z.enum(['text', 'image', 'audio', 'video', 'file', 'embedding']);

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { regionSchema } from './catalog.ts';
 import { milliseconds, nameSchema, positiveInteger, upstreamLimitsSchema } from './parts.ts';
 
 /** A secret: the text itself, or where to find it. What a function gives is fetched again every now and then. */
@@ -24,8 +25,13 @@ const headers = z.record(
 const credential = z.strictObject({
   id: nameSchema,
   apiKey: secretSchema,
-  /** Share of the provider's requests against its other credentials. */
-  weight: z.number().positive().max(1_000).default(1),
+  /**
+   * Share of the provider's requests against its other credentials. Where none has a weight, they are used in their
+   * order; where one has, the others have 1.
+   */
+  weight: z.number().positive().max(1_000).optional(),
+  /** Where what is sent with it is handled. Default: the region of the provider. */
+  region: regionSchema.optional(),
   /** What operators call it, and what it is for. */
   labels: z.record(z.string().max(64), z.string().max(256)).default({}),
   /** What is sent with this credential. */
@@ -39,8 +45,10 @@ export const providerSchema = z
     type: nameSchema,
     /** Where it lives. Default: the provider's public address. OpenAI-compatible: including `/v1`. */
     baseUrl: z.url({ protocol: /^https?$/ }).optional(),
+    /** Where it handles what it is sent; what `regions` of routes and profiles go by. Default: unknown, in no region. */
+    region: regionSchema.optional(),
     apiKey: secretSchema.optional(),
-    /** Several credentials instead of one, used in this order. */
+    /** Several credentials instead of one, used in this order, or by their weights. */
     credentials: z.array(credential).min(1).optional(),
     /** What is sent with all credentials of the provider together. */
     limits: upstreamLimitsSchema,

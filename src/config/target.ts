@@ -1,0 +1,74 @@
+import { type Price, toPrice } from '../limits/price.ts';
+import type { Timeouts } from '../routing/forwarding.ts';
+import type { ConfigIssue } from './config-error.ts';
+import { suggest } from './nearest-name.ts';
+import type { Billing } from './policy.ts';
+import type { ConfiguredProvider } from './providers.ts';
+import type { ModelConfig } from './schema.ts';
+
+/** What a request is sent with to one target, over what caller and provider say. */
+export interface TargetOverrides {
+  /** By lower-case name; never a credential, and nothing of the framing. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Members of the root of a JSON body. `null` takes a member away. */
+  readonly body?: Readonly<Record<string, unknown>> | undefined;
+  /** Over the route's and the provider's. */
+  readonly timeouts?: Timeouts | undefined;
+}
+
+/** One way to serve a model: provider and upstream model name, and on a route what is particular about it. */
+export interface Target {
+  /** `provider/upstream-model`. */
+  readonly id: string;
+  readonly provider: ConfiguredProvider;
+  /** Undefined for calls that name no model. */
+  readonly model: string | undefined;
+  /** Where it handles what it is sent. Undefined: where its provider does. */
+  readonly region?: string | undefined;
+  /** Tokens of its context window, where they are not the model's. */
+  readonly contextWindow?: number | undefined;
+  /** What it costs, for choosing the cheapest. Budgets and records go by the model's price. Undefined: the model's. */
+  readonly price?: Price | undefined;
+  /** Its share against the other targets of its tier. @default 1 */
+  readonly weight?: number | undefined;
+  /** The arm of a test that it stands for; noted in the record. */
+  readonly arm?: string | undefined;
+  /** Who pays it, where that is not what the caller's policy says. */
+  readonly billing?: Billing | undefined;
+  readonly overrides?: TargetOverrides | undefined;
+}
+
+type WrittenTarget = ModelConfig['targets'][number];
+
+/** Compiles a target as it is written: `provider`, `provider/model` or an object. Undefined, and an issue, without its provider. */
+export function toTarget(
+  target: WrittenTarget,
+  modelName: string,
+  path: string,
+  providers: ReadonlyMap<string, ConfiguredProvider>,
+  issues: ConfigIssue[],
+): Target | undefined {
+  const [, providerId = '', model] =
+    typeof target === 'string'
+      ? (/^([^/]*)(?:\/(.*))?$/s.exec(target) ?? [])
+      : [undefined, target.provider, target.model];
+  const provider = providers.get(providerId);
+  if (!provider) {
+    const message = `no provider "${providerId}" is configured${suggest(providerId, providers.keys())}`;
+    issues.push({ path, message });
+    return undefined;
+  }
+  const upstreamModel = model ?? modelName;
+  const base = { id: `${providerId}/${upstreamModel}`, provider, model: upstreamModel };
+  if (typeof target === 'string') return base;
+  const { region, contextWindow, price } = target;
+  if (region === undefined && contextWindow === undefined && price === undefined) return base;
+  return { ...base, region, contextWindow, price: price && toPrice(price) };
+}
+
+/** Puts what a pattern's `*` stood for into the target's model name. */
+export function fillTarget(target: Target, pattern: string, name: string): Target {
+  if (!target.model?.endsWith('*')) return target;
+  const model = target.model === pattern ? name : target.model.slice(0, -1) + name.slice(pattern.length - 1);
+  return { ...target, id: `${target.provider.id}/${model}`, model };
+}

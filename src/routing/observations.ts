@@ -1,0 +1,136 @@
+import { LRUCache } from 'lru-cache';
+import type { HeaderMap } from '../message.ts';
+import type { Runtime } from '../runtime.ts';
+import { type Headroom, readHeadroom } from './headroom.ts';
+
+/** What has been seen of a candidate. */
+export interface Observed {
+  /** Attempts that run now. */
+  readonly inFlight: number;
+  /** Mean time to the first token, recent ones counting more; undefined before there was one. */
+  readonly firstTokenMs: number | undefined;
+  /** When an attempt last told something, by the monotonic clock; undefined before one has. */
+  readonly lastSeenMs: number | undefined;
+  /** Share of the provider's rate limit that is left, from 0 to 1; 1 where nothing is known, or what was known is over. */
+  readonly headroom: number;
+}
+
+/** One attempt as it tells what it sees. Each may be called late, twice or never; after `onEnd` nothing counts. */
+export interface ObservedAttempt {
+  /** The head of the reply, whatever its status: rate limits are read from it. */
+  onHeaders(status: number, headers: HeaderMap): void;
+  /** The first content of the reply; the first call counts. Of a reply that is no stream, its end. */
+  onFirstToken(): void;
+  /**
+   * The attempt is over, and so is its reply. `ok: false` is for failures of the candidate: they count as a slow first
+   * token. A caller that left is none.
+   */
+  onEnd(outcome: { readonly ok: boolean }): void;
+}
+
+/** What a gateway has seen of its candidates: what strategies go by. Bounded; one for each gateway. */
+export interface Observations {
+  /** An attempt at a candidate begins. */
+  onStart(id: string): ObservedAttempt;
+  /** By `Candidate.id`; the same frozen object for one that nothing is known of. */
+  of(id: string): Observed;
+}
+
+/** @param options.maxCandidates how many candidates are remembered; the least used go first. @default 1_000 */
+export function createObservations(
+  runtime: Pick<Runtime, 'monotonicMs' | 'now'>,
+  options: { readonly maxCandidates?: number } = {},
+): Observations {
+  const entries = new LRUCache<string, Entry>({ max: options.maxCandidates ?? 1_000 });
+  return {
+    onStart(id) {
+      let entry = entries.get(id);
+      if (!entry) {
+        entry = new Entry(runtime);
+        entries.set(id, entry);
+      }
+      return new Attempt(entry, runtime.monotonicMs());
+    },
+    of: (id) => entries.peek(id) ?? nothingSeen,
+  };
+}
+
+const nothingSeen: Observed = Object.freeze({
+  inFlight: 0,
+  firstTokenMs: undefined,
+  lastSeenMs: undefined,
+  headroom: 1,
+});
+
+/** Weight of the newest time in the mean. */
+const newest = 0.2;
+
+class Entry implements Observed {
+  inFlight = 0;
+  firstTokenMs: number | undefined;
+  lastSeenMs: number | undefined;
+  /** Attempts that began since the provider last told what is left. */
+  startedSince = 0;
+  readonly runtime: Pick<Runtime, 'monotonicMs' | 'now'>;
+  #left: Headroom | undefined;
+
+  constructor(runtime: Pick<Runtime, 'monotonicMs' | 'now'>) {
+    this.runtime = runtime;
+  }
+
+  get headroom(): number {
+    return this.#left ? this.#left.shareAt(this.runtime.now(), this.startedSince) : 1;
+  }
+
+  noteTime(ms: number): void {
+    this.firstTokenMs =
+      this.firstTokenMs === undefined ? ms : this.firstTokenMs + newest * (ms - this.firstTokenMs);
+    this.lastSeenMs = this.runtime.monotonicMs();
+  }
+
+  noteHeaders(status: number, headers: HeaderMap): void {
+    const left = readHeadroom(status, headers, this.runtime.now());
+    if (!left) return;
+    this.#left = left;
+    this.startedSince = 0;
+  }
+}
+
+class Attempt implements ObservedAttempt {
+  readonly #entry: Entry;
+  readonly #startedAtMs: number;
+  #isFirst = true;
+  #isOver = false;
+
+  // holds its entry: one that was forgotten meanwhile is not made anew with a count below zero
+  constructor(entry: Entry, startedAtMs: number) {
+    this.#entry = entry;
+    this.#startedAtMs = startedAtMs;
+    entry.inFlight++;
+    entry.startedSince++;
+  }
+
+  onHeaders(status: number, headers: HeaderMap): void {
+    if (!this.#isOver) this.#entry.noteHeaders(status, headers);
+  }
+
+  onFirstToken(): void {
+    if (this.#isOver || !this.#isFirst) return;
+    this.#isFirst = false;
+    this.#entry.noteTime(this.#entry.runtime.monotonicMs() - this.#startedAtMs);
+  }
+
+  onEnd({ ok }: { readonly ok: boolean }): void {
+    if (this.#isOver) return;
+    // a candidate that fails at once must not pass for a fast one
+    if (!ok && this.#isFirst) {
+      const tookMs = this.#entry.runtime.monotonicMs() - this.#startedAtMs;
+      this.#entry.noteTime(Math.max(tookMs, 2 * (this.#entry.firstTokenMs ?? 0), failedMs));
+    }
+    this.#isOver = true;
+    this.#entry.inFlight--;
+  }
+}
+
+/** What a failure counts at the least. */
+const failedMs = 5_000;
