@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createRuntime } from '../../src/runtime.ts';
@@ -320,5 +322,25 @@ describe('transactions that get in each other’s way', () => {
     expect(repeated).toEqual([false, true]);
     expect(await place.query('SELECT DISTINCT value FROM schema.counters')).toEqual([{ value: 1 }]);
     await database.close(1_000);
+  });
+});
+
+describe('a connection that the server ends in the same breath in which it is made', () => {
+  it('fails its call and nothing else', async () => {
+    const ready = Buffer.from('520000000800000000' + '5a0000000549', 'hex');
+    const fields = Buffer.from('SFATAL\0C57P01\0Mterminating connection due to administrator command\0\0');
+    const head = Buffer.alloc(5);
+    head.write('E');
+    head.writeInt32BE(fields.length + 4, 1);
+    const broken = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end(Buffer.concat([ready, head, fields])));
+    });
+    await once(broken.listen(0, '127.0.0.1'), 'listening');
+    const { port } = broken.address() as AddressInfo;
+    // an `error` of the connection that nobody listens to would end the process, and fails this run
+    const cut = place.open({ connectionString: `postgres://u@127.0.0.1:${port}/none`, migrate: false });
+    await expect(cut.keys.findKey(kid)).rejects.toThrow('PostgreSQL: ');
+    broken.close();
   });
 });

@@ -116,8 +116,8 @@ const usedBy = async ({ read }: Load) => (await read(['organisation']))[0]?.used
 
 describe('the ledger in PostgreSQL under 4 processes with 16 clients each', () => {
   it('never exceeds a limit, counts each reservation once, and frees what two killed processes held', async () => {
-    const amount = 40_000;
-    const load = await startLoad(300, amount, 20_000);
+    const amount = 16_000;
+    const load = await startLoad(120, amount, 20_000);
     const [first, second, ...killed] = load.children as [Child, Child, Child, Child];
     await eventually(async () => expect(await usedBy(load)).toBeGreaterThan(amount / 10), 20_000);
     for (const child of killed) child.process.kill('SIGKILL');
@@ -138,8 +138,12 @@ describe('the ledger in PostgreSQL under 4 processes with 16 clients each', () =
 
   it('never exceeds a limit while its connections are terminated again and again, and misses nothing', async () => {
     const amount = 1_000_000;
-    const load = await startLoad(100, amount, 5_000);
+    const load = await startLoad(40, amount, 5_000);
     let isOver = false;
+    ends.push(async () => {
+      isOver = true;
+      await terminating.catch(() => undefined);
+    });
     const terminating = (async () => {
       let terminated = 0;
       while (!isOver) {
@@ -151,7 +155,7 @@ describe('the ledger in PostgreSQL under 4 processes with 16 clients each', () =
     })();
     const tallies = await Promise.all(load.children.map(tallyOf));
     isOver = true;
-    expect(await terminating).toBeGreaterThan(20);
+    expect(await terminating).toBeGreaterThan(5);
     const used = await expectBalance(load);
     expect(load.samples.mostOver).toBeLessThanOrEqual(0);
     expect(load.samples.mostSlotsOver).toBeLessThanOrEqual(0);
@@ -165,12 +169,12 @@ describe('the ledger in PostgreSQL under 4 processes with 16 clients each', () =
     expect(used).toBeGreaterThan(0);
   }, 60_000);
 
-  it('never exceeds a limit while the server stands still for 5 s, and is exact again after', async () => {
+  it('never exceeds a limit while the server stands still for 2 s, and is exact again after', async () => {
     const amount = 1_000_000;
-    const load = await startLoad(150, amount, 500);
-    await eventually(async () => expect(await usedBy(load)).toBeGreaterThan(5_000), 20_000);
+    const load = await startLoad(60, amount, 500);
+    await eventually(async () => expect(await usedBy(load)).toBeGreaterThan(2_000), 20_000);
     await load.server.freeze();
-    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
     await load.server.thaw();
     const tallies = await Promise.all(load.children.map(tallyOf));
     await expectBalance(load);

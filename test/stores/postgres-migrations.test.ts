@@ -5,12 +5,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { createRuntime } from '../../src/runtime.ts';
 import { createPostgresDatabase, type PostgresDatabase } from '../../src/stores/postgres/connection.ts';
 import { migratePostgres } from '../../src/stores/postgres/migrate.ts';
-import { createPostgresStores } from '../../src/stores/postgres/postgres-stores.ts';
+import { createPostgresStores, type PostgresStores } from '../../src/stores/postgres/postgres-stores.ts';
 import { postgresSteps } from '../../src/stores/postgres/steps.ts';
 import type { MigrationStep } from '../../src/stores/sql/migration.ts';
-import type { Stores } from '../../src/stores/stores.ts';
 import { sampleVersion } from '../../src/testing/contracts/config-store-samples.ts';
 import { sampleRecord } from '../../src/testing/contracts/key-store-samples.ts';
+import { scope } from '../../src/testing/contracts/ledger-case.ts';
 import { sampleSecret } from '../../src/testing/contracts/secret-store-samples.ts';
 import { versioned } from '../../src/testing/contracts/writable-key-store-samples.ts';
 import { sharedServer } from '../servers/shared.ts';
@@ -40,9 +40,9 @@ const migrateTo = (steps: readonly MigrationStep[]) =>
   migratePostgres({ database, schema: place.schema, steps, deadlineMs: 10_000 });
 
 /** Every statement that the stores have, once. */
-async function useEverything(stores: Stores, tag = 'x'): Promise<void> {
+async function useEverything(stores: PostgresStores, tag = 'x'): Promise<void> {
   const kid = `Kid${tag}`;
-  const { keys, config, secrets } = stores;
+  const { keys, config, secrets, ledger } = stores;
   expect(await keys.putKey(versioned(sampleRecord(kid, { lastUsedAtMs: 3 }), 1), 0)).toBe(true);
   expect(await keys.putKey(versioned(sampleRecord(kid), 2), 1)).toBe(true);
   await keys.noteUses([{ kid, usedAtMs: 5, previous: true }]);
@@ -58,6 +58,16 @@ async function useEverything(stores: Stores, tag = 'x'): Promise<void> {
   expect(await secrets.listSecrets({ limit: 10 })).toHaveLength(1);
   expect(await secrets.removeSecret(tag, 2)).toBe(true);
   expect(await secrets.readSecretsStamp()).toBeGreaterThanOrEqual(3);
+  const wanted = [scope(tag, 10, { hold: 3 })];
+  expect(await ledger.reserve(`left ${tag}`, wanted, 1)).toMatchObject({ kind: 'granted' });
+  expect(await ledger.reserve(tag, wanted, 60_000)).toMatchObject({ kind: 'granted' });
+  expect(await ledger.renew(tag, 60_000, [2])).toBe(true);
+  await ledger.settle(tag, [1]);
+  // sweeps what was left, and drops what is old
+  await vi.waitFor(
+    async () => expect(await ledger.peek(wanted)).toMatchObject([{ used: 4, held: 0 }]),
+    5_000,
+  );
 }
 
 describe('migrating PostgreSQL', () => {
@@ -190,7 +200,7 @@ describe('roles of PostgreSQL', () => {
       'utf8',
     );
     const grants = [...source.matchAll(/^ \* (GRANT .* TO serving);$/gm)].map(([, grant]) => grant as string);
-    expect(grants).toHaveLength(7);
+    expect(grants).toHaveLength(9);
     for (const grant of grants) {
       const ours = grant
         .replaceAll('headgate.', 'schema.')

@@ -92,8 +92,8 @@ describe('the schema of the SQLite stores', () => {
     const file = newFile();
     await release(file, sqliteSteps.slice(0, 2)).connection.migrate();
     const careful = open(file, { migrate: false });
-    await expect(careful.config.readNumber()).rejects.toThrow('lacks config, secrets');
-    expect(await careful.migrate()).toEqual(['config', 'secrets']);
+    await expect(careful.config.readNumber()).rejects.toThrow('lacks config, secrets, ledger');
+    expect(await careful.migrate()).toEqual(['config', 'secrets', 'ledger']);
     expect(await careful.config.readNumber()).toBe(0);
   });
 
@@ -179,6 +179,7 @@ describe('migration steps', () => {
       'changes',
       'config',
       'secrets',
+      'ledger',
     ]);
     expect(generationOf([])).toBe(0);
     expect(() => pendingSteps(sqliteSteps, { ...state, generation: 2 })).toThrow('newer release');

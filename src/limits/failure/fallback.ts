@@ -125,9 +125,15 @@ export function createFallback(options: {
       const entry = held.get(id);
       if (!entry) return ended.has(id) ? false : undefined;
       entry.untilMs = ledger.nowMs() + leaseMs;
-      if (charges) entry.charges = charges;
+      if (charges) {
+        entry.charges = entry.scopes.map(({ charge }, at) => charges[at] ?? entry.charges?.[at] ?? charge);
+      }
       if (entry.local.length > 0) {
-        void local.renew(id, leaseMs, charges && entry.local.map((place) => charges[place] ?? 0));
+        void local.renew(
+          id,
+          leaseMs,
+          entry.local.map((place) => entry.charges?.[place] ?? (entry.scopes[place] as LedgerScope).charge),
+        );
       }
       return true;
     },

@@ -70,10 +70,11 @@ export class Book {
     reservation.untilMs = nowMs + leaseMs;
     if (!charges) return true;
     const { scopes, pools } = reservation;
+    const replaced = scopes.map((_, index) => charges[index] ?? chargeOf(reservation, index));
     for (let index = 0; index < scopes.length; index++) {
-      (pools[index] as Pool).heldCharge += (charges[index] ?? 0) - chargeOf(reservation, index);
+      (pools[index] as Pool).heldCharge += (replaced[index] as number) - chargeOf(reservation, index);
     }
-    reservation.charges = scopes.map((_, index) => charges[index] ?? 0);
+    reservation.charges = replaced;
     return true;
   }
 

@@ -77,6 +77,7 @@ export function createPostgresDatabase(options: PostgresDatabaseOptions): Postgr
     opening ??= openPool(options).then(
       (pool) => {
         pool.on('error', ignore);
+        (pool as unknown as ConnectingPool).on('connect', ignoreErrors);
         opened = pool;
         return pool;
       },
@@ -181,6 +182,7 @@ export function createPostgresDatabase(options: PostgresDatabaseOptions): Postgr
       isClosed = true;
       if (options.pool) {
         opened?.removeListener('error', ignore);
+        (opened as ConnectingPool | undefined)?.removeListener('connect', ignoreErrors);
         return;
       }
       const deadline = createDeadline(runtime, deadlineMs);
@@ -209,6 +211,17 @@ function release(client: PostgresClient, error?: unknown): void {
     // the listener stays: a socket that is given up may still fail
     client.release(error instanceof Error ? error : true);
   }
+}
+
+/** Pools of `pg` tell of every connection that they make. */
+type ConnectingPool = {
+  on(event: 'connect', listener: (client: PostgresClient) => void): unknown;
+  removeListener(event: 'connect', listener: (client: PostgresClient) => void): unknown;
+};
+
+/** In the turn in which it was made: a server may end it at once, before whoever asked for it can listen. */
+function ignoreErrors(client: PostgresClient): void {
+  client.on('error', ignore);
 }
 
 function ignore(): void {}

@@ -134,6 +134,7 @@ class BatchedLedger implements PostgresLedger {
 
   async peek(scopes: readonly ReadScope[]): Promise<readonly ScopeState[]> {
     requireSizes(scopes);
+    this.#upkeep.start();
     return scopes.length === 0 ? [] : this.#server.peek(scopes);
   }
 

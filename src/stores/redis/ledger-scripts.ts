@@ -111,7 +111,7 @@ end
 redis.call('ZADD', leases, text(now + lease), name)
 if has_charges then
   local charges = take_numbers()
-  for at = 1, #record[2] do record[8][at] = charges[at] or 0 end
+  for at = 1, #record[2] do record[8][at] = charges[at] or record[8][at] end
   save(name, record)
 end
 redis.call('HSET', totals, unpack(stamped()))

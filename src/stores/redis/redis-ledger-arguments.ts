@@ -100,11 +100,13 @@ function toInteger(value: number): string {
   return String(Math.floor(bounded));
 }
 
-function toCounts(values: readonly number[], what: string): string[] {
+function toCounts(values: readonly (number | undefined)[], what: string): string[] {
   // as many as a reservation may have scopes; those beyond mean nothing
-  const counted = values.slice(0, maxScopes);
-  for (const value of counted) requireCount(value, what);
-  return [String(counted.length), ...counted.map(String)];
+  const counted = Array.from(values.slice(0, maxScopes), (value) => {
+    if (value !== undefined) requireCount(value, what);
+    return value === undefined ? '' : String(value);
+  });
+  return [String(counted.length), ...counted];
 }
 
 function requireCount(value: number, what: string): void {

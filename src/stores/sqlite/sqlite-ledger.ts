@@ -134,6 +134,7 @@ export function createSqliteLedger(
     },
     async peek(scopes) {
       requireSpans(scopes);
+      sweepFromNowOn();
       if (scopes.length === 0) return [];
       return connection.read((database) => {
         // one transaction, so that what is read of all scopes is of one instant

@@ -122,6 +122,7 @@ export const ledgerLeaseCases: readonly LedgerCase[] = [
       granted(await ledger.reserve('stream', scopes, leaseMs));
       assert.equal(await ledger.renew('stream', leaseMs, [10, 20]), true);
       assert.equal(await ledger.renew('stream', leaseMs, [40, 60]), true);
+      assert.equal(await ledger.renew('stream', leaseMs, [45]), true, 'a charge left out stays as it is');
       assert.equal(await ledger.renew('stream', briefMs), true);
       await expectFigures(ledger, scopes, [
         [0, 300],
@@ -130,7 +131,7 @@ export const ledgerLeaseCases: readonly LedgerCase[] = [
       await advance(briefMs);
       await soon(harness, () =>
         expectFigures(ledger, scopes, [
-          [40, 0],
+          [45, 0],
           [60, 0],
         ]),
       );
