@@ -17,7 +17,7 @@ export function createDefaultPipeline({
   keyResolver,
   identities,
   vault,
-  ledger,
+  limits,
   sink,
   upstream,
   runtime,
@@ -31,7 +31,7 @@ export function createDefaultPipeline({
     .use(listModels())
     .use(authorizeModel())
     .use(replayIdempotent({ runtime, digest, maxEntries: snapshot.config.idempotency.maxEntries }))
-    .use(rateLimit({ ledger }))
+    .use(rateLimit(limits))
     .use(route({ vault }))
     .end(forwardWithFallback({ upstream }));
 }

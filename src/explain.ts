@@ -5,8 +5,9 @@ import { toGatewayError } from './errors.ts';
 import { describePolicy, type Explanation } from './explanation.ts';
 import type { Identity } from './identity/identity.ts';
 import type { KeyResolver } from './keys/resolver.ts';
+import type { LimitScope } from './limits/apply.ts';
 import { estimateUsage } from './limits/estimate.ts';
-import type { Ledger, ScopeState } from './limits/ledger.ts';
+import type { Ledger, LedgerScope, ScopeState } from './limits/ledger.ts';
 import { costOf } from './limits/price.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
 import { createPipeline, nothing, type Stage } from './pipeline.ts';
@@ -33,6 +34,8 @@ export interface ExplainParts {
   /** As `route` has it. @default none */
   readonly vault?: Vault | undefined;
   readonly ledger: Ledger;
+  /** Whether every limit refuses when the ledger fails, whatever its `onFailure`. @default false */
+  readonly failsClosed?: boolean;
   readonly upstream: Upstream;
   readonly runtime: Runtime;
 }
@@ -78,7 +81,7 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
         await noteLimits(found, context, ledger);
       }),
     )
-    .use(rateLimit({ ledger: withoutHolding(ledger) }))
+    .use(rateLimit({ ledger: withoutHolding(ledger, parts.failsClosed ?? false) }))
     .use(route({ vault }))
     .end({
       name: 'notePlan',
@@ -171,11 +174,22 @@ function estimateOf({ call, model }: Model): NonNullable<Explanation['estimate']
   };
 }
 
+function isClosed(scope: LedgerScope): boolean {
+  return ((scope as Partial<LimitScope>).onFailure ?? 'closed') === 'closed';
+}
+
 /** A ledger that answers as the real one would and changes nothing. */
-function withoutHolding(ledger: Ledger): Ledger {
+function withoutHolding(ledger: Ledger, failsClosed: boolean): Ledger {
   return {
     async reserve(_id, scopes) {
-      const states = await ledger.peek(scopes);
+      let states: readonly ScopeState[];
+      try {
+        states = await ledger.peek(scopes);
+      } catch (cause) {
+        if (failsClosed || scopes.some(isClosed)) throw cause;
+        const held = scopes.map(({ key, hold, amount }) => ({ key, used: 0, held: hold, amount }));
+        return { kind: 'granted', scopes: held, withoutLedger: true };
+      }
       const deniedAt = scopes.findIndex(({ mode, hold }, index) => {
         const state = states[index];
         return state && mode === 'block' && state.used + state.held + hold > state.amount;

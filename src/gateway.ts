@@ -16,7 +16,10 @@ import type { PepperRing } from './keys/key-hash.ts';
 import { createNoPepperRing } from './keys/no-pepper.ts';
 import { createKeyResolver, type KeyResolver } from './keys/resolver.ts';
 import { createUseRecorder } from './keys/use-recorder.ts';
+import { createGatewayLedger, type LimitsHealth } from './limits/gateway-ledger.ts';
 import type { Ledger } from './limits/ledger.ts';
+import type { LimitEvent } from './limits/limit-event.ts';
+import type { LimitOptions } from './limits/limit-options.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
 import type { Pipeline } from './pipeline.ts';
 import { builtInProviders } from './providers/index.ts';
@@ -24,10 +27,10 @@ import type { Provider } from './providers/provider.ts';
 import { toReply } from './reply.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import type { Vault } from './secrets/vault.ts';
+import type { RateLimitOptions } from './stages/rate-limit.ts';
 import type { ConfigVersionInfo } from './stores/config-store.ts';
 import type { KeyRecord, KeyStore } from './stores/key-store.ts';
 import { createMemoryKeyStore } from './stores/memory/memory-key-store.ts';
-import { createMemoryLedger } from './stores/memory/memory-ledger.ts';
 import { createDraft, type RequestRecord } from './telemetry/record.ts';
 import { createFunctionSink, createMemorySink, type UsageSink } from './telemetry/sink.ts';
 import type { Egress } from './upstream/egress.ts';
@@ -50,8 +53,15 @@ export interface GatewayOptions {
   readonly keyResolver?: KeyResolver;
   /** Peppers of the key hashes. @default none, see `createNoPepperRing` */
   readonly peppers?: PepperRing;
-  /** Where limits are kept. @default the memory of this process */
+  /** Where limits are kept. Stays open when the gateway closes. @default the memory of this process */
   readonly ledger?: Ledger;
+  /** How limits are decided: ahead of need, and while their ledger cannot be asked. */
+  readonly limits?: LimitOptions;
+  /**
+   * Told when a threshold of a limit is reached, when the ledger is given up or is back, and of single calls of it that
+   * failed. Must not throw. @default that the ledger was given up goes to `onError`
+   */
+  readonly onLimit?: (event: LimitEvent) => void;
   /** Where records go: a sink or a function. @default the last 1,000 in memory */
   readonly sink?: UsageSink | ((record: RequestRecord) => void | Promise<void>);
   /** Providers of your own, beside the built-in ones. */
@@ -78,11 +88,20 @@ export interface PipelineParts {
   readonly keyResolver: KeyResolver;
   readonly identities: readonly Identity[];
   readonly vault: Vault | undefined;
+  /** With everything that `limits` of the options puts before the one that was given. */
   readonly ledger: Ledger;
+  /** What `rateLimit` is made of, the ledger among it. */
+  readonly limits: RateLimitOptions;
   readonly sink: UsageSink;
   readonly upstream: Upstream;
   readonly runtime: Runtime;
   readonly snapshot: Snapshot;
+}
+
+/** How a gateway is. */
+export interface GatewayHealth {
+  readonly status: 'serving' | 'not_serving';
+  readonly limits: LimitsHealth;
 }
 
 /** A running gateway. */
@@ -102,11 +121,13 @@ export interface Gateway {
   forgetKey(kid: string): void;
   /** Tells what would become of a request, without sending or counting anything. */
   explain(request: GatewayRequest): Promise<Explanation>;
+  /** Whether it serves, and how its limits are decided at the moment. */
+  health(): GatewayHealth;
   /** The configuration in force. */
   readonly snapshot: Snapshot;
   /** Records of the default sink, oldest first; empty with a sink of your own. */
   readonly records: readonly RequestRecord[];
-  /** Refuses new requests with 503, waits for running ones up to `drainMs`, stores records, closes connections. */
+  /** Refuses new requests with 503, waits for running ones up to `drainMs`, gives back what it holds of limits, stores records, closes connections. */
   close(options?: { readonly drainMs?: number }): Promise<void>;
 }
 
@@ -156,7 +177,23 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     typeof options.sink === 'function'
       ? createFunctionSink(options.sink, onError)
       : (options.sink ?? memorySink);
-  const ledger = options.ledger ?? createMemoryLedger(runtime);
+  const onLimit = tellOfLimits(options.onLimit, onError);
+  const { leaseMs, renewMs } = options.limits ?? {};
+  const gatewayLedger = createGatewayLedger({
+    given: options.ledger,
+    limits: options.limits ?? {},
+    runtime,
+    onEvent: onLimit,
+  });
+  const { ledger, isDegraded } = gatewayLedger;
+  const failsClosed = options.limits?.failure === false;
+  const limits: RateLimitOptions = {
+    ledger,
+    isDegraded,
+    ...(options.onLimit && { onLimit }),
+    ...(leaseMs !== undefined && { leaseMs }),
+    ...(renewMs !== undefined && { renewMs }),
+  };
   const upstream = createUpstream(options.egress ?? createUndiciEgress(), runtime);
   let configKeys = toKeyStore(snapshot);
   const store: KeyStore = options.keys ?? { findKey: (kid) => configKeys.findKey(kid) };
@@ -174,7 +211,17 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const unfollowKeys = followKeys(store, keyResolver);
   // one count for each address, whatever it fails with
   const identities = (options.identities ?? []).map((identity) => countFailures(identity, countFailure));
-  const parts: PipelineParts = { keyResolver, identities, vault, ledger, sink, upstream, runtime, snapshot };
+  const parts: PipelineParts = {
+    keyResolver,
+    identities,
+    vault,
+    ledger,
+    limits,
+    sink,
+    upstream,
+    runtime,
+    snapshot,
+  };
   const pipeline = options.pipeline?.(parts) ?? createDefaultPipeline(parts);
 
   let running = 0;
@@ -198,7 +245,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     try {
       if (request.refusal) throw request.refusal;
       const match = matchEndpoint(request.method, request.path, request.headers);
-      if (match === 'health') return Promise.resolve(toHealth(id, closing));
+      if (match === 'health') return Promise.resolve(toHealthReply(id, closing, isDegraded()));
       if ('refused' in match) {
         dialect = dialectByFamily[match.family];
         throw match.refused;
@@ -241,7 +288,8 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       upstream.egress.retain?.(poolNamesOf(credentials));
     },
     forgetKey: (kid) => keyResolver.forget(kid),
-    explain: (request) => explainRequest(request, { ...parts, snapshot }),
+    explain: (request) => explainRequest(request, { ...parts, snapshot, failsClosed }),
+    health: () => ({ status: closing ? 'not_serving' : 'serving', limits: gatewayLedger.health() }),
     get snapshot() {
       return snapshot;
     },
@@ -263,6 +311,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       for (const identity of identities) identity.close?.();
       snapshot.close();
       await uses.close();
+      await gatewayLedger.close();
       await sink.flush?.();
       await upstream.close();
     },
@@ -291,6 +340,23 @@ function toArrival(
   return { id, request, endpoint, snapshot, runtime, arrivedAtMs, record: createDraft(), ...facts };
 }
 
+/** Who is told nothing of limits is told of an outage of their ledger all the same. */
+function tellOfLimits(
+  onLimit: GatewayOptions['onLimit'],
+  onError: (error: unknown) => void,
+): (event: LimitEvent) => void {
+  return (event) => {
+    try {
+      if (onLimit) onLimit(event);
+      else if (event.kind === 'ledger' && event.state === 'degraded') {
+        onError(new Error('Limits are decided without their ledger.', { cause: event.cause }));
+      }
+    } catch (error) {
+      onError(error);
+    }
+  };
+}
+
 type DefaultFacts = Identified & Received & Authorized & Reserved & Routed;
 type ErrorDialect = { readonly renderError: (typeof dialectByName)['openai']['renderError'] };
 
@@ -307,7 +373,8 @@ function toKeyStore({ config }: Snapshot) {
   return createMemoryKeyStore(config.keys as readonly KeyRecord[]);
 }
 
-function toHealth(id: string, closing: boolean): GatewayReply {
-  const body = JSON.stringify({ status: closing ? 'not_serving' : 'serving' });
+function toHealthReply(id: string, closing: boolean, isDegraded: boolean): GatewayReply {
+  const status = closing ? 'not_serving' : 'serving';
+  const body = JSON.stringify({ status, ...(isDegraded && { limits: 'degraded' }) });
   return toReply(closing ? 503 : 200, { 'content-type': 'application/json', 'x-request-id': id }, body);
 }

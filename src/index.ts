@@ -54,7 +54,13 @@ export {
   toGatewayError,
 } from './errors.ts';
 export type { Explained, ExplainedPolicy, Explanation } from './explanation.ts';
-export { createGateway, type Gateway, type GatewayOptions, type PipelineParts } from './gateway.ts';
+export {
+  createGateway,
+  type Gateway,
+  type GatewayHealth,
+  type GatewayOptions,
+  type PipelineParts,
+} from './gateway.ts';
 export { countFailures } from './identity/count-failures.ts';
 export {
   createHostIdentity,
@@ -83,15 +89,35 @@ export {
 export type { KeySummary } from './keys/key-summary.ts';
 export { createNoPepperRing } from './keys/no-pepper.ts';
 export { createKeyResolver, type KeyResolver, type KeyResolverOptions } from './keys/resolver.ts';
+export {
+  createFailurePolicy,
+  type FailurePolicyChange,
+  type FailurePolicyLedger,
+  type FailurePolicyOptions,
+  type FailurePolicyReport,
+} from './limits/failure/failure-policy.ts';
+export type { FailureMode } from './limits/failure/fallback.ts';
+export type { LimitsHealth } from './limits/gateway-ledger.ts';
+export {
+  createLeasingLedger,
+  type LeasedScope,
+  type LeasingLedger,
+  type LeasingLedgerOptions,
+  type LeasingReport,
+} from './limits/leasing/leasing-ledger.ts';
 export type {
   Awaitable,
   Ledger,
   LedgerScope,
   LimitUnit,
+  ReadScope,
   ReserveResult,
   ScopeState,
+  Span,
 } from './limits/ledger.ts';
 export type { Limit, Raise } from './limits/limit.ts';
+export type { LimitEvent } from './limits/limit-event.ts';
+export type { FailureBounds, LeasingBounds, LimitOptions } from './limits/limit-options.ts';
 export type { LimitState, LimitStates } from './limits/limit-states.ts';
 export type { GatewayReply, GatewayRequest, HeaderMap, Outcome, ReplyBody, Usage } from './message.ts';
 export { type Metadata, readMetadata } from './metadata.ts';
@@ -135,7 +161,7 @@ export { attribute } from './stages/attribute.ts';
 export { authorizeModel } from './stages/authorize-model.ts';
 export { forwardWithFallback } from './stages/forward-with-fallback.ts';
 export { listModels } from './stages/list-models.ts';
-export { rateLimit } from './stages/rate-limit.ts';
+export { type RateLimitOptions, rateLimit } from './stages/rate-limit.ts';
 export { readCall } from './stages/read-call.ts';
 export { replayIdempotent } from './stages/replay-idempotent.ts';
 export { type ResolveKeyOptions, resolveKey } from './stages/resolve-key.ts';

@@ -9,8 +9,11 @@ import { toVersionInfo } from './stores/version-info.ts';
 
 /** What a gateway over stores is opened with; the rest is as in `createGateway`. */
 export interface OpenGatewayOptions extends Omit<GatewayOptions, 'keys' | 'vault' | 'version'> {
-  /** Where configuration, keys and sealed secrets are. They stay open when the gateway closes. */
-  readonly stores: Pick<Stores, 'keys' | 'config' | 'secrets'>;
+  /**
+   * Where configuration, keys and sealed secrets are, and limits where the backend keeps them. They stay open when the
+   * gateway closes.
+   */
+  readonly stores: Pick<Stores, 'keys' | 'config' | 'secrets' | 'ledger'>;
   /** What sealed secrets are opened with. Without it `{ store: id }` secrets cannot be used. @default none */
   readonly secretKeys?: KeyEncryptionRing;
   /**
@@ -37,6 +40,9 @@ export interface OpenGateway extends Gateway {
  * in use stay good for the time that `createKeyResolver` declares (65 seconds by default) and any other is answered with
  * 503. The stores are not migrated here.
  *
+ * Limits are kept where the store keeps them (SQLite, PostgreSQL, Redis), shared with every other gateway on it and
+ * decided ahead of need (`limits.leasing`); in the memory of this process where it keeps none, or where `ledger` is given.
+ *
  * @example
  * const stores = createPostgresStores({ connectionString: process.env.DATABASE_URL });
  * await stores.migrate();
@@ -62,8 +68,10 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
         'The store has no configuration yet. Put one there with `headgate config apply` or createConfigService.',
       );
     }
+    const ledger = options.ledger ?? stores.ledger;
     gateway = createGateway(first.config, {
       ...rest,
+      ...(ledger && { ledger, limits: { leasing: options.ledger === undefined, ...options.limits } }),
       runtime,
       keys: stores.keys,
       version: toVersionInfo(first),
@@ -93,6 +101,7 @@ function join(gateway: Gateway, following: ConfigFollower, vault: Vault | undefi
     update: gateway.update,
     forgetKey: gateway.forgetKey,
     explain: gateway.explain,
+    health: gateway.health,
     get snapshot() {
       return gateway.snapshot;
     },

@@ -29,6 +29,11 @@ const priced = (models: GatewayConfig['models']) =>
   );
 const limited = (limit: object) => profile({ limits: [limit] });
 
+const down: Partial<Ledger> = {
+  reserve: () => Promise.reject(new Error('down')),
+  peek: () => Promise.reject(new Error('down')),
+};
+
 const cases: Record<string, Case> = {
   'a request that is served': {},
   'the list of models': { path: '/v1/models', method: 'GET' },
@@ -87,12 +92,13 @@ const cases: Record<string, Case> = {
     code: 'request_too_costly',
   },
   'a ledger that cannot tell': {
-    config: limited({ unit: 'requests', amount: 1, window: '1m' }),
-    ledger: {
-      reserve: () => Promise.reject(new Error('down')),
-      peek: () => Promise.reject(new Error('down')),
-    },
+    config: limited({ unit: 'requests', amount: 1, window: '1m', onFailure: 'closed' }),
+    ledger: down,
     code: 'store_unavailable',
+  },
+  'a ledger that cannot tell, and a limit that each process goes on with': {
+    config: limited({ unit: 'requests', amount: 1, window: '1m' }),
+    ledger: down,
   },
   'a model of another dialect': { body: chat({ model: 'claude-sonnet' }), code: 'unsupported_request' },
   'a path that is not there': { path: '/v1/nothing', code: 'unknown_endpoint' },

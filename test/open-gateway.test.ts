@@ -3,8 +3,10 @@ import {
   ConfigError,
   createKeyEncryptionRing,
   createNoPepperRing,
+  type Gateway,
   type GatewayConfig,
   type HeaderMap,
+  type OpenGateway,
   type OpenGatewayOptions,
   openGateway,
   type Stores,
@@ -134,6 +136,37 @@ describe.each(Object.entries(backends))('a gateway over stores: %s', (_, createP
     expect(gateway.snapshot.version?.message).toBe('rollback to version 1');
     expect(gateway.records.at(-1)?.snapshot).toBe('config-4');
     expect(errors).toHaveLength(1);
+  });
+
+  it('shares its limits with every gateway on the store, where the store keeps them, and gives back what it took', async () => {
+    const { first, other, operator, config, open, key } = await start(await createPlace());
+    const limits = [{ unit: 'requests', amount: 40, window: 'lifetime' }] as const;
+    await operator.apply(config(['gpt-4.1'], { limits: [...limits] }));
+    const gateways = [await open(first), await open(other)];
+    let closed = 0;
+    onTestFinished(async () => {
+      for (const gateway of gateways.slice(closed)) await gateway.close();
+    });
+    const ask = async (gateway: Gateway) =>
+      (await sendTo(gateway, '/v1/chat/completions', chat(), bearer(key))).status;
+    const shown = async (gateway: Gateway) =>
+      (await readJson(await sendTo(gateway, '/headgate/limits', undefined, bearer(key)))).data[0];
+    const statuses = await Promise.all(
+      Array.from({ length: 120 }, (_, index) => ask(gateways[index % 2] as Gateway)),
+    );
+    const isShared = first.ledger !== undefined;
+    expect(statuses.filter((status) => status === 200)).toHaveLength(isShared ? 40 : 80);
+    const [one, two] = gateways as [OpenGateway, OpenGateway];
+    if (isShared) expect(one.health().limits.leasing?.memoryDecisions).toBeDefined();
+    await one.close();
+    closed = 1;
+    await until(() => two.records.length >= 60);
+    let last = await shown(two);
+    for (let tries = 0; tries < 200 && last.held > 0; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      last = await shown(two);
+    }
+    expect(last).toMatchObject({ used: 40, held: 0, remaining: 0 });
   });
 
   it('does not open while the store is down, leaves nothing behind, and opens once it is back', async () => {

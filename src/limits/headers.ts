@@ -7,6 +7,7 @@ import type { Limit } from './limit.ts';
  * The caller's own limits in the header fields its SDK knows: `x-ratelimit-*` (OpenAI, Gemini) or `anthropic-ratelimit-*`,
  * for requests and tokens, each from the scope with the least left. Budgets in money have no such field.
  *
+ * @param withoutLedger whether the limits were decided while their ledger could not be asked
  * @param nowMs what OpenAI's resets, which are durations, are counted from. @default 0: they are left out
  */
 export function limitHeaders(
@@ -16,6 +17,7 @@ export function limitHeaders(
   states: readonly ScopeState[],
   warnings: readonly string[] | undefined,
   nowMs = 0,
+  withoutLedger = false,
 ): HeaderMap {
   const requests = tightestOf('requests', limits, scopes, states);
   const tokens = tightestOf('tokens', limits, scopes, states);
@@ -29,6 +31,7 @@ export function limitHeaders(
       'anthropic-ratelimit-tokens-remaining': remainingOf(tokens),
       'anthropic-ratelimit-tokens-reset': resetOf(tokens),
       'x-headgate-warning': toWarning(warnings),
+      'x-headgate-degraded': withoutLedger ? 'limits' : undefined,
     };
   }
   return {
@@ -39,6 +42,7 @@ export function limitHeaders(
     'x-ratelimit-remaining-tokens': remainingOf(tokens),
     'x-ratelimit-reset-tokens': durationOf(tokens, nowMs),
     'x-headgate-warning': toWarning(warnings),
+    'x-headgate-degraded': withoutLedger ? 'limits' : undefined,
   };
 }
 

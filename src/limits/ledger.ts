@@ -50,11 +50,16 @@ export interface ScopeState {
 /**
  * What `reserve` found. `scopes` are the states in the order asked: after the hold where it was granted, as they are
  * where it was denied. `stale`: the ledger's clock is outside a span; nothing is held or remembered, and the same id may
- * be tried again with the spans of `nowMs`.
+ * be tried again with the spans of `nowMs`. `withoutLedger`: a failure policy decided, because the ledger did not answer.
  */
 export type ReserveResult =
-  | { readonly kind: 'granted'; readonly scopes: readonly ScopeState[] }
-  | { readonly kind: 'denied'; readonly deniedAt: number; readonly scopes: readonly ScopeState[] }
+  | { readonly kind: 'granted'; readonly scopes: readonly ScopeState[]; readonly withoutLedger?: boolean }
+  | {
+      readonly kind: 'denied';
+      readonly deniedAt: number;
+      readonly scopes: readonly ScopeState[];
+      readonly withoutLedger?: boolean;
+    }
   | { readonly kind: 'stale'; readonly nowMs: number };
 
 /** A result at once where it is at hand, a promise where a store must be asked: `await` covers both. */

@@ -22,6 +22,16 @@ export type LimitEvent =
     }
   /** The ledger does not hold a running request any more: its lease ran out. What it uses is still counted at its end. */
   | { readonly kind: 'lease-lost'; readonly id: string }
+  /** The ledger was given up, or answers again; once for each change. */
+  | {
+      readonly kind: 'ledger';
+      /** `degraded`: each limit does as its `onFailure` says. */
+      readonly state: 'degraded' | 'healthy';
+      /** Why it was given up. */
+      readonly cause?: unknown;
+      /** How long the state before lasted. */
+      readonly lastedMs: number;
+    }
   /** A renewal or a settlement failed; a renewal is tried again, a settlement is left to the lease. */
   | { readonly kind: 'ledger-failed'; readonly id: string; readonly cause: unknown };
 

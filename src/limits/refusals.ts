@@ -109,7 +109,7 @@ export function toUnavailable(cause: unknown): GatewayError {
   return new GatewayError(
     'store_unavailable',
     'The limits of this request cannot be checked at the moment. Try again shortly.',
-    { cause, retryAfterSeconds: 1 },
+    { cause, retryAfterSeconds: 1, headers: { 'x-headgate-degraded': 'limits' } },
   );
 }
 

@@ -192,9 +192,10 @@ class Admission {
     return findImpossible(this.#limits, this.#scopes, this.#nowMs) < 0;
   }
 
-  #toDenial({ deniedAt, scopes: states }: Denied): GatewayError {
+  #toDenial({ deniedAt, scopes: states, withoutLedger = false }: Denied): GatewayError {
     this.#see(states);
-    const headers = this.#headers(states, undefined);
+    if (withoutLedger) this.#context.record.degraded = true;
+    const headers = this.#headers(states, undefined, withoutLedger);
     return toDenial(
       this.#limits[deniedAt] as Limit,
       this.#scopes[deniedAt] as LimitScope,
@@ -204,7 +205,11 @@ class Admission {
     );
   }
 
-  #headers(states: readonly ScopeState[], warnings: readonly string[] | undefined): HeaderMap {
+  #headers(
+    states: readonly ScopeState[],
+    warnings: readonly string[] | undefined,
+    withoutLedger: boolean,
+  ): HeaderMap {
     return limitHeaders(
       this.#context.endpoint.family,
       this.#limits,
@@ -212,11 +217,13 @@ class Admission {
       states,
       warnings,
       this.#nowMs,
+      withoutLedger,
     );
   }
 
-  #pass({ scopes: states }: Granted): Promise<GatewayReply> {
+  #pass({ scopes: states, withoutLedger = false }: Granted): Promise<GatewayReply> {
     const { call, model, record, runtime } = this.#context;
+    if (withoutLedger) record.degraded = true;
     noteExceeded(record, this.#limits, states);
     this.#see(states);
     if (this.#clamped) {
@@ -232,7 +239,7 @@ class Admission {
       untoldOutputTokens: answersLater.has(call.endpoint.operation) ? (this.#usage.outputTokens ?? 0) : 0,
       record,
     });
-    const headers = this.#headers(states, record.warnings);
+    const headers = this.#headers(states, record.warnings, withoutLedger);
     const limitStates = toLimitStates(this.#limits, states);
     const facts: Reserved & Accounted = { limitHeaders: headers, limitStates, account };
     this.#parts.leases.add(account, runtime);

@@ -56,6 +56,8 @@ export interface RequestRecord {
   readonly warnings?: readonly string[];
   /** Limits in `shadow` mode that would have refused it. */
   readonly shadowDenied?: readonly string[];
+  /** True when its limits were decided while their ledger could not be asked. */
+  readonly degraded?: boolean;
   /** True when the reply came from the idempotency cache and nothing was sent upstream. */
   readonly replayed?: boolean;
 }
@@ -100,6 +102,7 @@ export function createDraft(): RecordDraft {
     snapshot: undefined,
     warnings: undefined,
     shadowDenied: undefined,
+    degraded: undefined,
     replayed: undefined,
     // what nobody has noted is undefined, which the optional fields of the type cannot say
   } as unknown as RecordDraft;

@@ -61,6 +61,7 @@ function describe(span: Span, record: RequestRecord): void {
     'headgate.project': record.project,
     'headgate.user': record.user,
     'headgate.target': record.target,
+    'headgate.degraded': record.degraded,
     'error.type': record.errorCode,
   };
   for (const [name, value] of Object.entries(optional))

@@ -123,7 +123,7 @@ describe('a limit whose store fails', () => {
   it('on reserve gives 503 store_unavailable, never 401, in each dialect, and nothing is sent', async () => {
     const ledger: Ledger = { ...createMemoryLedger(runtime), reserve: () => Promise.reject(down) };
     const { send, upstream, gateway } = await startGateway(
-      limited({ unit: 'requests', amount: 5, window: '1m' }),
+      limited({ unit: 'requests', amount: 5, window: '1d', onFailure: 'closed' }),
       { ledger },
     );
     const openai = await send('/v1/chat/completions', chat());
@@ -146,7 +146,10 @@ describe('a limit whose store fails', () => {
         throw down;
       },
     };
-    const { send } = await startGateway(limited({ unit: 'requests', amount: 5, window: '1m' }), { ledger });
+    const { send } = await startGateway(
+      limited({ unit: 'requests', amount: 5, window: '1d', onFailure: 'closed' }),
+      { ledger },
+    );
     expect((await send('/v1/chat/completions', chat())).status).toBe(503);
   });
 

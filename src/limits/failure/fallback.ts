@@ -110,11 +110,11 @@ export function createFallback(options: {
       });
       if (answer.kind === 'denied') {
         const deniedAt = places[answer.deniedAt] as number;
-        const result: ReserveResult = { kind: 'denied', deniedAt, scopes: states };
+        const result: ReserveResult = { kind: 'denied', deniedAt, scopes: states, withoutLedger: true };
         remember(id, result);
         return result;
       }
-      const result: ReserveResult = { kind: 'granted', scopes: states };
+      const result: ReserveResult = { kind: 'granted', scopes: states, withoutLedger: true };
       held.set(id, { scopes, local: places, result, charges: undefined, untilMs: nowMs + leaseMs });
       if (places.length > 0) granted.degraded++;
       else granted.open++;

@@ -1,0 +1,100 @@
+import type { Runtime } from '../runtime.ts';
+import { createMemoryLedger } from '../stores/memory/memory-ledger.ts';
+import type { LimitScope } from './apply.ts';
+import {
+  createFailurePolicy,
+  type FailurePolicyLedger,
+  type FailurePolicyReport,
+} from './failure/failure-policy.ts';
+import { createLeasingLedger, type LeasingLedger, type LeasingReport } from './leasing/leasing-ledger.ts';
+import type { Ledger, LedgerScope } from './ledger.ts';
+import type { LimitEvent } from './limit-event.ts';
+import type { LimitOptions } from './limit-options.ts';
+
+/** How the limits of a gateway are decided at the moment. */
+export interface LimitsHealth {
+  /** `degraded` while the ledger cannot be asked, and each limit does as its `onFailure` says. */
+  readonly state: 'healthy' | 'degraded';
+  /** What was decided, by whom, and what failed; undefined where limits are kept in the memory of this process. */
+  readonly decisions?: FailurePolicyReport;
+  /** Slices and round trips; undefined without leasing. */
+  readonly leasing?: LeasingReport;
+}
+
+/** The ledger of one gateway, with what stands between it and the store. */
+export interface GatewayLedger {
+  readonly ledger: Ledger;
+  /** Whether the ledger behind it cannot be asked. */
+  readonly isDegraded: () => boolean;
+  health(): LimitsHealth;
+  /** Gives back slices and posts what is kept. The ledger that was passed in stays open. */
+  close(): Promise<void>;
+}
+
+/**
+ * Puts leasing and the failure policy before a ledger, as the options say; the memory of this process where there is none.
+ *
+ * @throws TypeError for an option out of its range, naming it
+ */
+export function createGatewayLedger(options: {
+  readonly given: Ledger | undefined;
+  readonly limits: LimitOptions;
+  readonly runtime: Runtime;
+  readonly onEvent: (event: LimitEvent) => void;
+}): GatewayLedger {
+  const { given, limits, runtime, onEvent } = options;
+  const { failure = {}, leasing = false } = limits;
+  if (!given) return ofMemory(createMemoryLedger(runtime));
+  const leased =
+    leasing === false
+      ? undefined
+      : createLeasingLedger({ ...(leasing === true ? {} : leasing), shared: given, runtime });
+  if (failure === false)
+    return { ...ofMemory(leased ?? given, leased), close: async () => leased?.close?.() };
+  const deadlineMs = leased ? 500 : 250;
+  const guarded = createFailurePolicy({
+    deadlineMs,
+    ...failure,
+    ledger: leased ?? withoutClose(given),
+    runtime,
+    nodes: limits.nodes ?? 1,
+    policyOf,
+    onChange: ({ state, cause, lastedMs }) => onEvent({ kind: 'ledger', state, cause, lastedMs }),
+  });
+  return {
+    ledger: guarded,
+    isDegraded: () => guarded.report().state === 'degraded',
+    health: () => toHealth(guarded, leased),
+    close: async () => guarded.close?.(),
+  };
+}
+
+function ofMemory(ledger: Ledger, leased?: LeasingLedger): GatewayLedger {
+  return {
+    ledger,
+    isDegraded: () => false,
+    health: () => ({ state: 'healthy', ...(leased && { leasing: leased.report() }) }),
+    close: async () => {},
+  };
+}
+
+function toHealth(guarded: FailurePolicyLedger, leased: LeasingLedger | undefined): LimitsHealth {
+  const decisions = guarded.report();
+  return { state: decisions.state, decisions, ...(leased && { leasing: leased.report() }) };
+}
+
+/** What each limit says itself; a scope that was made by nobody of ours is not let through uncounted. */
+function policyOf(scope: LedgerScope) {
+  return (scope as Partial<LimitScope>).onFailure ?? 'closed';
+}
+
+/** The same ledger, which somebody else closes. */
+function withoutClose(ledger: Ledger): Ledger {
+  return {
+    nowMs: () => ledger.nowMs(),
+    reserve: (id, scopes, leaseMs) => ledger.reserve(id, scopes, leaseMs),
+    renew: (id, leaseMs, charges) => ledger.renew(id, leaseMs, charges),
+    settle: (id, used) => ledger.settle(id, used),
+    peek: (scopes) => ledger.peek(scopes),
+  };
+}

@@ -1,0 +1,33 @@
+import type { FailurePolicyOptions } from './failure/failure-policy.ts';
+import type { LeasingLedgerOptions } from './leasing/leasing-ledger.ts';
+
+/** The bounds of leasing; `createLeasingLedger` says what each is and its default. */
+export type LeasingBounds = Omit<LeasingLedgerOptions, 'shared' | 'runtime'>;
+
+/**
+ * Deadline and breaker of the ledger; `createFailurePolicy` says what each is and its default. What becomes of a request
+ * stands at each limit, as `onFailure`.
+ */
+export type FailureBounds = Omit<
+  FailurePolicyOptions,
+  'ledger' | 'runtime' | 'policyOf' | 'nodes' | 'onChange'
+>;
+
+/** How a gateway decides its limits. */
+export interface LimitOptions {
+  /**
+   * Takes slices of the limits ahead of need and decides in memory while they last; never above a limit. A number of
+   * bounds, or `true` for the defaults. Needs a ledger that several processes share.
+   *
+   * @default false; `true` in `openGateway` over a store that keeps limits
+   */
+  readonly leasing?: boolean | LeasingBounds;
+  /** `false`: no deadline and no breaker, and every failure of the ledger refuses. @default {} */
+  readonly failure?: false | FailureBounds;
+  /** How many processes share the ledger: while it cannot be asked each grants this part of a `degraded` limit. @default 1 */
+  readonly nodes?: number;
+  /** How long a hold outlives a gateway that died. @default 30_000 */
+  readonly leaseMs?: number;
+  /** How often the lease of a running request is renewed. At most half of `leaseMs`. @default a third of it */
+  readonly renewMs?: number;
+}
