@@ -2,12 +2,14 @@ import { LRUCache } from 'lru-cache';
 import type { Dispatcher, Pool } from 'undici';
 import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
 import type { Egress, EgressReply, EgressRequest } from './egress.ts';
+import { createGuardedLookup } from './guarded-lookup.ts';
 
 type Undici = typeof import('undici');
 
 /**
  * The way out on Node: undici's `Pool.dispatch`, its lowest and fastest call, one pool per credential. Redirects,
- * decompression, caching, retries and cookies are features of undici's upper layers and are not reached.
+ * decompression, caching, retries and cookies are features of undici's upper layers and are not reached. Names are
+ * resolved by `createGuardedLookup`.
  *
  * @param options.maxPools how many pools are kept; the least used is closed first, after its requests. @default 1_000
  */
@@ -18,6 +20,7 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
     max: maxPools,
     dispose: (pool) => void pool.close().catch(() => undefined),
   });
+  const lookup = createGuardedLookup();
   // undici is most of the package's start-up time, so it is loaded with the first request
   let undici: Undici | undefined;
   const load = async () => {
@@ -32,7 +35,7 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
         connections: request.maxConnections,
         pipelining: 1,
         allowH2: false,
-        connect: { timeout: request.connectTimeoutMs },
+        connect: { timeout: request.connectTimeoutMs, lookup },
       });
       pools.set(id, pool);
     }

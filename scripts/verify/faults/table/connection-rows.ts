@@ -1,0 +1,172 @@
+import type { FaultRow } from './row.ts';
+
+const answer = { what: 'answer', from: 'first' } as const;
+const answerOfSecond = { what: 'answer', from: 'second' } as const;
+const unreachable = { what: 'error', status: 502, code: 'upstream_unreachable' } as const;
+const untrusted = { what: 'error', status: 502, code: 'upstream_tls' } as const;
+const late = { what: 'error', status: 504, code: 'upstream_timeout' } as const;
+const healthy = [{ do: 'answer' }] as const;
+
+/** No connection, and connections that end before a status came. */
+export const connectionRows: readonly FaultRow[] = [
+  {
+    id: '1',
+    title: 'Nobody listens at the target: the connection is refused',
+    note: 'Nothing was sent, so it is tried again without a doubt.',
+    cases: [
+      {
+        name: 'with another target',
+        place: 'refused',
+        faults: [],
+        second: healthy,
+        mode: 'both',
+        expect: {
+          caller: answerOfSecond,
+          first: 0,
+          second: 1,
+          attempts: 2,
+          failures: ['not-sent'],
+          charged: 'actual',
+          withinMs: 500,
+        },
+      },
+      {
+        name: 'with no other target',
+        place: 'refused',
+        faults: [],
+        mode: 'both',
+        expect: {
+          caller: { ...unreachable, retryable: false },
+          first: 0,
+          attempts: [2, 3],
+          failures: ['not-sent'],
+          charged: 'nothing',
+          withinMs: 1_000,
+        },
+      },
+    ],
+  },
+  {
+    id: '2',
+    title: 'The target does not answer to the attempt to connect',
+    note: 'It is given up after `connectTimeoutMs` (3 s).',
+    cases: [],
+    scenarios: ['blackhole'],
+  },
+  {
+    id: '3',
+    title: "The target's name cannot be resolved, or not in time",
+    note: 'Resolving is part of connecting, and has its timeout.',
+    cases: [],
+    scenarios: ['dns'],
+  },
+  {
+    id: '4',
+    title: 'The target cannot be trusted',
+    note: 'It is never asked twice, and nothing was sent to it.',
+    cases: (['tls-expired', 'tls-wrong-host', 'tls-self-signed', 'tls-plain'] as const).flatMap((place) => {
+      const name = {
+        'tls-expired': 'its certificate has expired',
+        'tls-wrong-host': "its certificate is another host's",
+        'tls-self-signed': 'its certificate is signed by nobody known',
+        'tls-plain': 'it does not speak TLS',
+      }[place];
+      return [
+        {
+          name: `${name}, with another target`,
+          place,
+          faults: healthy,
+          second: healthy,
+          mode: 'whole' as const,
+          policy: { connectMs: 300 },
+          expect: {
+            caller: answerOfSecond,
+            first: 0,
+            second: 1,
+            attempts: 2,
+            failures: ['not-sent' as const],
+            charged: 'actual' as const,
+          },
+        },
+        {
+          name: `${name}, with no other target`,
+          place,
+          faults: healthy,
+          mode: 'whole' as const,
+          policy: { connectMs: 300, maxAttempts: 3 },
+          expect: {
+            caller: untrusted,
+            first: 0,
+            attempts: 1,
+            failures: ['not-sent' as const],
+            charged: 'nothing' as const,
+          },
+        },
+      ];
+    }),
+  },
+  {
+    id: '5',
+    title: 'A kept connection is closed as the next request is written to it',
+    note: 'It had been idle for too long: the provider has not taken the request up. Once, and on a new connection.',
+    cases: (['fin', 'reset'] as const).map((how) => ({
+      name: how === 'fin' ? '' : 'by a reset',
+      faults: [{ do: 'hang-up', when: 'head', how }, { do: 'answer' }] as const,
+      before: 1,
+      mode: 'both',
+      expect: { caller: answer, first: 2, attempts: [1, 2], charged: 'actual' },
+    })),
+  },
+  {
+    id: '6',
+    title: 'A new connection is closed when the request has been written',
+    note: 'Nobody can tell whether the provider works on it: asking again could mean paying twice, so it is left to the caller. `onFailure: { uncertain: "next-target" }` decides otherwise. The input is counted, since it may have been used.',
+    cases: [
+      {
+        name: 'with another target',
+        faults: [{ do: 'hang-up', when: 'request', how: 'fin' }],
+        second: healthy,
+        mode: 'both',
+        expect: { caller: unreachable, first: 1, second: 0, failures: ['uncertain'], charged: 'input' },
+      },
+      {
+        name: 'with another target, where the route says to go on',
+        faults: [{ do: 'hang-up', when: 'request', how: 'fin' }],
+        second: healthy,
+        mode: 'both',
+        policy: { onFailure: { uncertain: 'next-target' } },
+        expect: { caller: answerOfSecond, first: 1, second: 1, failures: ['uncertain'], charged: 'actual' },
+      },
+    ],
+  },
+  {
+    id: '7',
+    title: 'The connection is reset before a status comes',
+    note: 'As above.',
+    cases: [
+      {
+        name: '',
+        faults: [{ do: 'hang-up', when: 'request', how: 'reset' }],
+        second: healthy,
+        mode: 'both',
+        expect: { caller: unreachable, first: 1, second: 0, failures: ['uncertain'], charged: 'input' },
+      },
+    ],
+  },
+  {
+    id: '8',
+    title: 'No status comes',
+    note: 'After `headersTimeoutMs` (300 s: a model may think for long before it answers with anything).',
+    cases: [
+      {
+        name: 'with no other target',
+        faults: [{ do: 'stall', after: -1 }],
+        mode: 'both',
+        policy: { headersMs: 300 },
+        isHeavy: true,
+        // the timers of undici are exact to half a second
+        expect: { caller: late, first: 1, failures: ['uncertain'], charged: 'input', withinMs: 2_000 },
+      },
+    ],
+  },
+];

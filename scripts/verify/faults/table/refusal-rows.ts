@@ -1,0 +1,192 @@
+import type { FaultRow } from './row.ts';
+
+const answer = { what: 'answer', from: 'first' } as const;
+const answerOfSecond = { what: 'answer', from: 'second' } as const;
+const healthy = [{ do: 'answer' }] as const;
+const limited = { what: 'error', status: 429, code: 'rate_limited' } as const;
+const overloaded = { what: 'error', status: 503, code: 'upstream_overloaded' } as const;
+
+/** The provider says no, and what that means for its health. */
+export const refusalRows: readonly FaultRow[] = [
+  {
+    id: '23',
+    title: 'The provider limits the rate (429), and does not say for how long',
+    note: 'Nothing of it speaks against its health: its breaker stays closed, and fewer requests are sent to it at once.',
+    cases: [
+      {
+        name: 'with another target',
+        faults: [{ do: 'status', status: 429 }],
+        second: healthy,
+        mode: 'both',
+        expect: { caller: answerOfSecond, first: 1, second: 1, failures: ['refused'], charged: 'actual' },
+      },
+      {
+        name: 'once, with no other target',
+        faults: [{ do: 'status', status: 429 }, { do: 'answer' }],
+        mode: 'both',
+        expect: { caller: answer, first: 2, failures: ['refused'], charged: 'actual' },
+      },
+      {
+        name: 'always, with no other target',
+        faults: [{ do: 'status', status: 429 }],
+        mode: 'both',
+        expect: {
+          caller: { ...limited, wait: true },
+          first: [2, 3],
+          failures: ['refused'],
+          charged: 'nothing',
+        },
+      },
+    ],
+    scenarios: ['rate-limit-health'],
+  },
+  {
+    id: '24',
+    title: 'The provider limits the rate, and says for how long (`retry-after`)',
+    note: 'No request of anybody goes to the target before that.',
+    cases: [],
+    scenarios: ['cool-down'],
+  },
+  {
+    id: '25',
+    title: '`retry-after` is a date, in the past, negative, nonsense, or of years',
+    note: 'What is no wait is none; a wait that is longer than the request may take is told to the caller at once.',
+    cases: [],
+    scenarios: ['retry-after-forms'],
+  },
+  {
+    id: '26',
+    title: "The provider's account has no money left",
+    note: 'The credential is left alone for a while, whoever asks; no library is told to try again.',
+    cases: [
+      {
+        name: 'with another target',
+        faults: [{ do: 'status', status: 429, body: 'no-money' }],
+        // Gemini says the same of a limit of rate: nobody can tell
+        dialects: ['openai-chat', 'openai-responses', 'anthropic-messages'],
+        second: healthy,
+        mode: 'both',
+        expect: { caller: answerOfSecond, first: 1, second: 1, failures: ['quota'], charged: 'actual' },
+      },
+      {
+        name: 'with no other target',
+        faults: [{ do: 'status', status: 429, body: 'no-money' }],
+        dialects: ['openai-chat', 'openai-responses', 'anthropic-messages'],
+        mode: 'both',
+        expect: {
+          caller: { what: 'error', status: 502, code: 'upstream_error', retryable: false },
+          first: 1,
+          failures: ['quota'],
+          charged: 'nothing',
+        },
+      },
+    ],
+    scenarios: ['no-money'],
+  },
+  {
+    id: '27',
+    title: 'The provider is overloaded (503, 529)',
+    cases: [
+      ...[503, 529].map((status) => ({
+        name: `${status}, with another target`,
+        faults: [{ do: 'status', status }] as const,
+        second: healthy,
+        mode: 'both' as const,
+        expect: {
+          caller: answerOfSecond,
+          first: 1,
+          second: 1,
+          failures: ['overloaded' as const],
+          charged: 'actual' as const,
+        },
+      })),
+      {
+        name: 'always, with no other target',
+        faults: [{ do: 'status', status: 529 }],
+        mode: 'both',
+        expect: { caller: overloaded, first: [2, 3], failures: ['overloaded'], charged: 'nothing' },
+      },
+    ],
+  },
+  {
+    id: '34',
+    title: "The provider refuses the gateway's credential (401, 403)",
+    note: 'The caller is never told 401 for it: the key of the caller is good.',
+    cases: [
+      ...[401, 403].map((status) => ({
+        name: `${status}, with another target`,
+        faults: [{ do: 'status', status }] as const,
+        second: healthy,
+        mode: 'both' as const,
+        expect: {
+          caller: answerOfSecond,
+          first: 1,
+          second: 1,
+          failures: ['credential' as const],
+          charged: 'actual' as const,
+        },
+      })),
+      {
+        name: 'with no other target',
+        faults: [{ do: 'status', status: 401 }],
+        mode: 'both',
+        expect: {
+          caller: { what: 'error', status: 502, code: 'upstream_rejected_credential', retryable: false },
+          first: 1,
+          failures: ['credential'],
+          charged: 'nothing',
+        },
+      },
+    ],
+    scenarios: ['next-credential'],
+  },
+  {
+    id: '35',
+    title: 'Every target is down, and the breakers are open',
+    note: 'Refused at once, with a time to come back at.',
+    cases: [],
+    scenarios: ['all-down'],
+  },
+  {
+    id: '36',
+    title: 'A thousand requests wait for a target to come back',
+    note: 'One of them probes it.',
+    cases: [],
+    scenarios: ['half-open-herd'],
+  },
+  {
+    id: '37',
+    title: 'Half of the replies fail',
+    note: 'Retries are at most a fifth of the requests, and three.',
+    cases: [],
+    scenarios: ['flapping'],
+  },
+  {
+    id: 'A',
+    title: 'The request itself is wrong (400)',
+    note: 'It would be wrong anywhere: nobody else is asked, and the provider tells the caller why.',
+    cases: [
+      {
+        name: '',
+        faults: [{ do: 'status', status: 400 }],
+        second: healthy,
+        mode: 'both',
+        expect: { caller: { what: 'refusal', status: 400 }, first: 1, second: 0, charged: 'nothing' },
+      },
+    ],
+  },
+  {
+    id: 'B',
+    title: 'The request is longer than the context window of the target',
+    note: 'It goes to a target with a larger window, if the plan has one.',
+    cases: [
+      {
+        name: 'with no other target',
+        faults: [{ do: 'status', status: 400, body: 'too-long' }],
+        mode: 'both',
+        expect: { caller: { what: 'refusal', status: 400 }, first: 1, charged: 'nothing' },
+      },
+    ],
+    scenarios: ['larger-window'],
+  },
+];

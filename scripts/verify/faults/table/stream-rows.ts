@@ -1,0 +1,342 @@
+import type { FaultCase, FaultRow } from './row.ts';
+
+const answer = { what: 'answer', from: 'first' } as const;
+const answerOfSecond = { what: 'answer', from: 'second' } as const;
+const rescued = { what: 'rescued answer' } as const;
+const healthy = [{ do: 'answer' }] as const;
+const incomplete = ['stream_incomplete', 'upstream_unreachable'] as const;
+const restart = { rescue: ['restart'] } as const;
+const none = { rescue: [] } as const;
+
+/** A stream that breaks after content, by what the route says of it. */
+function toBreaks(
+  faults: FaultCase['faults'],
+  codes: readonly ('stream_incomplete' | 'upstream_unreachable' | 'upstream_timeout')[],
+  policy: FaultCase['policy'] = {},
+  more: Partial<FaultCase> = {},
+): readonly FaultCase[] {
+  return [
+    {
+      name: 'after content, with no rescue',
+      faults,
+      second: healthy,
+      mode: 'stream',
+      policy: { ...policy, ...none },
+      ...more,
+      expect: {
+        caller: { what: 'stream error', codes },
+        first: 1,
+        second: 0,
+        failures: [],
+        attempts: 1,
+        charged: 'delivered',
+      },
+    },
+    {
+      name: 'after content, with `rescue: ["restart"]`',
+      faults,
+      second: healthy,
+      mode: 'stream',
+      policy: { ...policy, ...restart },
+      ...more,
+      expect: { caller: rescued, first: 1, second: 1, charged: 'both' },
+    },
+  ];
+}
+
+/** What happens to streams behind a status of 200. */
+export const streamRows: readonly FaultRow[] = [
+  {
+    id: '10',
+    title: 'A stream falls silent',
+    note: 'After `idleTimeoutMs` (120 s) without a byte.',
+    cases: [
+      ...toBreaks([{ do: 'stall', after: 3 }], ['upstream_timeout'], { idleMs: 300 }, { isHeavy: true }),
+      {
+        name: 'before any content',
+        faults: [{ do: 'stall', after: 0 }],
+        second: healthy,
+        mode: 'stream',
+        policy: { idleMs: 300 },
+        isHeavy: true,
+        expect: { caller: answerOfSecond, first: 1, second: 1, failures: ['timeout'], charged: 'actual' },
+      },
+      {
+        name: 'before any content, for longer than `firstTokenMs`',
+        faults: [{ do: 'stall', after: 0 }],
+        second: healthy,
+        mode: 'stream',
+        policy: { firstTokenMs: 100 },
+        expect: {
+          caller: answerOfSecond,
+          first: 1,
+          second: 1,
+          failures: ['timeout'],
+          charged: 'actual',
+          withinMs: 1_000,
+        },
+      },
+      {
+        name: 'before any content, with no other target',
+        faults: [{ do: 'stall', after: 0 }],
+        mode: 'stream',
+        policy: { firstTokenMs: 100 },
+        expect: {
+          caller: { what: 'error', status: 504, code: 'upstream_timeout' },
+          first: [1, 3],
+          charged: 'input',
+        },
+      },
+    ],
+  },
+  {
+    id: '11',
+    title: 'A stream is reset',
+    cases: [
+      ...toBreaks([{ do: 'cut', how: 'reset', after: 3 }], incomplete),
+      {
+        name: 'before any content',
+        faults: [{ do: 'cut', how: 'reset', after: 0 }],
+        second: healthy,
+        mode: 'stream',
+        expect: {
+          caller: answerOfSecond,
+          first: 1,
+          second: 1,
+          failures: ['broken-stream'],
+          charged: 'actual',
+        },
+      },
+    ],
+  },
+  {
+    id: '12',
+    title: 'The connection ends in the middle of a chunk',
+    cases: [
+      ...toBreaks([{ do: 'cut', how: 'fin-in-chunk', after: 3 }], incomplete),
+      {
+        name: 'before any content',
+        faults: [{ do: 'cut', how: 'fin-in-chunk', after: 0 }],
+        second: healthy,
+        mode: 'stream',
+        expect: {
+          caller: answerOfSecond,
+          first: 1,
+          second: 1,
+          failures: ['broken-stream'],
+          charged: 'actual',
+        },
+      },
+    ],
+  },
+  {
+    id: '13',
+    title: 'A stream ends cleanly, and without what ends its protocol',
+    note: 'The most dangerous one, because nothing but the missing terminator tells it from a whole answer.',
+    cases: [
+      ...toBreaks([{ do: 'cut', how: 'clean', after: 3 }], ['stream_incomplete']),
+      {
+        name: 'by closing the connection',
+        faults: [{ do: 'cut', how: 'close', after: 3 }],
+        mode: 'stream',
+        policy: none,
+        expect: {
+          caller: { what: 'stream error', codes: ['stream_incomplete'] },
+          first: 1,
+          attempts: 1,
+          charged: 'delivered',
+        },
+      },
+      {
+        name: 'empty, with another target',
+        faults: [{ do: 'cut', how: 'clean', after: 0 }],
+        second: healthy,
+        mode: 'stream',
+        expect: {
+          caller: answerOfSecond,
+          first: 1,
+          second: 1,
+          failures: ['broken-stream'],
+          charged: 'actual',
+        },
+      },
+      {
+        name: 'after content, where the route wants whole answers (`commit: "complete"`)',
+        faults: [{ do: 'cut', how: 'clean', after: 3 }],
+        second: healthy,
+        mode: 'stream',
+        policy: { commit: 'complete' },
+        expect: {
+          caller: answerOfSecond,
+          first: 1,
+          second: 1,
+          failures: ['broken-stream'],
+          charged: 'actual',
+        },
+      },
+    ],
+  },
+  {
+    id: '15',
+    title: 'The provider reports an error in the stream before any content',
+    note: 'The reply is held until its first content, so that the caller sees nothing of it.',
+    cases: [
+      {
+        name: 'with another target',
+        faults: [{ do: 'error-event', after: 0 }],
+        second: healthy,
+        mode: 'stream',
+        expect: { caller: answerOfSecond, first: 1, second: 1, charged: 'actual' },
+      },
+      {
+        name: 'once, with no other target',
+        faults: [{ do: 'error-event', after: 0 }, { do: 'answer' }],
+        mode: 'stream',
+        expect: { caller: answer, first: 2, charged: 'actual' },
+      },
+      {
+        name: 'always, with no other target',
+        faults: [{ do: 'error-event', after: 0 }],
+        mode: 'stream',
+        expect: {
+          caller: { what: 'error', status: 503, code: 'upstream_overloaded', wait: false },
+          first: [1, 3],
+          charged: 'input',
+        },
+      },
+    ],
+  },
+  {
+    id: '16',
+    title: 'The provider reports an error in the stream after content',
+    cases: [
+      {
+        name: 'with no rescue',
+        faults: [{ do: 'error-event', after: 3 }],
+        second: healthy,
+        mode: 'stream',
+        policy: none,
+        expect: {
+          caller: { what: 'stream error', codes: ['upstream_error', 'upstream_overloaded'] },
+          first: 1,
+          second: 0,
+          attempts: 1,
+          charged: 'delivered',
+        },
+      },
+      {
+        name: 'with `rescue: ["restart"]`',
+        faults: [{ do: 'error-event', after: 3 }],
+        second: healthy,
+        mode: 'stream',
+        policy: restart,
+        expect: { caller: rescued, first: 1, second: 1, charged: 'both' },
+      },
+    ],
+  },
+  {
+    id: '17',
+    title: 'A chunk is none of the protocol',
+    cases: [
+      {
+        name: 'after content',
+        faults: [{ do: 'malformed', after: 3 }],
+        mode: 'stream',
+        policy: none,
+        expect: {
+          caller: { what: 'stream error', codes: ['upstream_invalid_response'] },
+          first: 1,
+          attempts: 1,
+          charged: 'delivered',
+        },
+      },
+      {
+        name: 'before any content, with another target',
+        faults: [{ do: 'malformed', after: 0 }],
+        second: healthy,
+        mode: 'stream',
+        expect: {
+          caller: answerOfSecond,
+          first: 1,
+          second: 1,
+          failures: ['invalid-reply'],
+          charged: 'actual',
+        },
+      },
+      {
+        name: 'where the route says to skip it (`onMalformedChunk: "skip"`)',
+        faults: [{ do: 'malformed', after: 3 }],
+        mode: 'stream',
+        policy: { onMalformedChunk: 'skip' },
+        expect: { caller: answer, first: 1, charged: 'actual' },
+      },
+    ],
+  },
+  {
+    id: '18',
+    title: 'A line of a stream does not end',
+    note: 'It is cut at `relay.maxEventBytes` (1 MiB), however long it would get.',
+    cases: [2_000_000, 100_000_000].map((bytes) => ({
+      name: `after ${bytes / 1_000_000} MB`,
+      faults: [{ do: 'giant-line', bytes, after: 3 }] as const,
+      mode: 'stream',
+      policy: none,
+      isHeavy: bytes > 2_000_000,
+      expect: {
+        caller: { what: 'stream error', codes: ['upstream_invalid_response'] },
+        first: 1,
+        attempts: 1,
+        charged: 'delivered',
+        withinMs: 5_000,
+      },
+    })),
+  },
+  {
+    id: '19',
+    title: 'A stream has millions of short lines and no end of an event',
+    note: 'Bounded by the same.',
+    cases: [800_000, 10_000_000].map((count) => ({
+      name: `after ${count / 1_000_000} million lines`,
+      faults: [{ do: 'tiny-lines', count, after: 3 }] as const,
+      mode: 'stream',
+      policy: none,
+      isHeavy: count > 800_000,
+      expect: {
+        caller: { what: 'stream error', codes: ['upstream_invalid_response'] },
+        first: 1,
+        attempts: 1,
+        charged: 'delivered',
+        withinMs: 10_000,
+      },
+    })),
+  },
+  {
+    id: '20',
+    title: 'A stream is written as few write it, and is right',
+    note: 'Relayed byte for byte.',
+    cases: [
+      ...(['crlf', 'cr', 'mixed', 'comments', 'bom', 'many-data-lines', 'unknown-events'] as const).map(
+        (how) => ({
+          name: {
+            crlf: 'lines end in CRLF',
+            cr: 'lines end in CR',
+            mixed: 'lines end in CR, LF and CRLF by turns',
+            comments: 'comments between events',
+            bom: 'a byte order mark before the first event',
+            'many-data-lines': 'payloads on several lines',
+            'unknown-events': 'events that nobody knows yet',
+          }[how],
+          faults: [{ do: 'odd-format', how }] as const,
+          mode: 'stream' as const,
+          expect: { caller: answer, first: 1, charged: 'actual' as const },
+        }),
+      ),
+      {
+        name: 'every byte comes alone, so that characters are cut in two',
+        faults: [{ do: 'split' }],
+        mode: 'stream',
+        expect: { caller: answer, first: 1, charged: 'actual' },
+      },
+    ],
+  },
+];
