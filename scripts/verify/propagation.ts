@@ -2,15 +2,17 @@ import { writeFileSync } from 'node:fs';
 import { measureStampede } from './propagation/cold-stampede.ts';
 import { type Figure, formatFigures, isPass } from './propagation/figures.ts';
 import { measureInProcess } from './propagation/in-process.ts';
-import { judgeInProcess, judgeNodes, judgeStampede } from './propagation/judge.ts';
+import { judgeInProcess, judgeNodes, judgeScale, judgeStampede } from './propagation/judge.ts';
 import { measureNodes } from './propagation/nodes.ts';
 import { help, type Options, parseOptions } from './propagation/options.ts';
+import { measureScale } from './propagation/scale.ts';
 import { wholeRunMs } from './propagation/settings.ts';
 import { createUndo, type Undo } from './propagation/undo.ts';
 
 /**
  * Measures how late a change of keys, models and provider secrets is in force: in one process, and on several gateway
- * processes over Redis and PostgreSQL, with their notifications and without. Ends with `verify:propagation PASS` or
+ * processes over Redis and PostgreSQL, with their notifications and without; what looking a key up costs, cold and warm;
+ * and what many keys, profiles and models cost. Ends with `verify:propagation PASS` or
  * `verify:propagation FAIL`, and with code 1 for the latter.
  */
 async function run(options: Options, undo: Undo, figures: Figure[], details: Record<string, unknown>) {
@@ -24,6 +26,10 @@ async function run(options: Options, undo: Undo, figures: Figure[], details: Rec
   const inProcess = await measureInProcess(options.tries);
   details['in process'] = inProcess;
   show(judgeInProcess(inProcess));
+  progress('a large site');
+  const scale = await measureScale(undo);
+  details.scale = scale;
+  show(judgeScale(scale));
   for (const backend of options.backends) {
     // each with everything of its own, ended before the next begins
     const own = undo.keep(createUndo(), (it) => it.run());

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { formatFigures, isPass, toLeast, toNone, toTime } from '../../scripts/verify/propagation/figures.ts';
+import { judgeScale } from '../../scripts/verify/propagation/judge.ts';
 import { percentile, toSpread } from '../../scripts/verify/propagation/statistics.ts';
 
 it('says that a time is late up to twice the promise, and fails beyond', () => {
@@ -24,4 +25,21 @@ it('takes percentiles by nearest rank, and has none of nothing', () => {
   const values = Array.from({ length: 100 }, (_, index) => 100 - index);
   expect(toSpread(values)).toEqual({ count: 100, p50: 50, p99: 99, max: 100 });
   expect(percentile([], 99)).toBeNaN();
+});
+
+it('judges a large site by what it compiles in, holds and costs a request', () => {
+  const good = {
+    type: 'scale' as const,
+    compileMs: 90,
+    slowestCompileMs: 110,
+    memoryMb: 95,
+    residentMb: 500,
+    requestUs: 25,
+    costByFew: 1.04,
+    costByMany: 1.4,
+  };
+  expect(judgeScale(good).map(({ verdict }) => verdict)).toEqual(['ok', 'ok', 'ok']);
+  const bad = { ...good, compileMs: 601, memoryMb: 301, costByFew: 2.21 };
+  expect(judgeScale(bad).map(({ verdict }) => verdict)).toEqual(['FAIL', 'FAIL', 'FAIL']);
+  expect(formatFigures(judgeScale(good))).toContain('1.04 ×');
 });

@@ -4,7 +4,7 @@ import { tolerance } from './settings.ts';
 export interface Figure {
   readonly what: string;
   readonly value: number;
-  readonly unit: 'ms' | 'us' | 'count';
+  readonly unit: Unit;
   /** The promise, as the greatest value; or the least one, for figures that show that the measurement measured. */
   readonly limit: number;
   readonly isLeast: boolean;
@@ -13,16 +13,19 @@ export interface Figure {
   readonly note: string;
 }
 
+/** `MB` are millions of bytes, `times` a factor. */
+export type Unit = 'ms' | 'us' | 'MB' | 'times' | 'count';
+
 /** `late` misses the promise by less than the tolerance: said, and no failure. */
 export type Verdict = 'ok' | 'late' | 'FAIL';
 
-/** A time that may be missed by the tolerance, since machines differ. */
+/** A measure, of time unless told otherwise, that may be missed by the tolerance, since machines differ. */
 export function toTime(
   what: string,
   value: number,
   limit: number,
   note: string,
-  unit: 'ms' | 'us' = 'ms',
+  unit: Exclude<Unit, 'count'> = 'ms',
 ): Figure {
   const verdict = value <= limit ? 'ok' : value <= limit * tolerance ? 'late' : 'FAIL';
   return { what, value, unit, limit, isLeast: false, verdict, note };
@@ -75,5 +78,6 @@ export function formatFigures(figures: readonly Figure[]): string {
 
 function toText(value: number, unit: Figure['unit']): string {
   if (unit === 'count') return String(value);
+  if (unit === 'times') return `${value.toFixed(2)} ×`;
   return `${value.toFixed(value < 100 ? 1 : 0)} ${unit === 'us' ? 'µs' : unit}`;
 }

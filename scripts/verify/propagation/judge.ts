@@ -3,9 +3,10 @@ import { changeKinds } from './changes.ts';
 import type { StampedeReport, WarmReport } from './cold-stampede.ts';
 import { type Figure, toLeast, toMost, toNone, toTime } from './figures.ts';
 import type { InProcessReport } from './in-process.ts';
+import type { ScaleReport } from './messages.ts';
 import type { Mode, NodesReport } from './nodes.ts';
 import type { Round } from './round.ts';
-import { boundMs, nodeCount, pushBoundMs, stampedeBoundMs, warmLookUpUs } from './settings.ts';
+import * as settings from './settings.ts';
 import { toSpread } from './statistics.ts';
 
 /** Of the requests that need the store at once, so many may find it too slow: other work on the machine holds it up. */
@@ -32,7 +33,7 @@ export function judgeNodes(backend: BackendName, report: NodesReport): Figure[] 
     ...judgeMode(backend, 'push', rounds.push),
     ...judgeMode(backend, 'push cut', rounds['push cut']),
     toNone(
-      name(`served after ${boundMs} ms`),
+      name(`served after ${settings.boundMs} ms`),
       sum(all.map((round) => round.servedAfterBound)) + load.servedAfterBound,
       `of ${requests} looks and ${load.good + load.ended} requests of the load; the last stale one ${Math.round(load.latestStaleMs)} ms after its change`,
     ),
@@ -41,7 +42,7 @@ export function judgeNodes(backend: BackendName, report: NodesReport): Figure[] 
     toNone(
       name('good requests that failed'),
       total(load.failures),
-      `of ${load.good}, ${perSecond}/s on ${nodeCount} nodes beside the looks; p50 ${load.p50Ms.toFixed(1)} ms, p99 ${load.p99Ms.toFixed(1)} ms, ${load.skipped} not sent ${JSON.stringify(load.failures)}`,
+      `of ${load.good}, ${perSecond}/s on ${settings.nodeCount} nodes beside the looks; p50 ${load.p50Ms.toFixed(1)} ms, p99 ${load.p99Ms.toFixed(1)} ms, ${load.skipped} not sent ${JSON.stringify(load.failures)}`,
     ),
     toNone(
       name('other answers to what has ended'),
@@ -65,7 +66,7 @@ function judgeAll(backend: BackendName, rounds: Readonly<Record<string, readonly
   const { count, p50, p99, max } = toSpread(all.map(({ lastNodeMs }) => lastNodeMs));
   const heldUp = toSpread(all.map(({ heldUpMs }) => heldUpMs));
   const rest = `p50 ${p50.toFixed(1)}, max ${max.toFixed(1)} ms, ${count} rounds, in which the measuring process itself was held up p50 ${heldUp.p50.toFixed(1)}, p99 ${heldUp.p99.toFixed(1)}, max ${heldUp.max.toFixed(1)} ms`;
-  return toTime(`${backend}, push: any change, last node p99`, p99, pushBoundMs, rest);
+  return toTime(`${backend}, push: any change, last node p99`, p99, settings.pushBoundMs, rest);
 }
 
 function judgeMode(
@@ -78,8 +79,8 @@ function judgeMode(
     const what = `${backend}, ${mode}: ${kind}`;
     const rest = `p50 ${p50.toFixed(1)}, max ${max.toFixed(1)} ms, ${count} rounds`;
     return mode === 'push'
-      ? toTime(`${what}, last node p99`, p99, pushBoundMs, rest)
-      : toTime(`${what}, last node max`, max, boundMs, rest);
+      ? toTime(`${what}, last node p99`, p99, settings.pushBoundMs, rest)
+      : toTime(`${what}, last node max`, max, settings.boundMs, rest);
   });
 }
 
@@ -98,7 +99,7 @@ export function judgeStampede(backend: BackendName, cold: StampedeReport, warm: 
   const { p50, p99, max } = cold.latencyMs;
   const rest = `p50 ${p50.toFixed(0)}, max ${max.toFixed(0)} ms, ${cold.requests} requests with ${cold.keys} keys at once`;
   return [
-    toTime(`${backend}, cold: request p99`, p99, stampedeBoundMs, rest),
+    toTime(`${backend}, cold: request p99`, p99, settings.stampedeBoundMs, rest),
     toMost(`${backend}, cold: look-ups of one key`, cold.mostLookUps, 1, `${cold.lookUps} look-ups`),
     toNone(`${backend}, cold: 401`, cold.unauthorized),
     toMost(
@@ -110,11 +111,41 @@ export function judgeStampede(backend: BackendName, cold: StampedeReport, warm: 
     toTime(
       `${backend}, warm: look-up`,
       warm.lookUpUs,
-      warmLookUpUs,
+      settings.warmLookUpUs,
       `median, ${warm.lookUps} look-ups`,
       'us',
     ),
     toNone(`${backend}, warm: calls of the store`, warm.storeCalls),
+  ];
+}
+
+/** The figures of a large site. */
+export function judgeScale(report: ScaleReport): Figure[] {
+  const { compileMs, slowestCompileMs, memoryMb, residentMb, requestUs, costByFew, costByMany } = report;
+  const { keys, profiles, models } = settings.scale;
+  const { compileBoundMs, memoryBoundMb, requestCostBound } = settings;
+  const size = `${keys} keys, ${profiles} profiles, ${models} models`;
+  return [
+    toTime(
+      'scale: compile',
+      compileMs,
+      compileBoundMs,
+      `${size}; the slowest ${slowestCompileMs.toFixed(0)} ms`,
+    ),
+    toTime(
+      'scale: memory',
+      memoryMb,
+      memoryBoundMb,
+      `after a collection; ${residentMb.toFixed(0)} MB resident`,
+      'MB',
+    ),
+    toTime(
+      'scale: cost of a request',
+      costByFew,
+      requestCostBound,
+      `of the ${requestUs.toFixed(1)} µs with 10 of each, by 10 callers as there; ${costByMany.toFixed(2)} × when one of every profile calls in turn, whose data the processor has to fetch`,
+      'times',
+    ),
   ];
 }
 

@@ -1,7 +1,8 @@
 import type { BackendName } from './backends.ts';
+import type { Scale } from './scale-site.ts';
 
 /** What a child is started with; the first message that it gets. */
-export type StartMessage = StartNode | StartLoad | StartUpstream;
+export type StartMessage = StartNode | StartLoad | StartUpstream | StartScale;
 
 /** One gateway over the stores. */
 export interface StartNode {
@@ -27,6 +28,28 @@ export interface StartLoad {
 /** The provider. */
 export interface StartUpstream {
   readonly type: 'start';
+}
+
+/** A large site, measured beside a small one. */
+export interface StartScale {
+  readonly type: 'start';
+  readonly scale: Scale;
+}
+
+/** What the large site costs. */
+export interface ScaleReport {
+  readonly type: 'scale';
+  /** A compilation of the configuration: the median of several, and the slowest. */
+  readonly compileMs: number;
+  readonly slowestCompileMs: number;
+  /** Everything that the process holds after a collection, in millions of bytes; and what is resident. */
+  readonly memoryMb: number;
+  readonly residentMb: number;
+  /** Processor time of a request to the small site, which has 10 of everything, microseconds. */
+  readonly requestUs: number;
+  /** What a request to the large site costs in terms of that: by ten callers, and by one of every profile in turn. */
+  readonly costByFew: number;
+  readonly costByMany: number;
 }
 
 /** What a child says when it works. */

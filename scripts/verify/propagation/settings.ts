@@ -24,5 +24,11 @@ export const stampedeBoundMs = 2_000;
 /** A look-up in a warm cache takes at most this. */
 export const warmLookUpUs = 5;
 
+/** The large site: a compilation of its configuration, all that its process holds, and a request in terms of one to a site with 10 of each. */
+export const scale = { keys: 100_000, profiles: 1_000, models: 2_000 };
+export const compileBoundMs = 300;
+export const memoryBoundMb = 150;
+export const requestCostBound = 1.1;
+
 /** The whole run, everything included. */
-export const wholeRunMs = 240_000;
+export const wholeRunMs = 300_000;

@@ -1,0 +1,75 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { compileConfig } from '../../../src/config/snapshot.ts';
+import { builtInProviders } from '../../../src/providers/index.ts';
+import { makeLargeConfig } from '../../../test/config/large-config.ts';
+import { receiveStart, sayReady } from './child-process.ts';
+import type { ScaleReport, StartScale } from './messages.ts';
+import { openScaleSite, type Scale, type ScaleSite } from './scale-site.ts';
+import { percentile } from './statistics.ts';
+
+/** In a process of its own, so that its memory is its own: compiles, fills and asks a large site beside a small one. */
+const compilations = 7;
+const batches = 60;
+const requestsInBatch = 1_000;
+const warmUp = 10_000;
+/** Of everything, in the small site. */
+const few = 10;
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+const start = await receiveStart<StartScale>();
+sayReady('');
+process.send?.(await measure(start.scale));
+
+async function measure(scale: Scale): Promise<ScaleReport> {
+  const small = openScaleSite({ keys: few, profiles: few, models: few });
+  const large = openScaleSite(scale);
+  const compileMs = measureCompilations(scale);
+  // those who call are in the cache, their policies were asked for, and the code is compiled
+  await small.ask(warmUp, few);
+  await large.ask(warmUp, scale.profiles);
+  const byFew: number[] = [];
+  const byMany: number[] = [];
+  const smallUs: number[] = [];
+  // in turns, so that what else the machine does falls on all
+  for (let batch = 0; batch < batches; batch++) {
+    const before = await timeRequests(small, few);
+    byMany.push((await timeRequests(large, scale.profiles)) / before);
+    byFew.push((await timeRequests(large, few)) / (await timeRequests(small, few)));
+    smallUs.push(before);
+  }
+  await small.gateway.close({ drainMs: 1 });
+  collect();
+  const { heapUsed, external, rss } = process.memoryUsage();
+  await large.gateway.close({ drainMs: 1 });
+  return {
+    type: 'scale',
+    compileMs: percentile(compileMs, 50),
+    slowestCompileMs: Math.max(...compileMs),
+    memoryMb: (heapUsed + external) / 1e6,
+    residentMb: rss / 1e6,
+    requestUs: percentile(smallUs, 50),
+    costByFew: percentile(byFew, 50),
+    costByMany: percentile(byMany, 50),
+  };
+}
+
+/** Processor time of a request, microseconds: a busy machine shows less in it. */
+async function timeRequests(site: ScaleSite, callers: number): Promise<number> {
+  // what the site before has driven out of the processor's caches is no cost of this one
+  await site.ask(callers, callers);
+  const startedAt = process.cpuUsage();
+  await site.ask(requestsInBatch, callers);
+  const { user, system } = process.cpuUsage(startedAt);
+  return (user + system) / requestsInBatch;
+}
+
+function measureCompilations({ models, profiles }: Scale): number[] {
+  const config = makeLargeConfig(models, profiles);
+  return Array.from({ length: compilations }, () => {
+    const startedAt = performance.now();
+    compileConfig(config, { id: 'v1', providers: builtInProviders, environment: {} }).close();
+    return performance.now() - startedAt;
+  });
+}
