@@ -3,19 +3,26 @@ import type { Style } from './style.ts';
 
 /** An explanation for people. */
 export function renderExplanation(explanation: Explanation, style: Style): string {
-  const { allowed, refusal, principal, model, requestedModel } = explanation;
-  const renamed = model !== undefined && model !== requestedModel && requestedModel !== undefined;
+  const { allowed, refusal, principal, policy, estimate } = explanation;
   const lines = [
     allowed ? style.green('would be sent to a provider') : style.red(toRefusal(explanation)),
     ...(refusal ? ['', `  ${refusal.message}`] : []),
     '',
+    ...row('config', toVersion(explanation)),
     ...row('operation', join([explanation.operation, explanation.dialect && `(${explanation.dialect})`])),
     ...row('key', principal && join([principal.key, principal.user && `of ${principal.user}`])),
     ...row(
       'team',
       principal && join([principal.team, explanation.profile && `(profile ${explanation.profile})`]),
     ),
-    ...row('model', renamed ? `${model} (asked for as ${requestedModel})` : (model ?? requestedModel)),
+    ...list(
+      'may use',
+      policy?.models.map(({ patterns, origin }) => `${shorten(patterns)} (${origin})`),
+    ),
+    ...row('model', toModel(explanation)),
+    ...row('warning', explanation.deprecation),
+    ...row('paid', policy && `${policy.billing.value} (${policy.billing.origin})`),
+    ...row('estimate', estimate && toEstimate(estimate)),
     ...list('limits', explanation.limits?.map(toLimitLine)),
     ...list('targets', explanation.plan?.map(toTargetLine)),
   ];
@@ -28,10 +35,45 @@ function toRefusal({ refusal }: Explanation): string {
     : 'would be refused: a limit is reached';
 }
 
-function toLimitLine(limit: NonNullable<Explanation['limits']>[number]): string {
-  const state = limit.wouldPass ? 'passes' : 'refuses';
-  return `${limit.label}: ${limit.used} used, ${limit.held} held, ${limit.hold} asked for, of ${limit.amount} (${limit.mode}): ${state}`;
+function toVersion({ snapshot, version }: Explanation): string {
+  if (!version) return snapshot;
+  return `${snapshot}, by ${version.author}, ${new Date(version.createdAtMs).toISOString()}`;
 }
+
+function toModel({ model, requestedModel, resolution = [] }: Explanation): string | undefined {
+  if (model === undefined || requestedModel === undefined || model === requestedModel) {
+    return model ?? requestedModel;
+  }
+  const ways = resolution.map(({ by, origin }) => (origin === undefined ? by : `${by} in ${origin}`));
+  return `${model} (asked for as ${requestedModel}${ways.length > 0 ? `: ${ways.join(', then ')}` : ''})`;
+}
+
+function toEstimate({ inputTokens, outputTokens, estimatedCostNanoUsd }: Estimate): string {
+  const tokens = `${inputTokens} tokens in, ${outputTokens} out at most`;
+  return estimatedCostNanoUsd === null ? tokens : `${tokens}, ${dollars(estimatedCostNanoUsd)}`;
+}
+
+type Estimate = NonNullable<Explanation['estimate']>;
+
+function toLimitLine(limit: NonNullable<Explanation['limits']>[number]): string {
+  const { label, unit, mode, used, held, hold, amount, wouldPass } = limit;
+  const show = unit === 'usd' ? dollars : String;
+  const state = wouldPass ? 'passes' : 'refuses';
+  return `${label}: ${show(used)} used, ${show(held)} held, ${show(hold)} asked for, of ${show(amount)} (${mode}): ${state}`;
+}
+
+/** All digits that count, cents at least: `$20.00`, `$0.061504`. */
+function dollars(nanoUsd: number): string {
+  const text = (nanoUsd / 1e9).toFixed(9);
+  return `$${text.replace(/0{1,7}$/, '')}`;
+}
+
+function shorten(patterns: readonly string[]): string {
+  if (patterns.length <= maxPatterns) return patterns.join(', ');
+  return `${patterns.slice(0, maxPatterns).join(', ')} and ${patterns.length - maxPatterns} more`;
+}
+
+const maxPatterns = 10;
 
 function toTargetLine(target: NonNullable<Explanation['plan']>[number], index: number): string {
   const state = [

@@ -12,6 +12,8 @@ export interface JsonFetcher {
   readonly pool: string;
   /** Gives up on all that is under way. */
   readonly signal: AbortSignal;
+  /** More header fields, names and values in turn. @default none */
+  readonly headers?: readonly string[];
 }
 
 /**
@@ -43,12 +45,12 @@ export async function fetchJson(fetcher: JsonFetcher, url: URL): Promise<unknown
 }
 
 async function get(fetcher: JsonFetcher, url: URL, signal: AbortSignal): Promise<unknown> {
-  const { egress, timeoutMs, maxBytes, pool } = fetcher;
+  const { egress, timeoutMs, maxBytes, pool, headers: more = [] } = fetcher;
   const { status, headers, body } = await egress.send({
     origin: url.origin,
     path: url.pathname + url.search,
     method: 'GET',
-    headers: ['accept', 'application/json', 'accept-encoding', 'identity', 'user-agent', 'headgate'],
+    headers: ['accept', 'application/json', 'accept-encoding', 'identity', 'user-agent', 'headgate', ...more],
     body: undefined,
     signal,
     whenGone(listener) {

@@ -20,10 +20,31 @@ describe('headgate explain', () => {
     expect(stdout).toContain('would be sent to a provider');
     expect(stdout).toContain(`${kid} of ana`);
     expect(stdout).toContain('web (profile standard)');
-    expect(stdout).toContain('gpt-4.1 (asked for as smart)');
     expect(stdout).toContain('1. openai/gpt-4.1#default');
+    expect(stdout).toMatch(/^model +gpt-4\.1 \(asked for as smart: alias\)$/m);
+    expect(stdout).toMatch(/^paid +standard \(default\)$/m);
+    expect(stdout).toMatch(/^estimate +\d+ tokens in, \d+ out at most/m);
     expect(stdout).toMatch(/limits +.*0 used, 0 held, 1 asked for, of 100 \(block\): passes/);
     expect(stdout).not.toContain(key);
+  });
+
+  it('tells money in dollars, every digit that counts and no other', async () => {
+    const { key, record } = await createKey(['--team', 'web', '--owner', 'ana']);
+    const text = toConfigText('http://127.0.0.1:1', { keys: [record] });
+    const config = JSON.parse(text);
+    config.models['gpt-4.1'].price = { input: 2, output: 8 };
+    config.models['gpt-4.1'].maxOutputTokens = 1_000;
+    config.profiles.standard.models = ['gpt-4.1'];
+    config.profiles.standard.limits = [{ unit: 'usd', amount: '20', window: '1d' }];
+    await using directory = await createDirectory({ 'headgate.config.json': JSON.stringify(config) });
+    const { code, stdout } = await run(['explain', '--key', key, '--model', 'gpt-4.1'], {
+      cwd: directory.path,
+    });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /: \$0\.00 used, \$0\.00 held, \$0\.008\d+ asked for, of \$20\.00 \(block\): passes$/m,
+    );
+    expect(stdout).toMatch(/^estimate +\d+ tokens in, 1000 out at most, \$0\.008\d*[1-9]$/m);
   });
 
   it('exits with 1 and gives the refusal that the caller would get', async () => {

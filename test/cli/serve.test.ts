@@ -122,6 +122,34 @@ describe('headgate serve', () => {
     expect(await command.code).toBe(0);
   });
 
+  it('lists what the providers of the environment say that they have, and serves all else by its name', async () => {
+    const { key, record } = await createKey(['--team', 'web']);
+    const environment = {
+      OPENAI_API_KEY: 'sk-upstream',
+      OPENAI_BASE_URL: `${upstream.url}/v1`,
+      ANTHROPIC_API_KEY: 'sk-ant-upstream',
+      ANTHROPIC_BASE_URL: 'http://127.0.0.1:1',
+      HEADGATE_KEYS: JSON.stringify([record]),
+    };
+    await using directory = await createDirectory();
+    await using site = await serve([], { cwd: directory.path, environment });
+    const list = async () => {
+      const reply = await fetch(`${site.listening.url}/v1/models`, {
+        headers: { authorization: `Bearer ${key}` },
+      });
+      return ((await reply.json()) as { data: { id: string }[] }).data.map(({ id }) => id);
+    };
+    const names = await list();
+    expect(names).toContain('gpt-4o-mini');
+    expect(names.filter((name) => !/^(gpt|o|text-|dall-e|tts|whisper)/.test(name))).toEqual([]);
+    expect(site.command.stderr()).toMatch(/served and not listed.*127\.0\.0\.1:1/);
+    expect(site.command.stderr()).not.toContain('sk-ant');
+    expect((await chat(site.listening.url, key, 'gpt-unlisted')).status).toBe(200);
+    site.command.signal('SIGHUP');
+    await until(() => site.command.stderr().includes('loaded again'), 'the reload');
+    expect(await list()).toEqual(names);
+  });
+
   it.each(['0.0.0.0', '::', '192.0.2.1', 'example.com'])(
     'refuses to listen on %s without keys',
     async (host) => {

@@ -23,6 +23,8 @@ export interface FaultProxy {
    * connection is reset when the answer arrives. Resolves when that has happened.
    */
   loseAnswer(matches: (chunk: Buffer) => boolean): Promise<void>;
+  /** From now on another server is behind the proxy: connections that are open now are reset, new ones go to that one. */
+  redirect(targetUrl: string): void;
   /** Takes back `delay`, `stall` and `refuse`; what was held up arrives. */
   heal(): Promise<void>;
   /** Ends everything. */
@@ -43,7 +45,7 @@ interface Pair {
  * proxy.delay(200);
  */
 export async function startFaultProxy(targetUrl: string): Promise<FaultProxy> {
-  const target = new URL(targetUrl);
+  let target = new URL(targetUrl);
   const pairs = new Set<Pair>();
   const silent = new WeakSet<Pair>();
   let accepted = 0;
@@ -66,7 +68,7 @@ export async function startFaultProxy(targetUrl: string): Promise<FaultProxy> {
       waiting++;
       const dueMs = performance.now() + delayMs;
       last = last.then(async () => {
-        await new Promise((resolve) => setTimeout(resolve, dueMs - performance.now()));
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs - performance.now())));
         waiting--;
         action();
       });
@@ -145,6 +147,10 @@ export async function startFaultProxy(targetUrl: string): Promise<FaultProxy> {
     },
     refuse: unlisten,
     cut() {
+      for (const pair of pairs) reset(pair);
+    },
+    redirect(otherUrl) {
+      target = new URL(otherUrl);
       for (const pair of pairs) reset(pair);
     },
     loseAnswer: (matches) =>

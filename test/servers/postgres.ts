@@ -1,9 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { findPostgresBinaries } from './postgres-binaries.ts';
 import { isRunning, processTree, signalAll, until } from './processes.ts';
 import type { TestServer } from './test-server.ts';
@@ -47,6 +48,31 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
       env: { ...process.env, LC_ALL: 'C' },
     });
     return await launch({ binaries, directory, data, password, identity, options });
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/**
+ * Starts a server with everything that another one of ours has, which answers writes from then on: the standby that is
+ * promoted when a primary is gone. The other one goes on; whoever is sent to this one does not see what it does later.
+ */
+export async function startSuccessor(primaryUrl: string): Promise<TestServer> {
+  const binaries = findPostgresBinaries();
+  const identity = unprivilegedIdentity();
+  const directory = mkdtempSync(join(temporaryRoot(), 'headgate-postgres-'));
+  try {
+    chmodSync(directory, 0o700);
+    if (identity) chownSync(directory, identity.uid, identity.gid);
+    const data = join(directory, 'data');
+    const { password } = new URL(primaryUrl);
+    const backup = ['-d', primaryUrl, '-D', data, '-X', 'stream', '--checkpoint=fast', '--no-sync'];
+    const options = { ...identity, cwd: directory, stdio: 'pipe' } as const;
+    // where `postgres` is a link, its companions are where it leads
+    const program = join(dirname(realpathSync(join(binaries, 'postgres'))), 'pg_basebackup');
+    await promisify(execFile)(program, backup, options);
+    return await launch({ binaries, directory, data, password, identity, options: {} });
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
     throw error;
@@ -187,7 +213,7 @@ function toForeignServer(url: string): TestServer {
 }
 
 /** PostgreSQL refuses to run as root. */
-function unprivilegedIdentity(): Identity | undefined {
+export function unprivilegedIdentity(): Identity | undefined {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of ['postgres', 'nobody']) {
     try {
@@ -202,7 +228,7 @@ function unprivilegedIdentity(): Identity | undefined {
 }
 
 /** The usual temporary directory, unless another user could not get to it. */
-function temporaryRoot(): string {
+export function temporaryRoot(): string {
   for (let path = tmpdir(); ; path = dirname(path)) {
     if ((statSync(path).mode & 0o001) === 0) return '/tmp';
     if (path === dirname(path)) return tmpdir();

@@ -47,7 +47,7 @@ async function startProgram(program: string, port: number, options: StartRedisOp
   const parameters = [
     ...['--bind', '127.0.0.1', '--port', String(port), '--dir', directory, '--save', ''],
     ...['--appendonly', options.appendonly ? 'yes' : 'no', '--appendfsync', 'always'],
-    ...['--daemonize', 'no', '--loglevel', 'warning'],
+    ...['--daemonize', 'no', '--loglevel', 'warning', '--repl-diskless-sync-delay', '0'],
     ...(options.arguments ?? []),
   ];
   let child: ChildProcess | undefined;

@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -39,6 +39,14 @@ export async function createFileHarness(options: Partial<FileStoresOptions> = {}
         await rm(directory);
         await rename(`${directory}.away`, directory);
       };
+    },
+    // a copy in its place, as when a volume is restored or mounted from elsewhere
+    async failOver() {
+      // locks of a moment are no data
+      const filter = (path: string) => !path.includes('.lock');
+      await cp(directory, `${directory}.copy`, { recursive: true, filter });
+      await rename(directory, `${directory}.before`);
+      await rename(`${directory}.copy`, directory);
     },
     async close() {
       await Promise.all(opened.map((each) => each.close()));

@@ -75,6 +75,14 @@ export function createGatedHarness(spoil: (stores: Stores) => Stores = (stores) 
     second: () => spoilt,
     breakStore: fault(gate.break as () => () => void),
     freeze: fault(gate.freeze as () => () => void),
+    slow: () => gate.slow(deadlineMs / 4),
+    // for whoever asks, another server is a failure, and then the same data
+    async failOver() {
+      const mend = fault(gate.break as () => () => void)();
+      await stores.keys.findKey('Aa0000000001').catch(() => undefined);
+      await spoilt.keys.findKey('Aa0000000001').catch(() => undefined);
+      await mend();
+    },
     deadlineMs: deadlineMs * 2,
     patienceMs: 300,
     close: stores.close,

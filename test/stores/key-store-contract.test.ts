@@ -14,7 +14,20 @@ function createHarness(wrap: (find: Find) => Find = (find) => find): KeyStoreHar
     await gate.pass();
     return memory.findKey(kid);
   });
-  return { store: { findKey: find }, put: memory.put, breakStore: gate.break, freeze: gate.freeze };
+  const { break: breakStore, freeze, slow } = gate;
+  return {
+    store: { findKey: find },
+    put: memory.put,
+    breakStore,
+    freeze,
+    slow: () => slow(20),
+    async failOver() {
+      const mend = breakStore();
+      // long enough for reads to meet it
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+      mend();
+    },
+  };
 }
 
 async function failures(create: () => KeyStoreHarness): Promise<string[]> {
@@ -35,7 +48,7 @@ describe('the contract of key stores', () => {
   it('has cases with names of their own, failure and freezing among them', () => {
     expect(new Set(keyStoreContract.map(({ name }) => name)).size).toBe(keyStoreContract.length);
     expect(new Set(keyStoreContract.map(({ needs }) => needs))).toEqual(
-      new Set([undefined, 'breakStore', 'freeze']),
+      new Set([undefined, 'breakStore', 'freeze', 'slow', 'failOver']),
     );
   });
 
@@ -84,6 +97,12 @@ describe('the contract of key stores', () => {
     ['hands out one live object', 'keeps nothing that its callers can change', (find) => shareOne(find)],
     ['answers the last question asked', 'concurrent reads each', (find) => answerLast(find)],
     ['gives null after a frozen wait', 'frozen', (find) => impatient(find)],
+    ['takes a slow answer for none', 'slow', (find) => impatient(find)],
+    [
+      'returns null while another server takes over',
+      'taken over',
+      (find) => (kid) => find(kid).catch(() => null),
+    ],
   ])('fails on a store that %s: %s', async (_, part, wrap) => {
     expect(await failures(() => createHarness(wrap))).toEqual(named(part));
   });

@@ -6,6 +6,7 @@ import {
   type PostgresStoresOptions,
 } from '../../src/stores/postgres/postgres-stores.ts';
 import { type FaultProxy, startFaultProxy } from '../servers/fault-proxy.ts';
+import { startSuccessor } from '../servers/postgres.ts';
 import type { TestServer } from '../servers/test-server.ts';
 import type { StoresHarness } from './stores-contract.ts';
 
@@ -22,10 +23,13 @@ export interface PostgresPlace {
   close(): Promise<void>;
 }
 
-/** Makes a place; nothing is migrated yet. */
-export async function createPlace(server: { readonly url: string }): Promise<PostgresPlace> {
+/** Makes a place; nothing is migrated yet. The proxy stands before `front`: the server, or what stands before that. */
+export async function createPlace(
+  server: { readonly url: string },
+  front: { readonly url: string } = server,
+): Promise<PostgresPlace> {
   const schema = `test_${randomBytes(6).toString('hex')}`;
-  const proxy = await startFaultProxy(server.url);
+  const proxy = await startFaultProxy(front.url);
   const admin = new pg.Pool({ connectionString: server.url, max: 2, allowExitOnIdle: true });
   admin.on('error', () => {});
   const opened: PostgresStores[] = [];
@@ -61,11 +65,13 @@ export async function createPlace(server: { readonly url: string }): Promise<Pos
 export async function createPostgresHarness(
   server: TestServer,
   options: (place: PostgresPlace) => PostgresStoresOptions = () => ({}),
+  front: { readonly url: string } = server,
 ): Promise<StoresHarness> {
-  const place = await createPlace(server);
+  const place = await createPlace(server, front);
   const open = () => place.open(options(place));
   const stores = open();
   await stores.migrate();
+  let successor: TestServer | undefined;
   return {
     stores,
     second: open,
@@ -80,6 +86,17 @@ export async function createPostgresHarness(
       await server.freeze();
       return () => server.thaw();
     },
-    close: place.close,
+    slow() {
+      place.proxy.delay(10);
+      return () => place.proxy.delay(0);
+    },
+    async failOver() {
+      successor = await startSuccessor(server.url);
+      place.proxy.redirect(successor.url);
+    },
+    async close() {
+      await place.close();
+      await successor?.stop();
+    },
   };
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest';
+import { findPgbouncer, type Pgbouncer, startPgbouncer } from '../servers/pgbouncer.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import type { TestServer } from '../servers/test-server.ts';
 import { createPostgresHarness } from './postgres-fixture.ts';
@@ -20,3 +21,23 @@ describe('the stores in PostgreSQL behind a pooler that shares connections by tr
     createPostgresHarness(server, ({ proxy }) => ({ pool: createTransactionPool(proxy.url), pollMs: 100 }));
   contractOfStores(create, {}, 30_000);
 });
+
+const program = findPgbouncer();
+
+describe.skipIf(program === undefined)(
+  `the stores in PostgreSQL behind pgbouncer in transaction mode${program ? '' : ' (left out: install the package pgbouncer)'}`,
+  () => {
+    let pooler: Pgbouncer;
+    beforeAll(async () => {
+      pooler = await startPgbouncer(program as string, server.url);
+    });
+    afterAll(() => pooler?.stop());
+
+    const create = () => createPostgresHarness(server, () => ({ pollMs: 100 }), pooler);
+    contractOfStores(
+      create,
+      { failOver: 'the pooler would have to be told; without one these cases run above' },
+      30_000,
+    );
+  },
+);

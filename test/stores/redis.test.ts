@@ -1,23 +1,26 @@
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { type FaultProxy, startFaultProxy } from '../servers/fault-proxy.ts';
 import { startRedis } from '../servers/redis.ts';
 import type { TestServer } from '../servers/test-server.ts';
 import { type clientLibraries, eventually, newInstallation, storesOf } from './redis-fixture.ts';
+import { connectTo } from './redis-raw.ts';
 import { contractOfStores, type StoresHarness } from './stores-contract.ts';
 
-/** Stores over a URL, with faults that are made between them and the server, or to the server. */
+/** Stores through a proxy, with faults that are made between them and the server, or to the server. */
 function createHarness(
   library: keyof typeof clientLibraries,
-  url: string,
+  server: TestServer,
+  proxy: FaultProxy,
   faults: {
     readonly break: () => Promise<() => Promise<void>>;
     readonly freeze: () => Promise<() => Promise<void>>;
   },
 ): StoresHarness {
   const installation = newInstallation();
-  const open = () => storesOf(library, url, { installation, pollMs: 200 });
+  const open = () => storesOf(library, proxy.url, { installation, pollMs: 200 });
   const stores = open();
   const opened = [stores];
+  let replica: TestServer | undefined;
   return {
     stores,
     second() {
@@ -33,23 +36,51 @@ function createHarness(
       };
     },
     freeze: faults.freeze,
+    slow() {
+      proxy.delay(30);
+      return () => proxy.delay(0);
+    },
+    async failOver() {
+      replica = await startReplica(server.url);
+      proxy.redirect(replica.url);
+    },
     deadlineMs: 1_000,
     close: async () => {
       for (const each of opened) await each.close();
+      proxy.redirect(server.url);
+      await replica?.stop();
     },
   };
+}
+
+/** A server that has everything of a primary, and is one itself from then on. */
+async function startReplica(primaryUrl: string): Promise<TestServer> {
+  const replica = await startRedis({ own: true });
+  const { send, close } = await connectTo(replica.url);
+  await send('REPLICAOF', '127.0.0.1', new URL(primaryUrl).port);
+  await eventually(async () =>
+    expect(String(await send('INFO', 'replication'))).toMatch(/master_link_status:up/),
+  );
+  await send('REPLICAOF', 'NO', 'ONE');
+  await close();
+  return replica;
 }
 
 for (const library of ['ioredis', 'redis'] as const) {
   describe(`the stores in Redis, through ${library}, whose server is killed, restarted and stopped`, () => {
     let server: TestServer;
+    let proxy: FaultProxy;
     beforeAll(async () => {
       server = await startRedis({ own: true, appendonly: true });
+      proxy = await startFaultProxy(server.url);
     });
-    afterAll(() => server.stop());
+    afterAll(async () => {
+      await proxy.close();
+      await server.stop();
+    });
 
     const create = () =>
-      createHarness(library, server.url, {
+      createHarness(library, server, proxy, {
         async break() {
           await server.kill();
           return () => server.restart();
@@ -67,7 +98,7 @@ describe('the stores in Redis, over a network that refuses and swallows', () => 
   let server: TestServer;
   let proxy: FaultProxy;
   beforeAll(async () => {
-    server = await startRedis();
+    server = await startRedis({ own: true });
     proxy = await startFaultProxy(server.url);
   });
   afterAll(async () => {
@@ -76,7 +107,7 @@ describe('the stores in Redis, over a network that refuses and swallows', () => 
   });
 
   const create = () =>
-    createHarness('ioredis', proxy.url, {
+    createHarness('ioredis', server, proxy, {
       async break() {
         await proxy.refuse();
         return () => proxy.heal();

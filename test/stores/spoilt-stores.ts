@@ -187,6 +187,49 @@ export const spoiltStores: readonly (readonly [
     })),
   ],
   [
+    'listens no more after its connection was lost',
+    'made after another server has taken over',
+    keys(({ watchKeys }) => ({
+      watchKeys(listener) {
+        let begun = 0;
+        return watchKeys((id) => {
+          if (id === undefined) begun++;
+          if (begun < 2) listener(id);
+        });
+      },
+    })),
+  ],
+  [
+    'forgets what is stored when its connection is lost',
+    'another server has taken over, on every node',
+    keys(({ findKey }) => {
+      let isLost = false;
+      return {
+        async findKey(kid) {
+          if (isLost) return null;
+          return findKey(kid).catch((error) => {
+            isLost = true;
+            throw error;
+          });
+        },
+      };
+    }),
+  ],
+  [
+    'answers one call after the other',
+    'while the backend is slow',
+    keys(({ findKey }) => {
+      let last: Promise<unknown> = Promise.resolve();
+      return {
+        findKey(kid) {
+          const next = last.then(() => findKey(kid));
+          last = next.catch(() => undefined);
+          return next;
+        },
+      };
+    }),
+  ],
+  [
     'appends whatever was expected',
     'exactly one of twenty',
     config(({ appendVersion, readNumber }) => ({

@@ -1,3 +1,4 @@
+import { renameSync, rmSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Stores } from '../../src/stores/stores.ts';
 import { configStoreContract } from '../../src/testing/contracts/config-store.ts';
@@ -8,7 +9,7 @@ import {
   toKeyStoreHarness,
   writableKeyStoreContract,
 } from '../../src/testing/contracts/writable-key-store.ts';
-import { newFile, open, withDatabase } from './sqlite-fixture.ts';
+import { holdLock, newFile, open, withDatabase } from './sqlite-fixture.ts';
 
 const frozen =
   'no server can stop answering: a disk that hangs stops the process itself, and a held write lock is tested apart';
@@ -34,6 +35,18 @@ async function createHarness<Store>(pick: (stores: Stores) => Store): Promise<St
       rename('headgate_', 'lost_');
       await new Promise((resolve) => setTimeout(resolve, 50));
       return () => rename('lost_', 'headgate_');
+    },
+    // somebody else holds the lock for a while; what is only read does not wait for it
+    async slow() {
+      const holder = await holdLock(file, 200);
+      return async () => void (await holder.end());
+    },
+    // a backup in its place
+    failOver() {
+      const backup = newFile();
+      withDatabase(file, (database) => database.exec(`VACUUM INTO '${backup}'`));
+      for (const end of ['-wal', '-shm']) rmSync(file + end, { force: true });
+      renameSync(backup, file);
     },
   };
 }
@@ -69,7 +82,7 @@ describe('SQLite stores in memory', () => {
     ...secretStoreContract.map((each) => [each.name, each, (stores: Stores) => stores.secrets] as const),
   ] as readonly (readonly [string, StoreCase<unknown>, (stores: Stores) => unknown])[];
   const isForOneProcess = ([, { needs = [] }]: (typeof cases)[number]) =>
-    !needs.includes('breakStore') && !needs.includes('freeze');
+    needs.every((need) => need === 'watch');
 
   it.each(cases.filter(isForOneProcess))('%s', patience, async (_, each, pick) => {
     const store = pick(open(':memory:'));

@@ -11,6 +11,9 @@ describe('the stores in memory', () => {
   contractOfStores(create, {
     breakStore: 'memory cannot fail; store-contracts.test.ts runs these cases on a store that does',
     freeze: 'memory cannot freeze; store-contracts.test.ts runs these cases on a store that does',
+    slow: 'memory cannot be slow; store-contracts.test.ts runs these cases on a store that is',
+    failOver:
+      'memory is in one process; store-contracts.test.ts runs these cases on a store that goes on elsewhere',
   });
 });
 
@@ -18,5 +21,6 @@ describe('the stores in files', () => {
   contractOfStores(createFileHarness, {
     freeze:
       'a call to a file system that hangs cannot be given up; the gateway bounds its waits for a store itself',
+    slow: 'a disk cannot be made slow; a lock that is held for long is tested in file-lock.test.ts',
   });
 });

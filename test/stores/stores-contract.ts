@@ -16,6 +16,8 @@ export interface StoresHarness {
   readonly second: () => Stores | Promise<Stores>;
   readonly breakStore?: () => Undo | Promise<Undo>;
   readonly freeze?: () => Undo | Promise<Undo>;
+  readonly slow?: () => Undo | Promise<Undo>;
+  readonly failOver?: () => void | Promise<void>;
   readonly deadlineMs?: number;
   readonly patienceMs?: number;
   /** Called when the case has ended, however it did; closes what was opened. */

@@ -7,6 +7,7 @@ import type { KeyStore } from '../../../src/stores/key-store.ts';
 import { askCore } from './ask-core.ts';
 import { type BackendName, backends } from './backends.ts';
 import { nowMs } from './clock.ts';
+import { insist } from './insist.ts';
 import { createMemoryEgress } from './memory-egress.ts';
 import { steadyModel, toConfig } from './site.ts';
 import { type Spread, toSpread } from './statistics.ts';
@@ -59,7 +60,8 @@ export async function measureStampede(
   const left = [...issued];
   const write = async (): Promise<void> => {
     for (let next = left.pop(); next; next = left.pop()) {
-      await stores.keys.putKey({ ...next.record, version: 1 }, 0);
+      const { record } = next;
+      await insist(() => stores.keys.putKey({ ...record, version: 1 }, 0));
     }
   };
   await Promise.all(Array.from({ length: writers }, write));

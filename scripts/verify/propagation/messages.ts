@@ -39,7 +39,7 @@ export interface StartScale {
 /** What the large site costs. */
 export interface ScaleReport {
   readonly type: 'scale';
-  /** A compilation of the configuration: the median of several, and the slowest. */
+  /** Processor time of a compilation of the configuration: the median of several, and the slowest. */
   readonly compileMs: number;
   readonly slowestCompileMs: number;
   /** Everything that the process holds after a collection, in millions of bytes; and what is resident. */

@@ -31,4 +31,4 @@ export const memoryBoundMb = 150;
 export const requestCostBound = 1.1;
 
 /** The whole run, everything included. */
-export const wholeRunMs = 300_000;
+export const wholeRunMs = 480_000;

@@ -9,6 +9,7 @@ import type { KeyEncryptionRing } from '../../../src/secrets/key-encryption-ring
 import { createVaultAdmin } from '../../../src/secrets/vault-admin.ts';
 import type { Stores } from '../../../src/stores/stores.ts';
 import { toSecretText } from './client.ts';
+import { insist } from './insist.ts';
 
 /** Who changes what the nodes follow: a process of its own beside them, with its own connections. */
 export interface Site {
@@ -46,19 +47,20 @@ export async function createSite(
     check,
   });
   const apply = async (catalog: readonly string[], allowed: readonly string[]): Promise<void> => {
-    await config.apply(toConfig(upstreamUrl, { store: secretId }, catalog, allowed), { author });
+    const version = toConfig(upstreamUrl, { store: secretId }, catalog, allowed);
+    await insist(() => config.apply(version, { author }));
   };
   const putSecret = async (number: number): Promise<void> => {
-    await vault.put({ id: secretId, provider: 'main', text: toSecretText(number), author });
+    await insist(() => vault.put({ id: secretId, provider: 'main', text: toSecretText(number), author }));
   };
   await putSecret(0);
   await apply([], []);
   return {
-    createKey: () => keys.create({ team: 'payments' }, author),
+    createKey: () => insist(() => keys.create({ team: 'payments' }, author)),
     async revoke(kid) {
-      await keys.revoke(kid);
+      await insist(() => keys.revoke(kid));
     },
-    rotate: (kid) => keys.rotate(kid, { graceMs: 0 }),
+    rotate: (kid) => insist(() => keys.rotate(kid, { graceMs: 0 })),
     addModel: (name) => apply([name], [name]),
     removeModel: (name) => apply([name], []),
     putSecret,

@@ -1,9 +1,14 @@
+import type { GatewayConfig } from '../../config/schema.ts';
 import { createSerial } from '../../config/serial.ts';
-import { createGateway } from '../../gateway.ts';
+import { createGateway, type Gateway } from '../../gateway.ts';
 import { type IssuedKey, issueKey } from '../../keys/issue-key.ts';
+import type { Runtime } from '../../runtime.ts';
+import { createUndiciEgress } from '../../upstream/undici-egress.ts';
+import type { Io } from '../io.ts';
+import { listProviderModels } from './list-provider-models.ts';
 import { localTeam } from './local-key.ts';
 import type { OpenSite, SiteOptions } from './open-site.ts';
-import { prepareConfig } from './prepare-config.ts';
+import { type PreparedConfig, prepareConfig } from './prepare-config.ts';
 import { watchConfig } from './reload.ts';
 
 /** A gateway whose configuration, keys included, comes from a file or the environment. */
@@ -19,9 +24,20 @@ export async function openFileSite({
     localKey ??= issueKey({ team: localTeam, environment: 'local' }, peppers, runtime);
     return localKey;
   };
-  const prepare = () => prepareConfig(site, io, peppers, makeKey);
-  const prepared = await prepare();
+  let listed: GatewayConfig['models'] = {};
+  const prepare = async (): Promise<PreparedConfig> => {
+    const found = await prepareConfig(site, io, peppers, makeKey);
+    // a file says itself which models there are
+    if (found.loaded.file !== undefined) return found;
+    return { ...found, config: { ...found.config, models: { ...listed, ...found.config.models } } };
+  };
+  let prepared = await prepare();
   const gateway = createGateway(prepared.config, options);
+  if (prepared.loaded.file === undefined) {
+    listed = await askProviders(gateway, runtime, io);
+    prepared = await prepare();
+    gateway.update(prepared.config);
+  }
   const reload = createSerial(async () => {
     try {
       const next = await prepare();
@@ -46,4 +62,20 @@ export async function openFileSite({
     },
     release: async () => {},
   };
+}
+
+/** What the environment names are providers; which models they have is known to them alone. */
+async function askProviders(gateway: Gateway, runtime: Runtime, io: Io): Promise<GatewayConfig['models']> {
+  const egress = createUndiciEgress();
+  try {
+    const { models, failures } = await listProviderModels(gateway.snapshot, egress, runtime);
+    for (const failure of failures) {
+      io.stderr.write(
+        `headgate: models are served and not listed, since their provider could not be asked: ${failure}\n`,
+      );
+    }
+    return models;
+  } finally {
+    await egress.close();
+  }
 }

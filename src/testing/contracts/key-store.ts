@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { KeyRecord, KeyStore } from '../../stores/key-store.ts';
 import { everyField, hostileKids, sampleRecord, vandalise } from './key-store-samples.ts';
+import { eventually, faultOf, type StoreFault, turns } from './store-case.ts';
 
 /** A backend under test. Made fresh and empty for every case. Its functions are called without `this`. */
 export interface KeyStoreHarness {
@@ -11,6 +12,10 @@ export interface KeyStoreHarness {
   readonly breakStore?: () => Undo | Promise<Undo>;
   /** Makes the backend take reads and answer none (process stopped, packets dropped). The result thaws it. */
   readonly freeze?: () => Undo | Promise<Undo>;
+  /** Makes every answer come noticeably later, and well within 5 seconds. The result makes it as fast as before. */
+  readonly slow?: () => Undo | Promise<Undo>;
+  /** Lets another server, with everything that was stored, take the backend's place. Resolves when it serves. */
+  readonly failOver?: () => void | Promise<void>;
 }
 
 /** Takes a fault back. Resolves when new reads work again. */
@@ -20,7 +25,7 @@ export type Undo = () => void | Promise<void>;
 export interface KeyStoreCase {
   readonly name: string;
   /** What the harness must be able to do for this case. `run` fails when it cannot. */
-  readonly needs?: 'breakStore' | 'freeze';
+  readonly needs?: StoreFault;
   /** @throws AssertionError when the store breaks the contract */
   run(harness: KeyStoreHarness): Promise<void>;
 }
@@ -184,7 +189,7 @@ export const keyStoreContract: readonly KeyStoreCase[] = [
       await put(sampleRecord('Aa0000000001'));
       await put(sampleRecord('Aa0000000002'));
       await store.findKey('Aa0000000001');
-      const mend = await capability(harness, 'breakStore')();
+      const mend = await faultOf(harness, 'breakStore')();
       for (const kid of ['Aa0000000001', 'Aa0000000002', 'Zz0000000009']) {
         await assert.rejects(async () => store.findKey(kid), Error, `read of ${kid}`);
       }
@@ -199,7 +204,7 @@ export const keyStoreContract: readonly KeyStoreCase[] = [
     async run(harness) {
       const { store, put } = harness;
       await put(sampleRecord('Aa0000000001'));
-      const mend = await capability(harness, 'breakStore')();
+      const mend = await faultOf(harness, 'breakStore')();
       const kids = Array.from({ length: 50 }, (_, index) => (index % 2 ? 'Aa0000000001' : 'Zz0000000009'));
       const ends = await Promise.allSettled(kids.map(async (kid) => store.findKey(kid)));
       assert.deepEqual([...new Set(ends.map((end) => end.status))], ['rejected']);
@@ -212,7 +217,7 @@ export const keyStoreContract: readonly KeyStoreCase[] = [
     async run(harness) {
       const { store, put } = harness;
       await put(sampleRecord('Aa0000000001'));
-      const thaw = await capability(harness, 'freeze')();
+      const thaw = await faultOf(harness, 'freeze')();
       const reads = Array.from({ length: 20 }, async () => store.findKey('Aa0000000001'));
       const ends = Promise.allSettled(reads);
       await turns(20);
@@ -222,6 +227,52 @@ export const keyStoreContract: readonly KeyStoreCase[] = [
           assert.equal(end.value?.kid, 'Aa0000000001', 'a frozen backend is no null');
       }
       assert.equal((await store.findKey('Aa0000000001'))?.kid, 'Aa0000000001');
+      assert.equal(await store.findKey('Zz0000000009'), null);
+    },
+  },
+  {
+    name: 'answers late and right while the backend is slow, many reads in the time of a few',
+    needs: 'slow',
+    async run(harness) {
+      const { store, put } = harness;
+      await put(sampleRecord('Aa0000000001'));
+      const mend = await faultOf(harness, 'slow')();
+      const kids = Array.from({ length: 100 }, (_, index) => (index % 2 ? 'Aa0000000001' : 'Zz0000000009'));
+      const reads = Promise.all(kids.map(async (kid) => store.findKey(kid)));
+      const answers = await within(10_000, reads).finally(() => mend());
+      answers.forEach((answer, index) => {
+        if (index % 2) assert.equal(answer?.kid, 'Aa0000000001', `answer ${index}`);
+        else assert.equal(answer, null, `answer ${index}`);
+      });
+    },
+  },
+  {
+    name: 'knows every key after another server has taken over, and says null of none meanwhile',
+    needs: 'failOver',
+    async run(harness) {
+      const { store, put } = harness;
+      const kid = 'Aa0000000001';
+      await put(sampleRecord(kid));
+      await store.findKey(kid);
+      let isOver = false;
+      let denials = 0;
+      const ask = async (): Promise<void> => {
+        while (!isOver) {
+          if ((await store.findKey(kid).catch(() => undefined)) === null) denials++;
+          await turns(1);
+        }
+      };
+      const asking = ask();
+      try {
+        await faultOf(harness, 'failOver')();
+        await eventually(async () => {
+          assert.equal((await store.findKey(kid))?.kid, kid);
+        }, 10_000);
+      } finally {
+        isOver = true;
+        await asking;
+      }
+      assert.equal(denials, 0, 'a key that exists was said to be absent');
       assert.equal(await store.findKey('Zz0000000009'), null);
     },
   },
@@ -240,16 +291,6 @@ function present(record: KeyRecord | null): KeyRecord {
 
 function isEven(kid: string): boolean {
   return Number(kid.slice(-1)) % 2 === 0;
-}
-
-function capability(harness: KeyStoreHarness, name: 'breakStore' | 'freeze'): () => Undo | Promise<Undo> {
-  const method = harness[name];
-  assert.ok(method, `the harness has no ${name}(): give it one, or leave the case out with the reason`);
-  return method;
-}
-
-async function turns(count: number): Promise<void> {
-  for (let index = 0; index < count; index++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {

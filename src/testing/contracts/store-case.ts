@@ -19,6 +19,16 @@ export interface StoreHarness<Store> {
   readonly breakStore?: () => Undo | Promise<Undo>;
   /** Makes the backend take calls and answer none (server stopped, packets dropped). The result thaws it. */
   readonly freeze?: () => Undo | Promise<Undo>;
+  /**
+   * Makes the backend slow from now on: every answer comes noticeably later than it would, and well within `deadlineMs`. The
+   * result makes it as fast as before.
+   */
+  readonly slow?: () => Undo | Promise<Undo>;
+  /**
+   * Lets another server take the place of the backend, with everything that was stored until then: a replica that is
+   * promoted, a copy that is put in its place. Connections are lost. Resolves when the other one serves.
+   */
+  readonly failOver?: () => void | Promise<void>;
   /** Within this time the store itself gives a call up, milliseconds. @default 5_000 */
   readonly deadlineMs?: number;
   /** Within this time a change by one node is told to another, milliseconds. @default 10_000 */
@@ -26,7 +36,10 @@ export interface StoreHarness<Store> {
 }
 
 /** What a case asks of a harness and its store besides the methods that every store has. */
-export type StoreNeed = 'watch' | 'breakStore' | 'freeze';
+export type StoreNeed = 'watch' | StoreFault;
+
+/** A fault that a harness can make. */
+export type StoreFault = 'breakStore' | 'freeze' | 'slow' | 'failOver';
 
 /** One sentence of an interface, as a test. */
 export interface StoreCase<Store> {
@@ -38,10 +51,10 @@ export interface StoreCase<Store> {
 }
 
 /** The fault that a harness must be able to make. */
-export function faultOf<Store>(
-  harness: StoreHarness<Store>,
-  name: 'breakStore' | 'freeze',
-): () => Undo | Promise<Undo> {
+export function faultOf<Harness extends Partial<Record<StoreFault, unknown>>, Fault extends StoreFault>(
+  harness: Harness,
+  name: Fault,
+): NonNullable<Harness[Fault]> {
   const method = harness[name];
   assert.ok(method, `the harness has no ${name}(): give it one, or leave the case out with the reason`);
   return method;
@@ -69,6 +82,19 @@ export async function inBatches<T>(
 ): Promise<void> {
   for (let start = 0; start < items.length; start += width) {
     await Promise.all(items.slice(start, start + width).map(act));
+  }
+}
+
+/** A backend that is back may first have to find out that its connections are dead: calls may fail a little longer, never lie. */
+export async function eventually(act: () => Promise<void>, ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (error instanceof assert.AssertionError || performance.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 }
 

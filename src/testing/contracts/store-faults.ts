@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { faultOf, rejectsWithin, type StoreCase, until } from './store-case.ts';
+import { eventually, faultOf, rejectsWithin, type StoreCase, until } from './store-case.ts';
 import { listen, type Watchable } from './store-watch.ts';
 
 /** What the cases about faults need to know of a kind of store. */
@@ -123,18 +123,59 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
         await ear.unwatch();
       },
     },
+    {
+      name: 'answers late and right while the backend is slow, many calls in the time of a few',
+      needs: ['slow'],
+      async run(harness) {
+        const { store, patienceMs = 10_000 } = harness;
+        await subject.change(store, 0);
+        const mend = await faultOf(harness, 'slow')();
+        try {
+          const startedAt = performance.now();
+          const check = () => eventually(() => subject.check(store), patienceMs);
+          await Promise.all(Array.from({ length: 25 }, check));
+          assert.ok(performance.now() - startedAt < patienceMs, 'calls at once wait for each other');
+          await eventually(async () => void (await subject.change(store, 1)), patienceMs);
+        } finally {
+          await mend();
+        }
+        await subject.check(store);
+      },
+    },
+    {
+      name: 'goes on with all that was stored after another server has taken over, on every node',
+      needs: ['failOver'],
+      async run(harness) {
+        const { store, patienceMs = 10_000 } = harness;
+        const other = await harness.second();
+        await subject.change(store, 0);
+        await subject.check(other);
+        await faultOf(harness, 'failOver')();
+        for (const node of [store, other]) await eventually(() => subject.check(node), patienceMs);
+        await subject.change(other, 1);
+        await subject.check(store);
+      },
+    },
+    {
+      name: 'tells watchers of changes that are made after another server has taken over',
+      needs: ['watch', 'failOver'],
+      async run(harness) {
+        const { store, patienceMs = 10_000 } = harness;
+        const ear = await listen(subject, store, harness);
+        const before = ear.heard.length;
+        await ear.hears(await subject.change(store, 0), before);
+        await faultOf(harness, 'failOver')();
+        const other = await harness.second();
+        for (let index = 1; index < 3; index++) {
+          let id = '';
+          const from = ear.heard.length;
+          await eventually(async () => {
+            id = await subject.change(other, index);
+          }, patienceMs);
+          await ear.hears(id, from);
+        }
+        await ear.unwatch();
+      },
+    },
   ];
-}
-
-/** A thawed backend may first have to find out that its connections are dead: calls may fail a little longer, never lie. */
-async function eventually(act: () => Promise<void>, ms: number): Promise<void> {
-  const end = performance.now() + ms;
-  for (;;) {
-    try {
-      return await act();
-    } catch (error) {
-      if (error instanceof assert.AssertionError || performance.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
 }

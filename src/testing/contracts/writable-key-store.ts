@@ -17,12 +17,20 @@ export type WritableKeyStoreHarness = StoreHarness<WritableKeyStore>;
 export type WritableKeyStoreCase = StoreCase<WritableKeyStore>;
 
 /** A harness for `keyStoreContract`, which a writable key store must pass too. */
-export function toKeyStoreHarness({ store, breakStore, freeze }: WritableKeyStoreHarness): KeyStoreHarness {
+export function toKeyStoreHarness(harness: WritableKeyStoreHarness): KeyStoreHarness {
+  const { store, breakStore, freeze, slow, failOver } = harness;
   const put = async (record: KeyRecord): Promise<void> => {
     const version = (await store.findKey(record.kid))?.version ?? 0;
     assert.ok(await store.putKey({ ...record, version: version + 1 }, version), 'putKey lost to nobody');
   };
-  return { store, put, ...(breakStore && { breakStore }), ...(freeze && { freeze }) };
+  return {
+    store,
+    put,
+    ...(breakStore && { breakStore }),
+    ...(freeze && { freeze }),
+    ...(slow && { slow }),
+    ...(failOver && { failOver }),
+  };
 }
 
 const kidOf = (index: number) => `Watched${String(index).padStart(5, '0')}`;
