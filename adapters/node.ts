@@ -1,4 +1,4 @@
-import type { GatewayRequest } from 'headgate';
+import type { GatewayReply, GatewayRequest } from 'headgate';
 import {
   type NodeDetails,
   NodeExchange,
@@ -60,13 +60,17 @@ export function createNodeBridge(
   const limits = toLimits(options);
   return (request, response, details) => {
     const exchange = new NodeExchange(request, response, limits, details);
-    // neither rejects by its contract; whoever breaks it must not leave the caller waiting
+    // neither throws by its contract; whoever breaks it must not leave the caller waiting
     const giveUp = () => void exchange.outgoing.destroy();
+    const send = (reply: GatewayReply) => {
+      try {
+        return sendNodeReply(exchange, reply);
+      } catch {
+        return giveUp();
+      }
+    };
     try {
-      return gateway
-        .handle(exchange)
-        .then((reply) => sendNodeReply(exchange, reply))
-        .catch(giveUp);
+      return gateway.handle(exchange).then(send, giveUp);
     } catch {
       return Promise.resolve(giveUp());
     }

@@ -19,11 +19,20 @@ interface ParsedMessage extends IncomingMessage {
   readonly body?: unknown;
 }
 
+const nextTurn = Promise.resolve();
+
 /** Reads the whole body, see `GatewayRequest.readBody`. */
-export async function readNodeBody(exchange: NodeExchange, maxBytes: number): Promise<Uint8Array> {
+export function readNodeBody(exchange: NodeExchange, maxBytes: number): Promise<Uint8Array> {
   const { incoming } = exchange;
   if (incoming.readableDidRead || incoming.readableEnded)
-    return bounded(await readHeldBody(exchange), maxBytes);
+    return readHeldBody(exchange).then((bytes) => bounded(bytes, maxBytes));
+  // The parser hands over the headers before it looks at the body behind them in the same packet: a turn later a small
+  // body lies in the buffer, and needs no listener and no timer.
+  return nextTurn.then(() => readArriving(exchange, maxBytes));
+}
+
+function readArriving(exchange: NodeExchange, maxBytes: number): Uint8Array | Promise<Uint8Array> {
+  const { incoming } = exchange;
   if (exchange.gone) throw callerGone();
   const refusal = refuseEncoding(incoming.headers);
   if (refusal !== undefined) throw refusal;
@@ -32,9 +41,6 @@ export async function readNodeBody(exchange: NodeExchange, maxBytes: number): Pr
     exchange.reusable = false;
     throw bodyTooLarge(maxBytes);
   }
-  // The parser hands over the headers before it looks at the body behind them in the same packet: a turn later a small
-  // body lies in the buffer, and needs no listener and no timer.
-  if (!incoming.complete && !exchange.isHttp2) await undefined;
   if (!exchange.isHttp2 && !announcesBody(incoming.headers)) return empty;
   if (!exchange.isHttp2 && (incoming.complete || (declared > 0 && incoming.readableLength === declared))) {
     return bounded(takeBuffered(incoming), maxBytes);
@@ -69,7 +75,8 @@ function takeBuffered(incoming: IncomingMessage): Uint8Array {
     chunks.push(toBytes(chunk, incoming));
   }
   // lets the stream come to its end, for hosts that wait for that
-  incoming.resume();
+  if (incoming.complete) incoming.read();
+  else incoming.resume();
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
 }
 

@@ -121,12 +121,15 @@ export class NodeExchange implements GatewayRequest {
       listener();
       return noop;
     }
-    const listeners = this.listeners ?? [];
-    this.listeners = listeners;
-    listeners.push(listener);
+    // most requests have one listener at a time, and `push` would make room for seventeen
+    if (this.listeners === undefined) this.listeners = [listener];
+    else this.listeners.push(listener);
     return () => {
-      const index = listeners.indexOf(listener);
-      if (index >= 0) listeners.splice(index, 1);
+      const { listeners } = this;
+      const index = listeners?.indexOf(listener) ?? -1;
+      if (index < 0) return;
+      if (listeners?.length === 1) this.listeners = undefined;
+      else listeners?.splice(index, 1);
     };
   }
 

@@ -33,7 +33,7 @@ export function createBenchGateway(upstreamUrl: string, egress?: Egress): { gate
           ],
         },
       },
-      teams: { bench: { profile: 'bench', limits: [{ unit: 'usd', amount: '999999999', window: '1d' }] } },
+      teams: { bench: { profile: 'bench', limits: [{ unit: 'usd', amount: '9000000', window: '1d' }] } },
       keys: [
         {
           kid: created.kid,

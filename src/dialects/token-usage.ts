@@ -24,17 +24,20 @@ export function toUsage(counts: TokenCounts): Usage | undefined {
   const writes = sumTokens(cacheWrite5mTokens, cacheWrite1hTokens);
   const reasoningTokens = partOf(outputTokens, counts.reasoningTokens);
   // every field is a count of its own here: absent rather than undefined, so that merging two usages is a spread
-  const usage = {
-    ...(inputTokens !== undefined && { inputTokens }),
-    ...(cachedInputTokens !== undefined && { cachedInputTokens }),
-    ...(partOf(inputTokens, writes) !== undefined && {
-      ...(cacheWrite5mTokens !== undefined && { cacheWrite5mTokens }),
-      ...(cacheWrite1hTokens !== undefined && { cacheWrite1hTokens }),
-    }),
-    ...(outputTokens !== undefined && { outputTokens }),
-    ...(reasoningTokens !== undefined && { reasoningTokens }),
-  };
-  return Object.keys(usage).length === 0 ? undefined : { ...usage, source: 'reported' };
+  const usage: { -readonly [Kind in keyof Usage]?: Usage[Kind] } = {};
+  if (inputTokens !== undefined) usage.inputTokens = inputTokens;
+  if (cachedInputTokens !== undefined) usage.cachedInputTokens = cachedInputTokens;
+  if (partOf(inputTokens, writes) !== undefined) {
+    if (cacheWrite5mTokens !== undefined) usage.cacheWrite5mTokens = cacheWrite5mTokens;
+    if (cacheWrite1hTokens !== undefined) usage.cacheWrite1hTokens = cacheWrite1hTokens;
+  }
+  if (outputTokens !== undefined) usage.outputTokens = outputTokens;
+  if (reasoningTokens !== undefined) usage.reasoningTokens = reasoningTokens;
+  const { cacheWrite5mTokens: write5m, cacheWrite1hTokens: write1h } = usage;
+  const any = inputTokens ?? outputTokens ?? cachedInputTokens ?? reasoningTokens ?? write5m ?? write1h;
+  if (any === undefined) return undefined;
+  usage.source = 'reported';
+  return usage as Usage;
 }
 
 function partOf(whole: number | undefined, part: number | undefined): number | undefined {

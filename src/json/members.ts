@@ -37,6 +37,8 @@ export function readSafeInteger(body: Uint8Array, index: JsonObjectIndex, key: s
   const member = index.get(key);
   if (member === undefined) return undefined;
   const { valueStart, valueEnd } = member;
+  const short = readShortInteger(body, valueStart, valueEnd);
+  if (short >= 0) return short;
   // A longer value is wrong whatever it is, so no more of it is decoded than the message may show.
   const raw = decodeUtf8(body, valueStart, Math.min(valueEnd, valueStart + 65));
   const value = PLAIN_DIGITS.test(raw) ? Number(raw) : Number.NaN;
@@ -44,4 +46,16 @@ export function readSafeInteger(body: Uint8Array, index: JsonObjectIndex, key: s
   const rule = `an integer from 0 to ${Number.MAX_SAFE_INTEGER}, in plain digits`;
   const message = `${quoteExcerpt(key)} must be ${rule}, not ${quoteExcerpt(raw)}.`;
   throw new JsonScanError('bad_number', valueStart, message);
+}
+
+/** A number of up to 15 plain digits, which is nearly every one, without a string of it; -1 for anything else. */
+function readShortInteger(body: Uint8Array, start: number, end: number): number {
+  if (end - start > 15 || (body[start] === 0x30 && end - start > 1)) return -1;
+  let value = 0;
+  for (let index = start; index < end; index++) {
+    const digit = body[index]! - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }

@@ -2,6 +2,7 @@ import type { GatewayErrorCode } from '../errors.ts';
 import type { Outcome, Usage } from '../message.ts';
 import type { RecordDraft } from '../telemetry/record.ts';
 import { type Applied, type LimitScope, usedOf } from './apply.ts';
+import type { Queued } from './lease-queue.ts';
 import type { Awaitable, Ledger } from './ledger.ts';
 import type { Limit } from './limit.ts';
 import type { Price } from './price.ts';
@@ -28,7 +29,7 @@ export interface AccountFacts {
  * What is kept of a request that holds something until it is settled: as little as possible, since a stream may run for
  * long. It tells what has accrued for its lease, and settles with what was used.
  */
-export class Account {
+export class Account implements Queued<Account> {
   readonly id: string;
   readonly limits: readonly Limit[];
   readonly scopes: readonly LimitScope[];
@@ -41,6 +42,8 @@ export class Account {
   renewedAtMs = 0;
   /** Whether what it held is settled. */
   isClosed = false;
+  before: Account | undefined = undefined;
+  behind: Account | undefined = undefined;
 
   constructor({ id, applied, price, inputTokens, untoldOutputTokens, record }: AccountFacts) {
     this.id = id;

@@ -1,5 +1,6 @@
 import type { Runtime } from '../runtime.ts';
 import type { Account } from './account.ts';
+import { LeaseQueue } from './lease-queue.ts';
 import type { Awaitable, Ledger } from './ledger.ts';
 
 /** What leases are kept with. */
@@ -24,11 +25,11 @@ export interface Leases {
 
 /**
  * Keeps the leases of running requests with one timer for all of them, which is there only while there are any. A
- * request that ends before its first renewal costs an entry in a set. Each renewal tells what has accrued.
+ * request that ends before its first renewal costs two links in a list. Each renewal tells what has accrued.
  */
 export function createLeases({ ledger, leaseMs, renewMs, onLost }: LeaseOptions): Leases {
   // in the order of their last renewal: who is due stands in front
-  const accounts = new Set<Account>();
+  const accounts = new LeaseQueue<Account>();
   // ten rounds for each renewal, so that not all come at once
   const roundMs = Math.max(1, Math.floor(renewMs / 10));
   let isScheduled = false;
@@ -44,12 +45,12 @@ export function createLeases({ ledger, leaseMs, renewMs, onLost }: LeaseOptions)
 
   function renewDue(nowMs: number): void {
     const due: Account[] = [];
-    for (const account of accounts) {
-      if (nowMs - account.renewedAtMs < renewMs) break;
-      due.push(account);
+    for (let next = accounts.first; next !== undefined; next = next.behind) {
+      if (nowMs - next.renewedAtMs < renewMs) break;
+      due.push(next);
     }
     for (const account of due) {
-      accounts.delete(account);
+      accounts.remove(account);
       account.renewedAtMs = nowMs;
       accounts.add(account);
       renew(account);
@@ -60,7 +61,7 @@ export function createLeases({ ledger, leaseMs, renewMs, onLost }: LeaseOptions)
     const conclude = (isHeld: boolean) => {
       // an answer may come after the request has ended
       if (isHeld || account.isClosed) return;
-      accounts.delete(account);
+      accounts.remove(account);
       onLost(account.id);
     };
     const fail = (cause: unknown) => onLost(account.id, cause);
@@ -80,7 +81,7 @@ export function createLeases({ ledger, leaseMs, renewMs, onLost }: LeaseOptions)
       if (!isScheduled) schedule(runtime);
     },
     remove: (account) => {
-      accounts.delete(account);
+      accounts.remove(account);
     },
     get size() {
       return accounts.size;

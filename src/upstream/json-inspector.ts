@@ -1,6 +1,8 @@
 import type { Dialect } from '../dialects/dialect.ts';
 import { GatewayError } from '../errors.ts';
-import { createJsonObserver } from '../json/observer.ts';
+import { createJsonObserver, type JsonObserver } from '../json/observer.ts';
+import { type JsonObjectIndex, JsonScanError, readMember, scanJsonObject } from '../json/scan.ts';
+import type { Usage } from '../message.ts';
 import type { Inspector } from './inspector.ts';
 
 /**
@@ -10,42 +12,91 @@ import type { Inspector } from './inspector.ts';
  * @param metered false for replies whose usage has been counted before.
  */
 export function createJsonInspector(dialect: Dialect, maxBytes: number, metered: boolean): Inspector {
-  const observer = createJsonObserver({ capture: dialect.usageMembers });
-  let size = 0;
-  return {
-    chunk(bytes) {
-      size += bytes.length;
-      if (size > maxBytes) {
-        throw new GatewayError(
-          'upstream_invalid_response',
-          'The provider sent a reply larger than this gateway relays.',
-        );
-      }
-      observer.feed(bytes);
-      return bytes;
-    },
-    end() {
-      const whole = observer.complete && !observer.failed;
-      return {
-        rest: undefined,
-        error: whole
-          ? undefined
-          : new GatewayError(
-              'upstream_invalid_response',
-              'The provider sent a reply that is cut off or is not JSON.',
-            ),
-      };
-    },
-    usage: () => (metered ? dialect.readUsage((name) => observer.value(name)) : undefined),
-    // a JSON document has no room for an error behind it: the connection is broken off instead
-    errorTail: () => undefined,
-  };
+  return new JsonInspector(dialect, maxBytes, metered);
 }
+
+const closingBrace = 0x7d;
+
+class JsonInspector implements Inspector {
+  readonly #dialect: Dialect;
+  readonly #maxBytes: number;
+  readonly #metered: boolean;
+  #size = 0;
+  /** The whole reply, where it came in one chunk, and its index. */
+  #whole: Uint8Array | undefined;
+  #index: JsonObjectIndex | undefined;
+  #observer: JsonObserver | undefined;
+
+  constructor(dialect: Dialect, maxBytes: number, metered: boolean) {
+    this.#dialect = dialect;
+    this.#maxBytes = maxBytes;
+    this.#metered = metered;
+  }
+
+  chunk(bytes: Uint8Array): Uint8Array {
+    const isFirst = this.#size === 0;
+    this.#size += bytes.length;
+    if (this.#size > this.#maxBytes) {
+      throw new GatewayError(
+        'upstream_invalid_response',
+        'The provider sent a reply larger than this gateway relays.',
+      );
+    }
+    if (!isFirst || !this.#scan(bytes)) this.#observe(bytes);
+    return bytes;
+  }
+
+  /** Most replies come in one chunk, and the scanner is twice as fast as the observer. False where it does not like this one. */
+  #scan(bytes: Uint8Array): boolean {
+    if (bytes[bytes.length - 1] !== closingBrace) return false;
+    try {
+      this.#index = scanJsonObject(bytes);
+    } catch (error) {
+      if (error instanceof JsonScanError) return false;
+      throw error;
+    }
+    this.#whole = bytes;
+    return true;
+  }
+
+  #observe(bytes: Uint8Array): void {
+    this.#observer ??= createJsonObserver({ capture: this.#dialect.usageMembers });
+    // something came after what looked whole
+    if (this.#whole) this.#observer.feed(this.#whole);
+    this.#whole = undefined;
+    this.#index = undefined;
+    this.#observer.feed(bytes);
+  }
+
+  end(): ReturnType<Inspector['end']> {
+    if (this.#whole || (this.#observer?.complete && !this.#observer.failed)) return whole;
+    const error = new GatewayError(
+      'upstream_invalid_response',
+      'The provider sent a reply that is cut off or is not JSON.',
+    );
+    return { rest: undefined, error };
+  }
+
+  usage(): Usage | undefined {
+    return this.#metered ? this.#dialect.readUsage((name) => this.#member(name)) : undefined;
+  }
+
+  #member(name: string): unknown {
+    return this.#whole && this.#index
+      ? readMember(this.#whole, this.#index, name)
+      : this.#observer?.value(name);
+  }
+
+  // a JSON document has no room for an error behind it: the connection is broken off instead
+  errorTail(): undefined {}
+}
+
+const whole: ReturnType<Inspector['end']> = { rest: undefined, error: undefined };
 
 /** Lets any other body pass (audio, JSON Lines, …): its end is the end of the connection or the declared length. */
 export const passingInspector: Inspector = {
   chunk: (bytes) => bytes,
-  end: () => ({ rest: undefined, error: undefined }),
+  end: () => whole,
   usage: () => undefined,
   errorTail: () => undefined,
 };

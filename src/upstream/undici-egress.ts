@@ -3,6 +3,7 @@ import type { Dispatcher, Pool } from 'undici';
 import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
 import type { Egress, EgressReply, EgressRequest } from './egress.ts';
 import { createGuardedLookup } from './guarded-lookup.ts';
+import { joinSmallWrites } from './join-writes.ts';
 
 type Undici = typeof import('undici');
 
@@ -31,11 +32,20 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
     const id = `${request.pool} ${request.origin}`;
     let pool = pools.get(id);
     if (!pool) {
+      const connect = library.buildConnector({
+        timeout: request.connectTimeoutMs,
+        allowH2: false,
+        lookup,
+      });
       pool = new library.Pool(request.origin, {
         connections: request.maxConnections,
         pipelining: 1,
         allowH2: false,
-        connect: { timeout: request.connectTimeoutMs, lookup },
+        connect: (options, done) =>
+          connect(options, (...result) => {
+            if (result[0] === null) joinSmallWrites(result[1]);
+            done(...result);
+          }),
       });
       pools.set(id, pool);
     }

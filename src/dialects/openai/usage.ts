@@ -23,10 +23,12 @@ export function toOpenAiUsage(value: unknown): Usage | undefined {
   const inputDetails = detailsOf(usage, 'prompt_tokens_details', 'input_tokens_details');
   const outputDetails = detailsOf(usage, 'completion_tokens_details', 'output_tokens_details');
   const reasoning = toTokens(outputDetails.reasoning_tokens);
+  const { cacheWrite5mTokens, cacheWrite1hTokens } = cacheWrites(inputDetails);
   return toUsage({
     inputTokens: input ?? (output === undefined ? total : undefined),
     cachedInputTokens: toTokens(inputDetails.cached_tokens) ?? toTokens(usage.prompt_cache_hit_tokens),
-    ...cacheWrites(inputDetails),
+    cacheWrite5mTokens,
+    cacheWrite1hTokens,
     // most count reasoning within the output; where the total shows that it comes on top, add it
     outputTokens:
       reasoning && total !== undefined && total === sumTokens(input, output, reasoning)
@@ -36,13 +38,11 @@ export function toOpenAiUsage(value: unknown): Usage | undefined {
   });
 }
 
-function detailsOf(usage: Members, ...names: readonly string[]): Members {
-  for (const name of names) {
-    const details = asObject(usage[name]);
-    if (details) return details;
-  }
-  return {};
+function detailsOf(usage: Members, name: string, otherName: string): Members {
+  return asObject(usage[name]) ?? asObject(usage[otherName]) ?? noDetails;
 }
+
+const noDetails: Members = Object.freeze({});
 
 // OpenAI keeps prompts for 30 minutes or 12 hours where Anthropic says 5 minutes or 1 hour: a short kind and a
 // long kind, priced apart, so they go by the same two names

@@ -2,6 +2,7 @@ import type { Ledger, LedgerScope, ReadScope, ReserveResult, ScopeState, Span } 
 import type { Runtime } from '../../runtime.ts';
 import { checkAmounts, checkLease, isStale } from './checks.ts';
 import { type Expiring, ExpiryQueue } from './expiry-queue.ts';
+import { IdTable } from './id-table.ts';
 import {
   addHeld,
   addUsed,
@@ -55,7 +56,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
       throw new TypeError(`"${name}" is an integer of at least 1, not ${bound}.`);
     }
   }
-  const reservations = new Map<string, Reservation>();
+  const reservations = new IdTable<Reservation>();
   const meters = new Map<string, Meter>();
   const queue = new ExpiryQueue<Reservation>();
   const ended = new Ring<Reservation>(maxEnded);
@@ -182,7 +183,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
         expiresAtMs: atMs + leaseMs,
         place: 0,
       };
-      reservations.set(id, reservation);
+      reservations.add(reservation);
       if (isGranted) queue.add(reservation);
       else remember(reservation);
       return result;
