@@ -20,6 +20,7 @@ export function createDefaultPipeline({
   limits,
   sink,
   upstream,
+  router,
   runtime,
   snapshot,
 }: PipelineParts): Pipeline<Arrival> {
@@ -32,6 +33,6 @@ export function createDefaultPipeline({
     .use(authorizeModel())
     .use(replayIdempotent({ runtime, digest, maxEntries: snapshot.config.idempotency.maxEntries }))
     .use(rateLimit(limits))
-    .use(route({ vault }))
+    .use(route({ vault, router }))
     .end(forwardWithFallback({ upstream }));
 }

@@ -1,5 +1,5 @@
 import type { Resolution, Snapshot } from './config/snapshot.ts';
-import type { Arrival, Authorized, Identified, Received } from './context.ts';
+import type { Arrival, Authorized, Identified, Received, Reserved } from './context.ts';
 import { matchEndpoint } from './dialects/endpoints.ts';
 import { toGatewayError } from './errors.ts';
 import { describePolicy, type Explanation } from './explanation.ts';
@@ -12,6 +12,7 @@ import { costOf } from './limits/price.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
 import { createPipeline, nothing, type Stage } from './pipeline.ts';
 import { toReply } from './reply.ts';
+import { createRouter, type Router } from './routing/router.ts';
 import type { Runtime } from './runtime.ts';
 import type { Vault } from './secrets/vault.ts';
 import { authorizeModel } from './stages/authorize-model.ts';
@@ -19,7 +20,6 @@ import { listModels } from './stages/list-models.ts';
 import { limitsFor, rateLimit } from './stages/rate-limit.ts';
 import { readCall } from './stages/read-call.ts';
 import { resolveKey } from './stages/resolve-key.ts';
-import { route } from './stages/route.ts';
 import { createDraft } from './telemetry/record.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
@@ -31,8 +31,9 @@ export interface ExplainParts {
   readonly keyResolver: KeyResolver;
   /** As `resolveKey` has them. @default none */
   readonly identities?: readonly Identity[];
-  /** As `route` has it. @default none */
+  /** As `route` has them. @default no vault, and a router that has measured nothing */
   readonly vault?: Vault | undefined;
+  readonly router?: Router | undefined;
   readonly ledger: Ledger;
   /** Whether every limit refuses when the ledger fails, whatever its `onFailure`. @default false */
   readonly failsClosed?: boolean;
@@ -50,6 +51,7 @@ type Model = Arrival & Identified & Received & Authorized;
  */
 export async function explainRequest(request: GatewayRequest, parts: ExplainParts): Promise<Explanation> {
   const { snapshot, keyResolver, identities = [], vault, ledger, upstream, runtime } = parts;
+  const router = parts.router ?? createRouter({ observations: upstream.observations });
   const found: Draft = {
     allowed: false,
     snapshot: snapshot.id,
@@ -82,10 +84,15 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
       }),
     )
     .use(rateLimit({ ledger: withoutHolding(ledger, parts.failsClosed ?? false) }))
-    .use(route({ vault }))
     .end({
       name: 'notePlan',
-      async run({ plan }) {
+      async run(context: Model & Reserved) {
+        // told even when no target is left
+        found.routes = router.ask(context);
+        const { plan, targets } = router.trace(context, vault);
+        if (plan.route !== undefined) found.route = plan.route;
+        if (plan.arm !== undefined) found.arm = plan.arm;
+        found.targets = targets;
         found.plan = plan.candidates.map(({ id }) => ({
           target: id,
           breaker: upstream.breakers.stateOf(id),

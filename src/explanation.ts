@@ -3,6 +3,8 @@ import type { GatewayErrorCode } from './errors.ts';
 import type { LimitUnit, ScopeState } from './limits/ledger.ts';
 import type { Metadata } from './metadata.ts';
 import type { Principal } from './principal.ts';
+import type { RuleAnswer } from './routing/rules/rules.ts';
+import type { TracedTarget } from './routing/trace.ts';
 import type { ConfigVersionInfo } from './stores/config-store.ts';
 
 /** A value, and where it stands in the configuration: a path, `key <id>`, or `default`. */
@@ -65,6 +67,15 @@ export interface Explanation {
     readonly hold: number;
     readonly wouldPass: boolean;
   })[];
+  /** What each route answered, up to the first that matched; empty where there are none. */
+  readonly routes?: readonly RuleAnswer[];
+  /** The route that matched; absent where none did and the model's own targets serve. */
+  readonly route?: string;
+  /** The arm of a test that the request is given to. */
+  readonly arm?: string;
+  /** Every target that the route or the model has, and why it is in the plan or not. */
+  readonly targets?: readonly TracedTarget[];
+  /** Where the request would be sent, in this order. */
   readonly plan?: readonly {
     readonly target: string;
     readonly breaker: 'closed' | 'open' | 'half-open';

@@ -25,6 +25,7 @@ import type { Pipeline } from './pipeline.ts';
 import { builtInProviders } from './providers/index.ts';
 import type { Provider } from './providers/provider.ts';
 import { toReply } from './reply.ts';
+import { createRouter, type Router } from './routing/router.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import type { Vault } from './secrets/vault.ts';
 import type { RateLimitOptions } from './stages/rate-limit.ts';
@@ -94,6 +95,7 @@ export interface PipelineParts {
   readonly limits: RateLimitOptions;
   readonly sink: UsageSink;
   readonly upstream: Upstream;
+  readonly router: Router;
   readonly runtime: Runtime;
   readonly snapshot: Snapshot;
 }
@@ -211,6 +213,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const unfollowKeys = followKeys(store, keyResolver);
   // one count for each address, whatever it fails with
   const identities = (options.identities ?? []).map((identity) => countFailures(identity, countFailure));
+  const router = createRouter({ observations: upstream.observations, onError });
   const parts: PipelineParts = {
     keyResolver,
     identities,
@@ -219,6 +222,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     limits,
     sink,
     upstream,
+    router,
     runtime,
     snapshot,
   };

@@ -22,6 +22,7 @@ export {
   type ParsedConfig,
   type ProfileConfig,
   type ProviderConfig,
+  type RouteConfig,
 } from './config/schema.ts';
 export type {
   Billing,
@@ -135,6 +136,10 @@ export { toReply } from './reply.ts';
 export type { FailureAction, FailureClass, ForwardingPolicy, Timeouts } from './routing/forwarding.ts';
 export type { Observations, Observed, ObservedAttempt } from './routing/observations.ts';
 export type { Candidate, Plan } from './routing/plan.ts';
+export { createRouter, type Router, type RouterOptions, type RouteTrace } from './routing/router.ts';
+export type { RouteFacts } from './routing/rules/facts.ts';
+export type { RuleAnswer } from './routing/rules/rules.ts';
+export type { TracedTarget } from './routing/trace.ts';
 export { createRuntime, type Runtime } from './runtime.ts';
 export { openSecret, rewrapSecret, type SecretBinding, sealSecret } from './secrets/envelope.ts';
 export type { KeySource } from './secrets/key-encryption-key.ts';
@@ -165,7 +170,7 @@ export { type RateLimitOptions, rateLimit } from './stages/rate-limit.ts';
 export { readCall } from './stages/read-call.ts';
 export { replayIdempotent } from './stages/replay-idempotent.ts';
 export { type ResolveKeyOptions, resolveKey } from './stages/resolve-key.ts';
-export { route } from './stages/route.ts';
+export { type RouteOptions, route } from './stages/route.ts';
 export type {
   ConfigStore,
   ConfigVersion,

@@ -24,7 +24,10 @@ export function renderExplanation(explanation: Explanation, style: Style): strin
     ...row('paid', policy && `${policy.billing.value} (${policy.billing.origin})`),
     ...row('estimate', estimate && toEstimate(estimate)),
     ...list('limits', explanation.limits?.map(toLimitLine)),
+    ...list('routes', explanation.routes?.length ? explanation.routes.map(toRouteLine) : undefined),
+    ...row('arm', explanation.arm),
     ...list('targets', explanation.plan?.map(toTargetLine)),
+    ...list('left out', toLeftOut(explanation.targets)),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -81,6 +84,18 @@ function toTargetLine(target: NonNullable<Explanation['plan']>[number], index: n
     ...(target.coolDownMs > 0 ? [`cools down for ${target.coolDownMs} ms`] : []),
   ];
   return `${index + 1}. ${target.target}${state.length > 0 ? ` (${state.join(', ')})` : ''}`;
+}
+
+function toRouteLine({ route, matched, reason }: NonNullable<Explanation['routes']>[number]): string {
+  return matched ? `${route}: matches` : `${route}: no, ${reason}`;
+}
+
+/** Targets that are not in the plan; undefined for none. */
+function toLeftOut(targets: Explanation['targets']): string[] | undefined {
+  const out = (targets ?? []).filter(({ place }) => place === undefined);
+  return out.length === 0
+    ? undefined
+    : out.map(({ target, reason }) => `${target} ${reason ?? ''}`.trimEnd());
 }
 
 function row(name: string, value: string | undefined): string[] {

@@ -51,6 +51,10 @@ export function checkReferences(
       continue;
     report(`models.${name}.replacement`, `no model "${replacement}" is configured`, replacement);
   }
+  for (const [index, { match, mirror }] of config.routes.entries()) {
+    checkNames(match.models, `routes[${index}].match.models`);
+    if (mirror) checkLimits(mirror.limits, `routes[${index}].mirror.limits`);
+  }
   checkNames(config.organisation.models, 'organisation.models');
   checkLimits(config.limits, 'limits');
   for (const section of ['profiles', 'projects', 'users'] as const) {

@@ -17,6 +17,7 @@ export interface Level {
   readonly billing?: Billing | undefined;
   readonly capture?: Capture | undefined;
   readonly clampOutput?: boolean | undefined;
+  readonly regions?: readonly string[] | undefined;
   readonly metadata?: { readonly required: readonly string[] } | undefined;
 }
 
@@ -54,6 +55,7 @@ export function combineLevels(subject: Subject, given: PolicyLevels, sets: Model
   const nearestFirst = present([given.project, projectProfile, given.profile, given.organisation]);
 
   const models = narrowings(inOrder, 'models');
+  const regions = narrowings(inOrder, 'regions');
   const limits = inOrder.flatMap((level) =>
     level.limits.map((limit, index) => ({
       limit,
@@ -80,6 +82,7 @@ export function combineLevels(subject: Subject, given: PolicyLevels, sets: Model
     billing: billing?.billing ?? 'standard',
     capture: capture?.capture ?? 'none',
     requiredMetadata: [...required.keys()],
+    regions: regions.length === 0 ? noRegions : regions,
     clampOutput: nearestFirst.find((level) => level.clampOutput !== undefined)?.clampOutput ?? false,
     ownBudget: undefined,
     origins: {
@@ -119,13 +122,14 @@ function permitsAll(sets: readonly ModelSet[]): Policy['permits'] {
   return (model) => sets.every((set) => set.has(model));
 }
 
-function narrowings(levels: readonly Level[], field: 'models' | 'mcpServers'): Narrowing[] {
+function narrowings(levels: readonly Level[], field: 'models' | 'mcpServers' | 'regions'): Narrowing[] {
   return levels.flatMap((level) => {
     const patterns = level[field];
     return patterns ? [{ origin: `${level.path}.${field}`, patterns }] : [];
   });
 }
 
+const noRegions: readonly Narrowing[] = Object.freeze([]);
 const noPins: ReadonlyMap<string, Pin> = new Map();
 
 function combinePins(nearestFirst: readonly Level[]): ReadonlyMap<string, Pin> {

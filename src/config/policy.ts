@@ -51,6 +51,8 @@ export interface Policy {
   readonly capture: Capture;
   /** Names that every call must have in its metadata. */
   readonly requiredMetadata: readonly string[];
+  /** Each of these must permit the place where a request is handled; empty for anywhere. The same list for policies without any. */
+  readonly regions: readonly Narrowing[];
   /** Whether the output limit of a request is lowered to what the limits left still allow. */
   readonly clampOutput: boolean;
   /** A blocking `usd` limit of the key itself, which no check of the configuration has seen; such a key uses no model without a price. */

@@ -11,6 +11,7 @@ import {
 import { modelSchema, type priceSchema } from './schema/catalog.ts';
 import { limitsSchema, nameSchema, patternSchema, userSchema } from './schema/parts.ts';
 import { providerSchema, type secretSchema } from './schema/providers.ts';
+import { routesSchema } from './schema/routes.ts';
 import { breakerSchema, idempotencySchema, relaySchema, retrySchema } from './schema/transport.ts';
 
 /**
@@ -31,6 +32,8 @@ export const configSchema = z.strictObject({
   users: z.record(userSchema, userPolicySchema).prefault({}),
   /** Keys held in the configuration itself; as `headgate keys create` prints them. */
   keys: z.array(keySchema).default([]),
+  /** Which requests go where; the first that matches decides. Where none does, a model's own targets serve, in their order. */
+  routes: routesSchema,
   /** Limits of the whole organisation. */
   limits: limitsSchema,
   /** The gateway's own address as callers see it, for links in replies. Default: from the request. */
@@ -51,6 +54,7 @@ export type ProviderConfig = ParsedConfig['providers'][string];
 export type ModelConfig = ParsedConfig['models'][string];
 export type ProfileConfig = ParsedConfig['profiles'][string];
 export type ProjectConfig = ParsedConfig['projects'][string];
+export type RouteConfig = ParsedConfig['routes'][number];
 export type LimitConfig = ParsedConfig['limits'][number];
 export type PriceConfig = z.output<typeof priceSchema>;
 export type SecretConfig = z.output<typeof secretSchema>;

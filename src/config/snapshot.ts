@@ -16,8 +16,11 @@ import { compilePolicies } from './policies.ts';
 import type { Policy } from './policy.ts';
 import { type ConfiguredProvider, compileProviders, firstOfFamilies, withoutSecrets } from './providers.ts';
 import { createModelResolver } from './resolve-model.ts';
+import type { Route } from './route.ts';
+import { compileRoutes } from './routes.ts';
 import { configSchema, type GatewayConfig, type ParsedConfig } from './schema.ts';
 import { toConfigIssues } from './schema-issues.ts';
+import { findUnreachable } from './unreachable-routes.ts';
 
 export type { ListedModel } from '../dialects/models-list.ts';
 export type { Resolution, ResolutionStep } from './catalog.ts';
@@ -33,6 +36,16 @@ export type {
   PolicyOrigins,
 } from './policy.ts';
 export type { ConfiguredProvider, Credential, CredentialSource } from './providers.ts';
+export type {
+  Affinity,
+  Choice,
+  MirrorRule,
+  Route,
+  RouteMatch,
+  RouteTarget,
+  Strategy,
+  Tier,
+} from './route.ts';
 export type { TargetOverrides } from './target.ts';
 
 /** One version of the configuration, compiled; immutable. A request is decided by the snapshot it began with. */
@@ -42,6 +55,10 @@ export interface Snapshot {
   readonly version: ConfigVersionInfo | undefined;
   readonly config: ParsedConfig;
   readonly providers: ReadonlyMap<string, ConfiguredProvider>;
+  /** Those that are active, in the order in which they are asked. */
+  readonly routes: readonly Route[];
+  /** What is allowed and probably not meant: routes that no request can reach. */
+  readonly warnings: readonly ConfigIssue[];
   /** Finds an enabled model by name, alias or longest pattern, whoever asks and whenever. */
   findModel(name: string): Model | undefined;
   /**
@@ -99,6 +116,7 @@ export function compileConfig(input: GatewayConfig, options: CompileOptions): Sn
   const providers = compileProviders(config, options, issues);
   const catalog = compileCatalog(config, providers, options.maxPatternModels ?? 1_000, issues);
   const policies = compilePolicies(config, catalog, options.maxPolicies ?? 10_000, issues);
+  const routes = compileRoutes(config, catalog, providers, issues);
   checkReferences(config, catalog, policies, issues);
   checkKeys(config, issues);
   checkPrices(catalog, policies, issues);
@@ -116,6 +134,8 @@ export function compileConfig(input: GatewayConfig, options: CompileOptions): Sn
     version: options.version,
     config: withoutSecrets(config),
     providers,
+    routes: routes.active,
+    warnings: findUnreachable(routes.active),
     findModel: (name) => catalog.find(name)?.model,
     resolveModel: models.resolve,
     listModels: models.list,

@@ -9,8 +9,14 @@ export interface ElementSpan {
 /**
  * The elements of an array member, in order. The document must have passed `scanJsonObject`: the grammar is not checked
  * again, only strings and brackets are told apart.
+ *
+ * @param most ends after so many elements, and looks no further. @default all
  */
-export function elementSpans(body: Uint8Array, member: JsonMember): ElementSpan[] {
+export function elementSpans(
+  body: Uint8Array,
+  member: JsonMember,
+  most = Number.POSITIVE_INFINITY,
+): ElementSpan[] {
   const spans: ElementSpan[] = [];
   let depth = 0;
   let start = -1;
@@ -19,6 +25,7 @@ export function elementSpans(body: Uint8Array, member: JsonMember): ElementSpan[
     if (byte <= 0x20) continue;
     if (depth === 0 && byte === 0x2c) {
       spans.push({ start, end: endOfValue(body, index) });
+      if (spans.length >= most) return spans;
       start = -1;
       continue;
     }

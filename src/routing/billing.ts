@@ -3,7 +3,7 @@ import { GatewayError, isGatewayError } from '../errors.ts';
 import type { Vault } from '../secrets/vault.ts';
 import { callersPlan } from './callers-plan.ts';
 import { ownPlan } from './own-plan.ts';
-import type { Plan } from './plan.ts';
+import type { Candidate, Plan } from './plan.ts';
 
 type Context = Pick<Arrival & Identified, 'policy' | 'principal' | 'request' | 'endpoint' | 'snapshot'>;
 type Billing = Context['policy']['billing'];
@@ -28,8 +28,41 @@ export function billingOf({ policy, endpoint }: Pick<Context, 'policy' | 'endpoi
  */
 export function billPlan(plan: Plan, context: Context, vault: Vault | undefined): Plan {
   const billing = billingOf(context);
+  return plan.candidates.some(({ target }) => target.billing !== undefined)
+    ? billEach(plan, billing, context, vault)
+    : billAll(plan, billing, context, vault);
+}
+
+function billAll(plan: Plan, billing: Billing, context: Context, vault: Vault | undefined): Plan {
   if (billing === 'byok') return ownPlan(plan, context.principal, vault);
   return billing === 'passthrough' ? callersPlan(plan, context) : plan;
+}
+
+/**
+ * Bills each target as it says itself. Those that cannot be paid so drop out. A caller who pays itself never gets one
+ * that somebody else pays: nothing was held of its budgets in money.
+ */
+function billEach(plan: Plan, billing: Billing, context: Context, vault: Vault | undefined): Plan {
+  const candidates: Candidate[] = [];
+  let refusal: unknown;
+  for (const target of new Set(plan.candidates.map((candidate) => candidate.target))) {
+    const own = target.billing ?? billing;
+    if (billing === 'passthrough' && own !== 'passthrough') continue;
+    if (own === 'passthrough' && context.endpoint.family !== 'anthropic') continue;
+    const ofTarget = plan.candidates.filter((candidate) => candidate.target === target);
+    try {
+      const billed = billAll({ ...plan, candidates: ofTarget }, own, context, vault);
+      candidates.push(...billed.candidates.map((candidate) => ({ ...candidate, billing: own })));
+    } catch (error) {
+      if (!isGatewayError(error)) throw error;
+      refusal ??= error;
+    }
+  }
+  if (candidates.length > 0) return { ...plan, candidates };
+  throw (
+    refusal ??
+    new GatewayError('not_permitted', 'No target of this model can be paid for as your profile says.')
+  );
 }
 
 /**

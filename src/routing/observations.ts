@@ -62,6 +62,18 @@ const nothingSeen: Observed = Object.freeze({
   headroom: 1,
 });
 
+const unobserved: ObservedAttempt = Object.freeze({
+  onHeaders: () => undefined,
+  onFirstToken: () => undefined,
+  onEnd: () => undefined,
+});
+
+/** Sees nothing: for pipelines whose attempts tell nobody. */
+export const noObservations: Observations = Object.freeze({
+  onStart: () => unobserved,
+  of: () => nothingSeen,
+});
+
 /** Weight of the newest time in the mean. */
 const newest = 0.2;
 

@@ -1,8 +1,5 @@
-import type { Call } from '../call.ts';
-import type { Credential, Model, Snapshot, Target } from '../config/snapshot.ts';
-import type { DialectFamily } from '../dialects/dialect.ts';
-import { GatewayError } from '../errors.ts';
-import { defaultForwarding, type ForwardingPolicy } from './forwarding.ts';
+import type { Billing, Credential, Route, Snapshot, Target } from '../config/snapshot.ts';
+import { defaultForwarding, type ForwardingPolicy, overlayForwarding } from './forwarding.ts';
 
 /**
  * One target with one of its credentials: what a single attempt is made at. What is particular about the target stands
@@ -13,6 +10,8 @@ export interface Candidate {
   readonly id: string;
   readonly target: Target;
   readonly credential: Credential;
+  /** Who pays it, where the targets of a plan differ in that. Undefined: as the caller's policy says. */
+  readonly billing?: Billing | undefined;
 }
 
 /** Where a request may be sent, in order of preference. Never empty. */
@@ -26,65 +25,22 @@ export interface Plan {
   readonly arm?: string | undefined;
 }
 
-/**
- * Makes the plan for a call: the model's targets in their order, each with its credentials in theirs. Targets whose
- * provider does not speak the caller's dialect are left out.
- *
- * @throws GatewayError `unsupported_request` when no target speaks the caller's dialect, naming both.
- */
-export function makePlan(call: Call, model: Model | undefined, snapshot: Snapshot): Plan {
-  const { family } = call.endpoint;
-  const known = model && plans.get(model)?.[family];
-  if (known) return known;
-  const plan = computePlan(call, model, snapshot);
-  if (model) plans.set(model, { ...plans.get(model), [family]: plan });
-  return plan;
-}
-
-// a plan depends on the model's entry and the caller's dialect alone, so each snapshot computes it once
-const plans = new WeakMap<Model, Partial<Record<DialectFamily, Plan>>>();
-
-function computePlan(call: Call, model: Model | undefined, snapshot: Snapshot): Plan {
-  const { family, operation } = call.endpoint;
-  const targets = model
-    ? model.targets.filter((target) => target.provider.provider.family === family)
-    : withoutModel(call, snapshot);
-  const candidates = targets.flatMap((target) =>
-    target.provider.credentials.map((credential) => ({
-      id: `${target.id}#${credential.id.slice(credential.id.indexOf('#') + 1)}`,
-      target,
-      credential,
-    })),
-  );
-  if (candidates.length === 0) {
-    const spoken = model
-      ? [...new Set(model.targets.map((target) => target.provider.provider.family))].join(', ')
-      : 'none';
-    throw new GatewayError(
-      'unsupported_request',
-      model
-        ? `The model "${model.name}" is served by providers that speak ${spoken}, and this request (${operation}) speaks ${family}. Call it through the ${spoken} API.`
-        : `No provider that speaks ${family} is configured, so ${operation} cannot be served.`,
-      { param: 'model' },
-    );
-  }
-  return { candidates, forwarding: forwardingOf(snapshot) };
-}
-
-function withoutModel(call: Call, snapshot: Snapshot): readonly Target[] {
-  const provider = snapshot.providerOf(call.endpoint.family);
-  return provider ? [{ id: `${provider.id}/`, provider, model: undefined }] : [];
-}
-
 const policies = new WeakMap<Snapshot, ForwardingPolicy>();
+const ofRoutes = new WeakMap<Route, ForwardingPolicy>();
 
-/** How attempts are made under a configuration, unless a route says otherwise. The same object for the same snapshot. */
-export function forwardingOf(snapshot: Snapshot): ForwardingPolicy {
+/** How attempts are made under a configuration, and on a route of it. The same object for the same route and snapshot. */
+export function forwardingOf(snapshot: Snapshot, route?: Route): ForwardingPolicy {
   let policy = policies.get(snapshot);
   if (!policy) {
     const { maxAttempts, deadlineMs } = snapshot.config.retry;
     policy = { ...defaultForwarding, maxAttempts, deadlineMs };
     policies.set(snapshot, policy);
   }
-  return policy;
+  if (!route?.forwarding) return policy;
+  let own = ofRoutes.get(route);
+  if (!own) {
+    own = overlayForwarding(policy, route.forwarding);
+    ofRoutes.set(route, own);
+  }
+  return own;
 }

@@ -1,31 +1,61 @@
-import type { Arrival, Authorized, Identified, Received, Routed } from '../context.ts';
+import type { Arrival, Authorized, Identified, Received, Reserved, Routed } from '../context.ts';
+import type { GatewayReply } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
-import { billingOf, billPlan, toPayersError } from '../routing/billing.ts';
-import { makePlan } from '../routing/plan.ts';
+import { billingOf, toPayersError } from '../routing/billing.ts';
+import { noObservations } from '../routing/observations.ts';
+import type { Plan } from '../routing/plan.ts';
+import { createRouter, type Router } from '../routing/router.ts';
 import type { Vault } from '../secrets/vault.ts';
 
+/** What `route` is made of. */
+export interface RouteOptions {
+  /** Where the credentials of projects and users are. @default none: profiles with `billing: 'byok'` are refused */
+  readonly vault?: Vault | undefined;
+  /** What chooses routes and targets, and remembers whose turn it is. @default one that has measured nothing */
+  readonly router?: Router | undefined;
+}
+
+type Context = Arrival & Identified & Received & Authorized & Partial<Reserved>;
+
 /**
- * Makes the plan: which targets may serve the call, in which order, and who pays them.
+ * Makes the plan: the first route that matches, or else the model's own targets; which of these may serve the call, in
+ * which order, and who pays them.
  *
- * @param options.vault where the credentials of projects and users are. @default none: profiles with `billing: 'byok'` are refused
- * @throws GatewayError `unsupported_request` (400) when no target speaks the caller's dialect; as `billPlan`;
- *   `invalid_token` (401) when Anthropic refused the token of a caller who pays itself.
+ * @throws GatewayError `unsupported_request` (400) when no target speaks the caller's dialect; `not_permitted` (403) when
+ *   none lies where policy and route permit; as `billPlan`; `invalid_token` (401) when Anthropic refused the token of a
+ *   caller who pays itself.
  */
-export function route(
-  options: { readonly vault?: Vault | undefined } = {},
-): Stage<Arrival & Identified & Received & Authorized, Routed> {
+export function route(options: RouteOptions = {}): Stage<Context, Routed> {
+  const { vault, router = createRouter({ observations: noObservations }) } = options;
   return {
     name: 'route',
     run(context, next) {
+      const { record } = context;
+      const plan = router.plan(context, vault);
       const billing = billingOf(context);
-      const plan = billPlan(makePlan(context.call, context.model, context.snapshot), context, options.vault);
       // what is refused is paid by nobody
-      context.record.billing = billing;
-      const reply = next({ plan });
+      record.billing = billing;
+      if (plan.route !== undefined) record.route = plan.route;
+      if (plan.arm !== undefined) record.arm = plan.arm;
+      const reply = notePayer(next({ plan }), plan, record);
       if (billing === 'standard') return reply;
       return reply.catch((error: unknown) => {
         throw toPayersError(error, billing);
       });
     },
   };
+}
+
+/** Notes who paid, where the targets of a plan differ in that. */
+function notePayer(
+  reply: Promise<GatewayReply>,
+  { candidates }: Plan,
+  record: Context['record'],
+): Promise<GatewayReply> {
+  if (candidates[0]?.billing === undefined) return reply;
+  return reply.then((served) => {
+    const { billing } = candidates.find(({ target }) => target.id === record.target) ?? {};
+    if (billing !== undefined) record.billing = billing;
+    return served;
+  });
 }

@@ -36,6 +36,10 @@ export interface RequestRecord {
   readonly requestedModel?: string;
   /** Its public name in the catalog. */
   readonly model?: string;
+  /** The route that decided where it went; absent where the model's own targets served. */
+  readonly route?: string;
+  /** The arm of a test that it was given to, whoever served in the end. */
+  readonly arm?: string;
   /** The target that served. */
   readonly target?: string;
   readonly attempts: readonly AttemptRecord[];
@@ -89,6 +93,8 @@ export function createDraft(): RecordDraft {
     billing: undefined,
     requestedModel: undefined,
     model: undefined,
+    route: undefined,
+    arm: undefined,
     target: undefined,
     attempts: [],
     outcome: undefined,

@@ -7,6 +7,7 @@ import {
   plainModelNameSchema,
   userSchema,
 } from './parts.ts';
+import { regionsSchema } from './routes.ts';
 
 const models = z.array(patternSchema).max(10_000);
 const servers = z.array(patternSchema).max(1_000);
@@ -34,6 +35,9 @@ const metadata = z.strictObject({
     .default([]),
 });
 
+/** Where requests may be handled. Each level that says so must permit a place; none gives one back. */
+const regions = regionsSchema.optional();
+
 /** Holds for everybody. Limits of the organisation are the `limits` at the top. */
 export const organisationSchema = z.strictObject({
   /** Narrows every profile. */
@@ -41,6 +45,7 @@ export const organisationSchema = z.strictObject({
   billing: billing.optional(),
   metadata: metadata.optional(),
   capture: capture.optional(),
+  regions,
 });
 
 /** An access profile: set once, inherited by every key of its teams. */
@@ -55,6 +60,7 @@ export const profileSchema = z.strictObject({
   billing: billing.optional(),
   metadata: metadata.optional(),
   capture: capture.optional(),
+  regions,
   /**
    * Lowers the output limit of a request to what its limits in `usd` and `tokens` still allow, where that is enough to be
    * of use, in place of refusing it. Of a project's profile and its team's the project's decides. Default: false.

@@ -27,7 +27,7 @@ const rolling = z.strictObject({
   buckets: z.int().min(1).max(60).optional(),
 });
 
-const timeZone = z.string().refine(isTimeZone, {
+export const timeZoneSchema = z.string().refine(isTimeZone, {
   error: 'no such time zone; write a name of the IANA database, such as "Europe/Amsterdam"',
 });
 
@@ -44,7 +44,7 @@ const calendar = z
   .strictObject({
     every: z.enum(['day', 'week', 'month'], { error: 'every is "day", "week" or "month"' }),
     /** Default: UTC. */
-    timeZone: timeZone.optional(),
+    timeZone: timeZoneSchema.optional(),
     anchor: anchor.optional(),
   })
   .refine(({ every, anchor }) => anchor?.weekday === undefined || every === 'week', {

@@ -1,0 +1,72 @@
+import type { Call } from '../call.ts';
+import type { Model, Strategy } from '../config/snapshot.ts';
+import { estimateUsage } from '../limits/estimate.ts';
+import { costOf } from '../limits/price.ts';
+import type { Observations } from './observations.ts';
+import type { Candidate } from './plan.ts';
+
+/** Strategies that go by what is known of candidates, and not by weights. */
+export type Measured = Exclude<Strategy, 'weighted' | 'order'>;
+
+/** What they go by. */
+export interface Measures {
+  readonly observations: Observations;
+  readonly call: Call;
+  readonly model: Model | undefined;
+  /** Counts the requests that the tier has had: ties are broken in turn, and every so often one is sent to find out. */
+  readonly turn: number;
+}
+
+/** One request of so many goes to the candidate that was longest unheard of: who was slow once may be quick by now. */
+export const exploreEvery = 20;
+
+/** Puts the candidates of one tier in order. */
+export function orderByMeasure(
+  strategy: Measured,
+  candidates: readonly Candidate[],
+  measures: Measures,
+): Candidate[] {
+  if (candidates.length < 2) return [...candidates];
+  const scores = new Map(candidates.map((candidate) => [candidate, scoreOf[strategy](candidate, measures)]));
+  const place = new Map(candidates.map((candidate, index) => [candidate, index]));
+  const { length } = candidates;
+  // the cheapest stays the cheapest: of the same price the one that is written first
+  const offset = strategy === 'cheapest' ? 0 : measures.turn % length;
+  const turnOf = (candidate: Candidate) => ((place.get(candidate) as number) + length - offset) % length;
+  const ordered = [...candidates].sort(
+    (one, other) =>
+      compare(scores.get(one) as number, scores.get(other) as number) || turnOf(one) - turnOf(other),
+  );
+  return strategy === 'latency' ? explore(ordered, measures) : ordered;
+}
+
+/** Lower comes first. */
+const scoreOf: Record<Measured, (candidate: Candidate, measures: Measures) => number> = {
+  latency({ id }, { observations }) {
+    const { firstTokenMs, inFlight } = observations.of(id);
+    if (firstTokenMs !== undefined) return firstTokenMs;
+    // one that nobody knows is asked once; until it has answered, others are
+    return inFlight === 0 ? -1 : Number.MAX_SAFE_INTEGER + inFlight;
+  },
+  'least-in-flight'({ id, target }, { observations }) {
+    const { weight = 1 } = target;
+    return weight === 0 ? Number.POSITIVE_INFINITY : observations.of(id).inFlight / weight;
+  },
+  cheapest({ target }, { call, model }) {
+    const price = target.price ?? model?.price;
+    return price ? costOf(estimateUsage(call, model), price) : Number.POSITIVE_INFINITY;
+  },
+  headroom: ({ id }, { observations }) => -observations.of(id).headroom,
+};
+
+function explore(ordered: Candidate[], { observations, turn }: Measures): Candidate[] {
+  if (turn % exploreEvery !== exploreEvery - 1) return ordered;
+  const seen = (candidate: Candidate) => observations.of(candidate.id).lastSeenMs ?? Number.NEGATIVE_INFINITY;
+  const stalest = ordered.reduce((one, other) => (seen(other) < seen(one) ? other : one));
+  return [stalest, ...ordered.filter((candidate) => candidate !== stalest)];
+}
+
+// infinite prices have no difference
+function compare(one: number, other: number): number {
+  return one === other ? 0 : one < other ? -1 : 1;
+}

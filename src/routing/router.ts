@@ -1,0 +1,195 @@
+import type { Route, Snapshot } from '../config/snapshot.ts';
+import { estimateInputTokens } from '../limits/estimate.ts';
+import type { Vault } from '../secrets/vault.ts';
+import { affinityOf } from './affinity.ts';
+import { billingOf, billPlan } from './billing.ts';
+import { createCredentialOrder } from './credential-order.ts';
+import { orderByMeasure } from './measured-order.ts';
+import type { Observations } from './observations.ts';
+import { type Candidate, forwardingOf, type Plan } from './plan.ts';
+import { type Kind, type Prepared, prepare, refuseRegions } from './prepared.ts';
+import { type Residency, residencyOf } from './residency.ts';
+import { type RouteFacts, type RoutingContext, toRouteFacts } from './rules/facts.ts';
+import { type OnRuleError, type RuleAnswer, rulesOf } from './rules/rules.ts';
+import { type TracedTarget, traceTargets } from './trace.ts';
+
+/** What a router is made of. */
+export interface RouterOptions {
+  /** What strategies go by. */
+  readonly observations: Observations;
+  /** Told of `when` functions that threw, with an error that names the route. @default ignored; `errors` counts them */
+  readonly onError?: ((error: Error) => void) | undefined;
+}
+
+/** How a request would be routed, and why. */
+export interface RouteTrace {
+  /** What each route answered, up to the first that matched. */
+  readonly routes: readonly RuleAnswer[];
+  readonly plan: Plan;
+  /** Every target that the route or the model has, and why it is in the plan or not. */
+  readonly targets: readonly TracedTarget[];
+}
+
+/** Chooses routes and makes plans. It remembers whose turn it is, so there is one for each gateway. */
+export interface Router {
+  /**
+   * Makes the plan of a request.
+   *
+   * @throws GatewayError `unsupported_request` (400) when no target speaks the caller's dialect; `not_permitted` (403)
+   *   when none lies where policy and route permit; as `billPlan`.
+   */
+  plan(context: RoutingContext, vault: Vault | undefined): Plan;
+  /** The route that made a plan. */
+  routeOf(plan: Plan, snapshot: Snapshot): Route | undefined;
+  /** As `plan`, without taking a turn, and with the reasons. @throws GatewayError as `plan` */
+  trace(context: RoutingContext, vault: Vault | undefined): RouteTrace;
+  /** The answers of the routes alone. */
+  ask(context: RoutingContext): readonly RuleAnswer[];
+  /** How often the `when` function of a route has thrown. */
+  readonly errors: ReadonlyMap<string, number>;
+}
+
+/** Routes whose errors are counted. */
+const maxErrors = 1_000;
+
+/**
+ * Makes a router.
+ *
+ * @example
+ * const router = createRouter({ observations: upstream.observations, onError: (error) => logger.warn(error) });
+ * const stage = route({ router });
+ */
+export function createRouter({ observations, onError }: RouterOptions): Router {
+  const credentials = createCredentialOrder();
+  const errors = new Map<string, number>();
+  const prepared = new WeakMap<object, WeakMap<object, Map<string, Prepared>>>();
+
+  const noteError: OnRuleError = (route, cause) => {
+    if (errors.size < maxErrors || errors.has(route)) errors.set(route, (errors.get(route) ?? 0) + 1);
+    try {
+      onError?.(new Error(`The "when" function of the route "${route}" failed.`, { cause }));
+    } catch {
+      // who is told of a failure must not make another one
+    }
+  };
+
+  function preparedFor(kind: Kind): Prepared {
+    const { route, model, snapshot, residency, call } = kind;
+    // by the snapshot where there is no model: then it is the configuration that says who serves
+    const byRoute = within<object, WeakMap<object, Map<string, Prepared>>>(
+      prepared,
+      route ?? snapshot,
+      () => new WeakMap(),
+    );
+    const byModel = within<object, Map<string, Prepared>>(byRoute, model ?? snapshot, () => new Map());
+    const { family } = call.endpoint;
+    const key = residency ? `${family} ${residency.key}` : family;
+    let found = byModel.get(key);
+    if (!found) {
+      found = prepare(kind, credentials);
+      byModel.set(key, found);
+    }
+    return found;
+  }
+
+  function find(context: RoutingContext): Route | undefined {
+    const rules = rulesOf(context.snapshot);
+    if (rules.isEmpty) return undefined;
+    return rules.find(context.model, () => toRouteFacts(context), noteError)?.route;
+  }
+
+  function planOn(
+    route: Route | undefined,
+    context: RoutingContext,
+    vault: Vault | undefined,
+    isLooking: boolean,
+  ): Plan {
+    const { policy, model, snapshot, call } = context;
+    const residency = residencyOf(policy, route);
+    const ready = preparedFor({ call, model, snapshot, route, residency });
+    if (ready.plan) {
+      const { plan } = ready;
+      if (billingOf(context) === 'standard' && !hasBilling(plan)) return plan;
+      const billed = billPlan(plan, context, vault);
+      return withArm(residency ? { ...billed, candidates: inside(billed.candidates, residency) } : billed);
+    }
+    const inOrder: Plan = {
+      candidates: ready.tiers.flatMap((tier) =>
+        tier.candidates(tier.usesAffinity ? affinityOf(tier.sticky, context) : undefined, isLooking),
+      ),
+      forwarding: forwardingOf(snapshot, route),
+      route: route?.name,
+    };
+    const billed = billPlan(inOrder, context, vault);
+    let candidates = residency ? inside(billed.candidates, residency) : billed.candidates;
+    if (ready.isMeasured) candidates = byMeasures(candidates, ready, context, isLooking);
+    if (ready.hasWindows) candidates = fittingFirst(candidates, context);
+    return withArm({ ...billed, candidates });
+  }
+
+  function byMeasures(
+    candidates: readonly Candidate[],
+    { tiers, tierOf }: Prepared,
+    { call, model }: RoutingContext,
+    isLooking: boolean,
+  ): readonly Candidate[] {
+    return tiers.flatMap((tier, place) => {
+      // a target that billing has put in is of the first tier
+      const own = candidates.filter(({ target }) => (tierOf.get(target) ?? 0) === place);
+      const { strategy } = tier;
+      if (strategy === 'weighted' || strategy === 'order') return own;
+      const turn = isLooking ? tier.turn : tier.turn++;
+      return orderByMeasure(strategy, own, { observations, call, model, turn });
+    });
+  }
+
+  return {
+    plan: (context, vault) => planOn(find(context), context, vault, false),
+    routeOf: (plan, snapshot) =>
+      plan.route === undefined ? undefined : snapshot.routes.find(({ name }) => name === plan.route),
+    ask: (context) => rulesOf(context.snapshot).ask(context.model, toRouteFacts(context), noteError),
+    trace(context, vault) {
+      const facts: RouteFacts = toRouteFacts(context);
+      const routes = rulesOf(context.snapshot).ask(context.model, facts, noteError);
+      const matched = routes.find((answer) => answer.matched)?.route;
+      const route = context.snapshot.routes.find(({ name }) => name === matched);
+      const plan = planOn(route, context, vault, true);
+      return { routes, plan, targets: traceTargets(plan, route, context) };
+    },
+    errors,
+  };
+}
+
+/** @throws GatewayError when nothing is left */
+function inside(candidates: readonly Candidate[], residency: Residency): readonly Candidate[] {
+  const left = candidates.filter(({ target, credential }) => residency.permits(target, credential));
+  if (left.length === 0) throw refuseRegions(residency);
+  return left;
+}
+
+/** Targets that are too small for a request come last: an estimate may be wrong. */
+function fittingFirst(candidates: readonly Candidate[], { call }: RoutingContext): readonly Candidate[] {
+  const tokens = estimateInputTokens(call);
+  const fits = ({ target }: Candidate) =>
+    target.contextWindow === undefined || target.contextWindow >= tokens;
+  if (candidates.every(fits)) return candidates;
+  return [...candidates.filter(fits), ...candidates.filter((candidate) => !fits(candidate))];
+}
+
+function withArm(plan: Plan): Plan {
+  const arm = plan.candidates[0]?.target.arm;
+  return arm === plan.arm ? plan : { ...plan, arm };
+}
+
+function hasBilling({ candidates }: Plan): boolean {
+  return candidates.some(({ target }) => target.billing !== undefined);
+}
+
+function within<Key extends object, Value>(known: WeakMap<Key, Value>, key: Key, make: () => Value): Value {
+  let value = known.get(key);
+  if (value === undefined) {
+    value = make();
+    known.set(key, value);
+  }
+  return value;
+}
