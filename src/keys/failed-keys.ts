@@ -3,18 +3,31 @@ import type { Runtime } from '../runtime.ts';
 import { toAddressGroup } from './address-group.ts';
 import { requireInteger } from './option.ts';
 
-/** Bounds on failed authentication. Good keys are never counted and never held up. */
+/** Bounds on failed authentication. Good keys are not counted, and those that were seen lately are never held up. */
 export interface FailedKeysOptions {
   /** Refused keys that one address (IPv6: one /64 network) may send in a minute before 429 answers. @default 30 */
   readonly perMinute?: number;
+  /**
+   * Keys of which nothing is known that are looked up in the store each second for an address that has sent too many in
+   * this minute; one more is 429 without a look-up, be it good or not. @default 100
+   */
+  readonly lookUpsPerSecond?: number;
   /** Addresses remembered; the one that failed longest ago is forgotten first. @default 10_000 */
   readonly maxAddresses?: number;
 }
 
 const windowMs = 60_000;
 
-/** Counts a failure; the seconds to wait when that was one too many, else 0. */
-export type CountFailure = (remoteAddress: string | undefined) => number;
+/** Counts failures by address. */
+export interface CountFailure {
+  /** Counts one; the seconds to wait when that was one too many, else 0. */
+  (remoteAddress: string | undefined): number;
+  /**
+   * Counts a look-up in the store of a key of which nothing is known; the seconds to wait when it must not be made, because
+   * the address has sent too many keys that failed, else 0. @default none is refused
+   */
+  readonly lookUp?: (remoteAddress: string | undefined) => number;
+}
 
 /** Fixed windows of a minute, each opened by an address's first failure. */
 export function createFailedKeyCounter(runtime: Runtime, options: FailedKeysOptions): CountFailure {
@@ -25,13 +38,15 @@ export function createFailedKeyCounter(runtime: Runtime, options: FailedKeysOpti
     1,
     10_000_000,
   );
-  const windows = new LRUCache<string, { readonly startMs: number; failures: number }>({ max: maxAddresses });
-  return (remoteAddress) => {
+  const lookUpsPerSecond = requireInteger('failedKeys.lookUpsPerSecond', options.lookUpsPerSecond ?? 100, 0);
+  const windows = new LRUCache<string, Window>({ max: maxAddresses });
+
+  const count = (remoteAddress: string | undefined): number => {
     const group = toAddressGroup(remoteAddress);
     const nowMs = runtime.monotonicMs();
     let window = windows.get(group);
     if (window === undefined || nowMs - window.startMs >= windowMs) {
-      window = { startMs: nowMs, failures: 0 };
+      window = { startMs: nowMs, failures: 0, secondMs: nowMs, lookUps: 0 };
       windows.set(group, window);
     }
     window.failures++;
@@ -39,4 +54,24 @@ export function createFailedKeyCounter(runtime: Runtime, options: FailedKeysOpti
       ? Math.max(1, Math.ceil((window.startMs + windowMs - nowMs) / 1_000))
       : 0;
   };
+  const lookUp = (remoteAddress: string | undefined): number => {
+    const window = windows.peek(toAddressGroup(remoteAddress));
+    const nowMs = runtime.monotonicMs();
+    if (window === undefined || window.failures <= perMinute || nowMs - window.startMs >= windowMs) return 0;
+    if (nowMs - window.secondMs >= 1_000) {
+      window.secondMs = nowMs;
+      window.lookUps = 0;
+    }
+    window.lookUps++;
+    return window.lookUps > lookUpsPerSecond ? 1 : 0;
+  };
+  return Object.assign(count, { lookUp });
+}
+
+interface Window {
+  readonly startMs: number;
+  failures: number;
+  /** Look-ups since then, within a second, after there were too many failures. */
+  secondMs: number;
+  lookUps: number;
 }

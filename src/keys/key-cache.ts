@@ -27,8 +27,12 @@ export interface KeyCacheOptions {
 
 /** The store as the request path sees it. */
 export interface KeyCache {
-  /** The record, or `null`: at once when it is known, else as a promise that rejects as the read did. */
-  find(kid: string): KeyRecord | null | Promise<KeyRecord | null>;
+  /**
+   * The record, or `null`: at once when it is known, else as a promise that rejects as the read did.
+   *
+   * @param admit called before the store is asked for a key of which nothing is known; it throws when it must not be
+   */
+  find(kid: string, admit?: () => void): KeyRecord | null | Promise<KeyRecord | null>;
   /**
    * Drops what is known of a key, all but its version. A read that is under way answers who waits for it and is not
    * kept. No record with a smaller version is taken for the key again.
@@ -132,7 +136,7 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
   };
 
   return {
-    find(kid) {
+    find(kid, admit) {
       const nowMs = runtime.monotonicMs();
       const entry = known.get(kid);
       if (entry !== undefined) {
@@ -150,7 +154,10 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
         const absentAtMs = absent.get(kid);
         if (absentAtMs !== undefined && nowMs - absentAtMs < negativeTtlMs) return null;
       }
-      return flights.get(kid) ?? fly(kid);
+      const flight = flights.get(kid);
+      if (flight) return flight;
+      if (entry === undefined) admit?.();
+      return fly(kid);
     },
     forget(kid) {
       known.delete(kid);

@@ -31,3 +31,12 @@ export function tooManyFailedKeys(retryAfterSeconds: number, refusal: GatewayErr
     { cause: refusal, retryAfterSeconds, retryable: false },
   );
 }
+
+/** Instead of a look-up, once an address has failed too often. Whether the key is good is not known. */
+export function notLookedUp(retryAfterSeconds: number): GatewayError {
+  return new GatewayError(
+    'too_many_failed_keys',
+    'Too many requests with keys that are not accepted came from this address. Keys that were not in use here lately are not looked up for a while.',
+    { retryAfterSeconds },
+  );
+}

@@ -8,7 +8,7 @@ import { createKeyCache, type KeyCacheOptions } from './key-cache.ts';
 import { parseKey } from './key-format.ts';
 import { type PepperRing, verifySecret } from './key-hash.ts';
 import { createKeyReader, type KeyReadsOptions } from './key-reader.ts';
-import { invalidKey, tooManyFailedKeys, unauthorized } from './refusal.ts';
+import { invalidKey, notLookedUp, tooManyFailedKeys, unauthorized } from './refusal.ts';
 import { createSecretMatcher } from './secret-matcher.ts';
 
 /** A credential taken apart. */
@@ -64,7 +64,7 @@ export interface KeyResolver {
    * @param remoteAddress Address of the peer; failures are counted by it.
    * @throws GatewayError 401 `missing_key`, `invalid_key`, `expired_key`, `revoked_key`, `key_rotated` (the secret
    *   before the last rotation, from the end of its grace on); 400 `ambiguous_credentials`, `key_in_query`; 429
-   *   `too_many_failed_keys` in place of a 401; 503 `store_unavailable` when the store failed and no recent enough
+   *   `too_many_failed_keys` in place of a 401, or of a look-up for an address that sent too many of these; 503 `store_unavailable` when the store failed and no recent enough
    *   record is at hand
    */
   resolve(headers: HeaderMap, query: string, remoteAddress?: string): KeyRecord | Promise<KeyRecord>;
@@ -119,12 +119,17 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
     return retryAfterSeconds > 0 ? tooManyFailedKeys(retryAfterSeconds, error) : error;
   };
 
+  const admit = (remoteAddress: string | undefined): void => {
+    const retryAfterSeconds = countFailure.lookUp?.(remoteAddress) ?? 0;
+    if (retryAfterSeconds > 0) throw notLookedUp(retryAfterSeconds);
+  };
+
   return {
     resolve(headers, query, remoteAddress) {
       try {
         const parts = parse(readCredential(headers, query));
         if (parts === undefined) throw invalidKey();
-        const found = cache.find(parts.kid);
+        const found = cache.find(parts.kid, () => admit(remoteAddress));
         if (!(found instanceof Promise)) return check(found, parts);
         return found
           .then((record) => check(record, parts))

@@ -240,6 +240,44 @@ describe('failed keys', () => {
     expect(await answer(stranger, '192.0.2.2')).toBe('invalid_key');
   });
 
+  it('of one address are looked up so many times a second and no more, while its keys in use go on', async () => {
+    const { addKey, answer, reads, runtime } = createFixture({
+      failedKeys: { perMinute: 2, lookUpsPerSecond: 3 },
+      cache: { ttlMs: 5_000 },
+    });
+    const inUse = addKey().key;
+    const idle = addKey().key;
+    expect(await answer(inUse, '192.0.2.1')).toBe('accepted');
+    const guesser = createVirtualRuntime({ seed: 9 });
+    const answers: string[] = [];
+    for (let time = 0; time < 200; time++) answers.push(await answer(createKey(guesser).key, '192.0.2.1'));
+    expect(answers.slice(0, 3)).toEqual(['invalid_key', 'invalid_key', 'too_many_failed_keys']);
+    expect(new Set(answers.slice(3))).toEqual(new Set(['too_many_failed_keys']));
+    // the one in use, three until it was too much, three after it
+    expect(reads).toHaveLength(7);
+    expect(await answer(inUse, '192.0.2.1')).toBe('accepted');
+    expect(await answer(idle, '192.0.2.1'), 'whether it is good is not known').toBe('too_many_failed_keys');
+    runtime.advance(10_000);
+    for (let time = 0; time < 10; time++) await answer(createKey(guesser).key, '192.0.2.1');
+    expect(reads).toHaveLength(10);
+    expect(await answer(inUse, '192.0.2.1'), 'a key that was seen lately is read again').toBe('accepted');
+    expect(await answer(idle, '192.0.2.2')).toBe('accepted');
+    runtime.advance(1_000);
+    expect(await answer(idle, '192.0.2.1')).toBe('accepted');
+    runtime.advance(60_000);
+    expect(await answer(createKey(guesser).key, '192.0.2.1')).toBe('invalid_key');
+  });
+
+  it('that were not looked up are told so, with a time after which trying again makes sense', async () => {
+    const { addKey, resolve } = createFixture({ failedKeys: { perMinute: 0, lookUpsPerSecond: 0 } });
+    const { key } = addKey();
+    await refusal(() => resolve(stranger, '192.0.2.1'));
+    const error = await refusal(() => resolve(key, '192.0.2.1'));
+    expect(error).toMatchObject({ code: 'too_many_failed_keys', status: 429, retryAfterSeconds: 1 });
+    expect(error.retryable).not.toBe(false);
+    expect(error.message).not.toContain('this one is among them');
+  });
+
   it('may be unknown, expired or revoked: each counts', async () => {
     const { addKey, answer } = createFixture({ failedKeys: { perMinute: 1 } });
     const keys = {

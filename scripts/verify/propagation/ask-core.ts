@@ -9,6 +9,7 @@ export async function askCore(
   key: string,
   model: string,
   content = 'hello',
+  remoteAddress?: string,
 ): Promise<number> {
   const body = Buffer.from(JSON.stringify({ model, messages: [{ role: 'user', content }] }));
   const request: GatewayRequest = {
@@ -22,6 +23,7 @@ export async function askCore(
       'content-length': String(body.length),
     },
     signal: gone,
+    ...(remoteAddress !== undefined && { remoteAddress }),
     readBody: async () => body,
   };
   const reply = await gateway.handle(request);
