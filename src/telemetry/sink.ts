@@ -1,4 +1,4 @@
-import { appendFile } from 'node:fs/promises';
+import { appendLines } from './append-lines.ts';
 import type { RequestRecord } from './record.ts';
 
 /** Takes finished records. It is called off the request path: a slow or failing sink never delays or fails a request. */
@@ -38,7 +38,8 @@ export function createMemorySink(options: { readonly max?: number } = {}): Memor
 
 /**
  * Appends records to a file, one JSON object a line. Lines are gathered and written together, one write at a time; when
- * the disk refuses, they are kept and tried again with the next record, up to `maxPending` lines, the oldest dropped first.
+ * the disk refuses, they are kept and tried again with the next record, up to `maxPending` lines, the oldest dropped first. What
+ * a full disk took of a write is cut off again, so that no line is torn or there twice.
  *
  * @param options.onError told of every failed write and of how many lines were dropped so far.
  */
@@ -59,7 +60,7 @@ export function createJsonlSink(
       const lines = pending;
       pending = [];
       try {
-        await appendFile(path, lines.join(''));
+        await appendLines(path, lines.join(''));
       } catch (error) {
         pending = [...lines, ...pending];
         if (pending.length > maxPending) dropped += pending.splice(0, pending.length - maxPending).length;

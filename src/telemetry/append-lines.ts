@@ -1,0 +1,52 @@
+import { appendFile, type FileHandle, open, stat } from 'node:fs/promises';
+
+const newline = 0x0a;
+
+/**
+ * Appends whole lines to a file, all of them or, as far as that can be had, none: what a full disk took of them is cut off
+ * again, unless others have written behind it. Where the file ends in half a line (a process died while it wrote, a disk
+ * was full), the lines begin on a line of their own.
+ *
+ * @param text lines, each with its end
+ * @throws what the file system says; the lines may then be written again
+ */
+export async function appendLines(path: string, text: string): Promise<void> {
+  if (!(await isRegular(path))) return appendFile(path, text);
+  const file = await open(path, 'a+');
+  try {
+    const { size } = await file.stat();
+    const bytes = Buffer.from((await endsInHalfALine(file, size)) ? `\n${text}` : text);
+    try {
+      await file.appendFile(bytes);
+    } catch (error) {
+      await cutOff(file, size, bytes).catch(() => undefined);
+      throw error;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** A pipe or a device can be written to, and neither read nor cut. */
+async function isRegular(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
+    throw error;
+  }
+}
+
+async function endsInHalfALine(file: FileHandle, size: number): Promise<boolean> {
+  if (size === 0) return false;
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
+  return bytesRead === 1 && buffer[0] !== newline;
+}
+
+async function cutOff(file: FileHandle, size: number, bytes: Buffer): Promise<void> {
+  const { size: now } = await file.stat();
+  const written = now - size;
+  if (written <= 0 || written > bytes.length) return;
+  const { buffer } = await file.read(Buffer.alloc(written), 0, written, size);
+  if (buffer.equals(bytes.subarray(0, written))) await file.truncate(size);
+}
