@@ -20,8 +20,10 @@ export interface AccountFacts {
   readonly price: Price | undefined;
   /** Estimate of the input. */
   readonly inputTokens: number;
-  /** Output to count when a whole reply tells no usage. */
+  /** The most output to count when a whole reply tells no usage. */
   readonly untoldOutputTokens: number;
+  /** Bytes of such a reply that are counted as one token of output; 0 counts all of the most. */
+  readonly untoldBytesPerToken: number;
   readonly record: RecordDraft;
 }
 
@@ -36,6 +38,7 @@ export class Account implements Queued<Account> {
   readonly #price: Price | undefined;
   readonly #inputTokens: number;
   readonly #untoldOutputTokens: number;
+  readonly #untoldBytesPerToken: number;
   readonly #record: RecordDraft;
   #source: UsageSource | undefined;
   /** When its lease was last renewed, by the monotonic clock. */
@@ -45,13 +48,15 @@ export class Account implements Queued<Account> {
   before: Account | undefined = undefined;
   behind: Account | undefined = undefined;
 
-  constructor({ id, applied, price, inputTokens, untoldOutputTokens, record }: AccountFacts) {
+  constructor(facts: AccountFacts) {
+    const { id, applied, price, inputTokens, untoldOutputTokens, untoldBytesPerToken, record } = facts;
     this.id = id;
     this.limits = applied.limits;
     this.scopes = applied.scopes;
     this.#price = price;
     this.#inputTokens = inputTokens;
     this.#untoldOutputTokens = untoldOutputTokens;
+    this.#untoldBytesPerToken = untoldBytesPerToken;
     this.#record = record;
   }
 
@@ -89,8 +94,13 @@ export class Account implements Queued<Account> {
   #usageOf(outcome: Settled): Usage | undefined {
     if (outcome.usage) return outcome.usage;
     if (outcome.kind === 'refused' || outcome.kind === 'undelivered') return undefined;
-    const outputTokens = outcome.kind === 'complete' ? this.#untoldOutputTokens : 0;
+    const outputTokens = outcome.kind === 'complete' ? this.#untoldOutput(outcome.replyBytes ?? 0) : 0;
     return { inputTokens: this.#inputTokens, outputTokens, source: 'estimated' };
+  }
+
+  #untoldOutput(replyBytes: number): number {
+    if (this.#untoldBytesPerToken === 0) return this.#untoldOutputTokens;
+    return Math.min(this.#untoldOutputTokens, Math.ceil(replyBytes / this.#untoldBytesPerToken));
   }
 }
 
@@ -98,6 +108,8 @@ export class Account implements Queued<Account> {
 export interface Settled {
   readonly kind: Outcome['kind'] | 'undelivered';
   readonly usage?: Usage | undefined;
+  /** Bytes of the reply, as far as it went out. */
+  readonly replyBytes?: number;
 }
 
 /** How a request ended that threw: one whose caller left may have cost something. */

@@ -107,9 +107,10 @@ class Entry {
     record.status = status;
     record.outcome = outcome.kind;
     record.replyBytes = outcome.replyBytes;
-    record.costNanoUsd = outcome.usage && price ? costOf(outcome.usage, price) : null;
     if (outcome.errorCode !== undefined) record.errorCode = outcome.errorCode;
+    // where the provider told none, what limits were charged with
     if (outcome.usage) record.usage = outcome.usage;
+    record.costNanoUsd = record.usage && price ? costOf(record.usage, price) : null;
     return record as RequestRecord;
   }
 }

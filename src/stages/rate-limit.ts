@@ -235,8 +235,9 @@ class Admission {
       applied: { limits: this.#limits, scopes: this.#scopes },
       price: model?.price,
       inputTokens: this.#usage.inputTokens ?? 0,
+      untoldOutputTokens: producesText.has(call.endpoint.operation) ? (this.#usage.outputTokens ?? 0) : 0,
       // what answers later, or in a place where nobody may look, is counted with all it may produce
-      untoldOutputTokens: answersLater.has(call.endpoint.operation) ? (this.#usage.outputTokens ?? 0) : 0,
+      untoldBytesPerToken: answersLater.has(call.endpoint.operation) ? 0 : untoldBytesPerToken,
       record,
     });
     const headers = this.#headers(states, record.warnings, withoutLedger);
@@ -264,6 +265,12 @@ class Admission {
   }
 }
 
+/** JSON around the text included, so that it is rather too much. */
+const untoldBytesPerToken = 4;
+
+const producesText: ReadonlySet<string> = new Set([
+  ...['chat', 'completion', 'response', 'message', 'generate-content', 'message-batch-create'],
+]);
 const answersLater: ReadonlySet<string> = new Set(['response', 'message-batch-create']);
 
 function refuseUnavailable(cause: unknown): never {

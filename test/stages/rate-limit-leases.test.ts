@@ -99,6 +99,7 @@ describe('a running request', () => {
       price: undefined,
       inputTokens: 1,
       untoldOutputTokens: 0,
+      untoldBytesPerToken: 0,
       record: createDraft(),
     });
     const leases = createLeases({ ledger, leaseMs: 30_000, renewMs: 10_000, onLost: (id) => lost.push(id) });
@@ -129,6 +130,7 @@ describe('a running request', () => {
       price: undefined,
       inputTokens: 1,
       untoldOutputTokens: 0,
+      untoldBytesPerToken: 0,
       record: createDraft(),
     });
     const leases = createLeases({

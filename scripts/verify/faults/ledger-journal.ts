@@ -13,9 +13,11 @@ export interface LedgerJournal {
   readonly settledTwice: number;
   /** Scopes as they are now, of all that was ever asked for. */
   states(): readonly ScopeState[];
-  /** What was settled of each reservation, by the order of its scopes. */
+  /** What was settled of the last reservations, by the order of their scopes. */
   readonly settled: ReadonlyMap<string, readonly number[]>;
 }
+
+const maxSettled = 10_000;
 
 /** A memory ledger with a journal of what is asked of it. */
 export function createLedgerJournal(runtime: Runtime): LedgerJournal {
@@ -40,6 +42,7 @@ export function createLedgerJournal(runtime: Runtime): LedgerJournal {
       settle(id, used) {
         if (!open.delete(id)) settledTwice++;
         settled.set(id, [...used]);
+        if (settled.size > maxSettled) settled.delete(settled.keys().next().value as string);
         inner.settle(id, used);
       },
     },

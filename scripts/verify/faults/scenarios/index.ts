@@ -6,9 +6,11 @@ import { closedOutput, drain, fullDisk, noDescriptors, secondSignal } from './en
 import { reload, throwingHooks } from './hooks.ts';
 import { doubleMount, hostCloses, hostThrows } from './host.ts';
 import { blockedLoop, hotKey } from './load.ts';
+import { manyStreams, million } from './memory.ts';
 import { dns, rebinding, redirects } from './names.ts';
 import type { Scenario } from './scenario.ts';
 import { coolDown, rateLimitHealth, retryAfterForms } from './waiting.ts';
+import { largerWindow } from './windows.ts';
 
 /** What is not one request and one answer, by name. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
@@ -38,5 +40,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'closed-output': closedOutput,
   reload,
   'hot-key': hotKey,
+  million,
+  'many-streams': manyStreams,
+  'larger-window': largerWindow,
   'throwing-hooks': throwingHooks,
 };

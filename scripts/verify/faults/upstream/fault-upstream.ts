@@ -45,6 +45,10 @@ export interface FaultUpstreamOptions {
   readonly toError: (status: number, kind: 'usual' | 'no-money' | 'too-long') => string;
   /** An error in a stream. */
   readonly toErrorEvent: (status: number) => string;
+  /** @default any free one */
+  readonly port?: number;
+  /** Requests that are remembered; the oldest go first. @default all */
+  readonly maxSeen?: number;
   /** PEM of the certificate and its key; speaks TLS then. @default plain text */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
 }
@@ -78,6 +82,7 @@ export async function startFaultUpstream(options: FaultUpstreamOptions): Promise
           atMs: performance.now(),
         };
         seen.push(request);
+        if (seen.length > (options.maxSeen ?? Number.POSITIVE_INFINITY)) seen.shift();
         current = { request, fault: choose(request) };
         const { fault } = current;
         if (fault.do === 'hang-up' && fault.when === 'head') {
@@ -113,7 +118,7 @@ export async function startFaultUpstream(options: FaultUpstreamOptions): Promise
   const server: Server = options.tls
     ? createTlsServer({ ...options.tls }, accept).on('tlsClientError', () => undefined)
     : createServer(accept);
-  server.listen(0, '127.0.0.1');
+  server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   return {
