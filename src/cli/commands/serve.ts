@@ -1,21 +1,14 @@
-import { resolve } from 'node:path';
-import { closeGracefully, toNodeHandler } from '../../../adapters/node.ts';
-import { createRuntime } from '../../runtime.ts';
-import { createJsonlSink } from '../../telemetry/sink.ts';
+import { availableParallelism } from 'node:os';
 import { type Command, integer, type OptionValues, optionalText, requiredText } from '../command.ts';
 import { configStoreUrl } from '../config-source.ts';
 import type { Io } from '../io.ts';
 import { storeOption } from '../open-stores.ts';
-import { pepperFromEnvironment } from '../pepper.ts';
-import { toUrl } from '../serve/address.ts';
 import { announce } from '../serve/announce.ts';
-import { openFileSite } from '../serve/file-site.ts';
-import { listen } from '../serve/http-server.ts';
-import type { SiteOptions } from '../serve/open-site.ts';
+import { keepsLimits } from '../serve/limits-store.ts';
+import { runServer } from '../serve/run-server.ts';
 import { stopSignal } from '../serve/stop-signal.ts';
-import { openStoreSite } from '../serve/store-site.ts';
-
-const settleMs = 5_000;
+import { runPrimary } from '../serve/workers/primary.ts';
+import { isServeWorker, runWorker } from '../serve/workers/worker.ts';
 
 /** Runs a gateway. */
 export const serve: Command = {
@@ -30,6 +23,9 @@ export const serve: Command = {
     '',
     'With a store, configuration and keys come from there and every change is taken over: a revoked key is refused and a',
     'new version is served as soon as the store tells of it, within seconds when it cannot.',
+    '',
+    'With --workers several processes serve the port and share the limits: through the store, through --limits, or through a',
+    'file that is there as long as they are. One that dies is started again.',
     '',
     'SIGHUP, or a change of the file, loads the configuration again; one that is not valid changes nothing.',
     'SIGTERM and SIGINT stop accepting and let requests in flight finish; a second signal ends the process at once.',
@@ -52,57 +48,60 @@ export const serve: Command = {
       // below the 30 s that Kubernetes and most others leave between SIGTERM and SIGKILL
       default: '25000',
     },
+    workers: {
+      type: 'string',
+      short: 'w',
+      value: 'number',
+      help: 'processes that serve the port together; auto for one on each core',
+      default: '1',
+    },
+    limits: {
+      type: 'string',
+      value: 'url',
+      help: 'where limits are kept, when not in the store: sqlite:<file>, postgres://… or redis://… (default: HEADGATE_LIMITS)',
+    },
+    nodes: {
+      type: 'string',
+      value: 'number',
+      help: 'machines that share the limits; each goes on with its part while their store does not answer',
+      default: '1',
+    },
     records: { type: 'string', value: 'file.jsonl', help: 'append one line about each request to this file' },
   },
   async run(values, io) {
-    const path = optionalText(values, 'config');
-    const host = requiredText(values, 'host').trim();
-    const port = integer(values, 'port', 0, 65_535);
-    const drainMs = integer(values, 'drain-ms', 0, 3_600_000);
-    const storeUrl = configStoreUrl(values, io);
-    const runtime = createRuntime();
-    const peppers = pepperFromEnvironment(io.environment);
-    const sink = toSink(values, io);
-    const options: SiteOptions = {
-      site: { path, host, port },
-      io,
-      peppers,
-      runtime,
-      gateway: {
-        onError: (error) =>
-          io.stderr.write(`headgate: ${error instanceof Error ? error.stack : String(error)}\n`),
-        environment: io.environment,
-        peppers,
-        runtime,
-        ...(sink && { sink }),
-      },
-    };
-    const open = await (storeUrl === undefined ? openFileSite(options) : openStoreSite(storeUrl, options));
-    const stop = stopSignal(io);
-    try {
-      const listening = await listen(toNodeHandler(open.gateway), host, port);
-      announce(open.prepared, toUrl(host, listening.port), values.json === true, io);
-      const signal = await stop.first;
-      io.stderr.write(`headgate: ${signal}: finishing requests in flight, for ${drainMs} ms at most.\n`);
-      await closeGracefully(listening.server, { drainMs });
-    } finally {
-      await open.stopFollowing();
-      // every reply has ended by now: this waits for records only
-      await open.gateway.close({ drainMs: settleMs });
-      await open.release();
-      stop.release();
+    if (isServeWorker(io)) {
+      await runWorker(values, io);
+      return 0;
     }
+    const workers = workersOf(values);
+    const nodes = integer(values, 'nodes', 1, 10_000);
+    const limits = limitsUrl(values, io);
+    if (workers > 1) {
+      const storeUrl = configStoreUrl(values, io);
+      const isKept = storeUrl !== undefined && keepsLimits(storeUrl);
+      const drainMs = integer(values, 'drain-ms', 0, 3_600_000);
+      return await runPrimary(
+        { workers, nodes, drainMs, limits: limits ?? (isKept ? undefined : 'temporary') },
+        io,
+      );
+    }
+    await runServer(values, io, {
+      watchStop: () => stopSignal(io),
+      limits,
+      nodes,
+      announce: (prepared, url) => announce(prepared, url, values.json === true, io),
+    });
     return 0;
   },
 };
 
-function toSink(values: OptionValues, io: Io) {
-  const file = optionalText(values, 'records');
-  if (file === undefined) return undefined;
-  return createJsonlSink(resolve(io.cwd, file), {
-    onError: (error, dropped) =>
-      io.stderr.write(
-        `headgate: records cannot be written to ${file}: ${(error as Error).message} (${dropped} dropped so far)\n`,
-      ),
-  });
+const maxWorkers = 512;
+
+function workersOf(values: OptionValues): number {
+  const text = requiredText(values, 'workers').trim();
+  return text === 'auto' ? availableParallelism() : integer(values, 'workers', 1, maxWorkers);
+}
+
+function limitsUrl(values: OptionValues, io: Io): string | undefined {
+  return optionalText(values, 'limits') ?? (io.environment.HEADGATE_LIMITS?.trim() || undefined);
 }

@@ -18,8 +18,9 @@ export async function openFileSite({
   peppers,
   runtime,
   gateway: options,
+  localKey: given,
 }: SiteOptions): Promise<OpenSite> {
-  let localKey: IssuedKey | undefined;
+  let localKey: IssuedKey | undefined = given;
   const makeKey = () => {
     localKey ??= issueKey({ team: localTeam, environment: 'local' }, peppers, runtime);
     return localKey;

@@ -1,4 +1,5 @@
 import type { Gateway, GatewayOptions } from '../../gateway.ts';
+import type { IssuedKey } from '../../keys/issue-key.ts';
 import type { PepperRing } from '../../keys/key-hash.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Io } from '../io.ts';
@@ -21,4 +22,6 @@ export interface SiteOptions {
   readonly peppers: PepperRing;
   readonly runtime: Runtime;
   readonly gateway: GatewayOptions;
+  /** The key in place of one that is made where there are none. @default made when it is needed */
+  readonly localKey?: IssuedKey | undefined;
 }

@@ -1,0 +1,36 @@
+import type { IssuedKey } from '../../../keys/issue-key.ts';
+
+/** A worker is there to be told. */
+export interface WorkerHello {
+  readonly headgate: 'hello';
+}
+
+/** What the primary tells a worker when it begins. Sent, not put into the environment: a key may be in it. */
+export interface WorkerSetup {
+  readonly headgate: 'setup';
+  readonly limits: string | undefined;
+  readonly nodes: number;
+  readonly localKey: IssuedKey;
+}
+
+/** A worker listens; `text` is what a single process would print. */
+export interface WorkerListening {
+  readonly headgate: 'listening';
+  readonly text: string;
+}
+
+/** What a worker is told to do, by the name of the signal that it stands for. */
+export interface WorkerOrder {
+  readonly headgate: 'order';
+  readonly signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP';
+}
+
+export type WorkerMessage = WorkerHello | WorkerSetup | WorkerListening | WorkerOrder;
+
+/** The variable that tells a process that it is a worker of ours. */
+export const workerVariable = 'HEADGATE_SERVE_WORKER';
+
+/** Whether something that came over the channel is one of ours. */
+export function isWorkerMessage(value: unknown): value is WorkerMessage {
+  return typeof value === 'object' && value !== null && 'headgate' in value;
+}
