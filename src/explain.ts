@@ -93,11 +93,15 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
         if (plan.route !== undefined) found.route = plan.route;
         if (plan.arm !== undefined) found.arm = plan.arm;
         found.targets = targets;
-        found.plan = plan.candidates.map(({ id }) => ({
-          target: id,
-          breaker: upstream.breakers.stateOf(id),
-          coolDownMs: upstream.coolMs(id),
-        }));
+        const nowMs = runtime.monotonicMs();
+        found.plan = plan.candidates.map(({ id }) => {
+          const health = upstream.healths.find(id);
+          return {
+            target: id,
+            breaker: health?.breaker.stateAt(nowMs) ?? 'closed',
+            coolDownMs: health?.coolMs(nowMs) ?? 0,
+          };
+        });
         return toReply(200, {}, '');
       },
     });

@@ -9,6 +9,7 @@ import {
   userPolicySchema,
 } from './schema/access.ts';
 import { modelSchema, type priceSchema } from './schema/catalog.ts';
+import { forwardingSchema } from './schema/forwarding.ts';
 import { limitsSchema, nameSchema, patternSchema, userSchema } from './schema/parts.ts';
 import { providerSchema, type secretSchema } from './schema/providers.ts';
 import { routesSchema } from './schema/routes.ts';
@@ -40,6 +41,8 @@ export const configSchema = z.strictObject({
   publicUrl: z.url({ protocol: /^https?$/ }).optional(),
   relay: relaySchema.prefault({}),
   retry: retrySchema.prefault({}),
+  /** How requests are forwarded, and what follows when an attempt fails. */
+  forwarding: forwardingSchema.prefault({}),
   breaker: breakerSchema.prefault({}),
   idempotency: idempotencySchema.prefault({}),
 });
@@ -57,6 +60,7 @@ export type ProjectConfig = ParsedConfig['projects'][string];
 export type RouteConfig = ParsedConfig['routes'][number];
 export type LimitConfig = ParsedConfig['limits'][number];
 export type PriceConfig = z.output<typeof priceSchema>;
+export type ForwardingConfig = z.output<typeof forwardingSchema>;
 export type SecretConfig = z.output<typeof secretSchema>;
 
 /**

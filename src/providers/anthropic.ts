@@ -13,9 +13,9 @@ export const anthropic: Provider = {
   replyHeaders: [],
   classify(status, _headers, body) {
     const error = memberOf(body, 'error');
-    return classifyStatus(status, [
-      memberOf(error, 'type'),
-      memberOf(memberOf(error, 'details'), 'error_code'),
-    ]);
+    return classifyStatus(status, {
+      codes: [memberOf(error, 'type'), memberOf(memberOf(error, 'details'), 'error_code')],
+      message: memberOf(error, 'message'),
+    });
   },
 };

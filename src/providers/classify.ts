@@ -3,6 +3,7 @@ import type { ProviderFailure } from './provider.ts';
 /** Error codes that mean an empty account rather than a busy minute, as OpenAI and Anthropic spell them. */
 const quotaCodes = new Set([
   'insufficient_quota',
+  'billing_hard_limit',
   'billing_hard_limit_reached',
   'billing_not_active',
   'billing_error',
@@ -10,14 +11,38 @@ const quotaCodes = new Set([
   'contract_spend_limit_reached',
 ]);
 
-/** What a status and the codes beside it mean, for providers that use HTTP statuses as everybody does. */
-export function classifyStatus(status: number, codes: readonly unknown[] = []): ProviderFailure {
-  if (status === 402 || codes.some((code) => typeof code === 'string' && quotaCodes.has(code)))
-    return { kind: 'quota' };
+const contentCodes = new Set(['content_filter', 'content_policy_violation', 'moderation_blocked']);
+
+const quotaText = /credit balance is too low|exceeded your current quota|billing (?:hard )?limit/i;
+const contextText =
+  /maximum context length|context[_ ]length[_ ]exceeded|prompt is too long|exceed\w* (?:the )?context (?:window|limit)|input token count .{0,40}exceeds the maximum|exceeds the (?:model's )?(?:available )?context (?:size|window|length)/i;
+const contentText = /blocked by (?:our )?content (?:filter|management)|content filtering policy/i;
+
+/** Statuses by which providers name what the caller has to mend. */
+const callersStatuses = new Set([400, 404, 405, 406, 410, 411, 413, 414, 415, 416, 422, 424, 428, 431, 451]);
+
+/** What a provider's error says besides its status. */
+export interface ErrorFacts {
+  /** Codes and types of the error. */
+  readonly codes?: readonly unknown[];
+  /** Its text, which several providers have nothing but to tell a full window from another bad request. */
+  readonly message?: unknown;
+}
+
+/** What a status and what stands beside it mean, for providers that use HTTP statuses as everybody does. */
+export function classifyStatus(status: number, { codes = [], message }: ErrorFacts = {}): ProviderFailure {
+  const text = typeof message === 'string' ? message.slice(0, 2_000) : '';
+  const isOneOf = (known: ReadonlySet<string>) =>
+    codes.some((code) => typeof code === 'string' && known.has(code));
+  if (status === 402 || isOneOf(quotaCodes)) return { kind: 'quota' };
+  if ((status === 400 || status === 403) && quotaText.test(text)) return { kind: 'quota' };
   if (status === 401 || status === 403) return { kind: 'credential' };
   if (status === 429) return { kind: 'rate_limited' };
   if (status === 503 || status === 529) return { kind: 'overloaded' };
-  if (status >= 500 || status === 408 || status === 409) return { kind: 'server_error' };
+  if (!callersStatuses.has(status)) return { kind: 'server_error' };
+  if (codes.includes('context_length_exceeded') || contextText.test(text))
+    return { kind: 'context_too_long' };
+  if (isOneOf(contentCodes) || contentText.test(text)) return { kind: 'content_refused' };
   return { kind: 'bad_request' };
 }
 

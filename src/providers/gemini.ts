@@ -16,10 +16,34 @@ export const gemini: Provider = {
   requestHeaders: ['x-goog-api-client'],
   replyHeaders: [],
   classify(status, _headers, body) {
+    const error = memberOf(body, 'error');
+    const found = memberOf(error, 'details');
+    const details = Array.isArray(found) ? found : [];
+    const hasReason = (reason: string) => details.some((detail) => memberOf(detail, 'reason') === reason);
     // Gemini answers a bad API key with 400 and says so only in the details
-    const details = memberOf(memberOf(body, 'error'), 'details');
-    const badKey =
-      Array.isArray(details) && details.some((detail) => memberOf(detail, 'reason') === 'API_KEY_INVALID');
-    return badKey ? { kind: 'credential' } : classifyStatus(status);
+    if (hasReason('API_KEY_INVALID')) return { kind: 'credential' };
+    if (hasReason('BILLING_DISABLED')) return { kind: 'quota' };
+    // RESOURCE_EXHAUSTED is a busy minute, or a day that is used up
+    if (status === 429 && details.some(isSpentQuota)) return { kind: 'quota' };
+    const failure = classifyStatus(status, { message: memberOf(error, 'message') });
+    return { ...failure, retryAfterMs: retryDelayOf(details) };
   },
 };
+
+function isSpentQuota(detail: unknown): boolean {
+  const violations = memberOf(detail, 'violations');
+  return (
+    Array.isArray(violations) &&
+    violations.some((violation) => /PerDay|PerMonth/i.test(String(memberOf(violation, 'quotaId') ?? '')))
+  );
+}
+
+/** `google.rpc.RetryInfo`: `"retryDelay": "37.5s"`. */
+function retryDelayOf(details: readonly unknown[]): number | undefined {
+  for (const detail of details) {
+    const delay = memberOf(detail, 'retryDelay');
+    const seconds = typeof delay === 'string' ? /^(\d{1,9}(?:\.\d{1,9})?)s$/.exec(delay)?.[1] : undefined;
+    if (seconds !== undefined) return Math.ceil(Number(seconds) * 1_000);
+  }
+  return undefined;
+}

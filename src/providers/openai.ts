@@ -13,6 +13,13 @@ export const openai: Provider = {
   replyHeaders: ['openai-processing-ms', 'openai-version'],
   classify(status, _headers, body) {
     const error = memberOf(body, 'error');
-    return classifyStatus(status, [memberOf(error, 'code'), memberOf(error, 'type')]);
+    return classifyStatus(status, {
+      codes: [
+        memberOf(error, 'code'),
+        memberOf(error, 'type'),
+        memberOf(memberOf(error, 'innererror'), 'code'),
+      ],
+      message: memberOf(error, 'message'),
+    });
   },
 };

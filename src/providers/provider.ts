@@ -8,8 +8,20 @@ export interface ProviderFailure {
    * - `bad_request`: the caller's to mend; the provider's error is passed on.
    * - `rate_limited`, `overloaded`, `server_error`: the same request may succeed later or elsewhere.
    * - `credential`, `quota`: this credential cannot serve; another may.
+   * - `context_too_long`: a model with a larger context window may serve; else passed on as a bad request is.
+   * - `content_refused`: the provider's content filter; passed on as a bad request is.
    */
-  readonly kind: 'bad_request' | 'rate_limited' | 'overloaded' | 'server_error' | 'credential' | 'quota';
+  readonly kind:
+    | 'bad_request'
+    | 'rate_limited'
+    | 'overloaded'
+    | 'server_error'
+    | 'credential'
+    | 'quota'
+    | 'context_too_long'
+    | 'content_refused';
+  /** How long the provider's body asks to be left alone, for those that do not say it in `retry-after`. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /**

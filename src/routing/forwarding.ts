@@ -8,9 +8,9 @@ export type FailureClass =
   | 'overloaded'
   /** Any other 5xx, and statuses that no provider of this kind sends. */
   | 'server-error'
-  /** The request was written, and nobody knows what became of it: the connection broke before a status came. */
+  /** The request was written, and nobody knows what became of it: the connection broke, or the time was over, before a status came. */
   | 'uncertain'
-  /** No headers, no first token, a stall, or the whole took too long. */
+  /** No first token, or a stall. */
   | 'timeout'
   /** A reply that had begun ended early, or with an error in it. */
   | 'broken-stream'
@@ -84,18 +84,18 @@ export const defaultForwarding: ForwardingPolicy = {
     uncertain: 'stop',
     timeout: 'next-target',
     'broken-stream': 'next-target',
-    'invalid-reply': 'next-target',
+    'invalid-reply': 'retry',
     credential: 'next-credential',
     quota: 'next-credential',
     'context-too-long': 'next-target',
     'content-refused': 'stop',
     'bad-request': 'stop',
   },
-  timeouts: {},
+  timeouts: { firstTokenMs: 120_000 },
   maxAttempts: 4,
   deadlineMs: 120_000,
   commit: 'content',
-  rescue: ['continue', 'restart'],
+  rescue: ['continue'],
   onMalformedChunk: 'fail',
 };
 

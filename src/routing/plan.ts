@@ -32,8 +32,9 @@ const ofRoutes = new WeakMap<Route, ForwardingPolicy>();
 export function forwardingOf(snapshot: Snapshot, route?: Route): ForwardingPolicy {
   let policy = policies.get(snapshot);
   if (!policy) {
-    const { maxAttempts, deadlineMs } = snapshot.config.retry;
-    policy = { ...defaultForwarding, maxAttempts, deadlineMs };
+    const { forwarding, retry } = snapshot.config;
+    const { maxAttempts, deadlineMs } = retry;
+    policy = overlayForwarding({ ...defaultForwarding, maxAttempts, deadlineMs }, forwarding);
     policies.set(snapshot, policy);
   }
   if (!route?.forwarding) return policy;

@@ -49,11 +49,22 @@ export function createArrayInspector(dialect: Dialect, maxElementBytes: number):
   }
 
   return {
+    get hasBegun() {
+      return reader.hasContent || reader.whole || closed || reader.error !== undefined;
+    },
+    get isWhole() {
+      return closed;
+    },
+    failure: undefined,
+    get errorType() {
+      return reader.error?.type;
+    },
     chunk(bytes) {
       scan(toBuffer(bytes).toString('latin1'));
       return bytes;
     },
     end() {
+      if (reader.error) return { rest: undefined, error: providerError() };
       const error = closed
         ? undefined
         : new GatewayError('stream_incomplete', 'The provider ended the stream before it was complete.');
@@ -62,4 +73,8 @@ export function createArrayInspector(dialect: Dialect, maxElementBytes: number):
     usage: () => reader.usage,
     errorTail: () => undefined,
   };
+}
+
+function providerError(): GatewayError {
+  return new GatewayError('upstream_error', 'The provider reported an error in the stream.');
 }

@@ -1,60 +1,218 @@
 import type { Call } from '../call.ts';
 import type { Arrival, Identified } from '../context.ts';
 import { dialectByName } from '../dialects/index.ts';
+import { GatewayError } from '../errors.ts';
 import type { HeaderMap } from '../message.ts';
+import type { ForwardingPolicy } from '../routing/forwarding.ts';
+import type { ObservedAttempt } from '../routing/observations.ts';
 import type { Candidate } from '../routing/plan.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { isSecretError, toCredentialUnavailable } from '../secrets/secret-error.ts';
 import { createArrayInspector } from './array-inspector.ts';
-import type { Egress, EgressBody, EgressReply } from './egress.ts';
+import type { EgressBody, EgressReply } from './egress.ts';
 import { createEventInspector } from './event-inspector.ts';
-import { AttemptFailure, toInvalidReply, toReplyFailure, toTransportFailure } from './failure.ts';
+import {
+  AttemptFailure,
+  toBrokenReply,
+  toInvalidReply,
+  toReplyFailure,
+  toTransportFailure,
+} from './failure.ts';
+import { holdStream } from './hold.ts';
 import type { Inspector } from './inspector.ts';
 import { createJsonInspector, passingInspector } from './json-inspector.ts';
 import { readRetryAfterMs } from './retry-after.ts';
-import { toUpstreamRequest } from './upstream-request.ts';
+import type { Upstream } from './upstream.ts';
+import { type AttemptRequest, toUpstreamRequest } from './upstream-request.ts';
+import type { Watched } from './watch.ts';
 
 /** What an attempt that will be answered with came to. */
 export interface AttemptReply {
   readonly status: number;
   readonly headers: HeaderMap;
-  /** The whole body, or what was read of it so far. */
+  /** The whole body, or what was read of it so far; inspected. */
   readonly bytes: Uint8Array | undefined;
   /** The rest of the body; undefined when `bytes` is all of it. */
-  readonly rest: EgressBody | undefined;
+  readonly rest: { readonly body: EgressBody; readonly chunks: AsyncIterator<Uint8Array> } | undefined;
   readonly inspector: Inspector;
-  /** True for the provider's refusal of a bad request, which the caller gets to see. */
-  readonly refused: boolean;
   /** What the attempt was made with; must not be shown to the caller. */
   readonly secret: Secret;
 }
 
+/** What an attempt is made with besides its candidate. */
+export interface AttemptOptions {
+  readonly arrival: Arrival & Identified;
+  readonly call: Call;
+  readonly candidate: Candidate;
+  readonly policy: ForwardingPolicy;
+  /** Estimate of the input. */
+  readonly inputTokens: number;
+  readonly observed: ObservedAttempt;
+}
+
 const maxErrorBytes = 65_536;
 
-/**
- * Sends a call to one candidate and reads as much of the reply as is needed to know that it is one.
- *
- * @throws AttemptFailure when something else may be tried; the signal's reason when the caller is gone.
- */
-export async function attempt(
-  egress: Egress,
-  arrival: Arrival & Identified,
-  call: Call,
-  candidate: Candidate,
-  inputTokens: number,
-): Promise<AttemptReply> {
-  const found = secretOf(candidate);
-  const secret = found instanceof Promise ? await found : found;
-  const { request, injectedUsage } = toUpstreamRequest(arrival, call, candidate, secret);
-  let reply: EgressReply;
-  try {
-    reply = await egress.send(request);
-  } catch (error) {
-    if (arrival.request.signal.aborted) throw error;
-    throw toTransportFailure(error);
+/** Sends a call to one candidate and reads as much of the reply as is needed to know that it is one. */
+export class Attempt implements Watched {
+  readonly #upstream: Upstream;
+  readonly #options: AttemptOptions;
+  #request: AttemptRequest | undefined;
+  #body: EgressBody | undefined;
+  #cancelled: AttemptFailure | undefined;
+  #reject: ((error: unknown) => void) | undefined;
+  #firstTokenMs: number | undefined;
+  #isOver = false;
+
+  constructor(upstream: Upstream, options: AttemptOptions) {
+    this.#upstream = upstream;
+    this.#options = options;
   }
-  const { status, headers, body } = reply;
-  const type = mediaType(headers);
+
+  /** @throws AttemptFailure when something else may be tried; the signal's reason when the caller is gone. */
+  run(): Promise<AttemptReply> {
+    const { call, candidate, policy } = this.#options;
+    const firstTokenMs = call.stream
+      ? (candidate.target.overrides?.timeouts?.firstTokenMs ?? policy.timeouts.firstTokenMs)
+      : undefined;
+    this.#firstTokenMs = firstTokenMs;
+    if (firstTokenMs !== undefined) this.#upstream.watch.add(this, firstTokenMs);
+    // what is cancelled is over at once, whatever the transport still does
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      this.#send().then(resolve, reject);
+    });
+  }
+
+  overdue(): void {
+    const message = 'The provider did not begin to answer in time.';
+    this.cancel(
+      new AttemptFailure('timeout', new GatewayError('upstream_timeout', message), 'no first token'),
+    );
+  }
+
+  /** Ends it; `run` rejects with the failure. Harmless once it has resolved. */
+  cancel(failure: AttemptFailure): void {
+    if (this.#isOver || this.#cancelled) return;
+    this.#cancelled = failure;
+    this.#unwatch();
+    this.#request?.cancel();
+    this.#body?.cancel();
+    this.#reject?.(failure);
+  }
+
+  async #send(): Promise<AttemptReply> {
+    const { arrival, call, candidate, policy, observed } = this.#options;
+    const found = secretOf(candidate);
+    const secret = found instanceof Promise ? await found : found;
+    const { request, injectedUsage } = toUpstreamRequest(arrival, call, candidate, secret, policy.timeouts);
+    if (this.#cancelled) throw this.#cancelled;
+    this.#request = request;
+    try {
+      const reply = await this.#upstream.egress.send(request);
+      this.#body = reply.body;
+      if (this.#cancelled) reply.body.cancel();
+      observed.onHeaders(reply.status, reply.headers);
+      return await this.#read(reply, injectedUsage, secret);
+    } catch (error) {
+      throw this.#cancelled ?? (arrival.request.signal.aborted ? error : toFailure(error));
+    } finally {
+      this.#isOver = true;
+      this.#unwatch();
+    }
+  }
+
+  #unwatch(): void {
+    if (this.#firstTokenMs !== undefined) this.#upstream.watch.remove(this, this.#firstTokenMs);
+    this.#firstTokenMs = undefined;
+  }
+
+  async #read(reply: EgressReply, injectedUsage: boolean, secret: Secret): Promise<AttemptReply> {
+    const { arrival, call, policy, inputTokens } = this.#options;
+    const { status, headers, body } = reply;
+    const type = mediaType(headers);
+    refuseUnreadable(reply);
+    if (status >= 400) throw await this.#refuse(reply, type, secret);
+    if (type === 'text/html') {
+      body.cancel();
+      throw toInvalidReply('The provider answered with a web page.', 'html');
+    }
+    const { relay } = arrival.snapshot.config;
+    const dialect = dialectByName[call.endpoint.dialect];
+    if (type === 'text/event-stream') {
+      const inspector = createEventInspector({
+        dialect,
+        requestId: arrival.id,
+        maxEventBytes: relay.maxEventBytes,
+        dropUsage: injectedUsage,
+        onMalformed: policy.onMalformedChunk,
+        inputTokens,
+        secret,
+      });
+      return this.#hold(reply, inspector, secret);
+    }
+    if (type !== 'application/json') {
+      const rest = { body, chunks: body[Symbol.asyncIterator]() };
+      return { status, headers, bytes: undefined, rest, inspector: passingInspector, secret };
+    }
+    // Gemini without alt=sse streams one JSON array, which must not wait for its end
+    if (call.endpoint.streams) {
+      return this.#hold(reply, createArrayInspector(dialect, relay.maxEventBytes), secret);
+    }
+    // a JSON reply is kept until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes
+    const inspector = createJsonInspector(dialect, relay.maxReplyBytes, isMetered(call));
+    const held = await collect(body, relay.heldReplyBytes);
+    const bytes = inspector.chunk(held.bytes);
+    if (!held.ended) {
+      return {
+        status,
+        headers,
+        bytes,
+        rest: { body, chunks: body[Symbol.asyncIterator]() },
+        inspector,
+        secret,
+      };
+    }
+    const { error } = inspector.end();
+    if (error) throw toInvalidReply(error.message, 'invalid json', { again: true });
+    return { status, headers, bytes, rest: undefined, inspector, secret };
+  }
+
+  async #hold(
+    { status, headers, body }: EgressReply,
+    inspector: Inspector,
+    secret: Secret,
+  ): Promise<AttemptReply> {
+    const { arrival, policy } = this.#options;
+    const untilWhole = policy.commit === 'complete';
+    const { relay } = arrival.snapshot.config;
+    const most = untilWhole ? relay.heldReplyBytes : relay.heldStreamBytes;
+    const { bytes, rest } = await holdStream(body, inspector, most, untilWhole);
+    return { status, headers, bytes, rest: rest && { body, chunks: rest }, inspector, secret };
+  }
+
+  async #refuse(
+    { status, headers, body }: EgressReply,
+    type: string,
+    secret: Secret,
+  ): Promise<AttemptFailure> {
+    const { arrival, candidate } = this.#options;
+    const { bytes, parsed } = await readError(body, type);
+    const failure = candidate.target.provider.provider.classify(status, headers, parsed);
+    const retryAfterMs = readRetryAfterMs(headers, arrival.runtime.now()) ?? failure.retryAfterMs;
+    return toReplyFailure(status, failure, retryAfterMs, {
+      status,
+      headers,
+      // only a well-formed error in the provider's own shape is shown to the caller
+      bytes: parsed === undefined ? undefined : bytes,
+      rest: undefined,
+      inspector: passingInspector,
+      secret,
+    });
+  }
+}
+
+/** @throws AttemptFailure for what no provider is asked for: compressed replies, redirects */
+function refuseUnreadable({ status, headers, body }: EgressReply): void {
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     body.cancel();
@@ -68,56 +226,23 @@ export async function attempt(
     throw toInvalidReply(
       'The provider answered with a redirect, which this gateway does not follow.',
       `status ${status}`,
-      'upstream_redirect',
+      { code: 'upstream_redirect' },
     );
   }
-  if (status >= 400) return refuse(arrival, candidate, reply, type, secret);
-  if (type === 'text/html') {
-    body.cancel();
-    throw toInvalidReply('The provider answered with a web page.', 'html');
-  }
+}
 
-  const { relay } = arrival.snapshot.config;
-  const dialect = dialectByName[call.endpoint.dialect];
-  if (type === 'text/event-stream') {
-    const inspector = createEventInspector({
-      dialect,
-      requestId: arrival.id,
-      maxEventBytes: relay.maxEventBytes,
-      dropUsage: injectedUsage,
-      inputTokens,
-      secret,
-    });
-    return { status, headers, bytes: undefined, rest: body, inspector, refused: false, secret };
-  }
-  if (type !== 'application/json') {
-    const inspector = passingInspector;
-    return { status, headers, bytes: undefined, rest: body, inspector, refused: false, secret };
-  }
+function toFailure(error: unknown): unknown {
+  return error instanceof AttemptFailure || error instanceof GatewayError ? error : toTransportFailure(error);
+}
 
-  // Gemini without alt=sse streams one JSON array, which must not wait for its end
-  if (call.endpoint.streams) {
-    const inspector = createArrayInspector(dialect, relay.maxEventBytes);
-    return { status, headers, bytes: undefined, rest: body, inspector, refused: false, secret };
-  }
-  // a JSON reply is kept until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes
-  const inspector = createJsonInspector(dialect, relay.maxReplyBytes, isMetered(call));
-  let held: { readonly bytes: Uint8Array; readonly ended: boolean };
+async function collect(body: EgressBody, maxBytes: number) {
   try {
-    held = await body.collect(relay.heldReplyBytes);
+    return await body.collect(maxBytes);
   } catch (error) {
-    if (arrival.request.signal.aborted) throw error;
-    throw toInvalidReply(
-      'The connection to the provider broke in the middle of its reply.',
-      'connection broke',
-    );
+    const failure = toBrokenReply(error);
+    if (failure.kind === 'timeout') throw failure;
+    throw toInvalidReply(failure.error.message, failure.reason, { again: true });
   }
-  const { bytes } = held;
-  if (!held.ended) return { status, headers, bytes, rest: body, inspector, refused: false, secret };
-  inspector.chunk(bytes);
-  const { error } = inspector.end();
-  if (error) throw toInvalidReply(error.message, 'invalid json');
-  return { status, headers, bytes, rest: undefined, inspector, refused: false, secret };
 }
 
 /**
@@ -134,8 +259,11 @@ function secretOf({ credential: { source } }: Candidate): Secret | Promise<Secre
       .then(() => source.current())
       .catch((error: unknown) => {
         if (!isSecretError(error)) throw error;
-        const options = { retry: 'elsewhere', unhealthy: false } as const;
-        throw new AttemptFailure(toCredentialUnavailable(error), 'credential unavailable', options);
+        const told = toCredentialUnavailable(error);
+        throw new AttemptFailure('credential', told, 'credential unavailable', {
+          unhealthy: false,
+          again: false,
+        });
       });
   }
 }
@@ -143,30 +271,6 @@ function secretOf({ credential: { source } }: Candidate): Secret | Promise<Secre
 /** Whether the reply's usage is new: reading a stored response tells again what its creation has told. */
 function isMetered({ endpoint }: Call): boolean {
   return endpoint.operation !== 'response-resource' && endpoint.operation !== 'message-batch-resource';
-}
-
-async function refuse(
-  arrival: Arrival,
-  candidate: Candidate,
-  { status, headers, body }: EgressReply,
-  type: string,
-  secret: Secret,
-): Promise<AttemptReply> {
-  const { bytes, parsed } = await readError(body, type);
-  const failure = candidate.target.provider.provider.classify(status, headers, parsed);
-  if (failure.kind !== 'bad_request') {
-    throw toReplyFailure(status, failure, readRetryAfterMs(headers, arrival.runtime.now()));
-  }
-  // only a well-formed error in the provider's own shape is shown to the caller
-  return {
-    status,
-    headers,
-    bytes: parsed === undefined ? undefined : bytes,
-    rest: undefined,
-    inspector: passingInspector,
-    refused: true,
-    secret,
-  };
 }
 
 async function readError(body: EgressBody, type: string): Promise<{ bytes: Uint8Array; parsed: unknown }> {

@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts';
 import type { Usage } from '../message.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { toBuffer, toBytes } from './bytes.ts';
+import { endOfEvent, endOfLastEvent, isBrokenEvent } from './events.ts';
 import type { Inspector } from './inspector.ts';
 import { withoutCredential } from './scrub.ts';
 
@@ -16,6 +17,8 @@ export interface EventInspectorOptions {
   readonly dropUsage: boolean;
   /** Estimate of the input, for streams that end without reporting usage. */
   readonly inputTokens: number;
+  /** What an event that is none of the protocol does: end the stream, or be left out. @default `fail` */
+  readonly onMalformed?: 'fail' | 'skip';
   /** What the request was made with; a provider's error event is relayed without it. @default nothing is taken out */
   readonly secret?: Secret;
 }
@@ -23,25 +26,28 @@ export interface EventInspectorOptions {
 const empty = new Uint8Array(0);
 
 /**
- * Follows a stream of server-sent events. Bytes pass through untouched and at once; only where the usage event must be
- * taken out is the unfinished end of a chunk kept until its event is whole.
+ * Follows a stream of server-sent events. Bytes pass through untouched, event by event: the unfinished end of a chunk is
+ * kept until its event is whole, so that a stream that breaks never ends in half an event.
  *
  * The text is decoded as latin1: event framing is ASCII, a latin1 offset is a byte offset, and a character split between
  * two chunks cannot hurt. What is read of the events (numbers, codes, flags) is ASCII too.
  */
-export function createEventInspector(options: EventInspectorOptions): Inspector {
+export function createEventInspector(options: EventInspectorOptions): EventInspector {
   return new EventInspector(options);
 }
 
-class EventInspector implements Inspector {
+/** See `createEventInspector`. */
+export class EventInspector implements Inspector {
+  failure: GatewayError | undefined = undefined;
   readonly #options: EventInspectorOptions;
   readonly #reader: StreamReader;
   readonly #parser: EventSourceParser;
   #events = 0;
+  #skipped = 0;
   #dropping = false;
   #tooLarge = false;
   #pending = '';
-  #endsEvent = true;
+  #errorEvent: Uint8Array | undefined;
 
   constructor(options: EventInspectorOptions) {
     this.#options = options;
@@ -58,66 +64,57 @@ class EventInspector implements Inspector {
     });
   }
 
+  get hasBegun(): boolean {
+    return this.#reader.hasContent || this.#reader.whole || this.failure !== undefined;
+  }
+
+  get isWhole(): boolean {
+    return this.#reader.whole;
+  }
+
+  get errorType(): string | undefined {
+    return this.#reader.error?.type;
+  }
+
+  /** A stream that said that it was over, and nothing else. */
+  get isEmpty(): boolean {
+    return !this.#reader.hasContent && this.#events <= 1;
+  }
+
+  /** Events that were left out because they were none of the protocol. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
   chunk(bytes: Uint8Array): Uint8Array {
-    const text = toBuffer(bytes).toString('latin1');
-    if (!this.#options.dropUsage) return this.#pass(text, bytes);
-    const all = this.#pending + text;
-    const whole = endOfLastEvent(all);
-    const hadPending = this.#pending !== '';
-    this.#pending = all.slice(whole);
+    if (this.failure) return empty;
+    const before = this.#pending;
+    const all = before === '' ? latin1(bytes) : before + latin1(bytes);
+    const whole = all.endsWith('\n\n') ? all.length : endOfLastEvent(all, before.length);
+    this.#pending = whole === all.length ? '' : all.slice(whole);
     if (this.#pending.length > this.#options.maxEventBytes) throw eventTooLarge();
     if (whole === 0) return empty;
-    const events = all.slice(0, whole);
-    // most chunks hold no usage event and are whole: they go on as the bytes they are
-    if (!mayBeUsageEvent(events)) {
-      this.#feed(events);
-      if (this.#reader.error) return this.#scrubbed(events);
-      return !hadPending && this.#pending === '' ? bytes : Buffer.from(events, 'latin1');
-    }
-    return this.#sift(events);
-  }
-
-  /** Nothing needs to be taken out but the credential, which only an error can hold: one that has begun is kept until it is whole. */
-  #pass(text: string, bytes: Uint8Array): Uint8Array {
-    const hadPending = this.#pending !== '';
-    const all = hadPending ? this.#pending + text : text;
-    this.#endsEvent = all.endsWith('\n\n') || all.endsWith('\r\n\r\n') || all.endsWith('\r\r');
-    let whole = all.length;
-    if (!this.#endsEvent && all.includes('error')) {
-      const end = endOfLastEvent(all);
-      if (all.includes('error', end)) whole = end;
-    }
-    this.#pending = all.slice(whole);
-    if (this.#pending.length > this.#options.maxEventBytes) throw eventTooLarge();
-    if (whole === 0) return empty;
-    const events = all.slice(0, whole);
-    if (whole < all.length) this.#endsEvent = true;
+    const events = whole === all.length ? all : all.slice(0, whole);
+    // most chunks hold nothing remarkable and are whole: they go on as the bytes they are
+    if (this.#mustSift(events)) return this.#sift(events);
     this.#feed(events);
-    if (this.#reader.error) return this.#scrubbed(events);
-    return hadPending || whole < all.length ? Buffer.from(events, 'latin1') : bytes;
-  }
-
-  #scrubbed(text: string): Uint8Array {
-    const { secret } = this.#options;
-    return Buffer.from(secret === undefined ? text : withoutCredential(text, secret), 'latin1');
+    if (this.#reader.malformed) return this.#cut(events);
+    return before === '' && whole === all.length ? bytes : Buffer.from(events, 'latin1');
   }
 
   end(): ReturnType<Inspector['end']> {
     let rest: Uint8Array | undefined;
-    if (this.#pending !== '') {
-      // an event that the provider did not finish with a blank line, still worth reading
+    if (this.#pending !== '' && !this.failure) {
+      // an event that the provider did not finish with a blank line: it counts if it is one
       const last = this.#pending;
       this.#pending = '';
-      rest = this.#sift(`${last}\n\n`);
-      // without the blank line that was added
-      if (rest.length > 2) rest = rest.subarray(0, -2);
-    } else if (!this.#endsEvent) {
-      this.#feed('\n\n');
+      if (!isBrokenEvent(last)) {
+        const kept = this.#sift(`${last}\n\n`);
+        // without the blank line that was added, unless something may follow it
+        if (kept.length > 2) rest = this.#reader.whole ? kept.subarray(0, -2) : kept;
+      }
     }
-    if (this.#reader.error) {
-      const error = new GatewayError('upstream_error', 'The provider reported an error in the stream.');
-      return { rest, error };
-    }
+    if (this.failure) return { rest, error: this.failure };
     const error = this.#reader.whole
       ? undefined
       : new GatewayError('stream_incomplete', 'The provider ended the stream before it was complete.');
@@ -132,11 +129,15 @@ class EventInspector implements Inspector {
   }
 
   errorTail(error: GatewayError): Uint8Array | undefined {
-    // the provider's own error event is already on its way in the same dialect: one is enough
-    if (this.#reader.error) return undefined;
-    const { dialect, dropUsage, requestId } = this.#options;
-    const text = dialect.renderStreamError(error, requestId);
-    return toBytes(dropUsage || this.#endsEvent ? text : `\n\n${text}`);
+    // the provider's own error event in the same dialect: one is enough
+    if (this.#errorEvent) return this.#errorEvent;
+    const { dialect, requestId } = this.#options;
+    return toBytes(dialect.renderStreamError(error, requestId));
+  }
+
+  #mustSift(events: string): boolean {
+    const { dropUsage, onMalformed } = this.#options;
+    return onMalformed === 'skip' || events.includes('error') || (dropUsage && mayBeUsageEvent(events));
   }
 
   #feed(text: string): void {
@@ -144,18 +145,54 @@ class EventInspector implements Inspector {
     if (this.#tooLarge) throw eventTooLarge();
   }
 
-  /** Feeds whole events one by one and returns the bytes of those that stay. */
+  /** Feeds whole events one by one and returns the bytes of those that stay; none from an error of the provider on. */
   #sift(text: string): Uint8Array {
     let kept = '';
     for (let start = 0; start < text.length; ) {
       const end = endOfEvent(text, start);
+      const event = text.slice(start, end);
       this.#dropping = false;
-      this.#feed(text.slice(start, end));
-      if (!this.#dropping) kept += text.slice(start, end);
+      this.#feed(event);
+      if (this.#reader.error) {
+        const { secret } = this.#options;
+        this.#errorEvent = Buffer.from(secret ? withoutCredential(event, secret) : event, 'latin1');
+        this.failure = new GatewayError('upstream_error', 'The provider reported an error in the stream.');
+        break;
+      }
+      if (this.#reader.malformed && isBrokenEvent(event)) {
+        if (this.#options.onMalformed !== 'skip') {
+          this.failure = malformed();
+          break;
+        }
+        this.#skipped++;
+      } else if (!this.#dropping) {
+        kept += event;
+      }
       start = end;
     }
-    return this.#reader.error ? this.#scrubbed(kept) : Buffer.from(kept, 'latin1');
+    return Buffer.from(kept, 'latin1');
   }
+
+  /** The events before the first one that is none of the protocol. */
+  #cut(text: string): Uint8Array {
+    for (let start = 0; start < text.length; ) {
+      const end = endOfEvent(text, start);
+      if (isBrokenEvent(text.slice(start, end))) {
+        this.failure = malformed();
+        return Buffer.from(text.slice(0, start), 'latin1');
+      }
+      start = end;
+    }
+    return Buffer.from(text, 'latin1');
+  }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return toBuffer(bytes).toString('latin1');
+}
+
+function malformed(): GatewayError {
+  return new GatewayError('upstream_invalid_response', 'The provider sent an event that cannot be read.');
 }
 
 function eventTooLarge(): GatewayError {
@@ -168,31 +205,4 @@ function eventTooLarge(): GatewayError {
 /** An OpenAI usage event has no choices; other events may mention usage, but never this. */
 function mayBeUsageEvent(text: string): boolean {
   return /"choices"\s*:\s*\[\s*\]/.test(text);
-}
-
-/** Offset behind the blank line that ends the event at `start`; the end of the text when there is none. */
-function endOfEvent(text: string, start: number): number {
-  for (let index = start; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code !== 10 && code !== 13) continue;
-    const next = lineEnd(text, index);
-    const blank = text.charCodeAt(next);
-    if (blank === 10 || blank === 13) return lineEnd(text, next);
-    index = next - 1;
-  }
-  return text.length;
-}
-
-/** Offset behind the last blank line; 0 when there is none. */
-function endOfLastEvent(text: string): number {
-  return Math.max(behind(text, '\n\n'), behind(text, '\r\n\r\n'), behind(text, '\r\r'));
-}
-
-function behind(text: string, mark: string): number {
-  const index = text.lastIndexOf(mark);
-  return index < 0 ? 0 : index + mark.length;
-}
-
-function lineEnd(text: string, index: number): number {
-  return text.charCodeAt(index) === 13 && text.charCodeAt(index + 1) === 10 ? index + 2 : index + 1;
 }

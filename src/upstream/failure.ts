@@ -1,31 +1,42 @@
-import { GatewayError } from '../errors.ts';
+import { GatewayError, type GatewayErrorCode, isGatewayError } from '../errors.ts';
 import type { ProviderFailure } from '../providers/provider.ts';
+import type { FailureClass } from '../routing/forwarding.ts';
+import type { AttemptReply } from './attempt.ts';
 
-/** Why an attempt failed, and what may be tried after it. */
+/** What may be said of a failure besides its class. */
+export interface FailureFacts {
+  /** Whether it speaks against the target's health. A busy or wrongly paid target is not ill. @default true */
+  readonly unhealthy?: boolean;
+  /** Whether the same target and credential could answer otherwise when asked again. @default true */
+  readonly again?: boolean;
+  /** How long the provider asked to be left alone. */
+  readonly retryAfterMs?: number | undefined;
+  /** The provider's own word, which the caller gets when nothing else serves. */
+  readonly refusal?: AttemptReply;
+}
+
+/** Why an attempt failed. What follows from it is the policy's to say. */
 export class AttemptFailure extends Error {
   override readonly name = 'AttemptFailure';
+  readonly kind: FailureClass;
   /** What the caller is told if nothing else serves. */
   readonly error: GatewayError;
-  /** `anywhere`: the same target too; `elsewhere`: another target or credential only; `nowhere`: it would be a mistake. */
-  readonly retry: 'anywhere' | 'elsewhere' | 'nowhere';
-  /** Whether it speaks against the target's health. A busy or wrongly paid target is not ill. */
-  readonly unhealthy: boolean;
-  /** How long the provider asked to be left alone. */
-  readonly retryAfterMs: number | undefined;
   /** Short name for the record: `connect`, `timeout`, `status 503`, … */
   readonly reason: string;
+  readonly unhealthy: boolean;
+  readonly again: boolean;
+  readonly retryAfterMs: number | undefined;
+  readonly refusal: AttemptReply | undefined;
 
-  constructor(
-    error: GatewayError,
-    reason: string,
-    options: { retry: AttemptFailure['retry']; unhealthy?: boolean; retryAfterMs?: number | undefined },
-  ) {
+  constructor(kind: FailureClass, error: GatewayError, reason: string, facts: FailureFacts = {}) {
     super(reason, { cause: error });
+    this.kind = kind;
     this.error = error;
     this.reason = reason;
-    this.retry = options.retry;
-    this.unhealthy = options.unhealthy ?? true;
-    this.retryAfterMs = options.retryAfterMs;
+    this.unhealthy = facts.unhealthy ?? true;
+    this.again = facts.again ?? true;
+    this.retryAfterMs = facts.retryAfterMs;
+    this.refusal = facts.refusal;
   }
 }
 
@@ -40,123 +51,141 @@ const neverSent = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+/** Our own machine cannot open another socket: no target is to blame, and none would do better. */
+const ours = new Set(['EMFILE', 'ENFILE']);
+
 /** Names what the transport threw. The text of the error is for the operator only. */
-export function toTransportFailure(error: unknown): AttemptFailure {
-  const code = codeOf(error);
+export function toTransportFailure(cause: unknown): AttemptFailure {
+  const code = codeOf(cause);
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
-    return new AttemptFailure(
-      new GatewayError('upstream_timeout', 'The provider did not answer in time.', { cause: error }),
-      'timeout',
-      { retry: 'nowhere' },
-    );
+    const error = new GatewayError('upstream_timeout', 'The provider did not answer in time.', { cause });
+    return new AttemptFailure(code === 'UND_ERR_HEADERS_TIMEOUT' ? 'uncertain' : 'timeout', error, 'timeout');
   }
   if (code === 'UND_ERR_INVALID_ARG') {
-    return new AttemptFailure(
-      new GatewayError('malformed_request', 'The path or a header of this request cannot be sent on.', {
-        cause: error,
-      }),
-      'not sendable',
-      { retry: 'nowhere', unhealthy: false },
+    const error = new GatewayError(
+      'malformed_request',
+      'The path or a header of this request cannot be sent on.',
+      { cause },
     );
+    return new AttemptFailure('bad-request', error, 'not sendable', { unhealthy: false, again: false });
   }
-  if (neverSent.has(code)) {
-    return new AttemptFailure(
-      new GatewayError('upstream_unreachable', 'The provider could not be reached.', { cause: error }),
-      'connect',
-      { retry: 'anywhere' },
-    );
+  if (ours.has(code)) {
+    const error = new GatewayError('upstream_unreachable', 'This gateway is out of sockets.', { cause });
+    return new AttemptFailure('not-sent', error, 'out of sockets', { unhealthy: false });
   }
+  if (neverSent.has(code))
+    return unreachable('not-sent', 'connect', 'The provider could not be reached.', cause);
   if (/^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|EPROTO)/.test(code)) {
-    return new AttemptFailure(
-      new GatewayError('upstream_tls', 'No trusted connection to the provider could be made.', {
-        cause: error,
-      }),
-      'tls',
-      { retry: 'elsewhere' },
-    );
+    const error = new GatewayError('upstream_tls', 'No trusted connection to the provider could be made.', {
+      cause,
+    });
+    return new AttemptFailure('not-sent', error, 'tls', { again: false });
+  }
+  const broke = 'The connection to the provider broke before it answered.';
+  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || isUpgrade(cause)) {
+    const error = new GatewayError('upstream_unreachable', 'The provider did not answer in HTTP.', { cause });
+    return new AttemptFailure('invalid-reply', error, 'not http', { again: false });
   }
   // A socket that had served before and closed as we wrote was idle too long: the request was not taken up.
   // On a fresh one nobody can tell, and asking again could be paying twice.
-  const stale = isReusedSocket(error);
-  return new AttemptFailure(
-    new GatewayError('upstream_unreachable', 'The connection to the provider broke before it answered.', {
-      cause: error,
-    }),
-    stale ? 'stale connection' : 'connection broke',
-    { retry: stale ? 'anywhere' : 'nowhere' },
-  );
+  return isReusedSocket(cause)
+    ? unreachable('not-sent', 'stale connection', broke, cause, false)
+    : unreachable('uncertain', 'connection broke', broke, cause);
 }
 
-/** Names an error reply that is not the caller's fault. */
+function unreachable(
+  kind: FailureClass,
+  reason: string,
+  message: string,
+  cause: unknown,
+  unhealthy = true,
+): AttemptFailure {
+  return new AttemptFailure(kind, new GatewayError('upstream_unreachable', message, { cause }), reason, {
+    unhealthy,
+  });
+}
+
+const ownWord: Partial<Record<ProviderFailure['kind'], FailureClass>> = {
+  bad_request: 'bad-request',
+  context_too_long: 'context-too-long',
+  content_refused: 'content-refused',
+};
+
+/** Names an error reply. `refusal` is what the caller gets to see of one that is for the caller to mend. */
 export function toReplyFailure(
   status: number,
   failure: ProviderFailure,
   retryAfterMs: number | undefined,
+  refusal: AttemptReply | undefined,
 ): AttemptFailure {
   const reason = `status ${status}`;
+  const retryAfterSeconds = Math.ceil((retryAfterMs ?? 1_000) / 1_000);
+  const own = ownWord[failure.kind];
+  if (own) {
+    const error = new GatewayError('upstream_error', 'The provider refused the request.', {
+      status,
+      retryable: false,
+    });
+    return new AttemptFailure(own, error, reason, {
+      unhealthy: false,
+      again: false,
+      ...(refusal && { refusal }),
+    });
+  }
   switch (failure.kind) {
-    case 'rate_limited':
-      return new AttemptFailure(
-        new GatewayError(
-          'rate_limited',
-          'The provider is limiting the rate of requests for this model. Try again shortly.',
-          {
-            retryAfterSeconds: Math.ceil((retryAfterMs ?? 1_000) / 1_000),
-          },
-        ),
-        reason,
-        { retry: 'anywhere', unhealthy: false, retryAfterMs },
-      );
-    case 'overloaded':
-      return new AttemptFailure(
-        new GatewayError('upstream_overloaded', 'The provider is overloaded. Try again shortly.', {
-          retryAfterSeconds: Math.ceil((retryAfterMs ?? 1_000) / 1_000),
-        }),
-        reason,
-        { retry: 'anywhere', retryAfterMs },
-      );
+    case 'rate_limited': {
+      const message = 'The provider is limiting the rate of requests for this model. Try again shortly.';
+      const error = new GatewayError('rate_limited', message, { retryAfterSeconds });
+      return new AttemptFailure('refused', error, reason, { unhealthy: false, retryAfterMs });
+    }
+    case 'overloaded': {
+      const message = 'The provider is overloaded. Try again shortly.';
+      const error = new GatewayError('upstream_overloaded', message, { retryAfterSeconds });
+      return new AttemptFailure('overloaded', error, reason, { retryAfterMs });
+    }
     case 'credential':
-      return new AttemptFailure(
-        new GatewayError(
-          'upstream_rejected_credential',
-          "The provider refused the gateway's credential. Tell the operator of this gateway.",
-          {
-            retryable: false,
-          },
-        ),
+      return ofCredential(
+        'credential',
+        'upstream_rejected_credential',
+        "The provider refused the gateway's credential. Tell the operator of this gateway.",
         reason,
-        { retry: 'elsewhere', unhealthy: false },
       );
     case 'quota':
-      return new AttemptFailure(
-        new GatewayError(
-          'upstream_error',
-          "The gateway's account with the provider has no quota left. Tell the operator of this gateway.",
-          {
-            retryable: false,
-          },
-        ),
+      return ofCredential(
+        'quota',
+        'upstream_error',
+        "The gateway's account with the provider has no quota left. Tell the operator of this gateway.",
         `${reason} quota`,
-        { retry: 'elsewhere', unhealthy: false },
       );
-    default:
-      return new AttemptFailure(
-        new GatewayError('upstream_error', `The provider failed (status ${status}).`, {
-          status: status === 504 ? 504 : 502,
-        }),
-        reason,
-        { retry: 'anywhere' },
-      );
+    default: {
+      const message = `The provider failed (status ${status}).`;
+      const error = new GatewayError('upstream_error', message, { status: status === 504 ? 504 : 502 });
+      return new AttemptFailure('server-error', error, reason, {
+        retryAfterMs,
+        again: status >= 500 || status === 408 || status === 409,
+      });
+    }
   }
 }
 
-/** A reply that a provider of this kind cannot have meant. */
+function ofCredential(
+  kind: FailureClass,
+  code: GatewayErrorCode,
+  message: string,
+  reason: string,
+): AttemptFailure {
+  const error = new GatewayError(code, message, { retryable: false });
+  return new AttemptFailure(kind, error, reason, { unhealthy: false, again: false });
+}
+
+/** A reply that a provider of this kind cannot have meant. `again: true` where the next one may be in order. */
 export function toInvalidReply(
   what: string,
   reason: string,
-  code: 'upstream_invalid_response' | 'upstream_redirect' = 'upstream_invalid_response',
+  options: { readonly code?: GatewayErrorCode; readonly again?: boolean } = {},
 ): AttemptFailure {
-  return new AttemptFailure(new GatewayError(code, what), reason, { retry: 'elsewhere' });
+  const { code = 'upstream_invalid_response', again = false } = options;
+  return new AttemptFailure('invalid-reply', new GatewayError(code, what), reason, { again });
 }
 
 /** The `code` of a system or undici error, '' when it has none; one `cause` deep. */
@@ -166,7 +195,54 @@ function codeOf(error: unknown): string {
   return typeof cause?.code === 'string' ? cause.code : '';
 }
 
+function isUpgrade(error: unknown): boolean {
+  return error instanceof Error && error.message === 'bad upgrade';
+}
+
 function isReusedSocket(error: unknown): boolean {
   const { socket } = (error ?? {}) as { socket?: { bytesRead?: unknown } };
   return typeof socket?.bytesRead === 'number' && socket.bytesRead > 0;
+}
+
+/** A reply whose connection broke, or that stalled, before anything of it went out. */
+export function toBrokenReply(error: unknown): AttemptFailure {
+  const failure = toTransportFailure(error);
+  if (failure.kind === 'timeout') return failure;
+  const told = new GatewayError(
+    'upstream_invalid_response',
+    'The connection to the provider broke in the middle of its reply.',
+    { cause: error },
+  );
+  return new AttemptFailure('broken-stream', told, 'connection broke');
+}
+
+/** What providers call the errors in their streams. */
+const errorTypes: readonly (readonly [RegExp, ProviderFailure['kind']])[] = [
+  [/overloaded|unavailable/i, 'overloaded'],
+  [/insufficient_quota|billing|spend_limit/i, 'quota'],
+  [/rate_?limit|resource_exhausted/i, 'rate_limited'],
+  [/authentication|permission|api_key/i, 'credential'],
+];
+
+/**
+ * Names what a stream brought in place of content.
+ *
+ * @param type what the provider called the error, where it was one
+ */
+export function toStreamFailure(error: unknown, type: string | undefined): AttemptFailure {
+  const kind = type === undefined ? undefined : errorTypes.find(([form]) => form.test(type))?.[1];
+  if (kind) {
+    const {
+      kind: failure,
+      error: told,
+      unhealthy,
+      again,
+    } = toReplyFailure(200, { kind }, undefined, undefined);
+    return new AttemptFailure(failure, told, `stream ${kind}`, { unhealthy, again });
+  }
+  const told = isGatewayError(error)
+    ? error
+    : new GatewayError('upstream_error', 'The provider reported an error in the stream.', { cause: error });
+  const reason = told.code === 'stream_incomplete' ? 'incomplete stream' : `stream ${told.code}`;
+  return new AttemptFailure('broken-stream', told, reason);
 }

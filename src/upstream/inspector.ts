@@ -16,4 +16,12 @@ export interface Inspector {
   usage(): Usage | undefined;
   /** What to append when the body breaks after it had begun; undefined where the protocol has no way to say it. */
   errorTail(error: GatewayError): Uint8Array | undefined;
+  /** Whether there is something for the caller: content, or what may come in its place: a whole reply, an error. */
+  readonly hasBegun: boolean;
+  /** Whether the protocol's end was seen. */
+  readonly isWhole: boolean;
+  /** Why the body must end behind what `chunk` returned last: an error of the provider in it, or nonsense. */
+  readonly failure: GatewayError | undefined;
+  /** What the provider called the error that `failure` stands for, as far as it gave it a name. */
+  readonly errorType?: string | undefined;
 }

@@ -18,6 +18,8 @@ export function createJsonInspector(dialect: Dialect, maxBytes: number, metered:
 const closingBrace = 0x7d;
 
 class JsonInspector implements Inspector {
+  readonly hasBegun = true;
+  readonly failure = undefined;
   readonly #dialect: Dialect;
   readonly #maxBytes: number;
   readonly #metered: boolean;
@@ -87,6 +89,10 @@ class JsonInspector implements Inspector {
       : this.#observer?.value(name);
   }
 
+  get isWhole(): boolean {
+    return this.end() === whole;
+  }
+
   // a JSON document has no room for an error behind it: the connection is broken off instead
   errorTail(): undefined {}
 }
@@ -99,4 +105,7 @@ export const passingInspector: Inspector = {
   end: () => whole,
   usage: () => undefined,
   errorTail: () => undefined,
+  hasBegun: true,
+  isWhole: true,
+  failure: undefined,
 };

@@ -1,22 +1,43 @@
 import { type GatewayError, toGatewayError } from '../errors.ts';
-import type { Outcome } from '../message.ts';
+import type { Outcome, Usage } from '../message.ts';
 import { concatBytes } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
 import { AttemptFailure, toTransportFailure } from './failure.ts';
 import type { Inspector } from './inspector.ts';
+import type { Passage } from './trial.ts';
 
 const over: IteratorResult<Uint8Array> = { done: true, value: undefined };
 
+/** A body on its way, and what watches it. */
+export interface RelaySource {
+  readonly body: EgressBody;
+  readonly chunks: AsyncIterator<Uint8Array>;
+  readonly inspector: Inspector;
+  /** What was read of the body before the relay took it over, inspected; goes out first. */
+  readonly first: Uint8Array | undefined;
+  /** To be told what became of it. @default nobody */
+  readonly passage?: Passage | undefined;
+}
+
 /** What a relay must know besides the body. */
 export interface RelayOptions {
-  /** What was read of the body before the relay began; goes out first. */
-  readonly first: Uint8Array | undefined;
-  readonly inspector: Inspector;
   /**
    * Called when the caller is gone and the body is not at its end. `true` takes over the rest of the body and calls
    * `settle` when done; `false` ends the upstream's connection.
    */
-  readonly drain: ((rest: DrainableBody) => boolean) | undefined;
+  readonly drain?: ((rest: DrainableBody) => boolean) | undefined;
+  /** Sees what goes out, and may have something to go on with when the body breaks. @default it ends with the error */
+  readonly rescuer?: Rescuer | undefined;
+  /** Called once, when it is over. */
+  readonly onEnd?: ((relay: Relay) => void) | undefined;
+}
+
+/** Somebody who goes on with a body that broke after some of it went out. */
+export interface Rescuer {
+  /** Bytes go out. */
+  delivered(bytes: Uint8Array): void;
+  /** What to go on with; undefined when the caller has to be told of the error. Must not reject. */
+  rescue(error: GatewayError, broken: Inspector): Promise<RelaySource | undefined>;
 }
 
 /** The rest of a body whose caller is gone. */
@@ -29,59 +50,101 @@ export interface DrainableBody {
 
 /**
  * A reply's body on its way to the caller: pulls a chunk from the upstream when the caller can take one, has it
- * inspected, and settles the outcome once. When the upstream breaks, the stream ends with an error in the caller's
- * dialect; where the protocol has no such thing the iteration throws, and the adapter breaks off the connection.
+ * inspected, and settles the outcome once. When the upstream breaks and nobody can go on for it, the stream ends with an
+ * error in the caller's dialect; where the protocol has no such thing the iteration throws, and the adapter breaks off
+ * the connection.
  */
 export class Relay implements AsyncIterableIterator<Uint8Array> {
   readonly outcome: Promise<Outcome>;
-  readonly #source: EgressBody;
-  readonly #iterator: AsyncIterator<Uint8Array>;
-  readonly #inspector: Inspector;
-  readonly #drain: RelayOptions['drain'];
+  readonly #options: RelayOptions;
+  #source: RelaySource;
   #first: Uint8Array | undefined;
   #settle: ((outcome: Outcome) => void) | undefined;
   #replyBytes = 0;
   #ended = false;
+  #pulling = false;
+  #interrupted: GatewayError | undefined;
+  /** What is still to go out of a relay that has settled. */
+  #last: Uint8Array | undefined;
+  #lastError: unknown;
   // made once for each body, and not for each chunk
   readonly #onStep = (step: IteratorResult<Uint8Array>) => this.#relay(step);
-  readonly #onError = (error: unknown) => (this.#ended ? over : this.#fail(this.#toError(error)));
+  readonly #onError = (error: unknown) => this.#broke(error);
 
-  constructor(source: EgressBody, options: RelayOptions) {
+  constructor(source: RelaySource, options: RelayOptions = {}) {
     this.#source = source;
-    this.#iterator = source[Symbol.asyncIterator]();
-    this.#inspector = options.inspector;
-    this.#drain = options.drain;
-    this.#first = options.first?.length ? options.first : undefined;
+    this.#options = options;
+    this.#first = source.first?.length ? source.first : undefined;
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve;
     });
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
-    if (this.#ended) return Promise.resolve(over);
-    if (this.#first === undefined) return this.#iterator.next().then(this.#onStep, this.#onError);
-    const first: IteratorResult<Uint8Array> = { done: false, value: this.#first };
-    this.#first = undefined;
-    return Promise.resolve(first).then(this.#onStep);
+    if (this.#ended) return this.#takeLast();
+    if (this.#first !== undefined) {
+      const value = this.#first;
+      this.#first = undefined;
+      this.#note(value);
+      return Promise.resolve({ done: false, value });
+    }
+    // an error that stood in what was held comes behind it
+    const { failure } = this.#source.inspector;
+    if (failure) return Promise.resolve().then(() => this.#fail(failure));
+    this.#pulling = true;
+    return this.#source.chunks.next().then(this.#onStep, this.#onError);
+  }
+
+  /** What was used so far. */
+  usage(): Usage | undefined {
+    return this.#source.inspector.usage();
+  }
+
+  /** Ends it with an error, although nothing broke; settles at once, whether the caller takes the error or not. */
+  interrupt(error: GatewayError): void {
+    if (this.#ended || this.#interrupted) return;
+    this.#interrupted = error;
+    const isWaiting = this.#pulling;
+    this.#source.body.cancel();
+    // whoever waits gets the error with the chunk that does not come
+    if (isWaiting) return;
+    try {
+      const step = this.#end(error);
+      this.#last = step.done ? undefined : step.value;
+    } catch (thrown) {
+      // a protocol without errors in its bodies: the connection is broken off when the caller asks again
+      this.#lastError = thrown;
+    }
   }
 
   #relay(step: IteratorResult<Uint8Array>): IteratorResult<Uint8Array> | Promise<IteratorResult<Uint8Array>> {
+    this.#pulling = false;
     if (this.#ended) return over;
-    if (step.done) return this.#close();
+    if (this.#interrupted) return this.#end(this.#interrupted);
+    const { inspector } = this.#source;
+    if (step.done) {
+      const { rest, error } = inspector.end();
+      return error ? this.#fail(error, rest) : this.#close(rest);
+    }
     let chunk: Uint8Array;
     try {
-      chunk = this.#inspector.chunk(step.value);
+      chunk = inspector.chunk(step.value);
     } catch (error) {
-      return this.#fail(this.#toError(error));
+      return this.#fail(toError(error));
     }
+    if (inspector.failure) return this.#fail(inspector.failure, chunk);
     if (chunk.length === 0) return this.next();
-    this.#replyBytes += chunk.length;
+    this.#note(chunk);
     return { done: false, value: chunk };
   }
 
-  #close(): IteratorResult<Uint8Array> {
-    const { rest, error } = this.#inspector.end();
-    if (error) return this.#fail(error, rest);
+  #broke(error: unknown): IteratorResult<Uint8Array> | Promise<IteratorResult<Uint8Array>> {
+    this.#pulling = false;
+    if (this.#ended) return over;
+    return this.#interrupted ? this.#end(this.#interrupted) : this.#fail(toError(error));
+  }
+
+  #close(rest: Uint8Array | undefined): IteratorResult<Uint8Array> {
     this.#replyBytes += rest?.length ?? 0;
     this.#finish({ kind: 'complete' });
     return rest?.length ? { done: false, value: rest } : over;
@@ -91,8 +154,9 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
     if (!this.#ended) {
       this.#ended = true;
       const rest: DrainableBody = { step: () => this.#step(), finish: () => this.#abort() };
-      if (!this.#drain?.(rest)) this.#abort();
+      if (!this.#options.drain?.(rest)) this.#abort();
     }
+    this.#last = undefined;
     return Promise.resolve(over);
   }
 
@@ -101,17 +165,47 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
   }
 
   async #step(): Promise<number | false> {
-    const { done, value } = await this.#iterator.next();
+    const { chunks, inspector } = this.#source;
+    const { done, value } = await chunks.next();
     if (done) return false;
-    this.#inspector.chunk(value);
+    inspector.chunk(value);
     return value.length;
   }
 
-  #fail(error: GatewayError, rest?: Uint8Array): IteratorResult<Uint8Array> {
-    this.#source.cancel();
-    const tail = this.#inspector.errorTail(error);
+  #fail(
+    error: GatewayError,
+    rest?: Uint8Array,
+  ): IteratorResult<Uint8Array> | Promise<IteratorResult<Uint8Array>> {
+    const { body, passage, inspector } = this.#source;
+    body.cancel();
+    if (passage && error.code !== 'caller_gone') {
+      passage.record.failure = error.code;
+      passage.health.broke();
+    }
+    const { rescuer } = this.#options;
+    if (!rescuer) return this.#end(error, rest);
+    if (rest?.length) this.#note(rest);
+    return rescuer.rescue(error, inspector).then((source) => {
+      if (this.#ended) {
+        source?.body.cancel();
+        return over;
+      }
+      if (!source || this.#interrupted) {
+        source?.body.cancel();
+        return this.#end(this.#interrupted ?? error, rest, true);
+      }
+      this.#leave(true);
+      this.#source = source;
+      const first = concatBytes([rest, source.first].filter((bytes) => bytes !== undefined));
+      if (source.first?.length) this.#note(source.first);
+      return first.length > 0 ? { done: false, value: first } : this.next();
+    });
+  }
+
+  #end(error: GatewayError, rest?: Uint8Array, isNoted = false): IteratorResult<Uint8Array> {
+    const tail = this.#source.inspector.errorTail(error);
     const last = concatBytes([rest, tail].filter((bytes) => bytes !== undefined));
-    this.#replyBytes += last.length;
+    this.#replyBytes += last.length - (isNoted ? (rest?.length ?? 0) : 0);
     this.#finish({ kind: error.code === 'caller_gone' ? 'aborted' : 'failed', errorCode: error.code });
     if (last.length > 0) return { done: false, value: last };
     // the provider has told of its error itself
@@ -119,22 +213,44 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
     throw error;
   }
 
+  #takeLast(): Promise<IteratorResult<Uint8Array>> {
+    const value = this.#last;
+    const error = this.#lastError;
+    this.#last = this.#lastError = undefined;
+    if (error !== undefined) return Promise.reject(error);
+    return Promise.resolve(value?.length ? { done: false, value } : over);
+  }
+
+  #note(bytes: Uint8Array): void {
+    this.#replyBytes += bytes.length;
+    this.#options.rescuer?.delivered(bytes);
+  }
+
   #abort(): void {
-    this.#source.cancel();
+    this.#source.body.cancel();
     this.#finish({ kind: 'aborted', errorCode: 'caller_gone' });
   }
 
   #finish(end: Pick<Outcome, 'kind' | 'errorCode'>): void {
     this.#ended = true;
-    const usage = this.#inspector.usage();
-    this.#settle?.({ ...end, replyBytes: this.#replyBytes, ...(usage && { usage }) });
+    if (!this.#settle) return;
+    const usage = this.usage();
+    this.#leave(end.kind !== 'failed');
+    this.#settle({ ...end, replyBytes: this.#replyBytes, ...(usage && { usage }) });
     this.#settle = undefined;
+    this.#options.onEnd?.(this);
   }
 
-  #toError(thrown: unknown): GatewayError {
-    const failure = thrown instanceof AttemptFailure ? thrown : undefined;
-    if (failure) return failure.error;
-    const known = toGatewayError(thrown);
-    return known.code === 'internal_error' ? toTransportFailure(thrown).error : known;
+  /** The target has done what it could. */
+  #leave(ok: boolean): void {
+    const { passage } = this.#source;
+    passage?.health.end();
+    passage?.observed.onEnd({ ok });
   }
+}
+
+function toError(thrown: unknown): GatewayError {
+  if (thrown instanceof AttemptFailure) return thrown.error;
+  const known = toGatewayError(thrown);
+  return known.code === 'internal_error' ? toTransportFailure(thrown).error : known;
 }

@@ -1,8 +1,12 @@
 import type { HeaderMap } from '../message.ts';
 
+/** No wait is longer than a day, whatever a provider says. */
+const mostMs = 86_400_000;
+
 /**
  * How long a reply asks to wait, in milliseconds: `retry-after-ms`, or `retry-after` as seconds or as an HTTP date
- * (RFC 9110 §10.2.3). What is not one of these, negative, or further than a day away, is no answer: undefined.
+ * (RFC 9110 §10.2.3). What lies in the past or is negative is no wait: 0; what lies further away than a day is a day.
+ * Anything else is no answer: undefined.
  */
 export function readRetryAfterMs(headers: HeaderMap, nowMs: number): number | undefined {
   const precise = toMilliseconds(headers['retry-after-ms'], 1);
@@ -12,11 +16,14 @@ export function readRetryAfterMs(headers: HeaderMap, nowMs: number): number | un
   if (seconds !== undefined) return seconds;
   if (typeof value !== 'string' || !/^[A-Z][a-z]{2},/.test(value)) return undefined;
   const wait = Date.parse(value) - nowMs;
-  return Number.isNaN(wait) || wait > 86_400_000 ? undefined : Math.max(0, wait);
+  return Number.isNaN(wait) ? undefined : clamped(wait);
 }
 
 function toMilliseconds(value: HeaderMap[string], unit: number): number | undefined {
-  if (typeof value !== 'string' || !/^\d{1,9}(\.\d{1,6})?$/.test(value)) return undefined;
-  const wait = Math.ceil(Number(value) * unit);
-  return wait > 86_400_000 ? undefined : wait;
+  if (typeof value !== 'string' || !/^-?\d{1,20}(\.\d{1,6})?$/.test(value)) return undefined;
+  return clamped(Math.ceil(Number(value) * unit));
+}
+
+function clamped(waitMs: number): number {
+  return Math.min(mostMs, Math.max(0, waitMs));
 }

@@ -1,18 +1,33 @@
+import type { Call } from '../call.ts';
+import type { Model } from '../config/snapshot.ts';
 import type { Arrival, Identified, Received, Routed } from '../context.ts';
-import { GatewayError } from '../errors.ts';
-import type { Account } from '../limits/account.ts';
+import type { GatewayError } from '../errors.ts';
 import { estimateInputTokens } from '../limits/estimate.ts';
+import type { FailureClass } from '../routing/forwarding.ts';
+import type { ObservedAttempt } from '../routing/observations.ts';
 import type { Candidate } from '../routing/plan.ts';
-import type { Runtime } from '../runtime.ts';
-import { type AttemptReply, attempt } from './attempt.ts';
-import { toOpenFailure } from './breakers.ts';
+import type { AttemptRecord } from '../telemetry/record.ts';
+import { Attempt, type AttemptReply } from './attempt.ts';
+import { type Choice, type ChoiceFacts, choose, noChoice } from './choice.ts';
+import { eligible } from './eligible.ts';
 import { AttemptFailure } from './failure.ts';
+import type { TargetHealth } from './health/target-health.ts';
+import { pause, type Waiting, whenFree } from './pause.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A candidate and what it answered. */
 export interface Served {
   readonly candidate: Candidate;
   readonly reply: AttemptReply;
+  /** To be told when the reply is over, and when it broke on its way. */
+  readonly passage: Passage;
+}
+
+/** A reply on its way, as far as its target is concerned. */
+export interface Passage {
+  readonly health: TargetHealth;
+  readonly observed: ObservedAttempt;
+  readonly record: { failure?: string | undefined };
 }
 
 /** What the attempts of a request are made with. */
@@ -20,116 +35,219 @@ export type TrialContext = Arrival &
   Identified &
   Received &
   Routed & {
-    /** What the request holds of its limits; absent where none concern it. */
-    readonly account?: Account | undefined;
+    /** What the call names; undefined where it names none. */
+    readonly model: Model | undefined;
   };
 
-/** The attempts of one request: which candidate is next, and whether there may be another. */
+/** How often the same target is asked again. What was provably not taken up may be asked for more often. */
+const repeats: Partial<Record<FailureClass, number>> = { 'not-sent': 2, refused: 2, overloaded: 2 };
+
+/** A candidate that has failed in this request. */
+export interface Tried {
+  readonly candidate: Candidate;
+  failure: AttemptFailure;
+  repeated: number;
+}
+
+/** The attempts of one request: who is asked next, after which pause, and whether anybody is. */
 export class Trial {
   attempts = 0;
   readonly #context: TrialContext;
   readonly #upstream: Upstream;
+  readonly #tried: Tried[] = [];
   readonly #beganAtMs: number;
-  /** Candidates of this round that were not asked yet. */
-  #round: Candidate[];
+  #choice: Choice | undefined;
+  #pauseMs = 0;
+  #running: Attempt | undefined;
+  #interrupted: GatewayError | undefined;
+  readonly #waiting: Waiting = { end: undefined };
 
-  /** @throws GatewayError `rate_limited` when every candidate has asked to be left alone for longer than is worth waiting. */
   constructor(context: TrialContext, upstream: Upstream) {
     this.#context = context;
     this.#upstream = upstream;
     this.#beganAtMs = context.runtime.monotonicMs();
-    this.#round = this.#nextRound();
-    if (this.#round.length === 0) throw allCooling(context.plan.candidates, upstream);
-  }
-
-  /** Whether the next attempt goes to a candidate that was asked before, and so needs a pause. */
-  get startsOver(): boolean {
-    return this.#round.length === 0;
-  }
-
-  /** Whether there may be another attempt after this failure. */
-  mayGoOn(error: unknown): boolean {
-    const { retry } = this.#context.snapshot.config;
-    if (!(error instanceof AttemptFailure) || error.retry === 'nowhere') return false;
-    if (this.attempts >= retry.maxAttempts) return false;
-    if (this.#context.runtime.monotonicMs() - this.#beganAtMs >= retry.deadlineMs) return false;
-    if (this.#round.length === 0 && error.retry === 'anywhere') this.#round = this.#nextRound();
-    return this.#round.length > 0;
   }
 
   /**
-   * Makes the next attempt and notes it in the record.
+   * Asks the plan's first candidate that may be asked.
    *
    * @throws AttemptFailure, or the signal's reason when the caller is gone.
+   * @throws GatewayError `rate_limited`, `no_target_available` when nobody may be asked.
    */
-  next(): Promise<Served> {
-    const { request, runtime } = this.#context;
-    const candidate = this.#round.shift() as Candidate;
-    this.attempts++;
-    const coolMs = this.#upstream.coolMs(candidate.id);
-    return coolMs > 0
-      ? pause(coolMs, runtime, request.signal).then(() => this.#ask(candidate))
-      : this.#ask(candidate);
+  first(call: Call): Promise<Served> {
+    const choice = this.#chooseFirst();
+    choice.health.budget.noteFirst(this.#beganAtMs);
+    return this.#ask(choice, call);
   }
 
-  #ask(candidate: Candidate): Promise<Served> {
-    const { call, record, runtime, snapshot } = this.#context;
-    const target = candidate.id;
-    const startedAtMs = runtime.monotonicMs();
-    return this.#upstream.breakers
-      .run(target, snapshot.config.breaker, () =>
-        attempt(this.#upstream.egress, this.#context, call, candidate, estimateInputTokens(call)),
-      )
-      .then(
-        (reply) => {
-          const durationMs = runtime.monotonicMs() - startedAtMs;
-          record.attempts.push({ target, status: reply.status, durationMs });
-          this.#context.account?.watch(reply.inspector);
-          return { candidate, reply };
-        },
-        (thrown: unknown) => {
-          const error = toOpenFailure(thrown, snapshot.config.breaker) ?? thrown;
-          const failure = error instanceof AttemptFailure ? error.reason : 'cancelled';
-          record.attempts.push({ target, failure, durationMs: runtime.monotonicMs() - startedAtMs });
-          if (error instanceof AttemptFailure && error.retryAfterMs !== undefined) {
-            this.#upstream.coolDown(target, error.retryAfterMs);
-          }
-          throw error;
-        },
-      );
+  #chooseFirst(): Choice {
+    const { plan, snapshot } = this.#context;
+    const candidate = plan.candidates[0] as Candidate;
+    const health = this.#upstream.healths.of(candidate, snapshot.config);
+    // nearly always
+    if (health.availability(this.#beganAtMs) === 'ready') return { candidate, health, availability: 'ready' };
+    const choice = choose(plan.candidates, this.#facts(), admitFirst);
+    if (!choice) throw noChoice(plan.candidates, this.#facts());
+    return choice;
   }
 
-  /** Candidates that may be asked now; when all have asked to be left alone, those for which it is worth waiting. */
-  #nextRound(): Candidate[] {
-    const { candidates } = this.#context.plan;
-    if (!this.#upstream.isCooling) return [...candidates];
-    const { maxBackoffMs } = this.#context.snapshot.config.retry;
-    const ready = candidates.filter(({ id }) => this.#upstream.coolMs(id) === 0);
-    return ready.length > 0
-      ? ready
-      : candidates.filter(({ id }) => this.#upstream.coolMs(id) <= maxBackoffMs);
+  /** Makes the attempt that `mayGoOn` has decided on. */
+  next(call: Call): Promise<Served> {
+    const choice = this.#choice as Choice;
+    const { runtime, request } = this.#context;
+    if (this.#pauseMs <= 0) return this.#ask(choice, call);
+    return pause(this.#pauseMs, runtime, request.signal, this.#waiting).then(() => this.#ask(choice, call));
   }
-}
 
-function allCooling(candidates: readonly Candidate[], upstream: Upstream): GatewayError {
-  const waitMs = Math.min(...candidates.map(({ id }) => upstream.coolMs(id)));
-  return new GatewayError(
-    'rate_limited',
-    'The providers of this model have asked to be left alone for a while. Try again later.',
-    { retryAfterSeconds: Math.ceil(waitMs / 1_000) },
-  );
-}
+  /**
+   * Whether there may be another attempt after this failure; decides on whom.
+   *
+   * @param accepts candidates that may be asked at all. @default all
+   */
+  mayGoOn(error: unknown, accepts: (candidate: Candidate) => boolean = () => true): boolean {
+    if (!(error instanceof AttemptFailure) || this.#interrupted) return false;
+    const { plan, runtime } = this.#context;
+    const { onFailure, maxAttempts, deadlineMs } = plan.forwarding;
+    const action = onFailure[error.kind];
+    if (action === 'stop' || this.attempts >= maxAttempts) return false;
+    const nowMs = runtime.monotonicMs();
+    if (nowMs - this.#beganAtMs >= deadlineMs) return false;
+    const others = eligible(plan.candidates, this.#tried, error, action, this.#context.model).filter(accepts);
+    this.#pauseMs = 0;
+    this.#choice = choose(others, this.#facts(), (health) => health.budget.take(nowMs, false));
+    if (this.#choice?.availability === 'cooling') this.#pauseMs = this.#choice.health.coolMs(nowMs);
+    if (!this.#choice && action === 'retry') this.#choice = this.#again(nowMs, accepts);
+    return this.#choice !== undefined;
+  }
 
-function pause(waitMs: number, runtime: Runtime, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      cancel();
-      reject(signal.reason);
-    };
-    const cancel = runtime.schedule(waitMs, () => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
+  /** Ends what is on its way; `first` and `next` reject. */
+  interrupt(error: GatewayError): void {
+    this.#interrupted ??= error;
+    this.#waiting.end?.(error);
+    const options = { unhealthy: false, again: false } as const;
+    this.#running?.cancel(new AttemptFailure('bad-request', error, 'interrupted', options));
+  }
+
+  /** One that has failed before and may do better now, after a pause: full jitter under an exponential bound. */
+  #again(nowMs: number, accepts: (candidate: Candidate) => boolean): Choice | undefined {
+    const { plan, snapshot, runtime } = this.#context;
+    const { minBackoffMs, maxBackoffMs } = snapshot.config.retry;
+    const candidates = this.#tried
+      .filter(({ candidate, failure, repeated }) => {
+        const most = repeats[failure.kind] ?? 1;
+        return (
+          failure.again &&
+          repeated < most &&
+          plan.forwarding.onFailure[failure.kind] === 'retry' &&
+          accepts(candidate)
+        );
+      })
+      .map(({ candidate }) => candidate);
+    const choice = choose(candidates, this.#facts(), (health) => {
+      const tried = this.#triedAt(health.id);
+      return tried?.failure.reason === 'stale connection' || health.budget.take(nowMs, true);
     });
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
+    const tried = choice && this.#triedAt(choice.candidate.id);
+    if (!tried) return undefined;
+    const mostMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** tried.repeated);
+    tried.repeated++;
+    // a connection that had grown stale says nothing about the next one
+    const backoffMs = tried.failure.reason === 'stale connection' ? 0 : runtime.random() * mostMs;
+    this.#pauseMs = Math.max(backoffMs, choice.health.coolMs(nowMs));
+    return choice;
+  }
+
+  #triedAt(id: string): Tried | undefined {
+    return this.#tried.find(({ candidate }) => candidate.id === id);
+  }
+
+  #facts(): ChoiceFacts {
+    const { runtime, snapshot, plan } = this.#context;
+    const nowMs = runtime.monotonicMs();
+    const leftMs = this.#beganAtMs + plan.forwarding.deadlineMs - nowMs;
+    return {
+      healths: this.#upstream.healths,
+      config: snapshot.config,
+      nowMs,
+      mostWaitMs: Math.min(snapshot.config.retry.maxBackoffMs, leftMs),
+    };
+  }
+
+  #ask(choice: Choice, call: Call): Promise<Served> {
+    const { runtime, request } = this.#context;
+    if (this.#interrupted) return Promise.reject(this.#interrupted);
+    if (choice.availability === 'cooling' && this.#pauseMs === 0) {
+      const waitMs = choice.health.coolMs(runtime.monotonicMs());
+      return pause(waitMs, runtime, request.signal, this.#waiting).then(() => this.#send(choice, call));
+    }
+    if (choice.availability !== 'full') return this.#send(choice, call);
+    const { maxQueued } = choice.candidate.target.provider.config;
+    const { mostWaitMs } = this.#facts();
+    const bounds = { most: maxQueued, mostWaitMs };
+    return whenFree(choice.health, bounds, runtime, request.signal, this.#waiting).then(() =>
+      this.#send(choice, call),
+    );
+  }
+
+  #send({ candidate, health, availability }: Choice, call: Call): Promise<Served> {
+    const { runtime, record, plan } = this.#context;
+    if (this.#interrupted) return Promise.reject(this.#interrupted);
+    this.attempts++;
+    const startedAtMs = runtime.monotonicMs();
+    const isProbe = availability === 'probe';
+    if (isProbe) health.breaker.beginProbe();
+    health.begin();
+    const observed = this.#upstream.observations.onStart(candidate.id);
+    const attempt = new Attempt(this.#upstream, {
+      arrival: this.#context,
+      call,
+      candidate,
+      policy: plan.forwarding,
+      inputTokens: estimateInputTokens(call),
+      observed,
+    });
+    this.#running = attempt;
+    return attempt.run().then(
+      (reply) => {
+        const nowMs = runtime.monotonicMs();
+        this.#running = undefined;
+        health.answered(nowMs, isProbe);
+        observed.onFirstToken();
+        const noted: { -readonly [Name in keyof AttemptRecord]: AttemptRecord[Name] } = {
+          target: candidate.id,
+          status: reply.status,
+          durationMs: nowMs - startedAtMs,
+        };
+        record.attempts.push(noted);
+        return { candidate, reply, passage: { health, observed, record: noted } };
+      },
+      (error: unknown) => {
+        this.#running = undefined;
+        const failure = error instanceof AttemptFailure ? error : undefined;
+        const noted: AttemptRecord = {
+          target: candidate.id,
+          failure: failure?.reason ?? 'cancelled',
+          durationMs: runtime.monotonicMs() - startedAtMs,
+        };
+        record.attempts.push(noted);
+        if (failure) {
+          health.failed(failure, isProbe);
+          this.#note(candidate, failure);
+        } else if (isProbe) {
+          health.breaker.endProbe();
+        }
+        health.end();
+        observed.onEnd({ ok: !failure?.unhealthy });
+        throw this.#interrupted ?? error;
+      },
+    );
+  }
+
+  #note(candidate: Candidate, failure: AttemptFailure): void {
+    const tried = this.#triedAt(candidate.id);
+    if (tried) tried.failure = failure;
+    else this.#tried.push({ candidate, failure, repeated: 0 });
+  }
 }
+
+const admitFirst = () => true;

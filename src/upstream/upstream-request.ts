@@ -18,7 +18,7 @@ import { toRequestHeaders } from './request-headers.ts';
 
 /** The request of one attempt, and whether the gateway asked for a usage event of its own. */
 export interface UpstreamRequest {
-  readonly request: EgressRequest;
+  readonly request: AttemptRequest;
   readonly injectedUsage: boolean;
 }
 
@@ -45,7 +45,7 @@ export function toUpstreamRequest(
   }
   return {
     injectedUsage,
-    request: new Attempt(
+    request: new AttemptRequest(
       arrival.request,
       entry,
       credential,
@@ -59,7 +59,7 @@ export function toUpstreamRequest(
 }
 
 /** The request as the egress takes it; a class for the sake of `signal`, which is made only when somebody asks. */
-class Attempt implements EgressRequest {
+export class AttemptRequest implements EgressRequest {
   readonly origin: string;
   readonly path: string;
   readonly method: string;
@@ -71,6 +71,9 @@ class Attempt implements EgressRequest {
   readonly headersTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly #caller: GatewayRequest;
+  #isCancelled = false;
+  #onCancel: (() => void) | undefined;
+  #controller: AbortController | undefined;
 
   constructor(
     caller: GatewayRequest,
@@ -101,15 +104,26 @@ class Attempt implements EgressRequest {
   }
 
   get signal(): AbortSignal {
-    return this.#caller.signal;
+    this.#controller ??= new AbortController();
+    if (this.#isCancelled) this.#controller.abort();
+    return AbortSignal.any([this.#caller.signal, this.#controller.signal]);
   }
 
   whenGone(listener: () => void): () => void {
+    this.#onCancel = listener;
+    if (this.#isCancelled) listener();
     if (this.#caller.whenGone) return this.#caller.whenGone(listener);
     const { signal } = this.#caller;
     if (signal.aborted) listener();
     else signal.addEventListener('abort', listener, { once: true });
     return () => signal.removeEventListener('abort', listener);
+  }
+
+  /** Ends it, although the caller is still there. */
+  cancel(): void {
+    this.#isCancelled = true;
+    this.#controller?.abort();
+    this.#onCancel?.();
   }
 }
 

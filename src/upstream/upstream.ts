@@ -1,28 +1,36 @@
-import { LRUCache } from 'lru-cache';
+import type { GatewayError } from '../errors.ts';
 import { createObservations, type Observations } from '../routing/observations.ts';
 import type { Runtime } from '../runtime.ts';
-import { type Breakers, createBreakers } from './breakers.ts';
 import { createDrainer, type Drainer } from './drain.ts';
 import type { Egress } from './egress.ts';
+import { createHealths, type Healths } from './health/healths.ts';
+import { createWatch, type Watch } from './watch.ts';
+
+/** A request that can be ended from outside. */
+export interface Interruptible {
+  /** Ends it with an error in the caller's dialect, and settles it. */
+  interrupt(error: GatewayError): void;
+}
 
 /** What all requests of one gateway share on the way to the providers. */
 export interface Upstream {
   readonly egress: Egress;
-  readonly breakers: Breakers;
+  /** How every candidate is: breakers, cool-downs, what is on its way. */
+  readonly healths: Healths;
   readonly drainer: Drainer;
   /** What attempts have seen of the candidates; strategies of routes go by it. */
   readonly observations: Observations;
-  /** Leaves a target alone for as long as it asked. */
-  coolDown(id: string, forMs: number): void;
-  /** Whether any target has asked to be left alone lately. */
-  readonly isCooling: boolean;
-  /** How long a target must still be left alone; 0 when it may be asked. */
-  coolMs(id: string): number;
+  /** What must not take longer than a time. */
+  readonly watch: Watch;
+  /** Requests that wait for a provider or whose reply is on its way. */
+  readonly running: Set<Interruptible>;
+  /** Ends every request that still runs. */
+  interrupt(error: GatewayError): void;
   close(): Promise<void>;
 }
 
 /**
- * @param options.maxTargets how many targets' breakers and cool-downs are remembered. @default 1_000
+ * @param options.maxTargets how many candidates' healths are remembered. @default 1_000
  */
 export function createUpstream(
   egress: Egress,
@@ -30,21 +38,22 @@ export function createUpstream(
   options: { readonly maxTargets?: number } = {},
 ): Upstream {
   const max = options.maxTargets ?? 1_000;
-  const breakers = createBreakers(max);
-  const coolUntilMs = new LRUCache<string, number>({ max });
+  const healths = createHealths(runtime, max);
+  const watch = createWatch(runtime);
+  const running = new Set<Interruptible>();
   return {
     egress,
-    breakers,
+    healths,
     drainer: createDrainer(runtime),
     observations: createObservations(runtime, { maxCandidates: max }),
-    coolDown: (id, forMs) => void coolUntilMs.set(id, runtime.monotonicMs() + forMs),
-    get isCooling() {
-      return coolUntilMs.size > 0;
+    watch,
+    running,
+    interrupt(error) {
+      for (const request of [...running]) request.interrupt(error);
     },
-    coolMs: (id) =>
-      coolUntilMs.size === 0 ? 0 : Math.max(0, (coolUntilMs.get(id) ?? 0) - runtime.monotonicMs()),
     async close() {
-      breakers.close();
+      watch.close();
+      healths.close();
       await egress.close();
     },
   };

@@ -104,8 +104,8 @@ describe.each(obedient)('$name: advice against trying again', ({ turn }) => {
     site.upstream.fail({ kind: 'status', status: 500 }, { times: 20 });
     expect(toStatus(await toRejection(turn({ root: site.url, key: site.key })))).toBe(502);
     await untilEnded(site, 1);
-    expect(site.upstream.requestCount).toBe(3);
-    expect(site.records[0]?.attempts).toHaveLength(3);
+    expect(site.upstream.requestCount).toBe(2);
+    expect(site.records[0]?.attempts).toHaveLength(2);
   });
 });
 
@@ -132,7 +132,9 @@ describe.each(clients)('$name: streams that break', ({ stream }) => {
     site.upstream.fail({ kind: 'stream-error', afterChunks: 3 });
     await toRejection(stream({ root: site.url, key: site.key, maxRetries: 0 }));
     await untilEnded(site, 1);
-    expect(site.records[0]).toMatchObject({ outcome: 'failed', errorCode: 'upstream_error' });
+    // what comes together with the first content fails before anything of it went out
+    const errorCode = expect.stringMatching(/^upstream_(error|overloaded)$/);
+    expect(site.records[0]).toMatchObject({ outcome: 'failed', errorCode });
   });
 
   it('reads a stream to its end whose characters and line ends arrive cut in two', async () => {

@@ -187,10 +187,10 @@ describe('a caller who pays Anthropic itself', () => {
     upstream.fail({ kind: 'status', status: 429, retryAfter: 3_600 });
     expect([(await ask()).status, (await ask()).status, (await ask(asBob)).status]).toEqual([429, 429, 200]);
     expect(upstream.requests).toHaveLength(2);
-    upstream.fail({ kind: 'status', status: 500 }, { times: 2 });
-    expect([(await ask(asBob)).status, (await ask(asBob)).status]).toEqual([502, 502]);
+    upstream.fail({ kind: 'status', status: 500 }, { times: 4 });
+    for (let turn = 0; turn < 4; turn++) expect((await ask(asBob)).status).toBe(502);
     expect((await ask(asBob)).status).toBe(529);
-    expect(upstream.requests).toHaveLength(4);
+    expect(upstream.requests).toHaveLength(6);
   });
 
   it('shares no connection with another', async () => {

@@ -61,6 +61,8 @@ describe('a running request', () => {
       await iterator.next();
       streams.push(iterator);
     }
+    // what watched for their first tokens ends with its next tick
+    await runtime.advanceAsync(100);
     expect(runtime.pending - before).toBeLessThanOrEqual(1);
     await runtime.advanceAsync(35_000);
     expect(renewals).toHaveLength(15);

@@ -89,24 +89,32 @@ describe.each(streams)('the $fixture stream', ({ fixture, dialect, hasUsageEvent
     );
   });
 
-  it('hands every chunk on at once when nothing is taken out: the same bytes, not a copy', () => {
+  it('hands a chunk of whole events on at once: the same bytes, not a copy', () => {
     const inspector = createInspector(dialect);
-    for (const chunk of cut(bytes, [3, 100, 101])) expect(inspector.chunk(chunk)).toBe(chunk);
-  });
-
-  it('holds back no more than the event that is not whole yet when something is taken out', () => {
-    const inspector = createInspector(dialect, { dropUsage: true });
-    let given = 0;
-    let taken = 0;
     for (const event of text.split(/(?<=\n\n)/)) {
-      const half = Math.floor(event.length / 2);
-      taken += inspector.chunk(Buffer.from(event.slice(0, half))).length;
-      expect(given - taken).toBeLessThanOrEqual(0);
-      taken += inspector.chunk(Buffer.from(event.slice(half))).length;
-      if (!isUsageEvent(event)) given += Buffer.byteLength(event);
-      expect(taken).toBe(given);
+      const chunk = Buffer.from(event);
+      const passed = inspector.chunk(chunk);
+      // what holds an error member is looked at event by event
+      if (!event.includes('error')) expect(passed).toBe(chunk);
     }
   });
+
+  it.each([true, false])(
+    'holds back no more than the event that is not whole yet, taken out or not: %s',
+    (dropUsage) => {
+      const inspector = createInspector(dialect, { dropUsage });
+      let given = 0;
+      let taken = 0;
+      for (const event of text.split(/(?<=\n\n)/)) {
+        const half = Math.floor(event.length / 2);
+        taken += inspector.chunk(Buffer.from(event.slice(0, half))).length;
+        expect(given - taken).toBeLessThanOrEqual(0);
+        taken += inspector.chunk(Buffer.from(event.slice(half))).length;
+        if (!dropUsage || !isUsageEvent(event)) given += Buffer.byteLength(event);
+        expect(taken).toBe(given);
+      }
+    },
+  );
 
   it('without its terminator is reported as incomplete', () => {
     const first = text.slice(0, text.indexOf('\n\n') + 2);
@@ -193,11 +201,34 @@ describe('an event stream', () => {
     expect(run(': only a comment\n\n').usage).toBeUndefined();
   });
 
-  it("that reports the provider's own error is an upstream error, and gets no second error behind it", () => {
+  it("that reports the provider's own error ends with it: nothing behind it goes out, and no second error", () => {
     const inspector = createInspector('openai-chat');
-    inspector.chunk(Buffer.from(delta + event({ error: { type: 'server_error', message: 'x' } })));
+    const own = event({ error: { type: 'server_error', message: 'x' } });
+    const passed = inspector.chunk(Buffer.from(delta + own + delta + done));
+    expect(Buffer.from(passed).toString()).toBe(delta);
+    expect(inspector.failure).toMatchObject({ code: 'upstream_error' });
+    expect(inspector.errorType).toBe('server_error');
+    expect(inspector.chunk(Buffer.from(delta))).toHaveLength(0);
     expect(inspector.end().error).toMatchObject({ code: 'upstream_error' });
-    expect(inspector.errorTail(new GatewayError('upstream_error', 'x'))).toBeUndefined();
+    const tail = inspector.errorTail(new GatewayError('upstream_error', 'x'));
+    expect(Buffer.from(tail as Uint8Array).toString()).toBe(own);
+  });
+
+  it('ends before an event that is none of the protocol, in whatever pieces it comes', () => {
+    for (const broken of ['data: {"choices":[{"index":0,"del\n\n', 'data: <html>\n\n']) {
+      for (const size of [1, 7, 10_000]) {
+        const found = run(delta + broken + delta + stop + done, {}, size);
+        expect(found.output, broken).toBe(delta);
+        expect(found.error, broken).toMatchObject({ code: 'upstream_invalid_response' });
+      }
+    }
+  });
+
+  it('goes on without an event that is none of the protocol where it is to be skipped', () => {
+    for (const size of [1, 7, 10_000]) {
+      const found = run(`${delta}data: <html>\n\n${delta}${stop}${done}`, { onMalformed: 'skip' }, size);
+      expect(found).toMatchObject({ output: delta + delta + stop + done, error: undefined });
+    }
   });
 
   it('that breaks inside an event ends with an error event that stands on its own', () => {

@@ -1,6 +1,6 @@
 import type { DialectName } from '../../src/dialects/dialect.ts';
 import { dialectByName } from '../../src/dialects/index.ts';
-import { createEventInspector } from '../../src/upstream/event-inspector.ts';
+import { createEventInspector, type EventInspector } from '../../src/upstream/event-inspector.ts';
 import type { Inspector } from '../../src/upstream/inspector.ts';
 
 /** The recorded streams, with the dialect of each and whether it ends in an event of nothing but usage. */
@@ -17,14 +17,20 @@ export const streams: readonly { fixture: string; dialect: DialectName; hasUsage
 
 export function createInspector(
   dialect: DialectName,
-  options: { dropUsage?: boolean; maxEventBytes?: number; inputTokens?: number } = {},
-): Inspector {
+  options: {
+    dropUsage?: boolean;
+    maxEventBytes?: number;
+    inputTokens?: number;
+    onMalformed?: 'fail' | 'skip';
+  } = {},
+): EventInspector {
   return createEventInspector({
     dialect: dialectByName[dialect],
     requestId: 'req_1',
     maxEventBytes: options.maxEventBytes ?? 1_048_576,
     dropUsage: options.dropUsage ?? false,
     inputTokens: options.inputTokens ?? 7,
+    onMalformed: options.onMalformed ?? 'fail',
   });
 }
 

@@ -5,7 +5,7 @@ import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
 import { ChunkQueue } from '../../src/upstream/chunk-queue.ts';
 import { createDrainer } from '../../src/upstream/drain.ts';
 import type { Inspector } from '../../src/upstream/inspector.ts';
-import { Relay, type RelayOptions } from '../../src/upstream/relay.ts';
+import { Relay, type RelayOptions, type RelaySource } from '../../src/upstream/relay.ts';
 import { createInspector } from './inspect.ts';
 
 const delta = 'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n';
@@ -15,15 +15,11 @@ const text = (part: string) => Buffer.from(part);
 const reported = { inputTokens: 3, outputTokens: 2, source: 'reported' };
 
 /** A relay over a queue that the test fills. Every settlement of the outcome is counted. */
-function createRelay(options: Partial<RelayOptions> = {}) {
+function createRelay(options: RelayOptions & Partial<Pick<RelaySource, 'first' | 'inspector'>> = {}) {
   let cancelled = 0;
   const queue = new ChunkQueue({ pause() {}, resume() {}, cancel: () => cancelled++ });
-  const relay = new Relay(queue, {
-    first: undefined,
-    inspector: createInspector('openai-chat'),
-    drain: undefined,
-    ...options,
-  });
+  const { first, inspector = createInspector('openai-chat'), ...others } = options;
+  const relay = new Relay({ body: queue, chunks: queue, first, inspector }, others);
   const outcomes: Outcome[] = [];
   void relay.outcome.then((outcome) => outcomes.push(outcome));
   return { queue, relay, outcomes, cancelled: () => cancelled };
@@ -65,10 +61,11 @@ describe('a relay', () => {
         },
       }),
     };
-    const relay = new Relay(source, {
+    const relay = new Relay({
+      body: source,
+      chunks: source[Symbol.asyncIterator](),
       first: undefined,
       inspector: createInspector('openai-chat'),
-      drain: undefined,
     });
     await turn();
     expect(pulls).toBe(0);
@@ -114,6 +111,9 @@ describe('a relay', () => {
       end: () => ({ rest: undefined, error: new GatewayError('upstream_invalid_response', 'cut off') }),
       usage: () => undefined,
       errorTail: () => undefined,
+      hasBegun: true,
+      isWhole: false,
+      failure: undefined,
     };
     const { queue, relay, outcomes } = createRelay({ inspector: silent });
     queue.push(text('{"half":'));
@@ -207,13 +207,13 @@ describe('a relay', () => {
           const drainer = createDrainer(createVirtualRuntime());
           const inspector = createInspector('openai-chat', { dropUsage });
           let usages = 0;
-          const counting: Inspector = {
-            ...inspector,
+          const usageOf = inspector.usage.bind(inspector);
+          const counting = Object.assign(inspector, {
             usage() {
               usages++;
-              return inspector.usage();
+              return usageOf();
             },
-          };
+          });
           const { queue, relay, outcomes } = createRelay({
             inspector: counting,
             drain: drains

@@ -12,6 +12,8 @@ export const relaySchema = z.strictObject({
   maxReplyBytes: bytes.default(67_108_864),
   /** Largest event of a stream. */
   maxEventBytes: bytes.default(1_048_576),
+  /** What is held of a stream while it has shown no content; one that is longer goes out as it comes. */
+  heldStreamBytes: bytes.default(1_048_576),
   /** What becomes of the upstream stream when the caller goes away: end it, or read on for the usage. */
   onDisconnect: z.enum(['abort', 'drain']).default('abort'),
   /** Bounds of `drain`. */
@@ -31,6 +33,21 @@ export const retrySchema = z.strictObject({
   maxBackoffMs: milliseconds.default(5_000),
   /** No new attempt begins after this long. */
   deadlineMs: milliseconds.default(120_000),
+  /** A target is never left alone for longer than this, whatever its `retry-after` says. */
+  maxCoolDownMs: milliseconds.default(300_000),
+  /** For so long a credential comes last that was refused, or whose account has no quota left. */
+  unpaidMs: milliseconds.default(60_000),
+  /**
+   * What further attempts each target takes in a window: a share of its first ones, and some in any case. A target that
+   * fails nobody takes any number of requests that failed elsewhere.
+   */
+  budget: z
+    .strictObject({
+      ratio: z.number().min(0).max(10).default(0.2),
+      floor: z.int().nonnegative().max(1_000_000).default(3),
+      windowMs: milliseconds.default(60_000),
+    })
+    .prefault({}),
 });
 
 export const breakerSchema = z.strictObject({
@@ -38,8 +55,15 @@ export const breakerSchema = z.strictObject({
   errorThresholdPercentage: z.number().min(1).max(100).default(50),
   /** Attempts in the rolling window before it may open. */
   volumeThreshold: positiveInteger.default(10),
-  /** How long it stays open before one probe. */
+  /** How long it stays open before one probe, up to a fifth less; each further time in a row so much longer. */
   resetTimeoutMs: milliseconds.default(30_000),
+  /** It never stays open for longer than this. */
+  maxEjectionMs: milliseconds.default(300_000),
+  /**
+   * A target whose first content takes so many times as long as that of the fastest other one of the plan is left out as
+   * if its breaker had opened. Default: never.
+   */
+  slowFactor: z.number().min(1.5).max(1_000).optional(),
 });
 
 export const idempotencySchema = z.strictObject({

@@ -1,0 +1,84 @@
+import type { ParsedConfig } from '../config/schema.ts';
+import { GatewayError } from '../errors.ts';
+import type { Candidate } from '../routing/plan.ts';
+import type { Healths } from './health/healths.ts';
+import type { Availability, TargetHealth } from './health/target-health.ts';
+
+/** Whom to ask next, and what for. */
+export interface Choice {
+  readonly candidate: Candidate;
+  readonly health: TargetHealth;
+  readonly availability: Availability;
+}
+
+/**
+ * In which order candidates are asked that are not simply ready. One whose breaker opened although it still answers now
+ * and then, or whose credential was refused a moment ago, is better than none. One that is dead is left to its probes.
+ */
+const order: Readonly<Record<Availability, number>> = {
+  ready: 0,
+  probe: 0,
+  degraded: 1,
+  unpaid: 2,
+  full: 3,
+  cooling: 4,
+  dead: 5,
+};
+
+/** What candidates are chosen by. */
+export interface ChoiceFacts {
+  readonly healths: Healths;
+  readonly config: ParsedConfig;
+  readonly nowMs: number;
+  /** The longest that it is worth waiting for one that has asked to be left alone. */
+  readonly mostWaitMs: number;
+}
+
+/**
+ * The first candidate that may be asked; of several that are not ready the one that is least bad, and of those that have
+ * asked to be left alone the one that may be asked first.
+ *
+ * @param admits asked last, before a candidate is taken
+ */
+export function choose(
+  candidates: readonly Candidate[],
+  { healths, config, nowMs, mostWaitMs }: ChoiceFacts,
+  admits: (health: TargetHealth) => boolean,
+): Choice | undefined {
+  const others: Choice[] = [];
+  for (const candidate of candidates) {
+    const health = healths.of(candidate, config);
+    const availability = health.availability(nowMs);
+    const isReady = order[availability] === 0;
+    if (isReady && admits(health)) return { candidate, health, availability };
+    if (!isReady && availability !== 'dead') others.push({ candidate, health, availability });
+  }
+  const waitOf = ({ health, availability }: Choice) =>
+    availability === 'cooling' ? health.coolMs(nowMs) : 0;
+  return others
+    .filter((choice) => waitOf(choice) <= mostWaitMs)
+    .sort((one, other) => order[one.availability] - order[other.availability] || waitOf(one) - waitOf(other))
+    .find(({ health }) => admits(health));
+}
+
+/** Why nobody may be asked, for the caller. */
+export function noChoice(
+  candidates: readonly Candidate[],
+  { healths, config, nowMs }: ChoiceFacts,
+): GatewayError {
+  const found = candidates.map((candidate) => healths.of(candidate, config));
+  const isCooling = found.some((health) => health.availability(nowMs) === 'cooling');
+  const waits = found.map((health) => Math.max(health.coolMs(nowMs), health.breaker.waitMs(nowMs)));
+  const retryAfterSeconds = Math.ceil(Math.min(...waits) / 1_000) || 1;
+  return isCooling
+    ? new GatewayError(
+        'rate_limited',
+        'The providers of this model have asked to be left alone for a while. Try again later.',
+        { retryAfterSeconds },
+      )
+    : new GatewayError(
+        'no_target_available',
+        'Every provider of this model is failing at the moment. Try again shortly.',
+        { retryAfterSeconds },
+      );
+}

@@ -1,0 +1,54 @@
+import { dataKind, parseObject } from '../dialects/stream-data.ts';
+
+const lf = 10;
+const cr = 13;
+
+/** Offset behind the blank line that ends the event at `start`; the end of the text when there is none. */
+export function endOfEvent(text: string, start: number): number {
+  for (let index = start; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code !== lf && code !== cr) continue;
+    const next = lineEnd(text, index);
+    const blank = text.charCodeAt(next);
+    if (blank === lf || blank === cr) return lineEnd(text, next);
+    index = next - 1;
+  }
+  return text.length;
+}
+
+/** Offset behind the last blank line; 0 when there is none. Looks no further back than `known` needs. */
+export function endOfLastEvent(text: string, known = 0): number {
+  const from = Math.max(1, known - 3);
+  for (let index = text.length - 1; index >= from; index--) {
+    const code = text.charCodeAt(index);
+    if (code !== lf && code !== cr) continue;
+    const start = code === lf && text.charCodeAt(index - 1) === cr ? index - 1 : index;
+    const before = start > 0 ? text.charCodeAt(start - 1) : 0;
+    // a CR behind a LF at the very end is half of a CRLF
+    const isHalf = code === cr && before === lf && index === text.length - 1;
+    if ((before === lf || before === cr) && !isHalf) return index + 1;
+    index = start;
+  }
+  return 0;
+}
+
+/** The data of one event, its lines joined; '' when it has none. */
+export function dataOf(event: string): string {
+  const lines: string[] = [];
+  for (const line of event.split(/\r\n|\n|\r/)) {
+    if (line.startsWith('data:')) lines.push(line.charCodeAt(5) === 32 ? line.slice(6) : line.slice(5));
+  }
+  return lines.join('\n');
+}
+
+/** Whether an event has data that is no JSON object, and not `[DONE]`. */
+export function isBrokenEvent(event: string): boolean {
+  const data = dataOf(event);
+  if (data === '') return false;
+  const kind = dataKind(data);
+  return kind === 'broken' || (kind === 'object' && parseObject(data) === undefined);
+}
+
+function lineEnd(text: string, index: number): number {
+  return text.charCodeAt(index) === cr && text.charCodeAt(index + 1) === lf ? index + 2 : index + 1;
+}

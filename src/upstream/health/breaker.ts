@@ -1,0 +1,154 @@
+import { EventEmitter } from 'node:events';
+import CircuitBreaker from 'opossum';
+
+/** When a breaker opens, and for how long. */
+export interface BreakerOptions {
+  /** Share of failed attempts that opens it, in percent. */
+  readonly errorThresholdPercentage: number;
+  /** Attempts in the rolling window of 10 s before the share counts; so many failures in a row open it whatever the share. */
+  readonly volumeThreshold: number;
+  /** How long it stays open before one probe: the first time; each further time in a row so much longer. */
+  readonly resetTimeoutMs: number;
+  /** It never stays open for longer than this. */
+  readonly maxEjectionMs: number;
+}
+
+const windowMs = 10_000;
+const buckets = 10;
+const bucketMs = windowMs / buckets;
+/** Never fires by itself: when a breaker may be probed is decided by the runtime's clock. */
+const neverMs = 2_147_483_647;
+
+type Circuit = CircuitBreaker<[], unknown>;
+
+/**
+ * A circuit breaker for one candidate: opossum counts in a rolling window and holds the state; by whose clock, for how
+ * long and with how many probes is decided here. Has no timers of its own that matter.
+ */
+export class Breaker {
+  options: BreakerOptions;
+  readonly #random: () => number;
+  #rotator: EventEmitter | undefined;
+  #circuit: Circuit | undefined;
+  #rotateAtMs = 0;
+  #failuresInARow = 0;
+  #openUntilMs = 0;
+  #closedAtMs = Number.NEGATIVE_INFINITY;
+  #timesOpened = 0;
+  #probing = false;
+
+  constructor(options: BreakerOptions, random: () => number) {
+    this.options = options;
+    this.#random = random;
+  }
+
+  get isClosed(): boolean {
+    return this.#circuit === undefined || this.#circuit.closed;
+  }
+
+  stateAt(nowMs: number): 'closed' | 'open' | 'half-open' {
+    if (this.isClosed) return 'closed';
+    return nowMs >= this.#openUntilMs ? 'half-open' : 'open';
+  }
+
+  /** How long until it may be probed; 0 when it may. */
+  waitMs(nowMs: number): number {
+    return this.isClosed ? 0 : Math.max(0, this.#openUntilMs - nowMs);
+  }
+
+  /** Whether one attempt may find out if the target has recovered. */
+  mayProbe(nowMs: number): boolean {
+    return !this.isClosed && !this.#probing && nowMs >= this.#openUntilMs;
+  }
+
+  /** Nothing has worked lately. One that is open and not dead still answers now and then. */
+  get isDead(): boolean {
+    const { volumeThreshold } = this.options;
+    if (this.isClosed) return false;
+    return this.#failuresInARow >= 2 * volumeThreshold || this.#circuit?.stats.successes === 0;
+  }
+
+  /** Takes the one probe. */
+  beginProbe(): void {
+    this.#probing = true;
+  }
+
+  /** The probe ended without saying anything of the target: the next one may try. */
+  endProbe(): void {
+    this.#probing = false;
+  }
+
+  succeeded(nowMs: number, wasProbe: boolean): void {
+    const circuit = this.#counted(nowMs);
+    circuit.emit('fire');
+    circuit.emit('success');
+    this.#failuresInARow = 0;
+    // what began before it opened says nothing about the probe that may close it
+    if (wasProbe) this.#close(nowMs);
+    if (wasProbe) this.#probing = false;
+  }
+
+  failed(nowMs: number, wasProbe: boolean): void {
+    const { volumeThreshold, errorThresholdPercentage } = this.options;
+    const circuit = this.#counted(nowMs);
+    circuit.emit('fire');
+    circuit.emit('failure');
+    this.#failuresInARow++;
+    if (wasProbe) {
+      this.#probing = false;
+      this.eject(nowMs);
+      return;
+    }
+    if (!circuit.closed) return;
+    const { fires, failures } = circuit.stats;
+    const isFrequent = fires >= volumeThreshold && (failures / fires) * 100 > errorThresholdPercentage;
+    if (isFrequent || this.#failuresInARow >= volumeThreshold) this.eject(nowMs);
+  }
+
+  /** Opens it. Each time in a row for longer, a little less than that, so that many do not come back together. */
+  eject(nowMs: number): void {
+    const { resetTimeoutMs, maxEjectionMs } = this.options;
+    if (this.isClosed && nowMs - this.#closedAtMs > 10 * resetTimeoutMs) this.#timesOpened = 0;
+    this.#timesOpened++;
+    const longestMs = Math.min(maxEjectionMs, resetTimeoutMs * this.#timesOpened);
+    this.#openUntilMs = nowMs + longestMs * (1 - 0.2 * this.#random());
+    this.#counted(nowMs).open();
+  }
+
+  #close(nowMs: number): void {
+    this.#failuresInARow = 0;
+    this.#closedAtMs = nowMs;
+    // what was counted belongs to the time before
+    this.shutdown();
+  }
+
+  shutdown(): void {
+    this.#circuit?.shutdown();
+    this.#circuit = undefined;
+    this.#rotator = undefined;
+  }
+
+  #counted(nowMs: number): Circuit {
+    let circuit = this.#circuit;
+    if (!circuit) {
+      this.#rotator = new EventEmitter();
+      circuit = new CircuitBreaker(async () => undefined, {
+        timeout: false,
+        resetTimeout: neverMs,
+        rollingCountTimeout: windowMs,
+        rollingCountBuckets: buckets,
+        enableSnapshots: false,
+        rollingPercentilesEnabled: false,
+        rotateBucketController: this.#rotator,
+      });
+      this.#circuit = circuit;
+      this.#rotateAtMs = nowMs + bucketMs;
+    }
+    for (let turn = 0; nowMs >= this.#rotateAtMs && turn < buckets; turn++) {
+      this.#rotator?.emit('rotate');
+      this.#rotateAtMs += bucketMs;
+    }
+    if (nowMs >= this.#rotateAtMs) this.#rotateAtMs = nowMs + bucketMs;
+    return circuit;
+  }
+}

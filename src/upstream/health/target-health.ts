@@ -1,0 +1,153 @@
+import type { Runtime } from '../../runtime.ts';
+import type { AttemptFailure } from '../failure.ts';
+import { AdaptiveLimit } from './adaptive-limit.ts';
+import { Breaker, type BreakerOptions } from './breaker.ts';
+import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
+
+/** What decides about the health of targets; the sections `breaker` and `retry` of the configuration. */
+export interface HealthOptions {
+  readonly breaker: BreakerOptions;
+  readonly budget: RetryBudgetOptions;
+  /** No target is left alone for longer than this, whatever it asks for. */
+  readonly maxCoolDownMs: number;
+  /** How long a credential comes last that was refused or has no quota left. */
+  readonly unpaidMs: number;
+}
+
+/** Why a target is not asked now; `ready` when it is. */
+export type Availability = 'ready' | 'probe' | 'full' | 'cooling' | 'unpaid' | 'degraded' | 'dead';
+
+/** How a target is, for health pages and `explain`. */
+export interface HealthReport {
+  /** `provider/model#credential`. */
+  readonly target: string;
+  readonly breaker: 'closed' | 'open' | 'half-open';
+  /** How long until an open breaker lets a probe through, in milliseconds. */
+  readonly probeInMs: number;
+  /** How long it has asked to be left alone, in milliseconds. */
+  readonly coolDownMs: number;
+  readonly inFlight: number;
+  /** The most requests at once that it is thought to take; undefined while nothing limits it. */
+  readonly maxInFlight: number | undefined;
+}
+
+/** What is known of one candidate (provider, model and credential), shared by all requests. */
+export class TargetHealth {
+  readonly id: string;
+  inFlight = 0;
+  readonly breaker: Breaker;
+  readonly budget: RetryBudget;
+  readonly #limit = new AdaptiveLimit();
+  readonly #runtime: Runtime;
+  #options: HealthOptions;
+  #maxInFlight = Number.POSITIVE_INFINITY;
+  #coolUntilMs = 0;
+  #unpaidUntilMs = 0;
+  #waiting: (() => void)[] | undefined;
+
+  constructor(id: string, options: HealthOptions, runtime: Runtime) {
+    this.id = id;
+    this.#options = options;
+    this.#runtime = runtime;
+    this.breaker = new Breaker(options.breaker, runtime.random);
+    this.budget = new RetryBudget(options.budget);
+  }
+
+  get options(): HealthOptions {
+    return this.#options;
+  }
+
+  /** Goes by another configuration from now on; what is known of the target stays. */
+  configure(options: HealthOptions, maxInFlight: number | undefined): void {
+    this.#options = options;
+    this.#maxInFlight = maxInFlight ?? Number.POSITIVE_INFINITY;
+    this.breaker.options = options.breaker;
+    this.budget.options = options.budget;
+  }
+
+  availability(nowMs: number): Availability {
+    if (nowMs < this.#coolUntilMs) return 'cooling';
+    if (!this.breaker.isClosed) {
+      if (this.breaker.mayProbe(nowMs)) return 'probe';
+      return this.breaker.isDead ? 'dead' : 'degraded';
+    }
+    if (nowMs < this.#unpaidUntilMs) return 'unpaid';
+    return this.inFlight >= this.mostInFlight ? 'full' : 'ready';
+  }
+
+  get mostInFlight(): number {
+    return Math.min(Math.floor(this.#limit.most), this.#maxInFlight);
+  }
+
+  coolMs(nowMs: number): number {
+    return Math.max(0, this.#coolUntilMs - nowMs);
+  }
+
+  begin(): void {
+    this.inFlight++;
+  }
+
+  /** The attempt is over, its reply delivered or not. */
+  end(): void {
+    this.inFlight--;
+    if (this.#waiting?.length && this.inFlight < this.mostInFlight) this.#waiting.shift()?.();
+  }
+
+  /** Waits for a place, among at most `most` others; false at once when there are as many. */
+  whenFree(most: number, wake: () => void): boolean {
+    this.#waiting ??= [];
+    if (this.#waiting.length >= most) return false;
+    this.#waiting.push(wake);
+    return true;
+  }
+
+  forgetWaiting(wake: () => void): void {
+    const index = this.#waiting?.indexOf(wake) ?? -1;
+    if (index >= 0) this.#waiting?.splice(index, 1);
+  }
+
+  /** Content came. */
+  answered(nowMs: number, wasProbe: boolean): void {
+    this.breaker.succeeded(nowMs, wasProbe);
+    this.#limit.answered(nowMs);
+  }
+
+  /** A reply that had begun broke. */
+  broke(): void {
+    const nowMs = this.#runtime.monotonicMs();
+    this.breaker.failed(nowMs, false);
+    this.budget.noteFailed(nowMs);
+  }
+
+  failed(failure: AttemptFailure, wasProbe: boolean): void {
+    const nowMs = this.#runtime.monotonicMs();
+    if (failure.unhealthy) {
+      this.breaker.failed(nowMs, wasProbe);
+      this.budget.noteFailed(nowMs);
+    } else if (failure.refusal) {
+      // it has judged the request, so it is there
+      this.breaker.succeeded(nowMs, wasProbe);
+    } else if (wasProbe) {
+      this.breaker.endProbe();
+    }
+    if (failure.kind === 'refused') this.#limit.refused(this.inFlight, nowMs);
+    if (failure.kind === 'credential' || failure.kind === 'quota')
+      this.#unpaidUntilMs = nowMs + this.#options.unpaidMs;
+    if (failure.retryAfterMs !== undefined) {
+      const waitMs = Math.min(failure.retryAfterMs, this.#options.maxCoolDownMs);
+      this.#coolUntilMs = Math.max(this.#coolUntilMs, nowMs + waitMs);
+    }
+  }
+
+  report(nowMs: number): HealthReport {
+    const most = this.mostInFlight;
+    return {
+      target: this.id,
+      breaker: this.breaker.stateAt(nowMs),
+      probeInMs: this.breaker.waitMs(nowMs),
+      coolDownMs: this.coolMs(nowMs),
+      inFlight: this.inFlight,
+      maxInFlight: Number.isFinite(most) ? most : undefined,
+    };
+  }
+}
