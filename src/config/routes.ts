@@ -68,7 +68,7 @@ function compileRoute(
     tiers,
     own: toChoice(entry, 'order'),
     regions: entry.regions,
-    forwarding: undefined,
+    forwarding: entry.forwarding,
     mirror: entry.mirror && compileMirror(entry.name, entry.mirror, `${path}.mirror`, compile, issues),
   };
 }

@@ -307,3 +307,25 @@ describe('a target that limits', () => {
     expect(statuses.filter((code) => code === 429)).toHaveLength(2);
   });
 });
+
+describe('a route', () => {
+  it('forwards its requests in its own way', async () => {
+    const started = await startThree({
+      routes: [
+        {
+          name: 'eager',
+          match: { stream: true },
+          forwarding: { onFailure: { 'bad-request': 'next-target' } },
+        },
+      ],
+    });
+    const run = async (stream: boolean) => {
+      started.upstream.fail(status(400));
+      const reply = await started.send('/v1/chat/completions', chat({ stream }));
+      await readText(reply);
+      return [reply.status, started.targets()];
+    };
+    expect(await run(false)).toEqual([400, [one]]);
+    expect(await run(true)).toEqual([200, [one, large]]);
+  });
+});

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { dialectNames, operations } from '../../dialects/names.ts';
 import { regionSchema } from './catalog.ts';
+import { forwardingSchema } from './forwarding.ts';
 import { limitSchema, milliseconds, nameSchema, patternSchema, positiveInteger } from './parts.ts';
 import { routeTargetSchema } from './route-target.ts';
 import { timeZoneSchema } from './window.ts';
@@ -135,6 +136,8 @@ export const routeSchema = z
     ...choice,
     /** Where requests may be handled, failover included. */
     regions: regionsSchema.optional(),
+    /** How its requests are forwarded, over the configuration's `forwarding`. */
+    forwarding: forwardingSchema.optional(),
     /** A copy of the requests goes to another target, and what it answers to nobody. */
     mirror: mirror.optional(),
   })
