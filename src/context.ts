@@ -2,6 +2,7 @@ import type { Call } from './call.ts';
 import type { Model, Policy, Snapshot } from './config/snapshot.ts';
 import type { Endpoint } from './dialects/endpoint.ts';
 import type { LimitStates } from './limits/limit-states.ts';
+import type { RunScope } from './limits/run.ts';
 import type { GatewayRequest, HeaderMap } from './message.ts';
 import type { Metadata } from './metadata.ts';
 import type { Principal } from './principal.ts';
@@ -18,6 +19,8 @@ export interface Arrival {
   /** The configuration that decides this request, to its end. */
   readonly snapshot: Snapshot;
   readonly runtime: Runtime;
+  /** The agent run that the host application says the request is part of; its header is not looked at then. */
+  readonly hostRun?: RunScope | undefined;
   /** When the request arrived, by the monotonic clock. */
   readonly arrivedAtMs: number;
   /** The record in the making: stages note in it what they decided, `attribute` finishes it. */

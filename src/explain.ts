@@ -9,6 +9,7 @@ import type { LimitScope } from './limits/apply.ts';
 import { estimateUsage } from './limits/estimate.ts';
 import type { Ledger, LedgerScope, ScopeState } from './limits/ledger.ts';
 import { costOf } from './limits/price.ts';
+import type { RunScope, Runs } from './limits/run.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
 import { createPipeline, nothing, type Stage } from './pipeline.ts';
 import { toReply } from './reply.ts';
@@ -35,6 +36,10 @@ export interface ExplainParts {
   readonly vault?: Vault | undefined;
   readonly router?: Router | undefined;
   readonly ledger: Ledger;
+  /** As `rateLimit` has them. @default runs are what callers name them */
+  readonly runs?: Pick<Runs, 'read'>;
+  /** The run that the host application says the request is part of. @default none */
+  readonly hostRun?: RunScope | undefined;
   /** Whether every limit refuses when the ledger fails, whatever its `onFailure`. @default false */
   readonly failsClosed?: boolean;
   readonly upstream: Upstream;
@@ -80,10 +85,15 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
     .use(
       noting('noteModel', async (context: Model) => {
         noteModel(found, context);
-        await noteLimits(found, context, ledger);
+        await noteLimits(found, context, parts);
       }),
     )
-    .use(rateLimit({ ledger: withoutHolding(ledger, parts.failsClosed ?? false) }))
+    .use(
+      rateLimit({
+        ledger: withoutHolding(ledger, parts.failsClosed ?? false),
+        ...(parts.runs && { runs: parts.runs }),
+      }),
+    )
     .end({
       name: 'notePlan',
       async run(context: Model & Reserved) {
@@ -119,6 +129,7 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
       snapshot,
       runtime,
       arrivedAtMs: runtime.monotonicMs(),
+      hostRun: parts.hostRun,
       record: createDraft(),
     });
     return { ...found, allowed: true };
@@ -152,8 +163,8 @@ function noteModel(found: Draft, { model, call, snapshot, policy, runtime }: Mod
   if (model.deprecation && nowMs >= model.deprecation.fromMs) found.deprecation = model.deprecation.warning;
 }
 
-async function noteLimits(found: Draft, context: Model, ledger: Ledger): Promise<void> {
-  const { limits, scopes } = limitsFor(context, ledger.nowMs());
+async function noteLimits(found: Draft, context: Model, { ledger, runs }: ExplainParts): Promise<void> {
+  const { limits, scopes } = limitsFor(context, ledger.nowMs(), runs);
   found.estimate = estimateOf(context);
   let states: readonly ScopeState[];
   try {

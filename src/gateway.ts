@@ -20,6 +20,8 @@ import { createGatewayLedger, type LimitsHealth } from './limits/gateway-ledger.
 import type { Ledger } from './limits/ledger.ts';
 import type { LimitEvent } from './limits/limit-event.ts';
 import type { LimitOptions } from './limits/limit-options.ts';
+import { createRuns, type RunOptions, type RunScope } from './limits/run.ts';
+import { runHeader } from './limits/run-of.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
 import type { Pipeline } from './pipeline.ts';
 import { builtInProviders } from './providers/index.ts';
@@ -63,6 +65,19 @@ export interface GatewayOptions {
    * failed. Must not throw. @default that the ledger was given up goes to `onError`
    */
   readonly onLimit?: (event: LimitEvent) => void;
+  /**
+   * The agent run that a request is part of, as the host application knows it: one that `run` opened, or a name. What it
+   * says counts whatever the caller's `x-headgate-run` says, or leaves out. Called for each request, must not throw.
+   *
+   * @default what callers say
+   */
+  readonly runOf?: (request: GatewayRequest) => Run | string | undefined;
+  /**
+   * What the tokens of runs are sealed with, at least 16 bytes: processes with the same secret know each other's runs.
+   *
+   * @default made anew by each gateway, which knows its own runs only
+   */
+  readonly runSecret?: string | Uint8Array;
   /** Where records go: a sink or a function. @default the last 1,000 in memory */
   readonly sink?: UsageSink | ((record: RequestRecord) => void | Promise<void>);
   /** Providers of your own, beside the built-in ones. */
@@ -100,6 +115,18 @@ export interface PipelineParts {
   readonly snapshot: Snapshot;
 }
 
+/** An agent run with a budget of its own. */
+export interface Run {
+  /** Stands in the records of its requests, as `run`. */
+  readonly id: string;
+  /** What makes a request part of it: sent by the agent, or set by whoever stands before the gateway. */
+  readonly headers: { readonly 'x-headgate-run': string };
+  /** As `gateway.handle`; part of this run whatever its headers say. */
+  handle(request: GatewayRequest): Promise<GatewayReply>;
+  /** As `gateway.fetch`; part of this run whatever its headers say: for an SDK in this process. */
+  fetch(request: Request, host?: unknown): Promise<Response>;
+}
+
 /** How a gateway is. */
 export interface GatewayHealth {
   readonly status: 'serving' | 'not_serving';
@@ -112,6 +139,16 @@ export interface Gateway {
   handle(request: GatewayRequest): Promise<GatewayReply>;
   /** Handles a WHATWG request, for Hono, Next.js, Bun, Deno and Workers. Slower than `handle` through `headgate/node`. */
   fetch(request: Request, host?: unknown): Promise<Response>;
+  /**
+   * Opens an agent run with a budget of its own, so that one runaway agent stops alone. Its requests count against the
+   * caller's limits too. It ends after `ttlMs`; there is nothing to close.
+   *
+   * @throws TypeError for an amount out of its range, naming it
+   * @example
+   * const run = gateway.run({ maxUsd: 2, maxRequests: 200 });
+   * const client = new OpenAI({ baseURL: 'http://gateway/v1', apiKey: key, defaultHeaders: run.headers });
+   */
+  run(options: RunOptions): Run;
   /**
    * Swaps the configuration: the next request is decided by the new one, running requests end under theirs.
    *
@@ -189,8 +226,12 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   });
   const { ledger, isDegraded } = gatewayLedger;
   const failsClosed = options.limits?.failure === false;
+  const runs = createRuns({ runtime, secret: options.runSecret });
+  /** The runs that were opened here. */
+  const scopes = new WeakMap<Run, RunScope>();
   const limits: RateLimitOptions = {
     ledger,
+    runs,
     isDegraded,
     ...(options.onLimit && { onLimit }),
     ...(leaseMs !== undefined && { leaseMs }),
@@ -238,7 +279,33 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     if (running === 0) onIdle?.();
   }
 
-  function handle(request: GatewayRequest): Promise<GatewayReply> {
+  function hostRunOf(request: GatewayRequest): RunScope | undefined {
+    const said = options.runOf?.(request);
+    if (said === undefined) return undefined;
+    // one that another gateway has opened is known by its token
+    return typeof said === 'string' ? { id: said } : (scopes.get(said) ?? runs.read(said.headers));
+  }
+
+  function run(given: RunOptions): Run {
+    const { scope, token } = runs.open(given);
+    const handleInside = (request: GatewayRequest) => handleIn(request, scope);
+    let fetchInside: Gateway['fetch'] | undefined;
+    const opened: Run = {
+      id: scope.id,
+      headers: { [runHeader]: token },
+      handle: handleInside,
+      async fetch(request, host) {
+        fetchInside ??= await toFetch(handleInside);
+        return fetchInside(request, host);
+      },
+    };
+    scopes.set(opened, scope);
+    return opened;
+  }
+
+  const handle = (request: GatewayRequest) => handleIn(request, undefined);
+
+  function handleIn(request: GatewayRequest, run: RunScope | undefined): Promise<GatewayReply> {
     const id = runtime.newId();
     let dialect: ErrorDialect | undefined;
     const refuse = (thrown: unknown): GatewayReply => {
@@ -257,8 +324,9 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       dialect = dialectByName[match.dialect];
       if (closing)
         throw new GatewayError('shutting_down', 'This gateway is shutting down.', { retryAfterSeconds: 1 });
+      const hostRun = run ?? hostRunOf(request);
       running++;
-      return pipeline.run(toArrival(id, request, match, snapshot, runtime)).then(
+      return pipeline.run(toArrival(id, request, match, snapshot, runtime, hostRun)).then(
         (reply) => {
           void reply.outcome.then(left);
           return reply;
@@ -275,9 +343,9 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
 
   return {
     handle,
+    run,
     async fetch(request, host) {
-      // biome-ignore lint/style/noRestrictedImports: loaded only by who calls it, so that the core itself holds no adapter
-      fetchHandler ??= (await import('headgate/fetch')).toFetchHandler({ handle });
+      fetchHandler ??= await toFetch(handle);
       return fetchHandler(request, host);
     },
     update(input, version) {
@@ -292,7 +360,8 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       upstream.egress.retain?.(poolNamesOf(credentials));
     },
     forgetKey: (kid) => keyResolver.forget(kid),
-    explain: (request) => explainRequest(request, { ...parts, snapshot, failsClosed }),
+    explain: (request) =>
+      explainRequest(request, { ...parts, snapshot, failsClosed, runs, hostRun: hostRunOf(request) }),
     health: () => ({ status: closing ? 'not_serving' : 'serving', limits: gatewayLedger.health() }),
     get snapshot() {
       return snapshot;
@@ -322,6 +391,11 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   };
 }
 
+async function toFetch(handle: Gateway['handle']): Promise<Gateway['fetch']> {
+  // biome-ignore lint/style/noRestrictedImports: loaded only by who calls it, so that the core itself holds no adapter
+  return (await import('headgate/fetch')).toFetchHandler({ handle });
+}
+
 /** What a run begins with. The facts that the stages add have their places already, so that every context of a run is of one shape. */
 function toArrival(
   id: string,
@@ -329,6 +403,7 @@ function toArrival(
   endpoint: Endpoint,
   snapshot: Snapshot,
   runtime: Runtime,
+  hostRun: RunScope | undefined,
 ): Arrival {
   const facts: Record<keyof DefaultFacts, undefined> = {
     principal: undefined,
@@ -341,7 +416,7 @@ function toArrival(
     plan: undefined,
   };
   const arrivedAtMs = runtime.monotonicMs();
-  return { id, request, endpoint, snapshot, runtime, arrivedAtMs, record: createDraft(), ...facts };
+  return { id, request, endpoint, snapshot, runtime, hostRun, arrivedAtMs, record: createDraft(), ...facts };
 }
 
 /** Who is told nothing of limits is told of an outage of their ledger all the same. */

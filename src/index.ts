@@ -61,6 +61,7 @@ export {
   type GatewayHealth,
   type GatewayOptions,
   type PipelineParts,
+  type Run,
 } from './gateway.ts';
 export { countFailures } from './identity/count-failures.ts';
 export {
@@ -120,6 +121,7 @@ export type { Limit, Raise } from './limits/limit.ts';
 export type { LimitEvent } from './limits/limit-event.ts';
 export type { FailureBounds, LeasingBounds, LimitOptions } from './limits/limit-options.ts';
 export type { LimitState, LimitStates } from './limits/limit-states.ts';
+export type { RunOptions, RunScope, Runs } from './limits/run.ts';
 export type { GatewayReply, GatewayRequest, HeaderMap, Outcome, ReplyBody, Usage } from './message.ts';
 export { type Metadata, readMetadata } from './metadata.ts';
 export { type OpenGateway, type OpenGatewayOptions, openGateway } from './open-gateway.ts';

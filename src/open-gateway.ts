@@ -102,6 +102,7 @@ function join(gateway: Gateway, following: ConfigFollower, vault: Vault | undefi
     forgetKey: gateway.forgetKey,
     explain: gateway.explain,
     health: gateway.health,
+    run: gateway.run,
     get snapshot() {
       return gateway.snapshot;
     },

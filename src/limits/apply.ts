@@ -10,7 +10,7 @@ import type { LedgerScope } from './ledger.ts';
 import { type FailurePolicy, isKeyOfCaller, type Limit, limitKeyOf } from './limit.ts';
 import { costOf, type Price } from './price.ts';
 import { refuseMissing } from './refusals.ts';
-import { runOf } from './run-of.ts';
+import type { RunScope } from './run.ts';
 import type { SubjectFacts } from './subject.ts';
 
 /** A scope as the stages make it: with what is to become of it while the ledger cannot be asked. */
@@ -32,8 +32,8 @@ export interface Limited {
   readonly request: Pick<GatewayRequest, 'headers'>;
   readonly call: Call;
   readonly model: Model | undefined;
-  /** Limits of the agent run that the request is part of. */
-  readonly runLimits?: readonly Limit[] | undefined;
+  /** The agent run that the request is part of. */
+  readonly run?: RunScope | undefined;
   /** Whether the caller pays the provider itself. */
   readonly isOwn: boolean;
 }
@@ -49,14 +49,15 @@ interface Concern {
 /** Which limits concern a request, with their ledger keys. @throws GatewayError when it lacks what a limit requires */
 export function concernOf(limited: Limited): Concern {
   const concern = concernOfCaller(limited);
-  const { runLimits } = limited;
+  const { run } = limited;
+  const runLimits = run?.limits;
   if (concern.others.length === 0 && runLimits === undefined) return concern;
   const { principal, metadata, model, request, call } = limited;
   const facts: SubjectFacts = {
     principal,
     model: model?.name,
     metadata,
-    run: runOf(request.headers),
+    run: run?.id,
     endUser: endUserOf(request.headers, call),
   };
   const limits = [...concern.limits];

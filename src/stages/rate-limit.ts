@@ -20,6 +20,8 @@ import {
   toImpossible,
   toUnavailable,
 } from '../limits/refusals.ts';
+import type { RunScope, Runs } from '../limits/run.ts';
+import { runOf } from '../limits/run-of.ts';
 import type { GatewayReply, HeaderMap, Outcome, Usage } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
 import { billingOf } from '../routing/billing.ts';
@@ -36,6 +38,8 @@ export interface RateLimitOptions {
   readonly renewMs?: number;
   /** Told of thresholds that are reached, and of leases that are lost. Must not throw. @default ignored */
   readonly onLimit?: (event: LimitEvent) => void;
+  /** Knows the runs that were opened by `gateway.run`. @default runs are what callers name them */
+  readonly runs?: Pick<Runs, 'read'>;
   /** Whether limits are decided without their ledger at the moment, for `GET /headgate/limits`. @default never */
   readonly isDegraded?: () => boolean;
 }
@@ -49,6 +53,7 @@ interface Parts {
   readonly ledger: Ledger;
   readonly leaseMs: number;
   readonly leases: Leases;
+  readonly runs: Pick<Runs, 'read'>;
   readonly thresholds: Thresholds | undefined;
   readonly onLimit: (event: LimitEvent) => void;
 }
@@ -84,6 +89,7 @@ export function rateLimit(options: RateLimitOptions): Stage<Context, Reserved> {
     ledger,
     leaseMs,
     leases: createLeases({ ledger, leaseMs, renewMs, onLost }),
+    runs: options.runs ?? namedRuns,
     thresholds: onLimit && createThresholds(onLimit),
     onLimit: tell,
   };
@@ -91,7 +97,7 @@ export function rateLimit(options: RateLimitOptions): Stage<Context, Reserved> {
     name: 'rateLimit',
     run: (context, next) =>
       context.endpoint.operation === 'limits'
-        ? showLimits(context, ledger, options.isDegraded?.() ?? false)
+        ? showLimits(context, ledger, options.isDegraded?.() ?? false, runScopeOf(context, parts.runs))
         : new Admission(parts, context, next).begin(),
   };
 }
@@ -135,7 +141,7 @@ class Admission {
     if (model?.maxCostNanoUsd !== undefined && model.price) {
       refuseCostly(model, costOf(this.#usage, model.price));
     }
-    const { limits, keys } = concernOf(toLimited(this.#context));
+    const { limits, keys } = concernOf(toLimited(this.#context, this.#parts.runs));
     if (limits.length === 0) return this.#next(unlimited);
     refuseUnpriced(limits, model);
     this.#limits = limits;
@@ -328,16 +334,30 @@ function withHeaders(error: unknown, headers: HeaderMap): unknown {
   });
 }
 
-function toLimited(context: Context): Parameters<typeof concernOf>[0] {
-  const { policy, principal, metadata, request, call, model } = context;
+const namedRuns: Pick<Runs, 'read'> = {
+  read(headers) {
+    const id = runOf(headers);
+    return id === undefined ? undefined : { id };
+  },
+};
+
+/** The run that a request is part of: what the host says, else what the caller says. */
+function runScopeOf({ hostRun, request }: Context, runs: Pick<Runs, 'read'>): RunScope | undefined {
+  return hostRun ?? runs.read(request.headers);
+}
+
+function toLimited(context: Context, runs: Pick<Runs, 'read'>): Parameters<typeof concernOf>[0] {
+  const { policy, principal, metadata, request, call, model, record } = context;
+  const run = runScopeOf(context, runs);
+  if (run) record.run = run.id;
   const isOwn = billingOf({ policy, endpoint: call.endpoint }) === 'passthrough';
-  return { policy, principal, metadata, request, call, model, isOwn };
+  return { policy, principal, metadata, request, call, model, run, isOwn };
 }
 
 /** Which limits concern a request, and how much of each it holds. Shared with `explain`. */
-export function limitsFor(context: Context, nowMs: number): Applied {
+export function limitsFor(context: Context, nowMs: number, runs: Pick<Runs, 'read'> = namedRuns): Applied {
   const { call, model } = context;
-  const { limits, keys } = concernOf(toLimited(context));
+  const { limits, keys } = concernOf(toLimited(context, runs));
   return { limits, scopes: toScopes(limits, keys, estimateUsage(call, model), model?.price, nowMs) };
 }
 

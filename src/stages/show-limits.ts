@@ -5,7 +5,7 @@ import { runsOutAtMs } from '../limits/forecast.ts';
 import type { Ledger, ScopeState, Span } from '../limits/ledger.ts';
 import type { Limit } from '../limits/limit.ts';
 import { toUnavailable } from '../limits/refusals.ts';
-import { runOf } from '../limits/run-of.ts';
+import type { RunScope } from '../limits/run.ts';
 import { type SubjectFacts, subjectKey } from '../limits/subject.ts';
 import type { GatewayReply } from '../message.ts';
 import { toReply } from '../reply.ts';
@@ -43,7 +43,7 @@ export async function showLimits(
   context: Context,
   ledger: Ledger,
   degraded: boolean,
-  runLimits: readonly Limit[] = [],
+  run?: RunScope,
 ): Promise<GatewayReply> {
   const { id, policy, principal, metadata, request, call, endpoint, snapshot, runtime } = context;
   const name = new URLSearchParams(request.query).get('model') ?? undefined;
@@ -52,7 +52,7 @@ export async function showLimits(
     principal,
     metadata,
     model: name && permittedModel(name, snapshot, policy, runtime.now()).model.name,
-    run: runOf(request.headers),
+    run: run?.id,
     endUser: endUserOf(request.headers, call),
   };
   const found: {
@@ -61,7 +61,7 @@ export async function showLimits(
     readonly amount: number;
     readonly span: Span;
   }[] = [];
-  for (const limit of [...policy.limits, ...runLimits]) {
+  for (const limit of [...policy.limits, ...(run?.limits ?? [])]) {
     const key = subjectKey(limit.prefix, limit.per, facts);
     if (key === undefined) continue;
     found.push({ limit, key, amount: amountAt(limit, nowMs), span: limit.window.spanAt(nowMs) });

@@ -30,6 +30,8 @@ export interface RequestRecord {
   readonly labels?: Readonly<Record<string, string>>;
   /** What the request said of itself in `x-headgate-metadata`. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** The agent run that it is part of. */
+  readonly run?: string;
   /** Whose credential paid the provider; absent when nothing was sent. */
   readonly billing?: 'standard' | 'byok' | 'passthrough';
   /** The model as the caller named it. */
@@ -90,6 +92,7 @@ export function createDraft(): RecordDraft {
     application: undefined,
     labels: undefined,
     metadata: undefined,
+    run: undefined,
     billing: undefined,
     requestedModel: undefined,
     model: undefined,

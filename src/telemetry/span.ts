@@ -60,6 +60,7 @@ function describe(span: Span, record: RequestRecord): void {
     'headgate.team': record.team,
     'headgate.project': record.project,
     'headgate.user': record.user,
+    'headgate.run': record.run,
     'headgate.target': record.target,
     'headgate.degraded': record.degraded,
     'error.type': record.errorCode,
