@@ -20,10 +20,12 @@ export interface Runtime {
 }
 
 const idBytes = 12;
+const idLength = 4 + 2 * idBytes;
+const idsInBlock = 256;
 
 /** The runtime of the process: system clock, `Math.random`, node:crypto. */
 export function createRuntime(): Runtime {
-  let pool = Buffer.alloc(0);
+  let ids: Buffer = Buffer.alloc(0);
   let used = 0;
   return {
     now: () => Date.now(),
@@ -31,13 +33,14 @@ export function createRuntime(): Runtime {
     random: () => Math.random(),
     randomBytes: (length) => randomBytes(length),
     newId() {
-      // randomness drawn in blocks costs a tenth of what it costs drawn for each id
-      if (used + idBytes > pool.length) {
-        pool = randomBytes(256 * idBytes);
+      // Randomness drawn in blocks costs a tenth of what it costs drawn for each id. And an id that is read from a text is
+      // one string; put together from two it is a pair that everybody who looks it up has to join first.
+      if (used === ids.length) {
+        ids = createIds();
         used = 0;
       }
-      used += idBytes;
-      return `req_${pool.toString('hex', used - idBytes, used)}`;
+      used += idLength;
+      return ids.toString('latin1', used - idLength, used);
     },
     schedule(delayMs, action) {
       const timer = setTimeout(action, Math.min(delayMs, 2_147_483_647));
@@ -45,4 +48,12 @@ export function createRuntime(): Runtime {
       return () => clearTimeout(timer);
     },
   };
+}
+
+function createIds(): Buffer {
+  const hex = randomBytes(idsInBlock * idBytes).toString('hex');
+  const ids = Array.from({ length: idsInBlock }, (_, index) =>
+    hex.slice(index * 2 * idBytes, (index + 1) * 2 * idBytes),
+  );
+  return Buffer.from(`req_${ids.join('req_')}`, 'latin1');
 }

@@ -17,9 +17,12 @@ type Undici = typeof import('undici');
 export function createUndiciEgress(options: { readonly maxPools?: number } = {}): Egress {
   const maxPools = options.maxPools ?? 1_000;
   // with keys of their own, callers decide how many there are
-  const pools = new LRUCache<string, Pool>({
+  // by name, and then by origin, nearly always one; both strings are old acquaintances, which a sum of them never is
+  const pools = new LRUCache<string, Map<string, Pool>>({
     max: maxPools,
-    dispose: (pool) => void pool.close().catch(() => undefined),
+    dispose(byOrigin) {
+      for (const pool of byOrigin.values()) void pool.close().catch(() => undefined);
+    },
   });
   const lookup = createGuardedLookup();
   // undici is most of the package's start-up time, so it is loaded with the first request
@@ -29,8 +32,12 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
   };
 
   function poolFor(library: Undici, request: EgressRequest): Pool {
-    const id = `${request.pool} ${request.origin}`;
-    let pool = pools.get(id);
+    let byOrigin = pools.get(request.pool);
+    if (!byOrigin) {
+      byOrigin = new Map();
+      pools.set(request.pool, byOrigin);
+    }
+    let pool = byOrigin.get(request.origin);
     if (!pool) {
       const connect = library.buildConnector({
         timeout: request.connectTimeoutMs,
@@ -47,7 +54,7 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
             done(...result);
           }),
       });
-      pools.set(id, pool);
+      byOrigin.set(request.origin, pool);
     }
     return pool;
   }
@@ -57,12 +64,14 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
       return undici ? dispatch(poolFor(undici, request), request) : load().then(() => this.send(request));
     },
     retain(inUse) {
-      for (const id of [...pools.keys()]) {
-        if (!inUse.has(id.slice(0, id.indexOf(' ')))) pools.delete(id);
+      for (const name of [...pools.keys()]) {
+        if (!inUse.has(name)) pools.delete(name);
       }
     },
     async close() {
-      const closing = [...pools.values()].map((pool) => pool.destroy());
+      const closing = [...pools.values()].flatMap((byOrigin) =>
+        Array.from(byOrigin.values(), (pool) => pool.destroy()),
+      );
       pools.clear();
       await Promise.all(closing);
     },
