@@ -28,6 +28,7 @@ import { builtInProviders } from './providers/index.ts';
 import type { Provider } from './providers/provider.ts';
 import { toReply } from './reply.ts';
 import { createRouter, type Router } from './routing/router.ts';
+import { createRunning } from './running.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import type { Vault } from './secrets/vault.ts';
 import type { RateLimitOptions } from './stages/rate-limit.ts';
@@ -166,7 +167,11 @@ export interface Gateway {
   readonly snapshot: Snapshot;
   /** Records of the default sink, oldest first; empty with a sink of your own. */
   readonly records: readonly RequestRecord[];
-  /** Refuses new requests with 503, waits for running ones up to `drainMs`, gives back what it holds of limits, stores records, closes connections. */
+  /**
+   * Refuses new requests with 503, waits for running ones up to `drainMs`, ends what is left with `shutting_down` in its
+   * caller's dialect, gives back what it holds of limits, stores records, closes connections. Once: a second call waits
+   * for the first.
+   */
   close(options?: { readonly drainMs?: number }): Promise<void>;
 }
 
@@ -269,15 +274,11 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   };
   const pipeline = options.pipeline?.(parts) ?? createDefaultPipeline(parts);
 
-  let running = 0;
+  const running = createRunning(runtime);
+  const left = () => running.leave();
   let closing = false;
-  let onIdle: (() => void) | undefined;
+  let closed: Promise<void> | undefined;
   let fetchHandler: Gateway['fetch'] | undefined;
-
-  function left(): void {
-    running--;
-    if (running === 0) onIdle?.();
-  }
 
   function hostRunOf(request: GatewayRequest): RunScope | undefined {
     const said = options.runOf?.(request);
@@ -325,8 +326,8 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       if (closing)
         throw new GatewayError('shutting_down', 'This gateway is shutting down.', { retryAfterSeconds: 1 });
       const hostRun = run ?? hostRunOf(request);
-      running++;
-      return pipeline.run(toArrival(id, request, match, snapshot, runtime, hostRun)).then(
+      running.enter();
+      return start(toArrival(id, request, match, snapshot, runtime, hostRun)).then(
         (reply) => {
           void reply.outcome.then(left);
           return reply;
@@ -339,6 +340,33 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     } catch (thrown) {
       return Promise.resolve(refuse(thrown));
     }
+  }
+
+  /** A stage of the host's own may throw before it makes a promise. */
+  function start(arrival: Arrival): Promise<GatewayReply> {
+    try {
+      return pipeline.run(arrival);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async function close(drainMs: number): Promise<void> {
+    closing = true;
+    await running.whenIdle(drainMs);
+    if (running.count > 0) {
+      // what is left ends with an error in its caller's dialect, and is settled
+      const message = 'This gateway is shutting down.';
+      upstream.interrupt(new GatewayError('shutting_down', message, { retryAfterSeconds: 1 }));
+      await running.whenIdle(lastMs);
+    }
+    await unfollowKeys();
+    for (const identity of identities) identity.close?.();
+    snapshot.close();
+    await uses.close();
+    await gatewayLedger.close();
+    await sink.flush?.();
+    await upstream.close();
   }
 
   return {
@@ -369,24 +397,9 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     get records() {
       return memorySink.records;
     },
-    async close({ drainMs = 30_000 } = {}) {
-      closing = true;
-      if (running > 0) {
-        await new Promise<void>((resolve) => {
-          const cancel = runtime.schedule(drainMs, resolve);
-          onIdle = () => {
-            cancel();
-            resolve();
-          };
-        });
-      }
-      await unfollowKeys();
-      for (const identity of identities) identity.close?.();
-      snapshot.close();
-      await uses.close();
-      await gatewayLedger.close();
-      await sink.flush?.();
-      await upstream.close();
+    close({ drainMs = 30_000 } = {}) {
+      closed ??= close(drainMs);
+      return closed;
     },
   };
 }
@@ -395,6 +408,9 @@ async function toFetch(handle: Gateway['handle']): Promise<Gateway['fetch']> {
   // biome-ignore lint/style/noRestrictedImports: loaded only by who calls it, so that the core itself holds no adapter
   return (await import('headgate/fetch')).toFetchHandler({ handle });
 }
+
+/** What is told to end gets this long to do so. */
+const lastMs = 2_000;
 
 /** What a run begins with. The facts that the stages add have their places already, so that every context of a run is of one shape. */
 function toArrival(

@@ -68,10 +68,13 @@ export async function runServer(values: OptionValues, io: Io, station: Station):
       station.announce(open.prepared, toUrl(host, listening.port));
       const signal = await stop.first;
       io.stderr.write(`headgate: ${signal}: finishing requests in flight, for ${drainMs} ms at most.\n`);
-      await closeGracefully(listening.server, { drainMs });
+      // from now on the gateway is not ready; what has not ended by then ends with an error, and that has to get out
+      const closing = open.gateway.close({ drainMs });
+      await closeGracefully(listening.server, { drainMs: drainMs + settleMs });
+      await closing;
     } finally {
       await open.stopFollowing();
-      // every reply has ended by now: this waits for records and limits only
+      // nothing is left to do where it has closed in good order
       await open.gateway.close({ drainMs: settleMs });
       await open.release();
       stop.release();
