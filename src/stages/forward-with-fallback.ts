@@ -1,6 +1,7 @@
 import type { Arrival, Authorized, Identified, Received, Reserved, Routed } from '../context.ts';
 import { GatewayError } from '../errors.ts';
 import type { Account } from '../limits/account.ts';
+import type { UpstreamHolds } from '../limits/upstream-holds.ts';
 import type { GatewayReply } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
 import { toReply } from '../reply.ts';
@@ -23,6 +24,8 @@ type Context = Arrival &
   Routed & {
     /** What the request holds of its limits; absent where none concern it. */
     readonly account?: Account | undefined;
+    /** What attempts hold of the limits of providers; absent where no provider has any. */
+    readonly upstreamHolds?: UpstreamHolds | undefined;
   };
 
 /**
@@ -80,6 +83,7 @@ function toGatewayReply(
   );
   forwarding.replyWith(body);
   context.account?.watch(body);
+  context.upstreamHolds?.watch(body);
   return { status: reply.status, headers, body, outcome: body.outcome };
 }
 

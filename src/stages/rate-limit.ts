@@ -22,6 +22,8 @@ import {
 } from '../limits/refusals.ts';
 import type { RunScope, Runs } from '../limits/run.ts';
 import { runOf } from '../limits/run-of.ts';
+import { untoldOf } from '../limits/untold.ts';
+import { hasUpstreamLimits, UpstreamHolds } from '../limits/upstream-holds.ts';
 import type { GatewayReply, HeaderMap, Outcome, Usage } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
 import { billingOf } from '../routing/billing.ts';
@@ -47,6 +49,11 @@ export interface RateLimitOptions {
 /** Added by `rateLimit` for whoever sends the request, where limits concern it. */
 export interface Accounted {
   readonly account: Account;
+}
+
+/** Added by `rateLimit` for whoever sends the request, where a provider has limits. */
+export interface HeldUpstream {
+  readonly upstreamHolds: UpstreamHolds;
 }
 
 interface Parts {
@@ -142,7 +149,7 @@ class Admission {
       refuseCostly(model, costOf(this.#usage, model.price));
     }
     const { limits, keys } = concernOf(toLimited(this.#context, this.#parts.runs));
-    if (limits.length === 0) return this.#next(unlimited);
+    if (limits.length === 0) return this.#forward(unlimited);
     refuseUnpriced(limits, model);
     this.#limits = limits;
     this.#keys = keys;
@@ -241,9 +248,7 @@ class Admission {
       applied: { limits: this.#limits, scopes: this.#scopes },
       price: model?.price,
       inputTokens: this.#usage.inputTokens ?? 0,
-      untoldOutputTokens: producesText.has(call.endpoint.operation) ? (this.#usage.outputTokens ?? 0) : 0,
-      // what answers later, or in a place where nobody may look, is counted with all it may produce
-      untoldBytesPerToken: answersLater.has(call.endpoint.operation) ? 0 : untoldBytesPerToken,
+      ...untoldOf(call.endpoint.operation, this.#usage.outputTokens ?? 0),
       record,
     });
     const headers = this.#headers(states, record.warnings, withoutLedger);
@@ -252,11 +257,30 @@ class Admission {
     this.#parts.leases.add(account, runtime);
     let reply: Promise<GatewayReply>;
     try {
-      reply = this.#next(this.#clamped ? ({ ...facts, call: this.#clamped } as Reserved) : facts);
+      reply = this.#forward(this.#clamped ? ({ ...facts, call: this.#clamped } as Reserved) : facts);
     } catch (error) {
       reply = Promise.reject(error);
     }
     return settled(this.#parts, account, headers, reply);
+  }
+
+  /** Sends on, with what attempts need to hold of the limits of providers where there are any. */
+  #forward(facts: Reserved): Promise<GatewayReply> {
+    const { snapshot, id, model, record, runtime } = this.#context;
+    if (!hasUpstreamLimits(snapshot.providers)) return this.#next(facts);
+    const parts = this.#parts;
+    const upstreamHolds = new UpstreamHolds({
+      ledger: parts.ledger,
+      leases: parts.leases,
+      leaseMs: parts.leaseMs,
+      settle: (account, ended) => settle(parts, account, ended),
+      id,
+      model,
+      record,
+      runtime,
+    });
+    const added: Reserved & HeldUpstream = { ...facts, upstreamHolds };
+    return endHolds(upstreamHolds, this.#next(added));
   }
 
   #see(states: readonly ScopeState[]): void {
@@ -271,19 +295,24 @@ class Admission {
   }
 }
 
-/** JSON around the text included, so that it is rather too much. */
-const untoldBytesPerToken = 4;
-
-const producesText: ReadonlySet<string> = new Set([
-  ...['chat', 'completion', 'response', 'message', 'generate-content', 'message-batch-create'],
-]);
-const answersLater: ReadonlySet<string> = new Set(['response', 'message-batch-create']);
-
 function refuseUnavailable(cause: unknown): never {
   throw toUnavailable(cause);
 }
 
 // functions of their own, so that their closures hold the account and not the request with its body
+
+function endHolds(holds: UpstreamHolds, reply: Promise<GatewayReply>): Promise<GatewayReply> {
+  return reply.then(
+    (reply) => {
+      void reply.outcome.then((ended) => holds.end(ended));
+      return reply;
+    },
+    (error: unknown) => {
+      holds.end(toSettled(isGatewayError(error) ? error.code : undefined));
+      throw error;
+    },
+  );
+}
 
 function settled(
   parts: Parts,

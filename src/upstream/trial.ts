@@ -1,8 +1,11 @@
 import type { Call } from '../call.ts';
 import type { Model } from '../config/snapshot.ts';
 import type { Arrival, Identified, Received, Routed } from '../context.ts';
-import type { GatewayError } from '../errors.ts';
+import { type GatewayError, isGatewayError } from '../errors.ts';
+import type { Account } from '../limits/account.ts';
 import { estimateInputTokens } from '../limits/estimate.ts';
+import type { Awaitable } from '../limits/ledger.ts';
+import type { UpstreamHolds } from '../limits/upstream-holds.ts';
 import type { FailureClass } from '../routing/forwarding.ts';
 import type { ObservedAttempt } from '../routing/observations.ts';
 import type { Candidate } from '../routing/plan.ts';
@@ -37,6 +40,8 @@ export type TrialContext = Arrival &
   Routed & {
     /** What the call names; undefined where it names none. */
     readonly model: Model | undefined;
+    /** What attempts hold of the limits of providers; absent where no provider has any. */
+    readonly upstreamHolds?: UpstreamHolds | undefined;
   };
 
 /** How often the same target is asked again. What was provably not taken up may be asked for more often. */
@@ -58,6 +63,7 @@ export class Trial {
   readonly #beganAtMs: number;
   #choice: Choice | undefined;
   #pauseMs = 0;
+  #accepts: (candidate: Candidate) => boolean = () => true;
   #running: Attempt | undefined;
   #interrupted: GatewayError | undefined;
   readonly #waiting: Waiting = { end: undefined };
@@ -105,6 +111,7 @@ export class Trial {
    * @param accepts candidates that may be asked at all. @default all
    */
   mayGoOn(error: unknown, accepts: (candidate: Candidate) => boolean = () => true): boolean {
+    this.#accepts = accepts;
     if (!(error instanceof AttemptFailure) || this.#interrupted) return false;
     const { plan, runtime } = this.#context;
     const { onFailure, maxAttempts, deadlineMs } = plan.forwarding;
@@ -189,9 +196,37 @@ export class Trial {
     );
   }
 
-  #send({ candidate, health, availability }: Choice, call: Call): Promise<Served> {
-    const { runtime, record, plan } = this.#context;
-    if (this.#interrupted) return Promise.reject(this.#interrupted);
+  #send(choice: Choice, call: Call): Promise<Served> {
+    const holds = this.#context.upstreamHolds;
+    if (!holds) return this.#attempt(choice, call);
+    let held: Awaitable<Account | GatewayError | undefined>;
+    try {
+      held = holds.reserve(choice.candidate, call);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const go = (hold: Account | GatewayError | undefined) =>
+      isGatewayError(hold) ? this.#passOver(choice.candidate, hold, call) : this.#attempt(choice, call, hold);
+    return held instanceof Promise ? held.then(go) : go(held);
+  }
+
+  /** A candidate that is at a limit of its own is not asked, and is not ill. */
+  #passOver(candidate: Candidate, error: GatewayError, call: Call): Promise<Served> {
+    const { plan, record } = this.#context;
+    record.attempts.push({ target: candidate.id, failure: 'limit', durationMs: 0 });
+    const failure = new AttemptFailure('refused', error, 'limit', { unhealthy: false, again: false });
+    this.#note(candidate, failure);
+    const others = plan.candidates.filter((other) => !this.#triedAt(other.id) && this.#accepts(other));
+    const choice = choose(others, this.#facts(), admitFirst);
+    return choice ? this.#ask(choice, call) : Promise.reject(failure);
+  }
+
+  #attempt({ candidate, health, availability }: Choice, call: Call, hold?: Account): Promise<Served> {
+    const { runtime, record, plan, upstreamHolds } = this.#context;
+    if (this.#interrupted) {
+      if (hold) upstreamHolds?.fail(hold, false);
+      return Promise.reject(this.#interrupted);
+    }
     this.attempts++;
     const startedAtMs = runtime.monotonicMs();
     const isProbe = availability === 'probe';
@@ -213,6 +248,7 @@ export class Trial {
         this.#running = undefined;
         health.answered(nowMs, isProbe);
         observed.onFirstToken();
+        if (hold) upstreamHolds?.serve(hold);
         const noted: { -readonly [Name in keyof AttemptRecord]: AttemptRecord[Name] } = {
           target: candidate.id,
           status: reply.status,
@@ -224,6 +260,7 @@ export class Trial {
       (error: unknown) => {
         this.#running = undefined;
         const failure = error instanceof AttemptFailure ? error : undefined;
+        if (hold) upstreamHolds?.fail(hold, failure === undefined || uncertain.has(failure.kind));
         const noted: AttemptRecord = {
           target: candidate.id,
           failure: failure?.reason ?? 'cancelled',
@@ -251,3 +288,11 @@ export class Trial {
 }
 
 const admitFirst = () => true;
+
+/** Failures after which nobody knows what the provider has done. */
+const uncertain: ReadonlySet<FailureClass> = new Set([
+  'uncertain',
+  'timeout',
+  'broken-stream',
+  'invalid-reply',
+]);
