@@ -1,8 +1,8 @@
 import type { GatewayErrorCode } from '../errors.ts';
+import type { Linked } from '../linked-queue.ts';
 import type { Outcome, Usage } from '../message.ts';
 import type { RecordDraft } from '../telemetry/record.ts';
 import { type Applied, type LimitScope, usedOf } from './apply.ts';
-import type { Queued } from './lease-queue.ts';
 import type { Awaitable, Ledger } from './ledger.ts';
 import type { Limit } from './limit.ts';
 import type { Price } from './price.ts';
@@ -31,7 +31,7 @@ export interface AccountFacts {
  * What is kept of a request that holds something until it is settled: as little as possible, since a stream may run for
  * long. It tells what has accrued for its lease, and settles with what was used.
  */
-export class Account implements Queued<Account> {
+export class Account implements Linked<Account> {
   readonly id: string;
   readonly limits: readonly Limit[];
   readonly scopes: readonly LimitScope[];

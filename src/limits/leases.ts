@@ -1,6 +1,6 @@
+import { LinkedQueue } from '../linked-queue.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Account } from './account.ts';
-import { LeaseQueue } from './lease-queue.ts';
 import type { Awaitable, Ledger } from './ledger.ts';
 
 /** What leases are kept with. */
@@ -29,7 +29,7 @@ export interface Leases {
  */
 export function createLeases({ ledger, leaseMs, renewMs, onLost }: LeaseOptions): Leases {
   // in the order of their last renewal: who is due stands in front
-  const accounts = new LeaseQueue<Account>();
+  const accounts = new LinkedQueue<Account>();
   // ten rounds for each renewal, so that not all come at once
   const roundMs = Math.max(1, Math.floor(renewMs / 10));
   let isScheduled = false;

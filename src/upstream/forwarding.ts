@@ -7,23 +7,32 @@ import { type Served, Trial, type TrialContext } from './trial.ts';
 import type { Interruptible, Upstream } from './upstream.ts';
 import type { Watched } from './watch.ts';
 
-/** One request on its way to a provider: attempts until one answers, in a time, and until it is told to end. */
-export class Forwarding implements Interruptible, Watched {
+interface Trying {
   readonly trial: Trial;
-  readonly #context: TrialContext;
+  readonly context: TrialContext;
+}
+
+/** One request on its way to a provider: attempts until one answers, in a time, and until it is told to end. */
+export class Forwarding implements Interruptible {
+  before: Interruptible | undefined = undefined;
+  behind: Interruptible | undefined = undefined;
+  /** What attempts are made with, until a reply is on its way. */
+  #trying: Trying | undefined;
   readonly #upstream: Upstream;
   readonly #totalMs: number | undefined;
+  #watched: Watched | undefined;
   /** What is on its way to the caller, once something is. */
   #reply: Interruptible | undefined;
   #isOver = false;
 
   constructor(context: TrialContext, upstream: Upstream, totalMs: number | undefined) {
-    this.#context = context;
     this.#upstream = upstream;
     this.#totalMs = totalMs;
-    this.trial = new Trial(context, upstream);
+    this.#trying = { trial: new Trial(context, upstream), context };
     upstream.running.add(this);
-    if (totalMs !== undefined) upstream.watch.add(this, totalMs);
+    if (totalMs === undefined) return;
+    this.#watched = { overdue: () => this.#overdue() };
+    upstream.watch.add(this.#watched, totalMs);
   }
 
   /** The first answer. @throws GatewayError when there is none; AttemptFailure with the provider's own refusal */
@@ -32,8 +41,9 @@ export class Forwarding implements Interruptible, Watched {
       this.end();
       throw this.#toError(error);
     };
+    const { trial } = this.#trying as Trying;
     try {
-      return this.trial.first(call).catch((firstError: unknown) => this.goOn(firstError, call).catch(fail));
+      return trial.first(call).catch((firstError: unknown) => this.goOn(firstError, call).catch(fail));
     } catch (error) {
       return fail(error);
     }
@@ -45,27 +55,29 @@ export class Forwarding implements Interruptible, Watched {
    * @param accepts candidates that may be asked at all. @default all
    */
   goOn(failed: unknown, call: Call, accepts?: (candidate: Candidate) => boolean): Promise<Served> {
-    const { request, plan } = this.#context;
-    return pRetry((attempt) => (attempt === 1 ? Promise.reject(failed) : this.trial.next(call)), {
+    const { trial, context } = this.#trying as Trying;
+    const { request, plan } = context;
+    return pRetry((attempt) => (attempt === 1 ? Promise.reject(failed) : trial.next(call)), {
       retries: plan.forwarding.maxAttempts,
       // its own jitter doubles a pause and never shortens one; the trial draws from all of it
       minTimeout: 0,
       signal: request.signal,
-      shouldRetry: ({ error }) => this.trial.mayGoOn(error, accepts),
+      shouldRetry: ({ error }) => trial.mayGoOn(error, accepts),
     });
   }
 
-  /** The reply takes the place of the attempts. */
+  /** The reply takes the place of the attempts: a stream may last long, and must not keep its request. */
   replyWith(reply: Interruptible): void {
     this.#reply = reply;
+    this.#trying = undefined;
   }
 
   interrupt(error: GatewayError): void {
-    this.trial.interrupt(error);
+    this.#trying?.trial.interrupt(error);
     this.#reply?.interrupt(error);
   }
 
-  overdue(): void {
+  #overdue(): void {
     this.interrupt(
       new GatewayError('upstream_timeout', 'The time that this request was given is over.', {
         retryable: false,
@@ -77,16 +89,17 @@ export class Forwarding implements Interruptible, Watched {
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#upstream.running.delete(this);
-    if (this.#totalMs !== undefined) this.#upstream.watch.remove(this, this.#totalMs);
+    this.#upstream.running.remove(this);
+    if (this.#watched) this.#upstream.watch.remove(this.#watched, this.#totalMs as number);
   }
 
   #toError(error: unknown): unknown {
-    if (this.#context.request.signal.aborted) {
+    const { trial, context } = this.#trying as Trying;
+    if (context.request.signal.aborted) {
       return new GatewayError('caller_gone', 'The caller closed the connection.', { cause: error });
     }
     if (!(error instanceof AttemptFailure) || error.refusal) return error;
-    return exhausted(error, this.trial.attempts);
+    return exhausted(error, trial.attempts);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { GatewayError } from '../errors.ts';
+import { type Linked, LinkedQueue } from '../linked-queue.ts';
 import { createObservations, type Observations } from '../routing/observations.ts';
 import type { Runtime } from '../runtime.ts';
 import { createDrainer, type Drainer } from './drain.ts';
@@ -7,7 +8,7 @@ import { createHealths, type Healths } from './health/healths.ts';
 import { createWatch, type Watch } from './watch.ts';
 
 /** A request that can be ended from outside. */
-export interface Interruptible {
+export interface Interruptible extends Linked<Interruptible> {
   /** Ends it with an error in the caller's dialect, and settles it. */
   interrupt(error: GatewayError): void;
 }
@@ -23,7 +24,7 @@ export interface Upstream {
   /** What must not take longer than a time. */
   readonly watch: Watch;
   /** Requests that wait for a provider or whose reply is on its way. */
-  readonly running: Set<Interruptible>;
+  readonly running: LinkedQueue<Interruptible>;
   /** Ends every request that still runs. */
   interrupt(error: GatewayError): void;
   close(): Promise<void>;
@@ -40,7 +41,7 @@ export function createUpstream(
   const max = options.maxTargets ?? 1_000;
   const healths = createHealths(runtime, max);
   const watch = createWatch(runtime);
-  const running = new Set<Interruptible>();
+  const running = new LinkedQueue<Interruptible>();
   return {
     egress,
     healths,
@@ -49,7 +50,7 @@ export function createUpstream(
     watch,
     running,
     interrupt(error) {
-      for (const request of [...running]) request.interrupt(error);
+      for (const request of running.toArray()) request.interrupt(error);
     },
     async close() {
       watch.close();

@@ -1,9 +1,12 @@
+import { type Linked, LinkedQueue } from '../linked-queue.ts';
 import type { Runtime } from '../runtime.ts';
 
-/** Something that must not take longer than a time. */
-export interface Watched {
+/** Something that must not take longer than a time; one time for each thing. */
+export interface Watched extends Linked<Watched> {
   /** Called once when the time is over. */
   overdue(): void;
+  /** By the monotonic clock; the watch's own. */
+  dueMs?: number;
 }
 
 /** One time for many: a coarse timer that runs only while something is watched. */
@@ -18,14 +21,14 @@ export interface Watch {
 const tickMs = 50;
 
 /**
- * Adding and removing cost a set's entry, and no timer: things that have the same time fall due in the order in which
+ * Adding and removing cost two links, and no timer: things that have the same time fall due in the order in which
  * they came, so only the first of them is looked at.
  *
  * While the event loop is blocked nothing that came in has been seen yet. A tick that comes late therefore calls nobody
  * overdue: it waits for the next one, which runs after what had come in.
  */
 export function createWatch(runtime: Runtime): Watch {
-  const lists = new Map<number, Map<Watched, number>>();
+  const lists = new Map<number, LinkedQueue<Watched>>();
   let size = 0;
   let expectedMs = 0;
   let cancel: (() => void) | undefined;
@@ -44,9 +47,9 @@ export function createWatch(runtime: Runtime): Watch {
 
   function callOverdue(nowMs: number): void {
     for (const [afterMs, list] of lists) {
-      for (const [watched, dueMs] of list) {
-        if (dueMs > nowMs) break;
-        list.delete(watched);
+      for (let watched = list.first; watched !== undefined; watched = list.first) {
+        if ((watched.dueMs as number) > nowMs) break;
+        list.remove(watched);
         size--;
         watched.overdue();
       }
@@ -58,16 +61,16 @@ export function createWatch(runtime: Runtime): Watch {
     add(watched, afterMs) {
       let list = lists.get(afterMs);
       if (!list) {
-        list = new Map();
+        list = new LinkedQueue();
         lists.set(afterMs, list);
       }
-      list.set(watched, runtime.monotonicMs() + afterMs);
+      watched.dueMs = runtime.monotonicMs() + afterMs;
+      list.add(watched);
       size++;
       if (!cancel) arm();
     },
     remove(watched, afterMs) {
-      const list = lists.get(afterMs);
-      if (list?.delete(watched)) size--;
+      if (lists.get(afterMs)?.remove(watched)) size--;
     },
     close() {
       cancel?.();
