@@ -20,5 +20,7 @@ export default defineConfig({
     globalSetup: ['test/servers/global-setup.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // most tests wait for servers and clocks, not for the processor
+    maxWorkers: 3,
   },
 });

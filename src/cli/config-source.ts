@@ -1,6 +1,7 @@
 import { ConfigError } from '../config/config-error.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import type { Stores } from '../stores/stores.ts';
+import { toVersionInfo } from '../stores/version-info.ts';
 import { formatIssue, locateIssues } from './check-config.ts';
 import { CommandError, type OptionValues, optionalText, UsageError } from './command.ts';
 import type { Io } from './io.ts';
@@ -17,6 +18,7 @@ export async function loadStoredConfig(stores: Stores, url: string): Promise<Loa
   return {
     config: latest.config,
     source: `${describeStore(url)} (version ${latest.number})`,
+    version: toVersionInfo(latest),
     locate: () => Promise.resolve(undefined),
   };
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
+import type { ConfigVersionInfo } from '../stores/config-store.ts';
 import { ConfigFileError, type SourcePlace } from './config-file-error.ts';
 import { configFromEnvironment, environmentHint } from './environment-config.ts';
 import { importConfig } from './import-config.ts';
@@ -21,6 +22,8 @@ export interface LoadedConfig {
   readonly source: string;
   /** The file, when there is one: what to watch for changes. */
   readonly file?: string;
+  /** The stored version that it is, when it comes from a store. */
+  readonly version?: ConfigVersionInfo;
   /** Where in the file an issue's path points; undefined when the format does not tell (JavaScript, TypeScript). */
   locate(path: string): Promise<SourcePlace | undefined>;
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createFakeUpstream } from 'headgate/testing';
 import { Agent, request } from 'undici';
@@ -25,13 +26,14 @@ function childrenOf(pid: number | undefined): number[] {
 }
 
 const isRunning = (pid: number) => existsSync(`/proc/${pid}`);
-const temporary = () => readdirSync(tmpdir()).filter((name) => name.startsWith('headgate-limits-'));
 
 async function serve(argv: readonly string[], cwd: string) {
-  const before = new Set(temporary());
+  // of its own, so that what it leaves there is its doing
+  const temporary = mkdtempSync(join(tmpdir(), 'headgate-workers-'));
+  onTestFinished(() => rmSync(temporary, { recursive: true, force: true }));
   const child = spawn(process.execPath, [bin, 'serve', '--port', '0', '--json', ...argv], {
     cwd,
-    env: { PATH: process.env.PATH },
+    env: { PATH: process.env.PATH, TMPDIR: temporary },
   });
   children.push(child);
   const written = { stdout: '', stderr: '' };
@@ -48,7 +50,7 @@ async function serve(argv: readonly string[], cwd: string) {
     const line = await until(() => written.stdout.split('\n')[0], `the start line (${written.stderr})`);
     return JSON.parse(line) as { url: string; temporaryKey?: string };
   };
-  const own = () => temporary().filter((name) => !before.has(name));
+  const own = () => readdirSync(temporary).filter((name) => name.startsWith('headgate-limits-'));
   return { child, written, exit, started, own };
 }
 

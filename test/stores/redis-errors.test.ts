@@ -70,7 +70,7 @@ describe.each(['ioredis', 'redis'] as const)('what Redis answers, through %s', (
     async (reply, code, text) => {
       const stub = await startRedisStub(() => `-${reply}\r\n`);
       ends.push(stub.close);
-      const stores = opened(library, stub.url);
+      const stores = opened(library, stub.url, { readDeadlineMs: 5_000, writeDeadlineMs: 5_000 });
       for (const act of [
         () => stores.keys.findKey('Aa0000000001'),
         () => stores.keys.listKeys({}),

@@ -8,6 +8,7 @@ import { createGateway } from '../../gateway.ts';
 import { issueKey } from '../../keys/issue-key.ts';
 import type { GatewayRequest } from '../../message.ts';
 import { createRuntime } from '../../runtime.ts';
+import type { ConfigVersionInfo } from '../../stores/config-store.ts';
 import type { KeyStore } from '../../stores/key-store.ts';
 import { createMemoryKeyStore } from '../../stores/memory/memory-key-store.ts';
 import type { Stores } from '../../stores/stores.ts';
@@ -84,6 +85,8 @@ interface Site {
   readonly config: GatewayConfig;
   readonly source: string;
   readonly snapshot: Snapshot;
+  /** The stored version that it is; undefined for one of a file. */
+  readonly version: ConfigVersionInfo | undefined;
   /** The keys of a store; those of the configuration without one. */
   readonly keys: KeyStore | undefined;
 }
@@ -102,17 +105,18 @@ async function readSite(
   if (!checked.ok) {
     throw new CommandError(checked.issues.map((issue) => formatIssue(issue, io.cwd)).join('\n'));
   }
-  const { config, source } = checked.loaded;
+  const { config, source, version } = checked.loaded;
   return {
     config: from ? withStandIns(config) : config,
     source,
     snapshot: checked.snapshot,
+    version,
     keys: from?.stores.keys,
   };
 }
 
 async function explainAt(
-  { config, source, snapshot, keys }: Site,
+  { config, source, snapshot, version, keys }: Site,
   team: string | undefined,
   requestWith: (key: string | undefined) => GatewayRequest,
   io: Io,
@@ -129,7 +133,13 @@ async function explainAt(
   const store: KeyStore = {
     findKey: async (kid) => (await ours.findKey(kid)) ?? (await keys?.findKey(kid)) ?? null,
   };
-  const gateway = createGateway(config, { environment: io.environment, peppers, runtime, keys: store });
+  const gateway = createGateway(config, {
+    environment: io.environment,
+    peppers,
+    runtime,
+    keys: store,
+    ...(version && { version }),
+  });
   try {
     return await gateway.explain(requestWith(issued?.key));
   } finally {
