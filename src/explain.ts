@@ -91,6 +91,8 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
     .use(
       rateLimit({
         ledger: withoutHolding(ledger, parts.failsClosed ?? false),
+        // nothing is said later because of a limit that lets requests wait
+        maxWaiting: 0,
         ...(parts.runs && { runs: parts.runs }),
       }),
     )

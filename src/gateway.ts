@@ -222,7 +222,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       ? createFunctionSink(options.sink, onError)
       : (options.sink ?? memorySink);
   const onLimit = tellOfLimits(options.onLimit, onError);
-  const { leaseMs, renewMs } = options.limits ?? {};
+  const { leaseMs, renewMs, maxWaiting } = options.limits ?? {};
   const gatewayLedger = createGatewayLedger({
     given: options.ledger,
     limits: options.limits ?? {},
@@ -241,6 +241,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     ...(options.onLimit && { onLimit }),
     ...(leaseMs !== undefined && { leaseMs }),
     ...(renewMs !== undefined && { renewMs }),
+    ...(maxWaiting !== undefined && { maxWaiting }),
   };
   const upstream = createUpstream(options.egress ?? createUndiciEgress(), runtime);
   let configKeys = toKeyStore(snapshot);

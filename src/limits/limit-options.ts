@@ -30,4 +30,6 @@ export interface LimitOptions {
   readonly leaseMs?: number;
   /** How often the lease of a running request is renewed. At most half of `leaseMs`. @default a third of it */
   readonly renewMs?: number;
+  /** Requests that wait for room at once, see `throttleMs` of a limit; more are refused. @default 1_000 */
+  readonly maxWaiting?: number;
 }

@@ -35,7 +35,7 @@ export interface Limit {
   readonly label: string;
   /**
    * Ledger key without the subjects: where the limit stands, what it counts, over which window, for which models. Amount,
-   * raises, thresholds, mode, failure policy and status are no part of it: they can be changed and the count goes on.
+   * raises, thresholds, mode, failure policy, throttling and status are no part of it: they can be changed and the count goes on.
    * What the limit stands at is known by its name: another name, another count.
    */
   readonly prefix: string;
@@ -54,13 +54,16 @@ export interface Limit {
   /** In percent of the amount, ascending. */
   readonly thresholds: readonly number[];
   readonly onFailure: FailurePolicy;
+  /** How long a request over the limit waits for room before it is refused. */
+  readonly throttleMs: number;
   /** What a spent budget is answered with. */
   readonly status: 402 | 429;
   readonly models: readonly string[] | undefined;
 }
 
 /** A limit as it is written, at a level of the configuration, on a key, or at a provider. */
-export type WrittenLimit = Omit<LimitConfig, 'per'> & {
+export type WrittenLimit = Omit<LimitConfig, 'per' | 'throttleMs'> & {
+  readonly throttleMs?: number | undefined;
   readonly per?: LimitSubject | readonly LimitSubject[] | undefined;
 };
 
@@ -102,6 +105,7 @@ export function toLimit(config: WrittenLimit, origin: string, defaultPer: LimitS
       (one, other) => one - other,
     ),
     onFailure: config.onFailure ?? defaultFailurePolicy(config),
+    throttleMs: config.throttleMs ?? 0,
     status: config.status ?? 402,
     models: config.models,
   };

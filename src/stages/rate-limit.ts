@@ -24,6 +24,7 @@ import type { RunScope, Runs } from '../limits/run.ts';
 import { runOf } from '../limits/run-of.ts';
 import { untoldOf } from '../limits/untold.ts';
 import { hasUpstreamLimits, UpstreamHolds } from '../limits/upstream-holds.ts';
+import { throttleFor, waitForRoom } from '../limits/wait-for-room.ts';
 import type { GatewayReply, HeaderMap, Outcome, Usage } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
 import { billingOf } from '../routing/billing.ts';
@@ -38,6 +39,8 @@ export interface RateLimitOptions {
   readonly leaseMs?: number;
   /** How long after its last renewal the lease of a running request is renewed. At most half of `leaseMs`. @default a third of it */
   readonly renewMs?: number;
+  /** Requests that wait for room at once, see `throttleMs` of a limit; more are refused. @default 1_000 */
+  readonly maxWaiting?: number;
   /** Told of thresholds that are reached, and of leases that are lost. Must not throw. @default ignored */
   readonly onLimit?: (event: LimitEvent) => void;
   /** Knows the runs that were opened by `gateway.run`. @default runs are what callers name them */
@@ -63,6 +66,9 @@ interface Parts {
   readonly runs: Pick<Runs, 'read'>;
   readonly thresholds: Thresholds | undefined;
   readonly onLimit: (event: LimitEvent) => void;
+  /** Requests that wait for room. */
+  readonly waiting: { count: number };
+  readonly maxWaiting: number;
 }
 
 /**
@@ -99,6 +105,8 @@ export function rateLimit(options: RateLimitOptions): Stage<Context, Reserved> {
     runs: options.runs ?? namedRuns,
     thresholds: onLimit && createThresholds(onLimit),
     onLimit: tell,
+    waiting: { count: 0 },
+    maxWaiting: requireInteger('maxWaiting', options.maxWaiting ?? 1_000, 0, 1_000_000, 'rateLimit'),
   };
   return {
     name: 'rateLimit',
@@ -133,6 +141,7 @@ class Admission {
   #clamped: ClampedCall | undefined;
   #clamps = 0;
   #staleTries = 0;
+  #waits = 0;
   readonly #go = (result: ReserveResult) => this.#decide(result);
 
   constructor(parts: Parts, context: Context, next: Next) {
@@ -186,10 +195,38 @@ class Admission {
     }
     if (this.#clamps < maxClamps && this.#clamp(result.scopes)) {
       // the answer to an id is final: a smaller request is another reservation
-      this.#id = `${this.#context.id}/c${++this.#clamps}`;
+      this.#id = `${this.#context.id}/c${++this.#clamps}${this.#waits > 0 ? `w${this.#waits}` : ''}`;
       return this.#reserve(this.#nowMs);
     }
+    const waitMs = this.#throttle(result);
+    if (waitMs !== undefined) return this.#later(waitMs);
     throw this.#toDenial(result);
+  }
+
+  /** How long to wait for room; undefined to be refused at once. */
+  #throttle({ deniedAt, scopes: states }: Denied): number | undefined {
+    const limit = this.#limits[deniedAt] as Limit;
+    if (limit.throttleMs === 0 || this.#parts.waiting.count >= this.#parts.maxWaiting) return undefined;
+    const { ledger } = this.#parts;
+    const resetsAtMs = limit.window.resetsAtMs((this.#scopes[deniedAt] as LimitScope).span);
+    const waitedMs = this.#context.record.throttledMs ?? 0;
+    return throttleFor(limit, states[deniedAt] as ScopeState, resetsAtMs, ledger.nowMs(), waitedMs);
+  }
+
+  async #later(waitMs: number): Promise<GatewayReply> {
+    const { waiting, ledger } = this.#parts;
+    const { record, request, runtime } = this.#context;
+    const beganAtMs = runtime.monotonicMs();
+    waiting.count++;
+    try {
+      await waitForRoom(waitMs, runtime, request);
+    } finally {
+      waiting.count--;
+      record.throttledMs = (record.throttledMs ?? 0) + runtime.monotonicMs() - beganAtMs;
+    }
+    this.#id = `${this.#context.id}/w${++this.#waits}`;
+    this.#staleTries = 0;
+    return this.#reserve(ledger.nowMs());
   }
 
   /** Lowers the output to what is left, where the profile says so and it is of use. */

@@ -62,6 +62,8 @@ export interface RequestRecord {
   readonly warnings?: readonly string[];
   /** Limits in `shadow` mode that would have refused it. */
   readonly shadowDenied?: readonly string[];
+  /** How long it waited for room in a limit, see `throttleMs`; absent when it did not. */
+  readonly throttledMs?: number;
   /** True when its limits were decided while their ledger could not be asked. */
   readonly degraded?: boolean;
   /** True when the reply came from the idempotency cache and nothing was sent upstream. */
@@ -111,6 +113,7 @@ export function createDraft(): RecordDraft {
     snapshot: undefined,
     warnings: undefined,
     shadowDenied: undefined,
+    throttledMs: undefined,
     degraded: undefined,
     replayed: undefined,
     // what nobody has noted is undefined, which the optional fields of the type cannot say

@@ -270,6 +270,12 @@ describe('a limit', () => {
     ['another status', { ...requests, status: 403 }, 'status: a status is 402 or 429'],
     ['another failure policy', { ...requests, onFailure: 'ajar' }, 'onFailure: '],
     ['input requests', { ...requests, count: 'input' }, 'count: only tokens are input or output'],
+    [
+      'throttleMs of a limit that lets pass',
+      { ...requests, mode: 'warn', throttleMs: 10 },
+      'throttleMs: only a limit that blocks lets requests wait',
+    ],
+    ['throttleMs of more than a minute', { ...requests, throttleMs: 60_001 }, 'throttleMs: '],
     ['weights of requests', { ...requests, weights: {} }, 'weights: only tokens have weights'],
     ['a negative weight', { ...requests, unit: 'tokens', weights: { cached: -1 } }, 'weights.cached: '],
     [

@@ -8,6 +8,8 @@ interface CheckedLimit {
   readonly window?: unknown;
   readonly count?: unknown;
   readonly weights?: unknown;
+  readonly mode?: string;
+  readonly throttleMs?: unknown;
 }
 
 const notWhole = 'an amount of requests, tokens or parallel is a whole number';
@@ -15,7 +17,7 @@ const notCountable = 'an amount of usd is 0, or from 0.000000001 to 9000000';
 
 /** Checks a limit as a whole, for `superRefine`. */
 export function checkLimit(limit: CheckedLimit, context: z.core.$RefinementCtx): void {
-  const { unit, amount, raises = [], window, count, weights } = limit;
+  const { unit, amount, raises = [], window, count, weights, mode, throttleMs } = limit;
   const report = (path: (string | number)[], message: string) =>
     context.addIssue({ code: 'custom', path, message });
 
@@ -30,6 +32,12 @@ export function checkLimit(limit: CheckedLimit, context: z.core.$RefinementCtx):
     if (!isUsable(raise.amount)) report(path, unusable);
     else if (Number(raise.amount) <= Number(amount))
       report(path, 'a raise is higher than the amount; to lower it, change the amount');
+  }
+  if (throttleMs !== undefined && mode !== 'block') {
+    report(
+      ['throttleMs'],
+      'only a limit that blocks lets requests wait; remove throttleMs, or write mode: "block"',
+    );
   }
   if (unit === 'tokens') return;
   if (count !== undefined) {

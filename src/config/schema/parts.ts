@@ -87,6 +87,11 @@ export const limitSchema = z
      * chooses a value (`run`, `endUser`, `metadata:<name>`) chooses the count: put a limit on the caller beside it.
      */
     per: perSchema.optional(),
+    /**
+     * A request over the limit waits up to this long for room, in place of being refused at once; it is refused at once
+     * where the limit resets later than that. For `block`. Default: 0.
+     */
+    throttleMs: z.int().min(0).max(60_000).optional(),
     /** Refuses requests that lack what `per` names, in place of not counting them. Default: false. */
     required: z.boolean().optional(),
   })

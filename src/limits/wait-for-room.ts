@@ -1,0 +1,57 @@
+import { GatewayError } from '../errors.ts';
+import type { GatewayRequest } from '../message.ts';
+import type { Runtime } from '../runtime.ts';
+import type { ScopeState } from './ledger.ts';
+import type { Limit } from './limit.ts';
+
+/** How often a slot is asked for again: nothing tells when one becomes free. */
+const slotMs = 100;
+
+/**
+ * How long a request that a limit has denied waits before it asks again; undefined where the limit says that none waits, or
+ * where it would wait longer than the limit says.
+ *
+ * @param waitedMs how long it has waited already
+ * @param resetsAtMs when use begins to count no more; undefined for never, and for slots
+ */
+export function throttleFor(
+  { unit, throttleMs }: Pick<Limit, 'unit' | 'throttleMs'>,
+  state: Pick<ScopeState, 'amount'>,
+  resetsAtMs: number | undefined,
+  nowMs: number,
+  waitedMs: number,
+): number | undefined {
+  const leftMs = throttleMs - waitedMs;
+  if (leftMs <= 0 || state.amount <= 0) return undefined;
+  if (unit === 'parallel') return Math.min(slotMs, leftMs);
+  if (resetsAtMs === undefined) return undefined;
+  const waitMs = Math.max(1, resetsAtMs - nowMs);
+  return waitMs <= leftMs ? waitMs : undefined;
+}
+
+/** Resolves after `waitMs`. @throws GatewayError `caller_gone` when the caller leaves before */
+export function waitForRoom(
+  waitMs: number,
+  runtime: Runtime,
+  request: Pick<GatewayRequest, 'signal' | 'whenGone'>,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const gone = () => {
+      cancel();
+      reject(new GatewayError('caller_gone', 'The caller closed the connection.'));
+    };
+    const cancel = runtime.schedule(waitMs, () => {
+      release();
+      resolve();
+    });
+    const release = whenGone(request, gone);
+  });
+}
+
+function whenGone(request: Pick<GatewayRequest, 'signal' | 'whenGone'>, listener: () => void): () => void {
+  if (request.whenGone) return request.whenGone(listener);
+  const { signal } = request;
+  if (signal.aborted) queueMicrotask(listener);
+  else signal.addEventListener('abort', listener, { once: true });
+  return () => signal.removeEventListener('abort', listener);
+}
