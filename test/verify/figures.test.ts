@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { formatFigures, isPass, toLeast, toNone, toTime } from '../../scripts/verify/propagation/figures.ts';
-import { judgeScale } from '../../scripts/verify/propagation/judge.ts';
+import { judgeNodes, judgeScale } from '../../scripts/verify/propagation/judge.ts';
 import { percentile, toSpread } from '../../scripts/verify/propagation/statistics.ts';
 
 it('says that a time is late up to twice the promise, and fails beyond', () => {
@@ -42,4 +42,41 @@ it('judges a large site by what it compiles in, holds and costs a request', () =
   const bad = { ...good, compileMs: 601, memoryMb: 301, costByFew: 2.21 };
   expect(judgeScale(bad).map(({ verdict }) => verdict)).toEqual(['FAIL', 'FAIL', 'FAIL']);
   expect(formatFigures(judgeScale(good))).toContain('1.04 ×');
+});
+
+it('leaves out rounds of a measuring process that stood still, unless those are most of them', () => {
+  const round = (lastNodeMs: number, heldUpMs: number) => ({
+    lastNodeMs,
+    heldUpMs,
+    requests: 10,
+    servedAfterBound: 0,
+    setBacks: 0,
+    wrong: [],
+  });
+  const judge = (push: readonly ReturnType<typeof round>[]) => {
+    const kinds = ['key revoked', 'model added', 'model removed', 'key rotated', 'provider secret rotated'];
+    const each = (rounds: readonly ReturnType<typeof round>[]) =>
+      Object.fromEntries(kinds.map((kind) => [kind, rounds])) as never;
+    const load = {
+      type: 'report' as const,
+      seconds: 1,
+      good: 1,
+      failures: {},
+      ended: 100,
+      unexpected: {},
+      staleServed: 0,
+      servedAfterBound: 0,
+      latestStaleMs: 0,
+      skipped: 0,
+      p50Ms: 1,
+      p99Ms: 1,
+    };
+    const rounds = { push: each(push), 'push cut': each([round(1_000, 90)]) };
+    const [any] = judgeNodes('redis', { rounds, load, delivered: 1, lost: 1 });
+    return any?.verdict;
+  };
+  const good = Array.from({ length: 30 }, () => round(20, 2));
+  expect(judge([...good, round(500, 80)])).toBe('ok');
+  expect(judge([...good, round(500, 2)])).toBe('FAIL');
+  expect(judge(good.map(() => round(500, 80)))).toBe('FAIL');
 });
