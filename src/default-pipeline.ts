@@ -5,6 +5,7 @@ import { createPipeline, type Pipeline } from './pipeline.ts';
 import { attribute } from './stages/attribute.ts';
 import { authorizeModel } from './stages/authorize-model.ts';
 import { forwardWithFallback } from './stages/forward-with-fallback.ts';
+import { guardStored } from './stages/guard-stored.ts';
 import { listModels } from './stages/list-models.ts';
 import { rateLimit } from './stages/rate-limit.ts';
 import { readCall } from './stages/read-call.ts';
@@ -21,6 +22,7 @@ export function createDefaultPipeline({
   sink,
   upstream,
   router,
+  storedOwners,
   runtime,
   snapshot,
 }: PipelineParts): Pipeline<Arrival> {
@@ -31,6 +33,7 @@ export function createDefaultPipeline({
     .use(readCall())
     .use(listModels())
     .use(authorizeModel())
+    .use(guardStored({ owners: storedOwners }))
     .use(replayIdempotent({ runtime, digest, maxEntries: snapshot.config.idempotency.maxEntries }))
     .use(rateLimit(limits))
     .use(route({ vault, router }))

@@ -22,6 +22,7 @@ const table = {
   not_permitted: 403,
   unknown_endpoint: 404,
   model_not_found: 404,
+  stored_not_found: 404,
   method_not_allowed: 405,
   body_timeout: 408,
   idempotency_conflict: 409,

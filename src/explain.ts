@@ -17,10 +17,12 @@ import { createRouter, type Router } from './routing/router.ts';
 import type { Runtime } from './runtime.ts';
 import type { Vault } from './secrets/vault.ts';
 import { authorizeModel } from './stages/authorize-model.ts';
+import { guardStored } from './stages/guard-stored.ts';
 import { listModels } from './stages/list-models.ts';
 import { limitsFor, rateLimit } from './stages/rate-limit.ts';
 import { readCall } from './stages/read-call.ts';
 import { resolveKey } from './stages/resolve-key.ts';
+import { createMemoryStoredOwners, type StoredOwners } from './stored/stored-owners.ts';
 import { createDraft } from './telemetry/record.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
@@ -35,6 +37,8 @@ export interface ExplainParts {
   /** As `route` has them. @default no vault, and a router that has measured nothing */
   readonly vault?: Vault | undefined;
   readonly router?: Router | undefined;
+  /** As `guardStored` has them. @default nothing is known */
+  readonly storedOwners?: StoredOwners | undefined;
   readonly ledger: Ledger;
   /** As `rateLimit` has them. @default runs are what callers name them */
   readonly runs?: Pick<Runs, 'read'>;
@@ -82,6 +86,7 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
     )
     .use(listModels())
     .use(authorizeModel())
+    .use(guardStored({ owners: parts.storedOwners ?? createMemoryStoredOwners({ runtime }) }))
     .use(
       noting('noteModel', async (context: Model) => {
         noteModel(found, context);

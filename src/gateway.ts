@@ -32,6 +32,7 @@ import { createRunning } from './running.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import type { Vault } from './secrets/vault.ts';
 import type { RateLimitOptions } from './stages/rate-limit.ts';
+import { createMemoryStoredOwners, reporting, type StoredOwners } from './stored/stored-owners.ts';
 import type { ConfigVersionInfo } from './stores/config-store.ts';
 import type { KeyRecord, KeyStore } from './stores/key-store.ts';
 import { createMemoryKeyStore } from './stores/memory/memory-key-store.ts';
@@ -81,6 +82,8 @@ export interface GatewayOptions {
   readonly runSecret?: string | Uint8Array;
   /** Where records go: a sink or a function. @default the last 1,000 in memory */
   readonly sink?: UsageSink | ((record: RequestRecord) => void | Promise<void>);
+  /** Who had a provider store which response or batch. Give several gateways a common one. @default the memory of this process */
+  readonly storedOwners?: StoredOwners;
   /** Providers of your own, beside the built-in ones. */
   readonly providers?: readonly Provider[];
   /** The way out. @default undici */
@@ -112,6 +115,7 @@ export interface PipelineParts {
   readonly sink: UsageSink;
   readonly upstream: Upstream;
   readonly router: Router;
+  readonly storedOwners: StoredOwners;
   readonly runtime: Runtime;
   readonly snapshot: Snapshot;
 }
@@ -270,6 +274,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     sink,
     upstream,
     router,
+    storedOwners: reporting(options.storedOwners ?? createMemoryStoredOwners({ runtime }), onError),
     runtime,
     snapshot,
   };

@@ -167,12 +167,19 @@ export { createVaultAdmin, type SecretInfo, type VaultAdmin } from './secrets/va
 export { attribute } from './stages/attribute.ts';
 export { authorizeModel } from './stages/authorize-model.ts';
 export { forwardWithFallback } from './stages/forward-with-fallback.ts';
+export { guardStored } from './stages/guard-stored.ts';
 export { listModels } from './stages/list-models.ts';
 export { type RateLimitOptions, rateLimit } from './stages/rate-limit.ts';
 export { readCall } from './stages/read-call.ts';
 export { replayIdempotent } from './stages/replay-idempotent.ts';
 export { type ResolveKeyOptions, resolveKey } from './stages/resolve-key.ts';
 export { type RouteOptions, route } from './stages/route.ts';
+export {
+  createMemoryStoredOwners,
+  type MemoryStoredOwnersOptions,
+  type StoredOwner,
+  type StoredOwners,
+} from './stored/stored-owners.ts';
 export type {
   ConfigStore,
   ConfigVersion,

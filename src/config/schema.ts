@@ -13,7 +13,13 @@ import { forwardingSchema } from './schema/forwarding.ts';
 import { limitsSchema, nameSchema, patternSchema, userSchema } from './schema/parts.ts';
 import { providerSchema, type secretSchema } from './schema/providers.ts';
 import { routesSchema } from './schema/routes.ts';
-import { breakerSchema, idempotencySchema, relaySchema, retrySchema } from './schema/transport.ts';
+import {
+  breakerSchema,
+  idempotencySchema,
+  relaySchema,
+  retrySchema,
+  storedSchema,
+} from './schema/transport.ts';
 
 /**
  * The whole configuration of a gateway; what each field means stands beside it.
@@ -45,6 +51,8 @@ export const configSchema = z.strictObject({
   forwarding: forwardingSchema.prefault({}),
   breaker: breakerSchema.prefault({}),
   idempotency: idempotencySchema.prefault({}),
+  /** Responses and batches that providers store. */
+  stored: storedSchema.prefault({}),
 });
 
 /** A configuration as it is written. */
@@ -59,6 +67,7 @@ export type ProfileConfig = ParsedConfig['profiles'][string];
 export type ProjectConfig = ParsedConfig['projects'][string];
 export type RouteConfig = ParsedConfig['routes'][number];
 export type LimitConfig = ParsedConfig['limits'][number];
+export type StoredConfig = ParsedConfig['stored'];
 export type PriceConfig = z.output<typeof priceSchema>;
 export type ForwardingConfig = z.output<typeof forwardingSchema>;
 export type SecretConfig = z.output<typeof secretSchema>;

@@ -66,6 +66,16 @@ export const breakerSchema = z.strictObject({
   slowFactor: z.number().min(1.5).max(1_000).optional(),
 });
 
+export const storedSchema = z.strictObject({
+  /**
+   * Who reaches a response or batch that a provider stored for a request: whoever came with the same key, the same user (of
+   * the team), anybody with the same project, anybody of the team; or `anyone` with a key of the gateway.
+   */
+  visibleTo: z.enum(['key', 'user', 'project', 'team', 'anyone']).default('team'),
+  /** What becomes of one of which it is not known whose it is. `refuse` needs `storedOwners` that outlive a process and that all nodes share. */
+  unknown: z.enum(['allow', 'refuse']).default('allow'),
+});
+
 export const idempotencySchema = z.strictObject({
   /** Replies kept for `idempotency-key`. 0 switches it off. */
   maxEntries: z.int().nonnegative().default(1_000),

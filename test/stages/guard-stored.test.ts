@@ -1,0 +1,201 @@
+import { createMemoryStoredOwners, type GatewayConfig, type StoredOwners } from 'headgate';
+import { createVirtualRuntime } from 'headgate/testing';
+import { describe, expect, it } from 'vitest';
+import { makeKey, readJson, readText, startGateway } from '../harness.ts';
+
+const ask = { model: 'gpt-4.1', input: 'hello' };
+const batch = {
+  requests: [
+    {
+      custom_id: 'one',
+      params: { model: 'claude-sonnet', max_tokens: 8, messages: [{ role: 'user', content: 'hello' }] },
+    },
+  ],
+};
+
+/** Callers of two teams, one of them with two keys of one user, one of another user and one in another project. */
+async function startSite(stored?: GatewayConfig['stored'], storedOwners?: StoredOwners) {
+  const keys = {
+    sameUser: makeKey('payments', { owner: 'ada', project: 'checkout' }),
+    colleague: makeKey('payments', { owner: 'bob', project: 'checkout' }),
+    otherProject: makeKey('payments', { owner: 'bob', project: 'refunds' }),
+    otherTeam: makeKey('research', { owner: 'ada', project: 'checkout' }),
+  };
+  const site = await startGateway(
+    (config) => ({
+      ...config,
+      teams: { ...config.teams, research: { profile: 'standard' } },
+      keys: [...(config.keys ?? []), ...Object.values(keys).map(({ record }) => record)],
+      ...(stored && { stored }),
+    }),
+    storedOwners ? { storedOwners } : {},
+  );
+  /** Status for each caller, the one who had it stored first. */
+  const statuses = async (path: string, method = 'GET') => {
+    const found: Record<string, number> = {};
+    for (const [name, key] of [
+      ['own', site.key],
+      ...Object.entries(keys).map(([name, { key }]) => [name, key]),
+    ] as const) {
+      const headers = path.includes('batches') ? { 'anthropic-version': '2023-06-01' } : {};
+      const reply = await site.send(path, undefined, { method, headers, key: key as string });
+      await readText(reply);
+      found[name as string] = reply.status;
+    }
+    return found;
+  };
+  return { ...site, keys, statuses };
+}
+
+const anthropic = { headers: { 'anthropic-version': '2023-06-01' } };
+
+describe('a response that a provider stored', () => {
+  it.each([false, true])(
+    'is reached by the team that had it stored and by nobody else (stream: %s)',
+    async (stream) => {
+      const { send, statuses, upstream, keys } = await startSite();
+      const text = await readText(await send('/v1/responses', { ...ask, stream }));
+      const id = /"id":"(resp_[^"]+)"/.exec(text)?.[1] as string;
+      const all = { own: 200, sameUser: 200, colleague: 200, otherProject: 200, otherTeam: 404 };
+      expect(await statuses(`/v1/responses/${id}`)).toEqual(all);
+      expect(await statuses(`/v1/responses/${id}/input_items`)).toMatchObject({ own: 200, otherTeam: 404 });
+      const before = upstream.requests.length;
+      const refused = await send(`/v1/responses/${id}`, undefined, {
+        method: 'DELETE',
+        key: keys.otherTeam.key,
+      });
+      expect(refused.status).toBe(404);
+      expect((await readJson(refused)).error).toMatchObject({
+        code: 'stored_not_found',
+        type: 'not_found_error',
+      });
+      expect(upstream.requests, 'nothing is asked of the provider').toHaveLength(before);
+    },
+  );
+
+  it('is continued by the team that had it stored and by nobody else', async () => {
+    const { send, keys } = await startSite();
+    const { id } = await readJson(await send('/v1/responses', ask));
+    const next = { ...ask, previous_response_id: id };
+    expect((await send('/v1/responses', next)).status).toBe(200);
+    const refused = await send('/v1/responses', next, { key: keys.otherTeam.key });
+    expect(refused.status).toBe(404);
+    expect(await refused.outcome).toMatchObject({ kind: 'refused', errorCode: 'stored_not_found' });
+  });
+
+  it.each([
+    ['key', { own: 200, sameUser: 404, colleague: 404, otherProject: 404, otherTeam: 404 }],
+    ['user', { own: 200, sameUser: 200, colleague: 404, otherProject: 404, otherTeam: 404 }],
+    ['project', { own: 200, sameUser: 200, colleague: 200, otherProject: 404, otherTeam: 404 }],
+    ['anyone', { own: 200, sameUser: 200, colleague: 200, otherProject: 200, otherTeam: 200 }],
+  ] as const)('is visible to the same %s when the configuration says so', async (visibleTo, expected) => {
+    const { send, statuses } = await startSite({ visibleTo });
+    const { id } = await readJson(await send('/v1/responses', ask));
+    expect(await statuses(`/v1/responses/${id}`)).toEqual(expected);
+  });
+
+  it('of which nobody knows whose it is is asked for, or is not, as the configuration says', async () => {
+    const open = await startSite();
+    await open.send('/v1/responses/resp_0001');
+    expect(open.upstream.requests.at(-1)?.path).toBe('/v1/responses/resp_0001');
+    const strict = await startSite({ unknown: 'refuse' });
+    expect(await strict.statuses('/v1/responses/resp_0001')).toMatchObject({ own: 404, otherTeam: 404 });
+    expect(strict.upstream.requests).toHaveLength(0);
+  });
+
+  it('is 503 while it cannot be told whose it is, and one that cannot be noted is answered all the same', async () => {
+    const errors: unknown[] = [];
+    const broken: StoredOwners = {
+      note: () => Promise.reject(new Error('note is down')),
+      find: () => Promise.reject(new Error('find is down')),
+    };
+    const { send } = await startGateway(undefined, {
+      storedOwners: broken,
+      onError: (error) => errors.push(error),
+    });
+    expect((await send('/v1/responses', ask)).status).toBe(200);
+    const reply = await send('/v1/responses/resp_0001');
+    expect(reply.status).toBe(503);
+    expect((await readJson(reply)).error.code).toBe('store_unavailable');
+    expect(String(errors)).toContain('note is down');
+  });
+
+  it('of a caller who pays the provider itself is the provider’s business', async () => {
+    const { gateway, send, config, keys } = await startSite();
+    const created = await readJson(await send('/v1/messages/batches', batch, anthropic));
+    gateway.update({ ...config, profiles: { standard: { billing: 'passthrough' } } });
+    const reply = await send(`/v1/messages/batches/${created.id}`, undefined, {
+      headers: {
+        ...anthropic.headers,
+        authorization: 'Bearer sk-ant-own',
+        'x-headgate-key': keys.otherTeam.key,
+      },
+    });
+    expect(reply.status).toBe(200);
+  });
+
+  it('is explained as it is answered', async () => {
+    const { gateway, send, keys } = await startSite();
+    const { id } = await readJson(await send('/v1/responses', ask));
+    const request = (key: string) => ({
+      method: 'GET',
+      path: `/v1/responses/${id}`,
+      query: '',
+      headers: { authorization: `Bearer ${key}` },
+      signal: new AbortController().signal,
+      readBody: async () => new Uint8Array(0),
+    });
+    expect((await gateway.explain(request(keys.otherTeam.key))).refusal?.code).toBe('stored_not_found');
+    expect((await gateway.explain(request(keys.colleague.key))).allowed).toBe(true);
+  });
+});
+
+describe('a batch', () => {
+  it('is reached, and listed, by the team that made it and by nobody else', async () => {
+    const { send, statuses, keys, upstream } = await startSite();
+    const own = await readJson(await send('/v1/messages/batches', batch, anthropic));
+    const other = await readJson(
+      await send('/v1/messages/batches', batch, { ...anthropic, key: keys.otherTeam.key }),
+    );
+    expect(await statuses(`/v1/messages/batches/${own.id}`)).toMatchObject({
+      own: 200,
+      colleague: 200,
+      otherTeam: 404,
+    });
+    expect(await statuses(`/v1/messages/batches/${own.id}/results`)).toMatchObject({ otherTeam: 404 });
+    const list = async (key?: string) => {
+      const reply = await send('/v1/messages/batches', undefined, {
+        ...anthropic,
+        ...(key !== undefined && { key }),
+      });
+      const page = await readJson(reply);
+      expect(page).toMatchObject({ has_more: false });
+      return page.data.map(({ id }: { id: string }) => id);
+    };
+    expect(await list()).toEqual([own.id]);
+    expect(await list(keys.otherTeam.key)).toEqual([other.id]);
+    await fetch(`${upstream.url}/v1/messages/batches`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'anthropic-version': '2023-06-01',
+        'x-api-key': 'sk-ant-upstream',
+      },
+      body: JSON.stringify(batch),
+    });
+    expect(await list(), 'what was made past the gateway is in no list').toEqual([own.id]);
+  });
+});
+
+describe('the memory of who had what stored', () => {
+  it('is bounded in number and time, and holds nothing but who it was', async () => {
+    const runtime = createVirtualRuntime();
+    const owners = createMemoryStoredOwners({ max: 2, ttlMs: 1_000, runtime });
+    const who = { key: 'k', team: 't', project: undefined, user: 'u', labels: { a: 'secret' } };
+    for (const id of ['one', 'two', 'three']) await owners.note(id, who);
+    expect(await owners.find('one')).toBeNull();
+    expect(await owners.find('three')).toEqual({ key: 'k', team: 't', project: undefined, user: 'u' });
+    runtime.advance(1_001);
+    expect(await owners.find('three')).toBeNull();
+  });
+});
