@@ -1,8 +1,8 @@
 import type { ScopeState } from '../../../src/limits/ledger.ts';
 import type { LoadReport } from './load.ts';
 import { type Curve, peakOf, type Standstill, toCurves } from './occupancy.ts';
-import { chargeOf, type History, type Reservation } from './reservations.ts';
-import { maxShare } from './settings.ts';
+import { chargeOf, type History, isSurelySettled, type Reservation } from './reservations.ts';
+import { giveBackMs, maxShare } from './settings.ts';
 import type { Served } from './upstream.ts';
 
 /** What is left of a place when all is over. */
@@ -25,7 +25,7 @@ export interface Audit {
   /** Settlements with more than was held. */
   readonly overruns: number;
   /** Denied although it fitted, by everything that can have been used and held. */
-  readonly needlessDenials: number;
+  readonly needlessDenials: readonly string[];
   readonly oddAnswers: number;
   /** Places where more or less is used than the journals allow. */
   readonly wrongSums: readonly string[];
@@ -57,7 +57,7 @@ export interface Evidence {
 export function audit(evidence: Evidence): Audit {
   const { history, standstill, leasingNodes } = evidence;
   const { reservations, places } = history;
-  const { least, most } = toCurves(history, standstill);
+  const { least, most } = toCurves(history, standstill, leasingNodes > 0);
   const answers = (kind: string) => reservations.filter(({ answer }) => answer?.answer === kind).length;
   const overs = [...least].map(([name, curve]) => overOf(places.get(name)?.scope, curve));
   const sums = checkSums(evidence);
@@ -74,7 +74,7 @@ export function audit(evidence: Evidence): Audit {
     overruns: reservations.filter(({ parts, settle }) =>
       settle?.used.some((used, index) => used > (parts[index]?.hold ?? 0)),
     ).length,
-    needlessDenials: reservations.filter((it) => isNeedless(it, most, leasingNodes)).length,
+    needlessDenials: reservations.flatMap((it) => toNeedless(it, most, evidence)),
     oddAnswers: history.odd.length,
     ...sums,
     ...records,
@@ -97,18 +97,25 @@ function isAcrossReset({ parts, reserve, settle }: Reservation): boolean {
   });
 }
 
-function isNeedless(
-  { answer, reserve, parts }: Reservation,
+/** Says of a denial that nothing asked for it, if so. */
+function toNeedless(
+  { id, answer, reserve, parts }: Reservation,
   most: ReadonlyMap<string, Curve>,
-  leasingNodes: number,
-) {
-  if (answer?.answer !== 'denied' || answer.deniedAt === undefined) return false;
+  { leasingNodes, standstill }: Evidence,
+): string[] {
+  if (answer?.answer !== 'denied' || answer.deniedAt === undefined) return [];
   const part = parts[answer.deniedAt];
-  if (!part) return true;
+  if (!part) return [`${id}: by a scope that it has not`];
   const { place, hold } = part;
   const { amount } = place.scope;
   const unused = leasingNodes * Math.floor(amount * maxShare);
-  return peakOf(most.get(place.name), reserve.atMs, answer.atMs) + hold + unused <= amount;
+  const lagMs = leasingNodes > 0 ? giveBackMs : 0;
+  const peak = peakOf(most.get(place.name), reserve.atMs - lagMs, answer.atMs);
+  if (peak + hold + unused > amount) return [];
+  const after = standstill
+    ? `, ${(answer.atMs - standstill.untilMs).toFixed(0)} ms after the standstill`
+    : '';
+  return [`${place.name}: ${hold} denied beside ${peak}, ${unused} in slices${after}`];
 }
 
 /** Σ of what was settled and charged, against what the ledger has posted. */
@@ -116,14 +123,14 @@ function checkSums({ history, posted, isResolved, leasingNodes, killedNodes }: E
   const bounds = new Map<string, { least: number; most: number }>();
   for (const name of history.places.keys()) bounds.set(name, { least: 0, most: 0 });
   for (const reservation of history.reservations) {
-    const { answer, parts, settle, settledAtMs } = reservation;
+    const { answer, parts, settle } = reservation;
     if (answer?.answer === 'denied' || answer?.answer === 'stale') continue;
     parts.forEach(({ place }, index) => {
       const bound = bounds.get(place.name);
       if (!bound) return;
       const charge = chargeOf(reservation, index);
       const used = settle?.used[index] ?? 0;
-      if (settle && (settledAtMs !== undefined || isResolved)) {
+      if (settle && (isSurelySettled(reservation) || isResolved)) {
         bound.least += used;
         bound.most += used;
       } else if (settle) {

@@ -31,7 +31,11 @@ export function judge(name: string, result: Result, isLeasing: boolean): readonl
           ),
         ]
       : []),
-    toNone(of('needless denials'), last.needlessDenials, `of ${first.denied}`),
+    toNone(
+      of('needless denials'),
+      last.needlessDenials.length,
+      last.needlessDenials[0] ?? `of ${first.denied}`,
+    ),
     toLeast(of('denials'), first.denied, 1, 'the limits were met'),
     toNone(of('two answers for one id'), first.oddAnswers),
     toNone(

@@ -1,8 +1,8 @@
 import { Pool } from 'undici';
 import { clockMs } from './clock.ts';
-import { abortedShare, duplicateRequests } from './settings.ts';
+import { abortedShare, duplicateRequests, windowMs } from './settings.ts';
 import { maxOutputTokens, type SiteKey } from './site.ts';
-import { slowMark } from './upstream.ts';
+import { slowMark, slowMs } from './upstream.ts';
 
 /** Who asks whom. */
 export interface LoadOptions {
@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly clients: number;
   /** Tells requests of this load apart from others. */
   readonly name: string;
+  /** When they begin, by the wall clock. */
+  readonly beginAtMs: number;
 }
 
 /** What the callers saw. */
@@ -33,11 +35,15 @@ export interface Load {
 /** A refused caller comes again after this. */
 const backoffMs = 40;
 const longestStayMs = 40;
-/** So that some are under way whenever a window ends. */
-const slowShare = 0.02;
+/** Of requests just before a window ends, so that some are under way when it does; and of all others. */
+const slowShares = { justBefore: 0.3, otherwise: 0.01 };
+
+function slowShare(): number {
+  return windowMs - (Date.now() % windowMs) < slowMs ? slowShares.justBefore : slowShares.otherwise;
+}
 
 /** Starts the clients: half of the requests are streams, some callers leave, some ask twice at once. */
-export function startLoad({ nodeUrls, keys, clients, name }: LoadOptions): Load {
+export function startLoad({ nodeUrls, keys, clients, name, beginAtMs }: LoadOptions): Load {
   const pools = nodeUrls.map(
     (url) => new Pool(url, { connections: 2 * clients, headersTimeout: 30_000, bodyTimeout: 30_000 }),
   );
@@ -94,10 +100,11 @@ export function startLoad({ nodeUrls, keys, clients, name }: LoadOptions): Load 
   }
 
   async function client(number: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, beginAtMs - Date.now()));
     let at = number % pools.length;
     const key = keys[number % keys.length] as SiteKey;
     for (let round = 0; !isOver; round++) {
-      const isSlow = Math.random() < slowShare;
+      const isSlow = Math.random() < slowShare();
       const tag = `${name}-${number}-${round}${isSlow ? slowMark : ''}`;
       const isStream = !isSlow && Math.random() < 0.5;
       // streams are not kept: a second one after the first is another request

@@ -33,8 +33,8 @@ async function run(
       const isShared = name !== 'memory';
       const result = await play(stage, {
         loadMs: isShared ? 16_000 : 12_000,
-        // one in the middle of the standstill
-        killsMs: isShared ? [3_000, 7_000] : [],
+        // one while what was slow when the window ended is open, one in the middle of the standstill
+        killsMs: isShared ? [2_800, 7_000] : [],
         freeze: isShared ? { atMs: 5_000, forMs: freezeMs } : undefined,
       });
       details[name] = result;

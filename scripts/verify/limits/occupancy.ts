@@ -1,5 +1,5 @@
 import { chargeOf, type History, leaseEndMs, type Reservation } from './reservations.ts';
-import { sweepMs } from './settings.ts';
+import { promiseMs, sliceLeaseMs, sweepMs } from './settings.ts';
 
 /** When the store did not answer, by `clockMs`. */
 export interface Standstill {
@@ -22,6 +22,7 @@ export interface Curve {
 export function toCurves(
   { reservations }: History,
   standstill: Standstill | undefined,
+  isLeasing: boolean,
 ): { readonly least: ReadonlyMap<string, Curve>; readonly most: ReadonlyMap<string, Curve> } {
   const least = new Steps();
   const most = new Steps();
@@ -29,7 +30,10 @@ export function toCurves(
     const { answer, reserve, parts, settle } = reservation;
     if (answer?.answer === 'denied' || answer?.answer === 'stale') continue;
     const surelyUntilMs = leaseEndMs(reservation);
-    const perhapsUntilMs = lateEnd(surelyUntilMs, standstill) + sweepMs;
+    const { killedAtMs } = reservation;
+    // what a killed gateway had not posted is held by its slices
+    const sliceEndMs = isLeasing && killedAtMs !== undefined ? killedAtMs + sliceLeaseMs : 0;
+    const perhapsUntilMs = lateEnd(Math.max(surelyUntilMs, sliceEndMs), standstill) + sweepMs;
     const ackMs = settledBy(reservation, standstill);
     parts.forEach(({ place: { name }, hold }, index) => {
       const charge = chargeOf(reservation, index);
@@ -51,9 +55,14 @@ export function toCurves(
   return { least: least.toCurves(), most: most.toCurves() };
 }
 
-/** An answer while the store stands still, or just after, may be a promise to do it later. */
-function settledBy({ settledAtMs }: Reservation, standstill: Standstill | undefined): number | undefined {
-  if (settledAtMs === undefined || !standstill) return settledAtMs;
+/** An answer while the store stands still, or just after, may be a promise to do it later; of a killed gateway the last ones, too. */
+function settledBy(
+  { settledAtMs, killedAtMs }: Reservation,
+  standstill: Standstill | undefined,
+): number | undefined {
+  if (settledAtMs === undefined) return undefined;
+  if (killedAtMs !== undefined && settledAtMs > killedAtMs - promiseMs) return undefined;
+  if (!standstill) return settledAtMs;
   const isDoubtful = settledAtMs > standstill.fromMs - 1_000 && settledAtMs < standstill.untilMs + 1_000;
   return isDoubtful ? standstill.untilMs + sweepMs : settledAtMs;
 }

@@ -5,9 +5,9 @@ import { type Entry, type ScopeEntry, toSpan } from './entries.ts';
 import type { LoadReport } from './load.ts';
 import type { NodeReport } from './messages.ts';
 import type { Standstill } from './occupancy.ts';
-import { type History, toHistory } from './reservations.ts';
+import { type History, isSurelySettled, toHistory } from './reservations.ts';
 import { type Samples, startSampler } from './sampler.ts';
-import { leaseMs, sliceLeaseMs, sweepMs, windowMs } from './settings.ts';
+import { firstEndMs, leaseMs, preparingMs, sliceLeaseMs, sweepMs, windowMs } from './settings.ts';
 import type { Served } from './upstream.ts';
 
 /** A gateway, in a process of its own or not. */
@@ -28,7 +28,8 @@ export interface Stage {
   readonly isLeasing: boolean;
   /** Whether the ledger can still be read for a window that has ended; one in memory has dropped it. */
   readonly isKept: boolean;
-  startLoad(): Promise<{ stop(): Promise<LoadReport> }>;
+  /** @param beginAtMs when the clients begin, by the wall clock */
+  startLoad(beginAtMs: number): Promise<{ stop(): Promise<LoadReport> }>;
   served(): Promise<readonly Served[]>;
   freeze(): Promise<void>;
   thaw(): Promise<void>;
@@ -64,19 +65,19 @@ export async function play(stage: Stage, plan: Plan): Promise<Result> {
   const { players, ledger, isLeasing } = stage;
   const sampler = startSampler(ledger);
   for (const player of players) player.onScope = (scope) => sampler.add(scope);
-  // so that windows end a second after the beginning, and again and again
-  await pause(windowMs - ((Date.now() + 1_000) % windowMs));
-  const load = await stage.startLoad();
+  const beginAtMs = toBeginning(Date.now());
+  const load = await stage.startLoad(beginAtMs);
+  await pause(beginAtMs - Date.now());
   const startedAtMs = clockMs();
-  const killed = new Set<Player>();
+  const killed = new Map<Player, number>();
   let standstill: Standstill | undefined;
   await Promise.all([
     pause(plan.loadMs),
     ...plan.killsMs.map(async (atMs, index) => {
       await pause(atMs);
       const player = players[index] as Player;
-      killed.add(player);
       await player.kill();
+      killed.set(player, clockMs());
     }),
     (async () => {
       if (!plan.freeze) return;
@@ -97,8 +98,10 @@ export async function play(stage: Stage, plan: Plan): Promise<Result> {
   const read = (): History =>
     toHistory(
       players.map((player) => {
-        const entries = player.journal();
-        return killed.has(player) ? entries.filter((entry) => !isPromise(entry, standstill)) : entries;
+        const killedAtMs = killed.get(player);
+        const isKilled = killedAtMs !== undefined;
+        const entries = player.journal().filter((entry) => !isKilled || !isPromise(entry, standstill));
+        return { entries, killedAtMs };
       }),
     );
   let history = read();
@@ -124,6 +127,12 @@ export async function play(stage: Stage, plan: Plan): Promise<Result> {
   };
 }
 
+/** Some seconds before a window ends, and far enough away to start processes. */
+function toBeginning(nowMs: number): number {
+  const soonest = nowMs + preparingMs + firstEndMs;
+  return soonest + windowMs - (soonest % windowMs) - firstEndMs;
+}
+
 /** While the store does not answer, a settlement is put off: a gateway that is killed then never makes it. */
 function isPromise(entry: Entry, standstill: Standstill | undefined): boolean {
   return entry.kind === 'settled' && standstill !== undefined && entry.atMs > standstill.fromMs - 1_000;
@@ -131,8 +140,9 @@ function isPromise(entry: Entry, standstill: Standstill | undefined): boolean {
 
 /** What nobody knows the end of is settled once more, by its id: then it counts exactly that. */
 async function resolve(ledger: Ledger, { reservations }: History): Promise<void> {
-  for (const { id, parts, answer, settle, settledAtMs } of reservations) {
-    const isKnown = settledAtMs !== undefined || answer?.answer === 'denied' || answer?.answer === 'stale';
+  for (const reservation of reservations) {
+    const { id, parts, answer, settle } = reservation;
+    const isKnown = isSurelySettled(reservation) || answer?.answer === 'denied' || answer?.answer === 'stale';
     // what was granted and never settled stays as its expiry has charged it
     if (isKnown || (answer?.answer === 'granted' && !settle)) continue;
     await ledger.settle(id, settle?.used ?? parts.map(() => 0));

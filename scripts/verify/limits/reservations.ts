@@ -19,6 +19,14 @@ export interface Reservation {
   readonly settle: SettleEntry | undefined;
   /** When the settlement was said to be made. */
   readonly settledAtMs: number | undefined;
+  /** When its gateway was killed. */
+  readonly killedAtMs: number | undefined;
+}
+
+/** What one gateway has written, and when it was killed. */
+export interface GatewayJournal {
+  readonly entries: readonly Entry[];
+  readonly killedAtMs: number | undefined;
 }
 
 /** All journals read. */
@@ -33,12 +41,12 @@ export interface History {
 type Draft = { -readonly [Name in keyof Reservation]: Reservation[Name] } & { renewals: RenewEntry[] };
 
 /** Puts the journals of some gateways together. */
-export function toHistory(journals: readonly (readonly Entry[])[]): History {
+export function toHistory(journals: readonly GatewayJournal[]): History {
   const places = new Map<string, Place>();
   const reservations: Reservation[] = [];
   const records: RequestRecord[] = [];
   const odd: string[] = [];
-  for (const entries of journals) {
+  for (const { entries, killedAtMs } of journals) {
     const byNumber: Place[] = [];
     const open = new Map<string, Draft>();
     for (const entry of entries) {
@@ -60,6 +68,7 @@ export function toHistory(journals: readonly (readonly Entry[])[]): History {
           renewals: [],
           settle: undefined,
           settledAtMs: undefined,
+          killedAtMs,
         });
       } else note(open.get(entry.id), entry);
     }
@@ -89,6 +98,11 @@ function toPlace(places: Map<string, Place>, scope: ScopeEntry): Place {
 export function chargeOf({ parts, renewals }: Reservation, index: number): number {
   const given = renewals.findLast(({ charges }) => charges !== undefined);
   return given?.charges?.[index] ?? parts[index]?.charge ?? 0;
+}
+
+/** Whether it was settled for sure: a ledger may put that off while it is asked too much, and a kill ends it. */
+export function isSurelySettled({ settledAtMs, killedAtMs }: Reservation): boolean {
+  return settledAtMs !== undefined && killedAtMs === undefined;
 }
 
 /** When its lease has run out at the earliest. */

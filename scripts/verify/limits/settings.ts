@@ -30,11 +30,23 @@ export const freezeMs = 5_000;
 /** Length of the windows that end while requests are in flight. */
 export const windowMs = 10_000;
 
+/** The first window ends so long after the clients began. */
+export const firstEndMs = 2_500;
+
+/** Processes are started so long before. */
+export const preparingMs = 2_000;
+
 /** Between two looks of the sampler at the store. */
 export const sampleMs = 10;
 
+/** A settlement that was answered may be put off for this long; a killed gateway never makes it. */
+export const promiseMs = 2_000;
+
 /** A slice that a killed gateway had expires after this: the default of `createLeasingLedger`. */
 export const sliceLeaseMs = 10_000;
+
+/** What settlements free of slices is given back within this: half of the default of `postMs`, and a round trip. */
+export const giveBackMs = 750;
 
 /** The part of a limit that one gateway may have unused in slices: the default of `createLeasingLedger`. */
 export const maxShare = 1 / 16;

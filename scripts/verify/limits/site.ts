@@ -37,7 +37,7 @@ export const usualAmounts: Amounts = {
   tokensOfWindow: 150_000,
   requestsOfWindow: 1_000,
   tokensOfKey: 60_000,
-  usd: 2,
+  usd: 3,
   parallel: 60,
 };
 

@@ -57,7 +57,8 @@ export async function startSmallStage(
     ledger,
     isLeasing: false,
     isKept: false,
-    startLoad: async () => startLoad({ nodeUrls: urls, keys: site.clients, clients, name: 'load' }),
+    startLoad: async (beginAtMs) =>
+      startLoad({ nodeUrls: urls, keys: site.clients, clients, name: 'load', beginAtMs }),
     served: async () => upstream.served(),
     freeze: async () => undefined,
     thaw: async () => undefined,

@@ -74,9 +74,9 @@ export async function startStage(name: LedgerName, undo: Undo): Promise<Stage> {
     ledger: opened.ledger,
     isLeasing: isLeasing(name),
     isKept: !isAlone,
-    async startLoad() {
+    async startLoad(beginAtMs) {
       const load = await startChild('load-process.ts', {
-        ...{ type: 'start-load', nodeUrls: urls, keys: clients, name: 'load' },
+        ...{ type: 'start-load', nodeUrls: urls, keys: clients, name: 'load', beginAtMs },
         clients: (clientsOfNode * nodeCount) / urls.length,
       });
       undo.keep(load, end);

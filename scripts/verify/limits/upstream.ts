@@ -12,7 +12,8 @@ const maxRecorded = 2_000_000;
 const longestDelayMs = 30;
 /** At the end of the tag of a request that the upstream takes long for. */
 export const slowMark = 'slow';
-const slowMs = 1_000;
+/** How long. */
+export const slowMs = 1_000;
 
 /** An upstream that takes its time, and counts for itself. */
 export async function startUpstream() {

@@ -144,7 +144,7 @@ export class Pool {
   /** Sets the levels between which room is kept. @returns what is wanted now: the size of another slice, or 0 */
   plan(settings: LeasingSettings): number {
     const target = this.#target(settings);
-    this.keep = 2 * target;
+    this.keep = Math.min(2 * target, Math.floor(this.amount * settings.maxShare));
     this.low = target > 0 ? target / 2 : -1;
     // what requests wait for is not ahead of need: no share bounds it
     const ahead = this.free < this.low ? Math.floor(target - Math.max(0, this.free)) : 0;
