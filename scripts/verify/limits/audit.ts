@@ -1,7 +1,7 @@
 import type { ScopeState } from '../../../src/limits/ledger.ts';
 import type { LoadReport } from './load.ts';
 import { type Curve, peakOf, type Standstill, toCurves } from './occupancy.ts';
-import { chargeOf, type History, isSurelySettled, type Reservation } from './reservations.ts';
+import { chargeOf, type History, isSurelySettled, type Reservation, toPlaceName } from './reservations.ts';
 import { giveBackMs, maxShare } from './settings.ts';
 import type { Served } from './upstream.ts';
 
@@ -110,7 +110,11 @@ function toNeedless(
   const { amount } = place.scope;
   const unused = leasingNodes * Math.floor(amount * maxShare);
   const lagMs = leasingNodes > 0 ? giveBackMs : 0;
-  const peak = peakOf(most.get(place.name), reserve.atMs - lagMs, answer.atMs);
+  // all buckets of a rolling window
+  const peak = (place.scope.span.buckets ?? []).reduce((sum, bucket) => {
+    const curve = most.get(toPlaceName(place.scope, bucket));
+    return sum + peakOf(curve, reserve.atMs - lagMs, answer.atMs);
+  }, 0);
   if (peak + hold + unused > amount) return [];
   const after = standstill
     ? `, ${(answer.atMs - standstill.untilMs).toFixed(0)} ms after the standstill`
@@ -173,8 +177,10 @@ function compareRecords({ history, served, loads }: Evidence) {
   for (const { id, metadata, usage, replayed, outcome, costNanoUsd } of history.records) {
     const tag = metadata?.tag ?? '';
     if (replayed || outcome !== 'complete' || !whole.has(tag)) continue;
+    const { parts = [], settle, killedAtMs } = settled.get(id) ?? {};
+    // what was not settled before the kill is charged by its lease
+    if (!settle && killedAtMs !== undefined) continue;
     compared++;
-    const { parts = [], settle } = settled.get(id) ?? {};
     const usedOf = (unit: string) =>
       parts.flatMap(({ place }, index) =>
         place.scope.key.split('/').includes(unit) ? [settle?.used[index] ?? 0] : [],

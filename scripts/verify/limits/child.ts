@@ -10,6 +10,10 @@ export interface Child {
   /** Told of every scope that it meets. */
   onScope: (scope: ScopeEntry) => void;
   send(message: ToChild): void;
+  /** Resolves when it says that all is made. */
+  done(): Promise<void>;
+  /** What it has printed, in bytes. */
+  printedBytes(): number;
   /** Says that it shall finish, and resolves to what it reports. */
   finish<Report>(): Promise<Report>;
   /** SIGKILL; resolves when it is gone. */
@@ -19,6 +23,7 @@ export interface Child {
 const loader = new URL('../propagation/source-loader.ts', import.meta.url).href;
 const keptOutput = 4_000;
 const deadlineMs = 60_000;
+const longestMs = 1_200_000;
 
 /** Starts one of the files of this folder and waits until it is ready. */
 export async function startChild(file: string, start: ToChild): Promise<Child> {
@@ -29,15 +34,20 @@ export async function startChild(file: string, start: ToChild): Promise<Child> {
     serialization: 'advanced',
   });
   let output = '';
+  let printed = 0;
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', (chunk: Buffer) => {
+      printed += chunk.length;
       output = (output + chunk.toString()).slice(-keptOutput);
     });
   }
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const next = <Type extends FromChild['type']>(type: Type): Promise<Extract<FromChild, { type: Type }>> =>
+  const next = <Type extends FromChild['type']>(
+    type: Type,
+    ms = deadlineMs,
+  ): Promise<Extract<FromChild, { type: Type }>> =>
     new Promise((resolve, reject) => {
-      const timer = setTimeout(() => fail(`did not say "${type}" in time`), deadlineMs);
+      const timer = setTimeout(() => fail(`did not say "${type}" in time`), ms);
       const onMessage = (message: FromChild): void => {
         if (message.type !== type) return;
         stop();
@@ -66,6 +76,8 @@ export async function startChild(file: string, start: ToChild): Promise<Child> {
       url,
       onScope: () => undefined,
       send: (message) => void child.send(message),
+      done: () => next('done', longestMs).then(() => undefined),
+      printedBytes: () => printed,
       async finish<Report>() {
         const report = next('report');
         child.send({ type: 'finish' } satisfies ToChild);

@@ -2,9 +2,9 @@ import { type Figure, toLeast, toMost, toNone } from '../propagation/figures.ts'
 import type { Result } from './play.ts';
 import { maxShare } from './settings.ts';
 
-/** What is asked of every ledger. */
-export function judge(name: string, result: Result, isLeasing: boolean): readonly Figure[] {
-  const { samples, first, resolved, load, killed, frozenMs } = result;
+/** What is asked of every ledger, however it is used. */
+export function judgeLedger(name: string, result: Result, isLeasing: boolean): readonly Figure[] {
+  const { samples, first, resolved, killed, frozenMs } = result;
   const last = resolved ?? first;
   const of = (what: string) => `${name}: ${what}`;
   const rate = (first.reservations / result.seconds).toFixed(0);
@@ -38,13 +38,6 @@ export function judge(name: string, result: Result, isLeasing: boolean): readonl
     ),
     toLeast(of('denials'), first.denied, 1, 'the limits were met'),
     toNone(of('two answers for one id'), first.oddAnswers),
-    toNone(
-      of('record, ledger and upstream differ'),
-      first.mismatches.length,
-      first.mismatches[0] ?? `of ${first.compared}`,
-    ),
-    toLeast(of('records compared'), first.compared, 100),
-    toNone(of('sent upstream twice'), first.sentTwice),
     toNone(of('settled above the hold'), first.overruns),
     toLeast(of('settled after the end of their window'), first.acrossReset, 1),
     ...(killed > 0 ? [toLeast(of('open when their gateway was killed'), first.abandoned, 1)] : []),
@@ -58,6 +51,22 @@ export function judge(name: string, result: Result, isLeasing: boolean): readonl
           ),
         ]
       : []),
+  ];
+}
+
+/** What is asked where requests went through gateways. */
+export function judge(name: string, result: Result, isLeasing: boolean): readonly Figure[] {
+  const { first, load } = result;
+  const of = (what: string) => `${name}: ${what}`;
+  return [
+    ...judgeLedger(name, result, isLeasing),
+    toNone(
+      of('record, ledger and upstream differ'),
+      first.mismatches.length,
+      first.mismatches[0] ?? `of ${first.compared}`,
+    ),
+    toLeast(of('records compared'), first.compared, 100),
+    toNone(of('sent upstream twice'), first.sentTwice),
     toLeast(of('replies'), load.statuses['200'] ?? 0, 100, toText(load.statuses)),
   ];
 }

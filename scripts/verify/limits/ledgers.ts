@@ -13,6 +13,7 @@ import type { Stores } from '../../../src/stores/stores.ts';
 import { startPostgres } from '../../../test/servers/postgres.ts';
 import { startRedis } from '../../../test/servers/redis.ts';
 import type { TestServer } from '../../../test/servers/test-server.ts';
+import { patientDeadlineMs } from './settings.ts';
 
 /** Where counts are kept. */
 export type StoreName = 'memory' | 'sqlite' | 'redis' | 'postgres';
@@ -96,31 +97,38 @@ export interface OpenedLedger {
   readonly ledger: Ledger;
   /** What a leasing ledger tells of itself. */
   readonly leasing: LeasingLedger | undefined;
+  /** Whether a settlement may be answered before it is made. */
+  areSettlementsLate(): boolean;
   close(): Promise<void>;
 }
 
-/** Opens a ledger on a store that was started. Ledgers have their defaults, which is what is promised. */
-export async function openLedger(name: LedgerName, url: string): Promise<OpenedLedger> {
+/** Opens a ledger on a store that was started. Ledgers have their defaults, but for the patience of a busy machine. */
+export async function openLedger(name: LedgerName, url: string, areDefaults = false): Promise<OpenedLedger> {
+  const patience = areDefaults ? {} : { deadlineMs: patientDeadlineMs };
   const runtime = createRuntime();
   if (name === 'memory') {
-    return { ledger: createMemoryLedger(runtime), leasing: undefined, close: async () => undefined };
+    return {
+      ledger: createMemoryLedger(runtime),
+      leasing: undefined,
+      areSettlementsLate: () => false,
+      close: async () => undefined,
+    };
   }
-  const stores = openStores(storeOf(name), url);
+  const stores = openStores(storeOf(name), url, patience);
   const { ledger: shared } = stores;
-  if (!shared) {
-    await stores.close();
-    throw new Error(`The stores on ${storeOf(name)} have no ledger.`);
-  }
   const close = async () => {
     await shared.close?.();
     await stores.close();
   };
+  const areSettlementsLate = () => shared.state().areSettlementsLate;
   await stores.migrate();
-  if (!isLeasing(name)) return { ledger: shared, leasing: undefined, close };
-  const leasing = createLeasingLedger({ shared, runtime });
+  if (!isLeasing(name)) return { ledger: shared, leasing: undefined, areSettlementsLate, close };
+  const leasing = createLeasingLedger({ shared, runtime, ...patience });
   return {
     ledger: leasing,
     leasing,
+    // what is settled in slices is posted later in any case
+    areSettlementsLate: () => false,
     async close() {
       await leasing.close?.();
       await close();
@@ -128,8 +136,12 @@ export async function openLedger(name: LedgerName, url: string): Promise<OpenedL
   };
 }
 
-function openStores(name: Exclude<StoreName, 'memory'> | StoreName, url: string): Stores {
-  if (name === 'redis') return createRedisStores({ url });
-  if (name === 'postgres') return createPostgresStores({ connectionString: url });
-  return createSqliteStores({ file: url });
+type LedgerStores = Stores & {
+  readonly ledger: Ledger & { state(): { readonly areSettlementsLate: boolean } };
+};
+
+function openStores(name: StoreName, url: string, ledger: { readonly deadlineMs?: number }): LedgerStores {
+  if (name === 'redis') return createRedisStores({ url, ledger });
+  if (name === 'postgres') return createPostgresStores({ connectionString: url, ledger });
+  return createSqliteStores({ file: url, ledger });
 }

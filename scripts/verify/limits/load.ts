@@ -23,8 +23,8 @@ export interface LoadReport {
   readonly statuses: Readonly<Record<string, number>>;
   /** Tags of requests that were answered to the end. */
   readonly whole: readonly string[];
-  /** Of the answers that were not served, the longest wait. */
-  readonly longestRefusalMs: number;
+  /** When each was sent, by `clockMs`, and how long it took to its end, aborted ones left out. */
+  readonly timings: readonly (readonly [sentAtMs: number, tookMs: number])[];
 }
 
 /** Clients that ask until they are stopped. */
@@ -35,6 +35,8 @@ export interface Load {
 /** A refused caller comes again after this. */
 const backoffMs = 40;
 const longestStayMs = 40;
+/** The clients come within this. */
+const arrivalMs = 1_000;
 /** Of requests just before a window ends, so that some are under way when it does; and of all others. */
 const slowShares = { justBefore: 0.3, otherwise: 0.01 };
 
@@ -51,7 +53,7 @@ export function startLoad({ nodeUrls, keys, clients, name, beginAtMs }: LoadOpti
   const statuses: Record<string, number> = {};
   const whole: string[] = [];
   let requests = 0;
-  let longestRefusalMs = 0;
+  const timings: [sentAtMs: number, tookMs: number][] = [];
   let isOver = false;
 
   async function send(
@@ -87,8 +89,8 @@ export function startLoad({ nodeUrls, keys, clients, name, beginAtMs }: LoadOpti
       });
       const text = await reply.text();
       statuses[statusCode] = (statuses[statusCode] ?? 0) + 1;
-      if (statusCode !== 200) longestRefusalMs = Math.max(longestRefusalMs, clockMs() - sentAtMs);
-      else if (!isStream || text.trimEnd().endsWith('[DONE]')) whole.push(tag);
+      timings.push([sentAtMs, clockMs() - sentAtMs]);
+      if (statusCode === 200 && (!isStream || text.trimEnd().endsWith('[DONE]'))) whole.push(tag);
       return statusCode;
     } catch {
       const status = leaving.signal.aborted ? 'aborted' : '0';
@@ -100,7 +102,9 @@ export function startLoad({ nodeUrls, keys, clients, name, beginAtMs }: LoadOpti
   }
 
   async function client(number: number): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, beginAtMs - Date.now()));
+    // not all at once: what has just been started is slow
+    const waitMs = beginAtMs - Date.now() + Math.random() * arrivalMs;
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
     let at = number % pools.length;
     const key = keys[number % keys.length] as SiteKey;
     for (let round = 0; !isOver; round++) {
@@ -129,7 +133,7 @@ export function startLoad({ nodeUrls, keys, clients, name, beginAtMs }: LoadOpti
       isOver = true;
       await running;
       await Promise.all(pools.map((pool) => pool.destroy()));
-      return { requests, statuses, whole, longestRefusalMs };
+      return { requests, statuses, whole, timings };
     },
   };
 }

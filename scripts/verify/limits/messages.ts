@@ -10,6 +10,8 @@ export type ToChild =
   | { readonly type: 'start-upstream' }
   | ({ readonly type: 'start-load' } & LoadOptions)
   | ({ readonly type: 'start-hammer' } & HammerOptions)
+  /** To whoever uses a ledger directly: begin. */
+  | { readonly type: 'begin' }
   /** To the load: stop and report. To the upstream: report. To a gateway: report and close. */
   | { readonly type: 'finish' };
 
@@ -20,42 +22,33 @@ export interface StartNode {
   readonly storeUrl: string;
   readonly config: GatewayConfig;
   readonly journalPath: string;
+  /** Whether it gives its ledger up as soon as it does by default. */
+  readonly areDefaults: boolean;
 }
 
 /** Direct use of a ledger. */
 export interface HammerOptions {
   readonly ledger: LedgerName;
   readonly storeUrl: string;
+  readonly journalPath: string;
+  /** Names the process. */
   readonly name: string;
   readonly reservations: number;
-  /** A second; 0 for as fast as it goes. */
-  readonly rate: number;
-  readonly amount: number;
 }
 
 /** What children tell. */
 export type FromChild =
   | { readonly type: 'ready'; readonly url: string }
+  /** All that was asked for is made. */
+  | { readonly type: 'done' }
   | { readonly type: 'scope'; readonly scope: ScopeEntry }
-  | { readonly type: 'report'; readonly report: LoadReport | readonly Served[] | HammerReport | NodeReport };
+  | { readonly type: 'report'; readonly report: LoadReport | readonly Served[] | NodeReport };
 
 /** What a gateway process did, by its own account. */
 export interface NodeReport {
   /** Of a leasing ledger: decisions in memory and by a round trip. */
   readonly memoryDecisions: number;
   readonly sharedDecisions: number;
-}
-
-/** What a process has used of a ledger. */
-export interface HammerReport {
-  readonly granted: number;
-  readonly denied: number;
-  readonly failed: number;
-  readonly used: number;
-  readonly ms: number;
-  /** Of the calls of `reserve`, in microseconds. */
-  readonly p50Us: number;
-  readonly p99Us: number;
-  readonly memoryDecisions: number;
-  readonly sharedDecisions: number;
+  /** When it gave its ledger up, and when it had it back, by `clockMs`. */
+  readonly changes: readonly { readonly state: 'healthy' | 'degraded'; readonly atMs: number }[];
 }

@@ -4,7 +4,7 @@ import { type LedgerName, ledgerNames } from './ledgers.ts';
 /** How much is run. */
 export interface Options {
   readonly ledgers: readonly LedgerName[];
-  /** A million reservations in all, and a longer standstill. */
+  /** Besides, a million reservations made directly, and a longer standstill. */
   readonly full: boolean;
   /** File for the figures. */
   readonly json: string | undefined;
@@ -14,7 +14,7 @@ export interface Options {
 export const help = `verify:limits: whether limits hold, measured on real stores
 
   --ledger <name>   ${ledgerNames.join(', ')}; may be repeated (default: all)
-  --full            1,000,000 reservations, and Redis frozen for 30 s under load
+  --full            besides, 1,000,000 reservations made directly, and Redis frozen for 30 s under load
   --json <file>     also write the figures to a file`;
 
 /** Reads the command line; `undefined` for `--help`. @throws Error naming the option that is wrong */

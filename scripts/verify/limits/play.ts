@@ -29,10 +29,17 @@ export interface Stage {
   /** Whether the ledger can still be read for a window that has ended; one in memory has dropped it. */
   readonly isKept: boolean;
   /** @param beginAtMs when the clients begin, by the wall clock */
-  startLoad(beginAtMs: number): Promise<{ stop(): Promise<LoadReport> }>;
+  startLoad(beginAtMs: number): Promise<StageLoad>;
   served(): Promise<readonly Served[]>;
   freeze(): Promise<void>;
   thaw(): Promise<void>;
+}
+
+/** Clients at work. */
+export interface StageLoad {
+  /** Resolves when they have done what they are there for; absent where they go on until they are stopped. */
+  readonly done?: Promise<void>;
+  stop(): Promise<LoadReport>;
 }
 
 /** What happens when, in milliseconds from the beginning of the load. */
@@ -72,7 +79,7 @@ export async function play(stage: Stage, plan: Plan): Promise<Result> {
   const killed = new Map<Player, number>();
   let standstill: Standstill | undefined;
   await Promise.all([
-    pause(plan.loadMs),
+    load.done ?? pause(plan.loadMs),
     ...plan.killsMs.map(async (atMs, index) => {
       await pause(atMs);
       const player = players[index] as Player;

@@ -85,8 +85,13 @@ function note(draft: Draft | undefined, entry: Entry): void {
   else if (entry.kind === 'settled') draft.settledAtMs ??= entry.atMs;
 }
 
+/** Names a scope in one bucket. */
+export function toPlaceName({ key, amount }: Pick<ScopeEntry, 'key' | 'amount'>, bucket: number): string {
+  return `${key} ${amount} ${bucket}`;
+}
+
 function toPlace(places: Map<string, Place>, scope: ScopeEntry): Place {
-  const name = `${scope.key} ${scope.amount} ${scope.span.bucket}`;
+  const name = toPlaceName(scope, scope.span.bucket as number);
   const known = places.get(name);
   if (known) return known;
   const place = { name, scope };

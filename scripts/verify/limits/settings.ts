@@ -6,6 +6,9 @@ export const nodeCount = 4;
 /** Clients of each gateway; when it is killed they go to the others. */
 export const clientsOfNode = 50;
 
+/** Calls under way at once in a process that uses a ledger directly. */
+export const hammerClients = 50;
+
 /** Reservations made twice at once, with one id. */
 export const duplicateReserves = 0.05;
 
@@ -26,6 +29,15 @@ export const sweepMs = 3_000;
 
 /** How long the store stands still. */
 export const freezeMs = 5_000;
+
+/**
+ * So that a busy machine is not taken for a store that is down, and a gateway comes back soon after one that was: what is
+ * verified is what is counted meanwhile. The longer standstill is verified with the defaults.
+ */
+export const patientFailure = { deadlineMs: 1_500, openMs: 1_000 };
+
+/** The same for the ledgers themselves. */
+export const patientDeadlineMs = 1_000;
 
 /** Length of the windows that end while requests are in flight. */
 export const windowMs = 10_000;

@@ -7,6 +7,9 @@ import type { Player, Stage } from './play.ts';
 import { type Amounts, createSite } from './site.ts';
 import { startUpstream } from './upstream.ts';
 
+/** Of a ledger that takes no slices. */
+const noDecisions = { memoryDecisions: 0, sharedDecisions: 0, changes: [] };
+
 /** How large it is. */
 export interface SmallStage {
   readonly nodes: number;
@@ -39,7 +42,7 @@ export async function startSmallStage(
       },
       async finish() {
         await node.close();
-        return { memoryDecisions: 0, sharedDecisions: 0 };
+        return noDecisions;
       },
       journal: () => entries,
     };

@@ -11,11 +11,30 @@ import type { NodeReport } from './messages.ts';
 import { startNode } from './node.ts';
 import type { Player, Stage } from './play.ts';
 import { clientsOfNode, nodeCount } from './settings.ts';
-import { createSite, usualAmounts } from './site.ts';
+import { type Amounts, createSite, usualAmounts } from './site.ts';
 import type { Served } from './upstream.ts';
 
+/** How a stage differs from the usual one. */
+export interface StageOptions {
+  readonly amounts?: Amounts;
+  /** Of each gateway. */
+  readonly clients?: number;
+  /** Whether gateways give their ledger up as soon as they do by default; see `patientFailure`. */
+  readonly areDefaults?: boolean;
+}
+
+/** A stage whose gateways print. */
+export interface ProcessStage extends Stage {
+  /** What each gateway process has printed. */
+  printedBytes(): readonly number[];
+}
+
 /** The players of one ledger: gateways in processes of their own, except for those whose ledger is in their memory. */
-export async function startStage(name: LedgerName, undo: Undo): Promise<Stage> {
+export async function startStage(
+  name: LedgerName,
+  undo: Undo,
+  { amounts = usualAmounts, clients = clientsOfNode, areDefaults = false }: StageOptions = {},
+): Promise<ProcessStage> {
   const store = undo.keep(await startStore(storeOf(name)), (it) => it.stop());
   // what is below a leasing ledger is what all gateways share
   const outside = name === 'memory' ? name : storeOf(name);
@@ -24,10 +43,11 @@ export async function startStage(name: LedgerName, undo: Undo): Promise<Stage> {
     rmSync(path, { recursive: true, force: true }),
   );
   const upstream = undo.keep(await startChild('upstream-process.ts', { type: 'start-upstream' }), end);
-  const { config, clients } = createSite(upstream.url, usualAmounts);
+  const { config, clients: keys } = createSite(upstream.url, amounts);
   const isAlone = name === 'memory';
   const urls: string[] = [];
   const players: Player[] = [];
+  const children: Child[] = [];
   if (isAlone) {
     const entries: Entry[] = [];
     const player: Player = {
@@ -35,7 +55,7 @@ export async function startStage(name: LedgerName, undo: Undo): Promise<Stage> {
       kill: async () => undefined,
       async finish() {
         await node.close();
-        return { memoryDecisions: 0, sharedDecisions: 0 };
+        return { memoryDecisions: 0, sharedDecisions: 0, changes: [] };
       },
       journal: () => entries,
     };
@@ -56,6 +76,7 @@ export async function startStage(name: LedgerName, undo: Undo): Promise<Stage> {
         storeUrl,
         config,
         journalPath,
+        areDefaults,
       }),
       end,
     );
@@ -67,6 +88,7 @@ export async function startStage(name: LedgerName, undo: Undo): Promise<Stage> {
     };
     child.onScope = (scope) => player.onScope(scope);
     players.push(player);
+    children.push(child);
     urls.push(child.url);
   }
   return {
@@ -76,8 +98,8 @@ export async function startStage(name: LedgerName, undo: Undo): Promise<Stage> {
     isKept: !isAlone,
     async startLoad(beginAtMs) {
       const load = await startChild('load-process.ts', {
-        ...{ type: 'start-load', nodeUrls: urls, keys: clients, name: 'load', beginAtMs },
-        clients: (clientsOfNode * nodeCount) / urls.length,
+        ...{ type: 'start-load', nodeUrls: urls, keys, name: 'load', beginAtMs },
+        clients: (clients * nodeCount) / urls.length,
       });
       undo.keep(load, end);
       return { stop: () => load.finish<LoadReport>() };
@@ -85,6 +107,7 @@ export async function startStage(name: LedgerName, undo: Undo): Promise<Stage> {
     served: () => upstream.finish<readonly Served[]>(),
     freeze: () => store.freeze(),
     thaw: () => store.thaw(),
+    printedBytes: () => children.map((child) => child.printedBytes()),
   };
 }
 

@@ -10,6 +10,8 @@ export interface WatchOptions {
   readonly onScope: (scope: ScopeEntry) => void;
   /** Whether the process that it stands for was killed: then nothing reaches the ledger any more. */
   readonly isKilled?: () => boolean;
+  /** Whether the ledger answers settlements before they are made, as when its store fails. */
+  readonly areSettlementsLate?: () => boolean;
 }
 
 const never = new Promise<never>(() => undefined);
@@ -18,7 +20,10 @@ const never = new Promise<never>(() => undefined);
  * The ledger as a gateway sees it, with a journal of all that is asked and answered, short leases, and clients that are as
  * bad as clients are: some reservations are made twice at once, some settlements again with other amounts.
  */
-export function watchLedger(inner: Ledger, { journal, onScope, isKilled }: WatchOptions): Ledger {
+export function watchLedger(
+  inner: Ledger,
+  { journal, onScope, isKilled, areSettlementsLate }: WatchOptions,
+): Ledger {
   const numbers = new Map<string, number>();
 
   function numberOf({ key, amount, mode, span }: LedgerScope): number {
@@ -97,7 +102,7 @@ export function watchLedger(inner: Ledger, { journal, onScope, isKilled }: Watch
       journal.write({ kind: 'settle', id, atMs: clockMs(), used });
       const finish = (): Awaitable<void> => {
         if (isKilled?.()) return never;
-        journal.write({ kind: 'settled', id, atMs: clockMs() });
+        if (!areSettlementsLate?.()) journal.write({ kind: 'settled', id, atMs: clockMs() });
         if (Math.random() >= duplicateSettles) return undefined;
         const other = used.map((amount) => amount + 99);
         return inner.settle(id, other);

@@ -53,6 +53,11 @@ export class LedgerSettlements {
     return this.#pending.size;
   }
 
+  /** Whether the last try failed. */
+  get areLate(): boolean {
+    return this.#failures > 0;
+  }
+
   get givenUp(): number {
     return this.#givenUp;
   }

@@ -26,6 +26,8 @@ import { PostgresLedgerUpkeep } from './postgres-ledger-upkeep.ts';
 export interface PostgresLedgerState {
   /** Settlements that are on their way. */
   readonly pendingSettlements: number;
+  /** Whether the last try of settlements failed, so that `settle` resolves before they are made. */
+  readonly areSettlementsLate: boolean;
   /** Settlements that were never made: their holds expire and are charged. */
   readonly givenUpSettlements: number;
   /** Settlements of ids that were not known, no longer, or settled before. */
@@ -141,6 +143,7 @@ class BatchedLedger implements PostgresLedger {
   state(): PostgresLedgerState {
     return {
       pendingSettlements: this.#settlements.pending,
+      areSettlementsLate: this.#settlements.areLate,
       givenUpSettlements: this.#settlements.givenUp,
       unknownSettlements: this.#unknownSettlements,
     };

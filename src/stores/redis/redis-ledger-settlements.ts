@@ -49,6 +49,11 @@ export class Settlements {
     return this.#waiting.size;
   }
 
+  /** Whether the last try failed. */
+  get areLate(): boolean {
+    return this.#failures > 0;
+  }
+
   get givenUp(): number {
     return this.#givenUp;
   }

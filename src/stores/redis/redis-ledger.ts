@@ -33,6 +33,8 @@ import type { ScriptRunner } from './script.ts';
 export interface RedisLedgerState {
   /** Settlements that are on their way. */
   readonly pendingSettlements: number;
+  /** Whether the last try of settlements failed, so that `settle` resolves before they are made. */
+  readonly areSettlementsLate: boolean;
   /** Settlements that were never made: their holds expire and are charged. */
   readonly givenUpSettlements: number;
   /** Settlements of ids that Redis did not know, or no longer. */
@@ -172,6 +174,7 @@ class ScriptedLedger implements RedisLedger {
   state(): RedisLedgerState {
     return {
       pendingSettlements: this.#settlements.pending,
+      areSettlementsLate: this.#settlements.areLate,
       givenUpSettlements: this.#settlements.givenUp,
       unknownSettlements: this.#unknownSettlements,
       isLost: this.#server.lostEpoch !== undefined,

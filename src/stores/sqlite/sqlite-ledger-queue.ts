@@ -53,6 +53,11 @@ export class LedgerQueue {
     this.settlements = new SettlementBook(options);
   }
 
+  /** Whether the last turn failed. */
+  get isFailing(): boolean {
+    return this.#failures > 0;
+  }
+
   /** Runs it in a turn. @throws Error when too many wait, its time is over, or the turn has failed; it was not made then */
   call<Value>(run: (turn: LedgerTurn) => Value | typeof again): Promise<Value> {
     const { file, maxWaiting, runtime, deadlineMs } = this.#options;

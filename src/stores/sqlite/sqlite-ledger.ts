@@ -15,6 +15,8 @@ const tidyEveryMs = 50;
 export interface SqliteLedgerState {
   /** Settlements that were not made yet. */
   readonly pendingSettlements: number;
+  /** Whether the last try of settlements failed, so that `settle` resolves before they are made. */
+  readonly areSettlementsLate: boolean;
   /** Settlements that were never made: their holds expire and are charged. */
   readonly givenUpSettlements: number;
 }
@@ -148,6 +150,7 @@ export function createSqliteLedger(
     },
     state: () => ({
       pendingSettlements: queue.settlements.size,
+      areSettlementsLate: queue.isFailing,
       givenUpSettlements: queue.settlements.givenUp,
     }),
     async close() {
