@@ -25,9 +25,9 @@ const amounts = {
 async function failuresOf(breakLedger: (ledger: Ledger) => Ledger): Promise<string[]> {
   const ledger = createMemoryLedger(createRuntime());
   const seen = breakLedger(ledger);
-  const stage = await startSmallStage(ledger, seen, { nodes: 4, clients: 10, amounts }, undo);
-  const result = await play(stage, { loadMs: 2_500, killsMs: [1_500, 2_000], freeze: undefined });
-  return judge('small', result, false)
+  const stage = await startSmallStage(ledger, seen, { nodes: 4, clients: 10, amounts, enough: 600 }, undo);
+  const result = await play(stage, { loadMs: 1_800, killsMs: [1_000, 1_500], freeze: undefined });
+  return judge('small', result, false, { reservations: 100, replies: 20 })
     .filter(({ verdict }) => verdict === 'FAIL')
     .map(({ what }) => what.replace('small: ', ''));
 }

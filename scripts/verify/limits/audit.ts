@@ -2,7 +2,7 @@ import type { ScopeState } from '../../../src/limits/ledger.ts';
 import type { LoadReport } from './load.ts';
 import { type Curve, peakOf, type Standstill, toCurves } from './occupancy.ts';
 import { chargeOf, type History, isSurelySettled, type Reservation, toPlaceName } from './reservations.ts';
-import { giveBackMs, maxShare } from './settings.ts';
+import { giveBackMs, maxShare, type Timing } from './settings.ts';
 import type { Served } from './upstream.ts';
 
 /** What is left of a place when all is over. */
@@ -51,13 +51,14 @@ export interface Evidence {
   /** Gateways that take slices; 0 where none does. */
   readonly leasingNodes: number;
   readonly killedNodes: number;
+  readonly timing: Timing;
 }
 
 /** Compares all there is. */
 export function audit(evidence: Evidence): Audit {
   const { history, standstill, leasingNodes } = evidence;
   const { reservations, places } = history;
-  const { least, most } = toCurves(history, standstill, leasingNodes > 0);
+  const { least, most } = toCurves(history, standstill, leasingNodes > 0, evidence.timing);
   const answers = (kind: string) => reservations.filter(({ answer }) => answer?.answer === kind).length;
   const overs = [...least].map(([name, curve]) => overOf(places.get(name)?.scope, curve));
   const sums = checkSums(evidence);

@@ -1,6 +1,6 @@
 import { Pool } from 'undici';
 import { clockMs } from './clock.ts';
-import { abortedShare, duplicateRequests, windowMs } from './settings.ts';
+import { abortedShare, duplicateRequests, usualTiming } from './settings.ts';
 import { maxOutputTokens, type SiteKey } from './site.ts';
 import { slowMark, slowMs } from './upstream.ts';
 
@@ -14,6 +14,9 @@ export interface LoadOptions {
   readonly name: string;
   /** When they begin, by the wall clock. */
   readonly beginAtMs: number;
+  readonly windowMs?: number;
+  /** So many requests are enough. @default 0 */
+  readonly enough?: number;
 }
 
 /** What the callers saw. */
@@ -29,6 +32,8 @@ export interface LoadReport {
 
 /** Clients that ask until they are stopped. */
 export interface Load {
+  /** Resolves when there were enough requests. */
+  readonly done: Promise<void>;
   stop(): Promise<LoadReport>;
 }
 
@@ -40,12 +45,15 @@ const arrivalMs = 1_000;
 /** Of requests just before a window ends, so that some are under way when it does; and of all others. */
 const slowShares = { justBefore: 0.3, otherwise: 0.01 };
 
-function slowShare(): number {
+function slowShare(windowMs: number): number {
   return windowMs - (Date.now() % windowMs) < slowMs ? slowShares.justBefore : slowShares.otherwise;
 }
 
 /** Starts the clients: half of the requests are streams, some callers leave, some ask twice at once. */
-export function startLoad({ nodeUrls, keys, clients, name, beginAtMs }: LoadOptions): Load {
+export function startLoad(options: LoadOptions): Load {
+  const { nodeUrls, keys, clients, name, beginAtMs } = options;
+  const { windowMs = usualTiming.windowMs, enough = 0 } = options;
+  const { promise: done, resolve: finish } = Promise.withResolvers<void>();
   const pools = nodeUrls.map(
     (url) => new Pool(url, { connections: 2 * clients, headersTimeout: 30_000, bodyTimeout: 30_000 }),
   );
@@ -108,7 +116,7 @@ export function startLoad({ nodeUrls, keys, clients, name, beginAtMs }: LoadOpti
     let at = number % pools.length;
     const key = keys[number % keys.length] as SiteKey;
     for (let round = 0; !isOver; round++) {
-      const isSlow = Math.random() < slowShare();
+      const isSlow = Math.random() < slowShare(windowMs);
       const tag = `${name}-${number}-${round}${isSlow ? slowMark : ''}`;
       const isStream = !isSlow && Math.random() < 0.5;
       // streams are not kept: a second one after the first is another request
@@ -116,6 +124,7 @@ export function startLoad({ nodeUrls, keys, clients, name, beginAtMs }: LoadOpti
       const sending = [send(at, key, tag, isStream, isTwice)];
       if (isTwice) sending.push(send(at, key, tag, isStream, true));
       const [status] = await Promise.all(sending);
+      if (requests >= enough) finish();
       if (status === 0) {
         dead.add(at);
         for (let tries = 0; tries < pools.length && dead.has(at); tries++) at = (at + 1) % pools.length;
@@ -129,6 +138,7 @@ export function startLoad({ nodeUrls, keys, clients, name, beginAtMs }: LoadOpti
     Array.from({ length: clients * nodeUrls.length }, (_, number) => client(number)),
   );
   return {
+    done,
     async stop() {
       isOver = true;
       await running;

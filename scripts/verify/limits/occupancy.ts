@@ -1,5 +1,5 @@
 import { chargeOf, type History, leaseEndMs, type Reservation } from './reservations.ts';
-import { promiseMs, sliceLeaseMs, sweepMs } from './settings.ts';
+import { sliceLeaseMs, type Timing } from './settings.ts';
 
 /** When the store did not answer, by `clockMs`. */
 export interface Standstill {
@@ -23,18 +23,20 @@ export function toCurves(
   { reservations }: History,
   standstill: Standstill | undefined,
   isLeasing: boolean,
+  timing: Timing,
 ): { readonly least: ReadonlyMap<string, Curve>; readonly most: ReadonlyMap<string, Curve> } {
   const least = new Steps();
   const most = new Steps();
   for (const reservation of reservations) {
     const { answer, reserve, parts, settle } = reservation;
     if (answer?.answer === 'denied' || answer?.answer === 'stale') continue;
-    const surelyUntilMs = leaseEndMs(reservation);
+    const endsMs = leaseEndMs(reservation);
+    const surelyUntilMs = endsMs - clockMarginMs;
     const { killedAtMs } = reservation;
     // what a killed gateway had not posted is held by its slices
     const sliceEndMs = isLeasing && killedAtMs !== undefined ? killedAtMs + sliceLeaseMs : 0;
-    const perhapsUntilMs = lateEnd(Math.max(surelyUntilMs, sliceEndMs), standstill) + sweepMs;
-    const ackMs = settledBy(reservation, standstill);
+    const perhapsUntilMs = lateEnd(Math.max(endsMs, sliceEndMs), standstill) + timing.sweepMs;
+    const ackMs = settledBy(reservation, standstill, timing);
     parts.forEach(({ place: { name }, hold }, index) => {
       const charge = chargeOf(reservation, index);
       const used = settle ? (settle.used[index] ?? 0) : undefined;
@@ -59,6 +61,7 @@ export function toCurves(
 function settledBy(
   { settledAtMs, killedAtMs }: Reservation,
   standstill: Standstill | undefined,
+  { promiseMs, sweepMs }: Timing,
 ): number | undefined {
   if (settledAtMs === undefined) return undefined;
   if (killedAtMs !== undefined && settledAtMs > killedAtMs - promiseMs) return undefined;
@@ -70,6 +73,9 @@ function settledBy(
 function lateEnd(endMs: number, standstill: Standstill | undefined): number {
   return standstill && endMs > standstill.fromMs ? Math.max(endMs, standstill.untilMs) : endMs;
 }
+
+/** A store's clock has whole milliseconds, and is set now and then. */
+const clockMarginMs = 10;
 
 /** Collects changes and adds them up. */
 class Steps {

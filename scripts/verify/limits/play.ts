@@ -7,7 +7,7 @@ import type { NodeReport } from './messages.ts';
 import type { Standstill } from './occupancy.ts';
 import { type History, isSurelySettled, toHistory } from './reservations.ts';
 import { type Samples, startSampler } from './sampler.ts';
-import { firstEndMs, leaseMs, preparingMs, sliceLeaseMs, sweepMs, windowMs } from './settings.ts';
+import { sliceLeaseMs, type Timing } from './settings.ts';
 import type { Served } from './upstream.ts';
 
 /** A gateway, in a process of its own or not. */
@@ -28,6 +28,7 @@ export interface Stage {
   readonly isLeasing: boolean;
   /** Whether the ledger can still be read for a window that has ended; one in memory has dropped it. */
   readonly isKept: boolean;
+  readonly timing: Timing;
   /** @param beginAtMs when the clients begin, by the wall clock */
   startLoad(beginAtMs: number): Promise<StageLoad>;
   served(): Promise<readonly Served[]>;
@@ -37,13 +38,14 @@ export interface Stage {
 
 /** Clients at work. */
 export interface StageLoad {
-  /** Resolves when they have done what they are there for; absent where they go on until they are stopped. */
+  /** Resolves when they have done what they are there for; absent where they only go on until they are stopped. */
   readonly done?: Promise<void>;
   stop(): Promise<LoadReport>;
 }
 
 /** What happens when, in milliseconds from the beginning of the load. */
 export interface Plan {
+  /** It goes on at least for so long. */
   readonly loadMs: number;
   /** A gateway is killed at each of these. */
   readonly killsMs: readonly number[];
@@ -69,17 +71,19 @@ export interface Result {
 
 /** Lets the clients loose on the gateways, kills and freezes by plan, and audits when all is over. */
 export async function play(stage: Stage, plan: Plan): Promise<Result> {
-  const { players, ledger, isLeasing } = stage;
+  const { players, ledger, isLeasing, timing } = stage;
+  const { leaseMs, sweepMs } = timing;
   const sampler = startSampler(ledger);
   for (const player of players) player.onScope = (scope) => sampler.add(scope);
-  const beginAtMs = toBeginning(Date.now());
+  const beginAtMs = toBeginning(Date.now(), timing);
   const load = await stage.startLoad(beginAtMs);
   await pause(beginAtMs - Date.now());
   const startedAtMs = clockMs();
   const killed = new Map<Player, number>();
   let standstill: Standstill | undefined;
   await Promise.all([
-    load.done ?? pause(plan.loadMs),
+    load.done,
+    pause(plan.loadMs),
     ...plan.killsMs.map(async (atMs, index) => {
       await pause(atMs);
       const player = players[index] as Player;
@@ -118,7 +122,7 @@ export async function play(stage: Stage, plan: Plan): Promise<Result> {
   history = read();
   const served = await stage.served();
   const evidence = {
-    ...{ history, standstill, served, loads: [report], killedNodes: killed.size },
+    ...{ history, standstill, served, loads: [report], killedNodes: killed.size, timing },
     leasingNodes: isLeasing ? players.length : 0,
   };
   const first = audit({ ...evidence, posted: await readPosted(stage, history), isResolved: false });
@@ -135,7 +139,7 @@ export async function play(stage: Stage, plan: Plan): Promise<Result> {
 }
 
 /** Some seconds before a window ends, and far enough away to start processes. */
-function toBeginning(nowMs: number): number {
+function toBeginning(nowMs: number, { preparingMs, firstEndMs, windowMs }: Timing): number {
   const soonest = nowMs + preparingMs + firstEndMs;
   return soonest + windowMs - (soonest % windowMs) - firstEndMs;
 }

@@ -2,7 +2,7 @@ import type { GatewayConfig } from '../../../src/config/schema.ts';
 import { issueKey } from '../../../src/keys/issue-key.ts';
 import { createNoPepperRing } from '../../../src/keys/no-pepper.ts';
 import { createRuntime } from '../../../src/runtime.ts';
-import { windowMs } from './settings.ts';
+import { usualTiming } from './settings.ts';
 
 /** What the gateways serve and who asks them. */
 export interface Site {
@@ -42,7 +42,7 @@ export const usualAmounts: Amounts = {
 };
 
 /** Limits of every kind on the organisation, its teams and keys; all are closed while the ledger fails. */
-export function createSite(upstreamUrl: string, amounts: Amounts): Site {
+export function createSite(upstreamUrl: string, amounts: Amounts, windowMs = usualTiming.windowMs): Site {
   const runtime = createRuntime();
   const peppers = createNoPepperRing();
   const window = `${windowMs / 1_000}s`;

@@ -10,7 +10,7 @@ import { isLeasing, type LedgerName, openLedger, startStore, storeOf } from './l
 import type { LoadReport } from './load.ts';
 import type { NodeReport } from './messages.ts';
 import type { Player, Stage } from './play.ts';
-import { nodeCount } from './settings.ts';
+import { nodeCount, usualTiming } from './settings.ts';
 import { watchLedger } from './watch-ledger.ts';
 
 const nothing: LoadReport = { requests: 0, statuses: {}, whole: [], timings: [] };
@@ -31,6 +31,7 @@ export async function startHammerStage(
   const shared = {
     ledger: opened.ledger,
     isLeasing: isLeasing(name),
+    timing: usualTiming,
     served: async () => [],
     freeze: () => store.freeze(),
     thaw: () => store.thaw(),

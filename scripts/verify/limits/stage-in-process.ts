@@ -4,6 +4,7 @@ import type { Entry } from './entries.ts';
 import { startLoad } from './load.ts';
 import { startNode } from './node.ts';
 import type { Player, Stage } from './play.ts';
+import { shortTiming } from './settings.ts';
 import { type Amounts, createSite } from './site.ts';
 import { startUpstream } from './upstream.ts';
 
@@ -15,7 +16,11 @@ export interface SmallStage {
   readonly nodes: number;
   readonly clients: number;
   readonly amounts: Amounts;
+  /** It goes on until there were so many requests. */
+  readonly enough: number;
 }
+
+const { windowMs, leaseMs } = shortTiming;
 
 /**
  * The same in one process, for a ledger in memory: gateways share it, and one that is killed cannot reach it any more.
@@ -24,11 +29,11 @@ export interface SmallStage {
 export async function startSmallStage(
   ledger: Ledger,
   seen: Ledger,
-  { nodes, clients, amounts }: SmallStage,
+  { nodes, clients, amounts, enough }: SmallStage,
   undo: Undo,
 ): Promise<Stage> {
   const upstream = undo.keep(await startUpstream(), (it) => it.close());
-  const site = createSite(upstream.url, amounts);
+  const site = createSite(upstream.url, amounts, windowMs);
   const urls: string[] = [];
   const players: Player[] = [];
   while (players.length < nodes) {
@@ -50,6 +55,7 @@ export async function startSmallStage(
       journal: { write: (entry) => void (isKilled || entries.push(entry)) },
       onScope: (scope) => player.onScope(scope),
       isKilled: () => isKilled,
+      longestLeaseMs: leaseMs,
     });
     undo.keep(node, (it) => it.cut());
     players.push(player);
@@ -60,8 +66,9 @@ export async function startSmallStage(
     ledger,
     isLeasing: false,
     isKept: false,
+    timing: shortTiming,
     startLoad: async (beginAtMs) =>
-      startLoad({ nodeUrls: urls, keys: site.clients, clients, name: 'load', beginAtMs }),
+      startLoad({ nodeUrls: urls, keys: site.clients, clients, name: 'load', beginAtMs, windowMs, enough }),
     served: async () => upstream.served(),
     freeze: async () => undefined,
     thaw: async () => undefined,

@@ -10,7 +10,7 @@ import type { LoadReport } from './load.ts';
 import type { NodeReport } from './messages.ts';
 import { startNode } from './node.ts';
 import type { Player, Stage } from './play.ts';
-import { clientsOfNode, nodeCount } from './settings.ts';
+import { clientsOfNode, nodeCount, usualTiming } from './settings.ts';
 import { type Amounts, createSite, usualAmounts } from './site.ts';
 import type { Served } from './upstream.ts';
 
@@ -96,6 +96,7 @@ export async function startStage(
     ledger: opened.ledger,
     isLeasing: isLeasing(name),
     isKept: !isAlone,
+    timing: usualTiming,
     async startLoad(beginAtMs) {
       const load = await startChild('load-process.ts', {
         ...{ type: 'start-load', nodeUrls: urls, keys, name: 'load', beginAtMs },

@@ -1,7 +1,7 @@
 import type { Awaitable, Ledger, LedgerScope, ReserveResult } from '../../../src/limits/ledger.ts';
 import { clockMs } from './clock.ts';
 import type { AnswerEntry, Journal, ScopeEntry } from './entries.ts';
-import { duplicateReserves, duplicateSettles, leaseMs as longestLeaseMs } from './settings.ts';
+import { duplicateReserves, duplicateSettles, usualTiming } from './settings.ts';
 
 /** What a watched ledger needs besides the ledger. */
 export interface WatchOptions {
@@ -12,6 +12,8 @@ export interface WatchOptions {
   readonly isKilled?: () => boolean;
   /** Whether the ledger answers settlements before they are made, as when its store fails. */
   readonly areSettlementsLate?: () => boolean;
+  /** No lease is longer. */
+  readonly longestLeaseMs?: number;
 }
 
 const never = new Promise<never>(() => undefined);
@@ -20,10 +22,9 @@ const never = new Promise<never>(() => undefined);
  * The ledger as a gateway sees it, with a journal of all that is asked and answered, short leases, and clients that are as
  * bad as clients are: some reservations are made twice at once, some settlements again with other amounts.
  */
-export function watchLedger(
-  inner: Ledger,
-  { journal, onScope, isKilled, areSettlementsLate }: WatchOptions,
-): Ledger {
+export function watchLedger(inner: Ledger, options: WatchOptions): Ledger {
+  const { journal, onScope, isKilled, areSettlementsLate } = options;
+  const { longestLeaseMs = usualTiming.leaseMs } = options;
   const numbers = new Map<string, number>();
 
   function numberOf({ key, amount, mode, span }: LedgerScope): number {
