@@ -122,7 +122,17 @@ export type { LimitEvent } from './limits/limit-event.ts';
 export type { FailureBounds, LeasingBounds, LimitOptions } from './limits/limit-options.ts';
 export type { LimitState, LimitStates } from './limits/limit-states.ts';
 export type { RunOptions, RunScope, Runs } from './limits/run.ts';
-export type { GatewayReply, GatewayRequest, HeaderMap, Outcome, ReplyBody, Usage } from './message.ts';
+export type {
+  ChunkReceiver,
+  GatewayReply,
+  GatewayRequest,
+  HeaderMap,
+  Outcome,
+  PulledBody,
+  ReplyBody,
+  Usage,
+} from './message.ts';
+export { isPulledBody } from './message.ts';
 export { type Metadata, readMetadata } from './metadata.ts';
 export { type OpenGateway, type OpenGatewayOptions, openGateway } from './open-gateway.ts';
 export { createPipeline, nothing, type OpenPipeline, type Pipeline, type Stage } from './pipeline.ts';

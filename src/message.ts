@@ -55,6 +55,32 @@ export interface GatewayRequest {
 /** The bytes of a reply: all at once, or chunk by chunk, each chunk pulled when the caller can take it. */
 export type ReplyBody = Uint8Array | AsyncIterable<Uint8Array>;
 
+/** Takes the next part of a body that is read by `PulledBody.read`. */
+export interface ChunkReceiver {
+  chunk(bytes: Uint8Array): void;
+  /** There is no more. */
+  end(): void;
+  /** The body broke: what went out is not whole. */
+  fail(error: unknown): void;
+}
+
+/**
+ * What the bodies of relayed streams are beside async iterables: the same, pulled chunk by chunk, without the promises. A
+ * stream waits with four of them for each delta otherwise, and of a thousand that wait some always grow old.
+ */
+export interface PulledBody extends AsyncIterator<Uint8Array> {
+  /**
+   * Asks for the next chunk: one method of the receiver is called once, never before this returns. Must not be called
+   * again before that, nor while `next()` waits.
+   */
+  read(receiver: ChunkReceiver): void;
+}
+
+/** Whether the iterator of a body can be read without promises. */
+export function isPulledBody(iterator: AsyncIterator<Uint8Array>): iterator is PulledBody {
+  return typeof (iterator as Partial<PulledBody>).read === 'function';
+}
+
 /**
  * A reply as the core gives it. Whoever receives one must consume `body`: iterate it to its end, or call
  * `return()` on its iterator when the caller is gone. `outcome` settles exactly once after that.

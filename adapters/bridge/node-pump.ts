@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { ReplyBody } from 'headgate';
+import { type ChunkReceiver, isPulledBody, type ReplyBody } from 'headgate';
 import type { NodeExchange } from './node-exchange.ts';
 
 const http2InternalError = 2;
@@ -9,13 +9,11 @@ export function pump(exchange: NodeExchange, body: AsyncIterable<Uint8Array>): P
   return new Promise((resolve) => new Pump(exchange, body[Symbol.asyncIterator](), resolve).begin());
 }
 
-/** One object for each reply on its way, with the calls that it waits for made once: replies may wait by the thousand. */
-class Pump {
+/** One object for each reply on its way, which is what waits for the next chunk: replies may wait by the thousand. */
+class Pump implements ChunkReceiver {
   readonly #exchange: NodeExchange;
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #settle: () => void;
-  readonly #onStep = (step: IteratorResult<Uint8Array>) => this.#write(step);
-  readonly #onError = () => this.#fail();
 
   constructor(exchange: NodeExchange, source: AsyncIterator<Uint8Array>, settle: () => void) {
     this.#exchange = exchange;
@@ -36,33 +34,46 @@ class Pump {
 
   #pull(): void {
     try {
-      this.#source.next().then(this.#onStep, this.#onError);
+      if (isPulledBody(this.#source)) {
+        this.#source.read(this);
+        return;
+      }
+      this.#source.next().then(
+        ({ done, value }) => (done === true ? this.end() : this.chunk(value)),
+        () => this.fail(),
+      );
     } catch {
-      this.#fail();
+      this.fail();
     }
   }
 
-  #write(step: IteratorResult<Uint8Array>): void {
+  chunk(bytes: Uint8Array): void {
+    const exchange = this.#exchange;
+    if (exchange.gone) return;
+    try {
+      exchange.begun = true;
+      if (exchange.outgoing.write(bytes)) this.#pull();
+      else whenDrained(exchange, () => this.#pull());
+    } catch {
+      this.fail();
+    }
+  }
+
+  end(): void {
     const exchange = this.#exchange;
     if (exchange.gone) return;
     const { outgoing } = exchange;
     try {
-      if (step.done === true) {
-        exchange.onGone = undefined;
-        outgoing.end();
-        if (outgoing.writableLength > 0) watchFlush(exchange);
-        this.#settle();
-        return;
-      }
-      exchange.begun = true;
-      if (outgoing.write(step.value)) this.#pull();
-      else whenDrained(exchange, () => this.#pull());
+      exchange.onGone = undefined;
+      outgoing.end();
+      if (outgoing.writableLength > 0) watchFlush(exchange);
+      this.#settle();
     } catch {
-      this.#fail();
+      this.fail();
     }
   }
 
-  #fail(): void {
+  fail(): void {
     const exchange = this.#exchange;
     if (exchange.gone) return;
     exchange.onGone = undefined;

@@ -1,3 +1,4 @@
+import type { ChunkReceiver, PulledBody } from '../message.ts';
 import { concatBytes } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
 
@@ -17,7 +18,7 @@ export interface ChunkSource {
  *
  * Its methods are not `async`: a suspended call would be another object for each stream that waits for its next event.
  */
-export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array> {
+export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator<Uint8Array> {
   readonly #source: ChunkSource;
   #first: Uint8Array | undefined;
   #more: Uint8Array[] | undefined;
@@ -28,6 +29,7 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
   #wake: (() => void) | undefined;
   #woken: Promise<void> | undefined;
   #wakeAt = 1;
+  #receiver: ChunkReceiver | undefined;
 
   constructor(source: ChunkSource) {
     this.#source = source;
@@ -62,6 +64,8 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
+    // whoever asks last: a relay whose caller is gone gives way to who drains the rest
+    this.#receiver = undefined;
     // what had arrived before the connection broke is still delivered first
     if (this.#first !== undefined) return Promise.resolve({ done: false, value: this.#take() });
     if (this.#ended) return this.#error === undefined ? Promise.resolve(over) : Promise.reject(this.#error);
@@ -69,6 +73,12 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
     return this.#waiting().then(() =>
       this.#first === undefined ? this.next() : { done: false, value: this.#take() },
     );
+  }
+
+  read(receiver: ChunkReceiver): void {
+    this.#receiver = receiver;
+    if (this.#first !== undefined || this.#ended) this.#deliverSoon();
+    else this.#resume();
   }
 
   return(): Promise<IteratorResult<Uint8Array>> {
@@ -118,7 +128,23 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
     return this.#woken;
   }
 
+  /** A turn later, so that what comes in one packet goes out in one. */
+  #deliverSoon(): void {
+    void turn.then(() => this.#deliver());
+  }
+
+  #deliver(): void {
+    const receiver = this.#receiver;
+    // two chunks came in one turn, and the first call has taken both
+    if (receiver === undefined || (this.#first === undefined && !this.#ended)) return;
+    this.#receiver = undefined;
+    if (this.#first !== undefined) receiver.chunk(this.#take());
+    else if (this.#error === undefined) receiver.end();
+    else receiver.fail(this.#error);
+  }
+
   #notify(): void {
+    if (this.#receiver !== undefined) this.#deliverSoon();
     const wake = this.#wake;
     this.#wake = undefined;
     this.#woken = undefined;
@@ -127,3 +153,4 @@ export class ChunkQueue implements EgressBody, AsyncIterableIterator<Uint8Array>
 }
 
 const empty = new Uint8Array(0);
+const turn = Promise.resolve();

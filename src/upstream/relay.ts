@@ -1,5 +1,5 @@
 import { type GatewayError, toGatewayError } from '../errors.ts';
-import type { Outcome, Usage } from '../message.ts';
+import { type ChunkReceiver, isPulledBody, type Outcome, type PulledBody, type Usage } from '../message.ts';
 import { concatBytes } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
 import { AttemptFailure, toTransportFailure } from './failure.ts';
@@ -7,6 +7,8 @@ import type { Inspector } from './inspector.ts';
 import type { Passage } from './trial.ts';
 
 const over: IteratorResult<Uint8Array> = { done: true, value: undefined };
+
+type Step = IteratorResult<Uint8Array> | Promise<IteratorResult<Uint8Array>>;
 
 /** A body on its way, and what watches it. */
 export interface RelaySource {
@@ -54,7 +56,7 @@ export interface DrainableBody {
  * error in the caller's dialect; where the protocol has no such thing the iteration throws, and the adapter breaks off
  * the connection.
  */
-export class Relay implements AsyncIterableIterator<Uint8Array> {
+export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<Uint8Array> {
   readonly outcome: Promise<Outcome>;
   readonly #options: RelayOptions;
   #source: RelaySource;
@@ -67,9 +69,8 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
   /** What is still to go out of a relay that has settled. */
   #last: Uint8Array | undefined;
   #lastError: unknown;
-  // made once for each body, and not for each chunk
-  readonly #onStep = (step: IteratorResult<Uint8Array>) => this.#relay(step);
-  readonly #onError = (error: unknown) => this.#broke(error);
+  /** Who waits for the next chunk by `read`. */
+  #receiver: ChunkReceiver | undefined;
 
   constructor(source: RelaySource, options: RelayOptions = {}) {
     this.#source = source;
@@ -78,6 +79,63 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve;
     });
+  }
+
+  read(receiver: ChunkReceiver): void {
+    this.#receiver = receiver;
+    const { chunks, inspector } = this.#source;
+    if (this.#ended || this.#first !== undefined || inspector.failure || !isPulledBody(chunks)) {
+      this.#answer(this.next());
+      return;
+    }
+    this.#pulling = true;
+    chunks.read(this);
+  }
+
+  /** The source of a relay that is read has a chunk. */
+  chunk(value: Uint8Array): void {
+    this.#take({ done: false, value });
+  }
+
+  /** The source of a relay that is read is at its end. */
+  end(): void {
+    this.#take(over);
+  }
+
+  /** The source of a relay that is read broke. */
+  fail(error: unknown): void {
+    try {
+      this.#answer(this.#broke(error));
+    } catch (thrown) {
+      this.#takeReceiver()?.fail(thrown);
+    }
+  }
+
+  #take(step: IteratorResult<Uint8Array>): void {
+    try {
+      this.#answer(this.#relay(step));
+    } catch (thrown) {
+      this.#takeReceiver()?.fail(thrown);
+    }
+  }
+
+  #answer(result: Step): void {
+    if (result instanceof Promise) {
+      result.then(
+        (step) => this.#answer(step),
+        (error: unknown) => this.#takeReceiver()?.fail(error),
+      );
+      return;
+    }
+    const receiver = this.#takeReceiver();
+    if (result.done) receiver?.end();
+    else receiver?.chunk(result.value);
+  }
+
+  #takeReceiver(): ChunkReceiver | undefined {
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    return receiver;
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
@@ -92,7 +150,10 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
     const { failure } = this.#source.inspector;
     if (failure) return Promise.resolve().then(() => this.#fail(failure));
     this.#pulling = true;
-    return this.#source.chunks.next().then(this.#onStep, this.#onError);
+    return this.#source.chunks.next().then(
+      (step) => this.#relay(step),
+      (error: unknown) => this.#broke(error),
+    );
   }
 
   /** What was used so far. */
@@ -117,7 +178,7 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
     }
   }
 
-  #relay(step: IteratorResult<Uint8Array>): IteratorResult<Uint8Array> | Promise<IteratorResult<Uint8Array>> {
+  #relay(step: IteratorResult<Uint8Array>): Step {
     this.#pulling = false;
     if (this.#ended) return over;
     if (this.#interrupted) return this.#end(this.#interrupted);
@@ -138,7 +199,7 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
     return { done: false, value: chunk };
   }
 
-  #broke(error: unknown): IteratorResult<Uint8Array> | Promise<IteratorResult<Uint8Array>> {
+  #broke(error: unknown): Step {
     this.#pulling = false;
     if (this.#ended) return over;
     return this.#interrupted ? this.#end(this.#interrupted) : this.#fail(toError(error));
@@ -172,10 +233,7 @@ export class Relay implements AsyncIterableIterator<Uint8Array> {
     return value.length;
   }
 
-  #fail(
-    error: GatewayError,
-    rest?: Uint8Array,
-  ): IteratorResult<Uint8Array> | Promise<IteratorResult<Uint8Array>> {
+  #fail(error: GatewayError, rest?: Uint8Array): Step {
     const { body, passage, inspector } = this.#source;
     body.cancel();
     if (passage && error.code !== 'caller_gone') {

@@ -17,6 +17,7 @@ function createQueue() {
 
 const bytes = (length: number, value = 1) => new Uint8Array(length).fill(value);
 const text = (part: string) => Buffer.from(part);
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 async function readAll(queue: ChunkQueue): Promise<string> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of queue) chunks.push(chunk);
@@ -41,6 +42,64 @@ describe('a chunk queue', () => {
     const chunk = text('a');
     queue.push(chunk);
     expect((await queue.next()).value).toBe(chunk);
+  });
+
+  it('gives a receiver what came together at once, a turn later, and one thing for each time it is read', async () => {
+    const { queue, calls } = createQueue();
+    const seen: string[] = [];
+    const receiver = {
+      chunk: (chunk: Uint8Array) => seen.push(Buffer.from(chunk).toString()),
+      end: () => seen.push('end'),
+      fail: (error: unknown) => seen.push(`failed: ${error}`),
+    };
+    queue.read(receiver);
+    queue.push(text('a'));
+    queue.push(text('b'));
+    expect(seen).toEqual([]);
+    await turn();
+    queue.push(text('c'));
+    await turn();
+    expect(seen).toEqual(['ab']);
+    queue.read(receiver);
+    expect(seen).toEqual(['ab']);
+    await turn();
+    queue.end('broken');
+    await turn();
+    expect(seen).toEqual(['ab', 'c']);
+    queue.read(receiver);
+    await turn();
+    expect(seen).toEqual(['ab', 'c', 'failed: broken']);
+    expect(calls).toEqual([]);
+  });
+
+  it('tells a receiver that waits of its end', async () => {
+    for (const finish of [(queue: ChunkQueue) => queue.end(), (queue: ChunkQueue) => queue.cancel()]) {
+      const { queue } = createQueue();
+      const seen: string[] = [];
+      queue.read({
+        chunk: () => seen.push('chunk'),
+        end: () => seen.push('end'),
+        fail: () => seen.push('fail'),
+      });
+      finish(queue);
+      await turn();
+      expect(seen).toEqual(['end']);
+    }
+  });
+
+  it('gives the next chunk to whoever asked last', async () => {
+    const { queue } = createQueue();
+    const seen: string[] = [];
+    queue.read({
+      chunk: () => seen.push('chunk'),
+      end: () => seen.push('end'),
+      fail: () => seen.push('fail'),
+    });
+    const waiting = queue.next();
+    queue.push(text('a'));
+    expect(Buffer.from((await waiting).value).toString()).toBe('a');
+    await turn();
+    expect(seen).toEqual([]);
   });
 
   it('pauses its source at the high-water mark, once, and resumes it when a reader waits for more', async () => {

@@ -33,6 +33,21 @@ async function readAll(relay: Relay): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
+function readByReceiver(relay: Relay): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let read = '';
+    const receiver = {
+      chunk(bytes: Uint8Array) {
+        read += Buffer.from(bytes).toString();
+        relay.read(receiver);
+      },
+      end: () => resolve(read),
+      fail: reject,
+    };
+    relay.read(receiver);
+  });
+}
+
 describe('a relay', () => {
   it('hands on what was read before first, then the rest, and settles as complete with usage and bytes', async () => {
     const { queue, relay, outcomes } = createRelay({ first: text(delta) });
@@ -45,6 +60,35 @@ describe('a relay', () => {
       { kind: 'complete', replyBytes: (delta + delta + end).length, usage: reported },
     ]);
     expect((await relay.next()).done).toBe(true);
+  });
+
+  it('gives a receiver what it gives an iterator: the same bytes, the same end, the same outcome', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.nat({ max: 400 }), { maxLength: 6 }),
+        fc.constantFrom('end', 'break', 'cut off'),
+        fc.boolean(),
+        async (cuts, how, hasFirst) => {
+          const whole = delta + delta + (how === 'cut off' ? '' : end);
+          const places = [
+            ...new Set([0, ...cuts.map((cut) => Math.min(cut, whole.length)), whole.length]),
+          ].sort((one, other) => one - other);
+          const results = [];
+          for (const read of [readAll, readByReceiver]) {
+            const { queue, relay, outcomes } = createRelay(hasFirst ? { first: text(delta) } : {});
+            const got = read(relay);
+            for (let index = 1; index < places.length; index++) {
+              queue.push(text(whole.slice(places[index - 1], places[index])));
+              if (index % 2) await turn();
+            }
+            queue.end(how === 'break' ? new Error('connection reset') : undefined);
+            results.push({ got: await got, outcomes: await turn().then(() => outcomes) });
+          }
+          expect(results[1]).toEqual(results[0]);
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 
   it('pulls from its source only when it is asked', async () => {
