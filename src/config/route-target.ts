@@ -54,6 +54,7 @@ function fill(target: Target, model: Model): Target {
     model: name,
     region: target.region ?? region,
     contextWindow: target.contextWindow ?? contextWindow,
+    continues: target.continues ?? own?.continues,
     price: target.price ?? price,
   };
 }
@@ -81,16 +82,18 @@ function withFacts(target: Target, twin: Model | undefined): Target {
     ...target,
     region: target.region ?? own?.region,
     contextWindow: target.contextWindow ?? own?.contextWindow ?? twin?.contextWindow,
+    continues: target.continues ?? own?.continues,
     price: target.price ?? own?.price ?? twin?.price,
   };
 }
 
 function toFields(written: Exclude<WrittenTarget, string>): Partial<Target> {
-  const { region, contextWindow, price, weight, arm, billing, headers, body, timeouts } = written;
+  const { region, contextWindow, continues, price, weight, arm, billing, headers, body, timeouts } = written;
   const isOverriding = headers !== undefined || body !== undefined || timeouts !== undefined;
   return {
     region,
     contextWindow,
+    continues,
     price: price && toPrice(price),
     weight,
     arm,

@@ -27,6 +27,8 @@ export interface Target {
   readonly region?: string | undefined;
   /** Tokens of its context window, where they are not the model's. */
   readonly contextWindow?: number | undefined;
+  /** Whether it goes on behind an unfinished assistant turn. @default false */
+  readonly continues?: boolean | undefined;
   /** What it costs, for choosing the cheapest. Budgets and records go by the model's price. Undefined: the model's. */
   readonly price?: Price | undefined;
   /** Its share against the other targets of its tier. @default 1 */
@@ -61,9 +63,10 @@ export function toTarget(
   const upstreamModel = model ?? modelName;
   const base = { id: `${providerId}/${upstreamModel}`, provider, model: upstreamModel };
   if (typeof target === 'string') return base;
-  const { region, contextWindow, price } = target;
-  if (region === undefined && contextWindow === undefined && price === undefined) return base;
-  return { ...base, region, contextWindow, price: price && toPrice(price) };
+  const { region, contextWindow, continues, price } = target;
+  const own = [region, contextWindow, continues, price];
+  if (own.every((value) => value === undefined)) return base;
+  return { ...base, region, contextWindow, continues, price: price && toPrice(price) };
 }
 
 /** Puts what a pattern's `*` stood for into the target's model name. */

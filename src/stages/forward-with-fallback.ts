@@ -1,4 +1,5 @@
 import type { Arrival, Authorized, Identified, Received, Reserved, Routed } from '../context.ts';
+import { dialectByName } from '../dialects/index.ts';
 import { GatewayError } from '../errors.ts';
 import type { Account } from '../limits/account.ts';
 import type { UpstreamHolds } from '../limits/upstream-holds.ts';
@@ -6,10 +7,12 @@ import type { GatewayReply } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
 import { toReply } from '../reply.ts';
 import type { AttemptReply } from '../upstream/attempt.ts';
+import { EventInspector } from '../upstream/event-inspector.ts';
 import { AttemptFailure } from '../upstream/failure.ts';
 import { Forwarding } from '../upstream/forwarding.ts';
 import { Relay } from '../upstream/relay.ts';
 import { toReplyHeaders } from '../upstream/reply-headers.ts';
+import { mayRescue, StreamRescuer } from '../upstream/rescuer.ts';
 import { rewriteResultsUrl } from '../upstream/results-url.ts';
 import { scrub } from '../upstream/scrub.ts';
 import { totalMsOf } from '../upstream/total-time.ts';
@@ -74,20 +77,32 @@ function toGatewayReply(
     return toReply(reply.status, headers, bytes, usage ? { kind: 'complete', usage } : complete);
   }
   const { relay } = snapshot.config;
+  const isEvents = inspector instanceof EventInspector;
+  const splicer =
+    isEvents && mayRescue(context) ? dialectByName[context.endpoint.dialect].createSplicer?.() : undefined;
   const body = new Relay(
     { body: rest.body, chunks: rest.chunks, inspector, first: reply.bytes, passage },
     {
       drain: relay.onDisconnect === 'drain' ? (rest) => upstream.drainer.take(rest, relay.drain) : undefined,
-      onEnd: () => forwarding.end(),
+      rescuer: splicer && new StreamRescuer(context, forwarding, splicer, relay.rescueBytes),
+      onEnd() {
+        forwarding.end();
+        if (isEvents) noteSkipped(record, inspector.skipped);
+      },
     },
   );
-  forwarding.replyWith(body);
+  forwarding.replyWith(body, splicer !== undefined);
   context.account?.watch(body);
   context.upstreamHolds?.watch(body);
   return { status: reply.status, headers, body, outcome: body.outcome };
 }
 
 const complete = { kind: 'complete' } as const;
+
+function noteSkipped(record: Context['record'], skipped: number): void {
+  if (skipped === 0) return;
+  record.warnings = [...(record.warnings ?? []), `${skipped} events that could not be read were left out`];
+}
 
 /** The provider's own word on a bad request, in the dialect it was asked in, with nothing secret in it. */
 function toRefusal(context: Context, reply: AttemptReply): GatewayReply {

@@ -68,6 +68,8 @@ export interface RequestRecord {
   readonly degraded?: boolean;
   /** True when the reply came from the idempotency cache and nothing was sent upstream. */
   readonly replayed?: boolean;
+  /** How a stream was gone on with that broke after content went out, each time. Its usage is the sum of all. */
+  readonly rescue?: readonly ('continue' | 'restart')[];
 }
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -116,6 +118,7 @@ export function createDraft(): RecordDraft {
     throttledMs: undefined,
     degraded: undefined,
     replayed: undefined,
+    rescue: undefined,
     // what nobody has noted is undefined, which the optional fields of the type cannot say
   } as unknown as RecordDraft;
 }

@@ -122,10 +122,14 @@ export class EventInspector implements Inspector {
   }
 
   usage(): Usage | undefined {
-    if (this.#reader.usage) return this.#reader.usage;
-    if (this.#events === 0) return undefined;
+    const { usage, whole } = this.#reader;
+    const events = this.#events;
+    // what a stream told of its output before its end is what it had said by then
+    if (usage && (whole || (usage.outputTokens ?? 0) >= events)) return usage;
+    if (usage) return { ...usage, outputTokens: events, source: 'estimated' };
+    if (events === 0) return undefined;
     // providers send about one token an event; what they would report is not known
-    return { inputTokens: this.#options.inputTokens, outputTokens: this.#events, source: 'estimated' };
+    return { inputTokens: this.#options.inputTokens, outputTokens: events, source: 'estimated' };
   }
 
   errorTail(error: GatewayError): Uint8Array | undefined {

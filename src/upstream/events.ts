@@ -52,3 +52,19 @@ export function isBrokenEvent(event: string): boolean {
 function lineEnd(text: string, index: number): number {
   return text.charCodeAt(index) === cr && text.charCodeAt(index + 1) === lf ? index + 2 : index + 1;
 }
+
+/** The name of one event; undefined when it has none. */
+export function eventNameOf(event: string): string | undefined {
+  return /(?:^|[\r\n])event: ?([^\r\n]*)/.exec(event)?.[1];
+}
+
+/** Whole events, one by one. */
+export function splitEvents(text: string): string[] {
+  const events: string[] = [];
+  for (let start = 0; start < text.length; ) {
+    const end = endOfEvent(text, start);
+    events.push(text.slice(start, end));
+    start = end;
+  }
+  return events;
+}

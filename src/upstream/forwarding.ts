@@ -1,9 +1,8 @@
 import pRetry from 'p-retry';
 import type { Call } from '../call.ts';
 import { GatewayError } from '../errors.ts';
-import type { Candidate } from '../routing/plan.ts';
 import { AttemptFailure } from './failure.ts';
-import { type Served, Trial, type TrialContext } from './trial.ts';
+import { type GoOn, type Served, Trial, type TrialContext } from './trial.ts';
 import type { Interruptible, Upstream } from './upstream.ts';
 import type { Watched } from './watch.ts';
 
@@ -52,9 +51,9 @@ export class Forwarding implements Interruptible {
   /**
    * Takes over when an attempt has failed: p-retry drives, the trial decides on who is asked, when, and whether.
    *
-   * @param accepts candidates that may be asked at all. @default all
+   * @param how what follows a failure in place of the policy, and who may be asked at all. @default the policy, all
    */
-  goOn(failed: unknown, call: Call, accepts?: (candidate: Candidate) => boolean): Promise<Served> {
+  goOn(failed: unknown, call: Call, how: GoOn = {}): Promise<Served> {
     const { trial, context } = this.#trying as Trying;
     const { request, plan } = context;
     return pRetry((attempt) => (attempt === 1 ? Promise.reject(failed) : trial.next(call)), {
@@ -62,14 +61,23 @@ export class Forwarding implements Interruptible {
       // its own jitter doubles a pause and never shortens one; the trial draws from all of it
       minTimeout: 0,
       signal: request.signal,
-      shouldRetry: ({ error }) => trial.mayGoOn(error, accepts),
+      shouldRetry: ({ error }) => trial.mayGoOn(error, how),
     });
   }
 
-  /** The reply takes the place of the attempts: a stream may last long, and must not keep its request. */
-  replyWith(reply: Interruptible): void {
+  /**
+   * The reply takes the place of the attempts: a stream may last long, and must not keep its request.
+   *
+   * @param mayBreak whether there may be attempts again, when it breaks on its way
+   */
+  replyWith(reply: Interruptible, mayBreak: boolean): void {
     this.#reply = reply;
-    this.#trying = undefined;
+    if (!mayBreak) this.#trying = undefined;
+  }
+
+  /** The reply broke on its way: what may follow has a time of its own. */
+  noteBroken(failure: AttemptFailure): void {
+    this.#trying?.trial.noteBroken(failure);
   }
 
   interrupt(error: GatewayError): void {

@@ -244,14 +244,9 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     if (!rescuer) return this.#end(error, rest);
     if (rest?.length) this.#note(rest);
     return rescuer.rescue(error, inspector).then((source) => {
-      if (this.#ended) {
-        source?.body.cancel();
-        return over;
-      }
-      if (!source || this.#interrupted) {
-        source?.body.cancel();
-        return this.#end(this.#interrupted ?? error, rest, true);
-      }
+      if (source && (this.#ended || this.#interrupted)) drop(source);
+      if (this.#ended) return over;
+      if (!source || this.#interrupted) return this.#end(this.#interrupted ?? error, rest, true);
       this.#leave(true);
       this.#source = source;
       const first = concatBytes([rest, source.first].filter((bytes) => bytes !== undefined));
@@ -305,6 +300,13 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     passage?.health.end();
     passage?.observed.onEnd({ ok });
   }
+}
+
+/** A source that nobody takes from. */
+function drop({ body, passage }: RelaySource): void {
+  body.cancel();
+  passage?.health.end();
+  passage?.observed.onEnd({ ok: true });
 }
 
 function toError(thrown: unknown): GatewayError {

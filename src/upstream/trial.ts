@@ -6,7 +6,7 @@ import type { Account } from '../limits/account.ts';
 import { estimateInputTokens } from '../limits/estimate.ts';
 import type { Awaitable } from '../limits/ledger.ts';
 import type { UpstreamHolds } from '../limits/upstream-holds.ts';
-import type { FailureClass } from '../routing/forwarding.ts';
+import type { FailureAction, FailureClass } from '../routing/forwarding.ts';
 import type { ObservedAttempt } from '../routing/observations.ts';
 import type { Candidate } from '../routing/plan.ts';
 import type { AttemptRecord } from '../telemetry/record.ts';
@@ -47,6 +47,13 @@ export type TrialContext = Arrival &
 /** How often the same target is asked again. What was provably not taken up may be asked for more often. */
 const repeats: Partial<Record<FailureClass, number>> = { 'not-sent': 2, refused: 2, overloaded: 2 };
 
+/** How it goes on after a failure, where that is not the policy's to say. */
+export interface GoOn {
+  readonly action?: FailureAction | undefined;
+  /** Candidates that may be asked at all. @default all */
+  readonly accepts?: ((candidate: Candidate) => boolean) | undefined;
+}
+
 /** A candidate that has failed in this request. */
 export interface Tried {
   readonly candidate: Candidate;
@@ -60,10 +67,11 @@ export class Trial {
   readonly #context: TrialContext;
   readonly #upstream: Upstream;
   readonly #tried: Tried[] = [];
-  readonly #beganAtMs: number;
+  #beganAtMs: number;
+  #serving: Candidate | undefined;
   #choice: Choice | undefined;
   #pauseMs = 0;
-  #accepts: (candidate: Candidate) => boolean = () => true;
+  #accepts: (candidate: Candidate) => boolean = all;
   #running: Attempt | undefined;
   #interrupted: GatewayError | undefined;
   readonly #waiting: Waiting = { end: undefined };
@@ -107,15 +115,13 @@ export class Trial {
 
   /**
    * Whether there may be another attempt after this failure; decides on whom.
-   *
-   * @param accepts candidates that may be asked at all. @default all
    */
-  mayGoOn(error: unknown, accepts: (candidate: Candidate) => boolean = () => true): boolean {
+  mayGoOn(error: unknown, { action: said, accepts = all }: GoOn = {}): boolean {
     this.#accepts = accepts;
     if (!(error instanceof AttemptFailure) || this.#interrupted) return false;
     const { plan, runtime } = this.#context;
     const { onFailure, maxAttempts, deadlineMs } = plan.forwarding;
-    const action = onFailure[error.kind];
+    const action = said ?? onFailure[error.kind];
     if (action === 'stop' || this.attempts >= maxAttempts) return false;
     const nowMs = runtime.monotonicMs();
     if (nowMs - this.#beganAtMs >= deadlineMs) return false;
@@ -123,8 +129,14 @@ export class Trial {
     this.#pauseMs = 0;
     this.#choice = choose(others, this.#facts(), (health) => health.budget.take(nowMs, false));
     if (this.#choice?.availability === 'cooling') this.#pauseMs = this.#choice.health.coolMs(nowMs);
-    if (!this.#choice && action === 'retry') this.#choice = this.#again(nowMs, accepts);
+    if (!this.#choice && action === 'retry') this.#choice = this.#again(nowMs, accepts, said);
     return this.#choice !== undefined;
+  }
+
+  /** The reply of the candidate that serves broke on its way: what may follow has a time of its own. */
+  noteBroken(failure: AttemptFailure): void {
+    if (this.#serving) this.#note(this.#serving, failure);
+    this.#beganAtMs = this.#context.runtime.monotonicMs();
   }
 
   /** Ends what is on its way; `first` and `next` reject. */
@@ -136,7 +148,11 @@ export class Trial {
   }
 
   /** One that has failed before and may do better now, after a pause: full jitter under an exponential bound. */
-  #again(nowMs: number, accepts: (candidate: Candidate) => boolean): Choice | undefined {
+  #again(
+    nowMs: number,
+    accepts: (candidate: Candidate) => boolean,
+    said: FailureAction | undefined,
+  ): Choice | undefined {
     const { plan, snapshot, runtime } = this.#context;
     const { minBackoffMs, maxBackoffMs } = snapshot.config.retry;
     const candidates = this.#tried
@@ -145,7 +161,7 @@ export class Trial {
         return (
           failure.again &&
           repeated < most &&
-          plan.forwarding.onFailure[failure.kind] === 'retry' &&
+          (said ?? plan.forwarding.onFailure[failure.kind]) === 'retry' &&
           accepts(candidate)
         );
       })
@@ -246,6 +262,7 @@ export class Trial {
       (reply) => {
         const nowMs = runtime.monotonicMs();
         this.#running = undefined;
+        this.#serving = candidate;
         health.answered(nowMs, isProbe);
         observed.onFirstToken();
         if (hold) upstreamHolds?.serve(hold);
@@ -288,6 +305,7 @@ export class Trial {
 }
 
 const admitFirst = () => true;
+const all = () => true;
 
 /** Failures after which nobody knows what the provider has done. */
 const uncertain: ReadonlySet<FailureClass> = new Set([

@@ -31,6 +31,11 @@ export const targetFields = {
   region: regionSchema.optional(),
   /** Tokens of its context window. Default: the model's. */
   contextWindow: positiveInteger.optional(),
+  /**
+   * Whether it goes on behind an assistant turn that stands last in a request, so that it can take over a stream that
+   * broke. Default: false.
+   */
+  continues: z.boolean().optional(),
   /** What it costs, for choosing the cheapest; budgets and records go by the model's price. Default: the model's. */
   price: priceSchema.optional(),
 };
@@ -38,7 +43,8 @@ export const targetFields = {
 export const targetTextSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(\/.+)?$/);
 
 const target = z.union([targetTextSchema, z.strictObject(targetFields)], {
-  error: 'a target is "provider", "provider/model" or { provider, model, region, contextWindow, price }',
+  error:
+    'a target is "provider", "provider/model" or { provider, model, region, contextWindow, continues, price }',
 });
 
 const modality = z.enum(['text', 'image', 'audio', 'video', 'file', 'embedding']);

@@ -1,5 +1,6 @@
 import type { Dialect } from '../dialect.ts';
 import { renderAnthropicError, renderAnthropicStreamError } from './errors.ts';
+import { createAnthropicSplicer } from './splicer.ts';
 import { createAnthropicStreamReader } from './stream.ts';
 import { toAnthropicUsage } from './usage.ts';
 
@@ -10,6 +11,7 @@ export const anthropicMessages: Dialect = {
   renderError: renderAnthropicError,
   renderStreamError: renderAnthropicStreamError,
   createStreamReader: createAnthropicStreamReader,
+  createSplicer: createAnthropicSplicer,
   // the answer of count_tokens is a top-level `input_tokens`: an answer, not usage
   usageMembers: ['usage'],
   readUsage: (member) => toAnthropicUsage(member('usage')),

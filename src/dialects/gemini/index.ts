@@ -1,5 +1,6 @@
 import type { Dialect } from '../dialect.ts';
 import { renderGeminiError, renderGeminiStreamError } from './errors.ts';
+import { createGeminiSplicer } from './splicer.ts';
 import { createGeminiStreamReader } from './stream.ts';
 import { toGeminiUsage } from './usage.ts';
 
@@ -10,6 +11,7 @@ export const gemini: Dialect = {
   renderError: renderGeminiError,
   renderStreamError: renderGeminiStreamError,
   createStreamReader: createGeminiStreamReader,
+  createSplicer: createGeminiSplicer,
   usageMembers: ['usageMetadata'],
   readUsage: (member) => toGeminiUsage(member('usageMetadata')),
 };

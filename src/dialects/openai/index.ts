@@ -1,4 +1,5 @@
 import type { Dialect, DialectName } from '../dialect.ts';
+import { createChatSplicer } from './chat-splicer.ts';
 import { createChatStreamReader } from './chat-stream.ts';
 import { renderChatStreamError, renderOpenAiError, renderResponsesStreamError } from './errors.ts';
 import { createMediaStreamReader } from './media-stream.ts';
@@ -18,7 +19,10 @@ function create(name: DialectName, own: Pick<Dialect, 'createStreamReader'> & Pa
 }
 
 /** `POST /v1/chat/completions`. */
-export const openAiChat = create('openai-chat', { createStreamReader: createChatStreamReader });
+export const openAiChat = create('openai-chat', {
+  createStreamReader: createChatStreamReader,
+  createSplicer: createChatSplicer,
+});
 
 /** `POST /v1/completions`, the legacy text completions. */
 export const openAiCompletions = create('openai-completions', { createStreamReader: createChatStreamReader });

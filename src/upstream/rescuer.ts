@@ -1,0 +1,150 @@
+import type { Call } from '../call.ts';
+import type { SpliceMode, StreamSplicer } from '../dialects/splicer.ts';
+import type { GatewayError } from '../errors.ts';
+import { readMember, scanJsonObject } from '../json/scan.ts';
+import { setMembers, spliceJson } from '../json/splice.ts';
+import { concatBytes } from './bytes.ts';
+import { dataOf, splitEvents } from './events.ts';
+import { AttemptFailure } from './failure.ts';
+import type { Forwarding } from './forwarding.ts';
+import type { Inspector } from './inspector.ts';
+import type { RelaySource, Rescuer } from './relay.ts';
+import { SplicedInspector } from './spliced-inspector.ts';
+import type { Served, TrialContext } from './trial.ts';
+
+/** So much of what went out is kept unread before it is taken down as text. */
+const digestBytes = 16_384;
+
+/** What went out of a stream, and how it is gone on with when it breaks. */
+export class StreamRescuer implements Rescuer {
+  readonly #context: TrialContext;
+  readonly #forwarding: Forwarding;
+  readonly #splicer: StreamSplicer;
+  readonly #mostBytes: number;
+  #unread: Uint8Array[] = [];
+  #unreadBytes = 0;
+  #bytes = 0;
+
+  /** @param mostBytes a stream of which more went out is not gone on with */
+  constructor(context: TrialContext, forwarding: Forwarding, splicer: StreamSplicer, mostBytes: number) {
+    this.#context = context;
+    this.#forwarding = forwarding;
+    this.#splicer = splicer;
+    this.#mostBytes = mostBytes;
+  }
+
+  delivered(bytes: Uint8Array): void {
+    this.#bytes += bytes.length;
+    if (this.#bytes > this.#mostBytes) {
+      this.#unread = [];
+      return;
+    }
+    this.#unread.push(bytes);
+    this.#unreadBytes += bytes.length;
+    if (this.#unreadBytes >= digestBytes) this.#digest();
+  }
+
+  async rescue(error: GatewayError, broken: Inspector): Promise<RelaySource | undefined> {
+    if (this.#bytes > this.#mostBytes || this.#context.request.signal.aborted) return undefined;
+    this.#digest();
+    const { text } = this.#splicer;
+    if (text === undefined) return undefined;
+    const kind = error.code === 'upstream_timeout' ? 'timeout' : 'broken-stream';
+    const failure = new AttemptFailure(kind, error, error.code);
+    this.#forwarding.noteBroken(failure);
+    for (const mode of this.#context.plan.forwarding.rescue) {
+      const source = await this.#try(mode, failure, broken).catch(() => undefined);
+      if (!source) continue;
+      const { record } = this.#context;
+      record.rescue = [...(record.rescue ?? []), mode];
+      return source;
+    }
+    return undefined;
+  }
+
+  async #try(mode: SpliceMode, failure: AttemptFailure, broken: Inspector): Promise<RelaySource | undefined> {
+    const call = mode === 'restart' ? this.#context.call : this.#continuation();
+    if (!call) return undefined;
+    const served = await this.#forwarding.goOn(failure, call, {
+      action: 'retry',
+      accepts: mode === 'restart' ? undefined : ({ target }) => target.continues === true,
+    });
+    const spent = broken.usage();
+    const { reply, passage } = served;
+    if (reply.rest === undefined && !reply.bytes) return undefined;
+    const inspector = new SplicedInspector(reply.inspector, this.#splicer.splice(mode, spent), spent);
+    const source = await this.#align(served, inspector);
+    if (source) {
+      this.#context.record.target = served.candidate.target.id;
+      return { ...source, inspector, passage };
+    }
+    passage.record.failure = 'says something else';
+    passage.health.end();
+    passage.observed.onEnd({ ok: true });
+    return undefined;
+  }
+
+  /** Reads on until what comes is new. Undefined when the other stream says something else, or ends before. */
+  async #align(
+    { reply }: Served,
+    inspector: SplicedInspector,
+  ): Promise<Omit<RelaySource, 'inspector'> | undefined> {
+    const fresh = [inspector.spliced(reply.bytes ?? new Uint8Array(0))];
+    const { rest } = reply;
+    if (!rest) return inspector.isReady && !inspector.failure ? toWhole(fresh) : undefined;
+    while (!inspector.isReady && !inspector.failure) {
+      const step = await rest.chunks.next();
+      if (step.done) break;
+      fresh.push(inspector.chunk(step.value));
+    }
+    if (inspector.failure || !inspector.isReady) {
+      rest.body.cancel();
+      return undefined;
+    }
+    return { body: rest.body, chunks: rest.chunks, first: concatBytes(fresh) };
+  }
+
+  #continuation(): Call | undefined {
+    const { call } = this.#context;
+    const { members, body } = call;
+    if (!members) return undefined;
+    const changed = this.#splicer.continuation((name) =>
+      members.has(name) ? readMember(body, members, name) : undefined,
+    );
+    if (!changed) return undefined;
+    const next = spliceJson(body, setMembers(members, changed));
+    return { ...call, body: next, members: scanJsonObject(next) };
+  }
+
+  #digest(): void {
+    const text = Buffer.from(concatBytes(this.#unread)).toString();
+    this.#unread = [];
+    this.#unreadBytes = 0;
+    for (const event of splitEvents(text)) {
+      const data = dataOf(event);
+      if (data !== '') this.#splicer.delivered(data);
+    }
+  }
+}
+
+/** A body that has come already. */
+function toWhole(chunks: readonly Uint8Array[]): Omit<RelaySource, 'inspector'> {
+  const over = { done: true, value: undefined } as const;
+  const iterator = { next: () => Promise.resolve(over) };
+  return {
+    body: {
+      collect: () => Promise.resolve({ bytes: new Uint8Array(0), ended: true }),
+      cancel: () => undefined,
+      [Symbol.asyncIterator]: () => iterator,
+    },
+    chunks: iterator,
+    first: concatBytes(chunks),
+  };
+}
+
+/** Whether anything of a plan could go on with a stream that breaks. */
+export function mayRescue({ plan }: Pick<TrialContext, 'plan'>): boolean {
+  const { rescue } = plan.forwarding;
+  if (rescue.length === 0) return false;
+  return rescue.includes('restart') || plan.candidates.some(({ target }) => target.continues === true);
+}

@@ -1,0 +1,84 @@
+import type { Splice } from '../dialects/splicer.ts';
+import { GatewayError } from '../errors.ts';
+import { sumUsage } from '../limits/sum-usage.ts';
+import type { Usage } from '../message.ts';
+import { dataOf, eventNameOf, splitEvents } from './events.ts';
+import type { Inspector } from './inspector.ts';
+
+const empty = new Uint8Array(0);
+
+/**
+ * Follows a stream that goes on for one that broke: what the inspector of its own lets pass goes out as the splice has it.
+ * It is given whole events only, which is what an event inspector gives.
+ */
+export class SplicedInspector implements Inspector {
+  readonly #inner: Inspector;
+  readonly #splice: Splice;
+  readonly #spent: Usage | undefined;
+  #diverged: GatewayError | undefined;
+
+  constructor(inner: Inspector, splice: Splice, spent: Usage | undefined) {
+    this.#inner = inner;
+    this.#splice = splice;
+    this.#spent = spent;
+  }
+
+  /** Whether what comes now is new to the caller. */
+  get isReady(): boolean {
+    return this.#splice.isReady;
+  }
+
+  get hasBegun(): boolean {
+    return this.#inner.hasBegun;
+  }
+
+  get isWhole(): boolean {
+    return this.#inner.isWhole;
+  }
+
+  get failure(): GatewayError | undefined {
+    return this.#diverged ?? this.#inner.failure;
+  }
+
+  get errorType(): string | undefined {
+    return this.#inner.errorType;
+  }
+
+  chunk(bytes: Uint8Array): Uint8Array {
+    return this.spliced(this.#inner.chunk(bytes));
+  }
+
+  /** What of whole events goes out. */
+  spliced(bytes: Uint8Array): Uint8Array {
+    if (bytes.length === 0 || this.#diverged) return empty;
+    let kept = '';
+    for (const event of splitEvents(Buffer.from(bytes).toString())) {
+      const data = dataOf(event);
+      if (data === '') continue;
+      const text = this.#splice.event({ event: eventNameOf(event), data });
+      if (text === undefined) {
+        this.#diverged = new GatewayError(
+          'stream_incomplete',
+          'The provider ended the stream before it was complete.',
+        );
+        break;
+      }
+      kept += text;
+    }
+    return Buffer.from(kept);
+  }
+
+  end(): ReturnType<Inspector['end']> {
+    const { rest, error } = this.#inner.end();
+    const kept = rest && this.spliced(rest);
+    return { rest: kept, error: error ?? this.#diverged };
+  }
+
+  usage(): Usage | undefined {
+    return sumUsage(this.#spent, this.#inner.usage());
+  }
+
+  errorTail(error: GatewayError): Uint8Array | undefined {
+    return this.#inner.errorTail(error);
+  }
+}

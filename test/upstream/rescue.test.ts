@@ -1,0 +1,212 @@
+/* biome-ignore-all lint/suspicious/noExplicitAny: events and bodies of three protocols */
+import type { GatewayConfig } from 'headgate';
+import { createFakeUpstream } from 'headgate/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { chat, readText, startGateway, until } from '../harness.ts';
+
+const words = Array.from({ length: 12 }, (_, index) => `word${index} `);
+const whole = words.join('').trimEnd();
+
+/** Two upstreams; the first breaks after some words, the second says what `answer` makes of the request. */
+async function startRescue(
+  more: Partial<GatewayConfig> & { continues?: boolean; rescue?: readonly ('continue' | 'restart')[] },
+  answer: (asked: { body: { toString(): string } }) => string,
+) {
+  const { continues = true, rescue, ...config } = more;
+  const backup = await createFakeUpstream({
+    chunkDelayMs: 2,
+    reply: (request) => ({ text: answer(request as never) }),
+  });
+  onTestFinished(() => backup.close());
+  const started = await startGateway(
+    (base) => ({
+      ...base,
+      providers: {
+        ...base.providers,
+        openai2: { type: 'openai', apiKey: 'sk-2', baseUrl: `${backup.url}/v1` },
+        anthropic2: { type: 'anthropic', apiKey: 'sk-2', baseUrl: backup.url },
+        gemini2: { type: 'gemini', apiKey: 'sk-2', baseUrl: backup.url },
+      },
+      models: {
+        'gpt-4.1': { targets: ['openai', { provider: 'openai2', model: 'gpt-2nd', continues }] },
+        'claude-sonnet': {
+          targets: ['anthropic', { provider: 'anthropic2', model: 'claude-2nd', continues }],
+        },
+        'gemini-flash': { targets: ['gemini', { provider: 'gemini2', model: 'gemini-2nd', continues }] },
+      },
+      ...(rescue && { forwarding: { rescue } }),
+      ...config,
+    }),
+    {},
+    {
+      chunkDelayMs: 2,
+      reply: () => ({ chunks: words.map((word, index) => (index === 11 ? 'word11' : word)) }),
+    },
+  );
+  return { ...started, backup };
+}
+
+const calls: readonly {
+  name: string;
+  path: string;
+  body: object;
+  headers: Record<string, string>;
+  textOf(event: Record<string, any>): string;
+  idOf(event: Record<string, any>): unknown;
+  partialOf(body: Record<string, any>): string;
+  end: RegExp;
+}[] = [
+  {
+    name: 'chat',
+    path: '/v1/chat/completions',
+    body: chat({ stream: true, stream_options: { include_usage: true } }),
+    headers: {},
+    textOf: (event) => event.choices?.[0]?.delta?.content ?? '',
+    idOf: (event) => event.id,
+    partialOf: (body) => body.messages.at(-1).content,
+    end: /data: \[DONE\]\n\n$/,
+  },
+  {
+    name: 'messages',
+    path: '/v1/messages',
+    body: {
+      model: 'claude-sonnet',
+      max_tokens: 99,
+      stream: true,
+      messages: [{ role: 'user', content: 'hi' }],
+    },
+    headers: { 'anthropic-version': '2023-06-01' },
+    textOf: (event) => (event.type === 'content_block_delta' ? (event.delta.text ?? '') : ''),
+    idOf: (event) => event.message?.id,
+    partialOf: (body) => body.messages.at(-1).content,
+    end: /event: message_stop\ndata: .*\n\n$/,
+  },
+  {
+    name: 'gemini',
+    path: '/v1beta/models/gemini-flash:streamGenerateContent?alt=sse',
+    body: { contents: [{ role: 'user', parts: [{ text: 'hi' }] }] },
+    headers: {},
+    textOf: (event) => event.candidates?.[0]?.content?.parts?.map((part: any) => part.text).join('') ?? '',
+    idOf: (event) => event.responseId,
+    partialOf: (body) => body.contents.at(-1).parts[0].text,
+    end: /\n\n$/,
+  },
+];
+
+function read(text: string, textOf: (event: Record<string, any>) => string, idOf: (event: any) => unknown) {
+  const events = text
+    .split(/\r?\n\r?\n/)
+    .map((event) => /^data: (\{.*\})$/m.exec(event)?.[1])
+    .filter((data) => data !== undefined)
+    .map((data) => JSON.parse(data));
+  const ids = new Set(events.map(idOf).filter((id) => id !== undefined));
+  return { text: events.map(textOf).join(''), ids: ids.size, events };
+}
+
+describe.each(calls)('a $name stream that breaks after content went out', (call) => {
+  const { path, body, headers, textOf, idOf, partialOf, end } = call;
+
+  it.each(['reset', 'clean-end', 'stream-error'] as const)(
+    'is gone on with by a target that continues: one whole answer after %s',
+    async (how) => {
+      let partial = '';
+      const started = await startRescue({}, (asked) => {
+        partial = partialOf(JSON.parse(asked.body.toString()));
+        return whole.slice(partial.length);
+      });
+      started.upstream.fail(
+        how === 'stream-error'
+          ? { kind: 'stream-error', afterChunks: 5 }
+          : { kind: 'cut', how, afterChunks: 5 },
+      );
+      const reply = await started.send(path, body, { headers });
+      const text = await readText(reply);
+      const found = read(text, textOf, idOf);
+      expect(found.text).toBe(whole);
+      expect(found.ids).toBe(1);
+      expect(text).toMatch(end);
+      expect(text).not.toMatch(/"error"/);
+      expect(whole.startsWith(partial)).toBe(true);
+      expect(partial.length).toBeGreaterThan(10);
+      expect((await reply.outcome).kind).toBe('complete');
+      await until(() => started.gateway.records.length === 1);
+      const [record] = started.gateway.records;
+      expect(record).toMatchObject({
+        outcome: 'complete',
+        rescue: ['continue'],
+        usage: { source: call.name === 'gemini' ? 'reported' : 'estimated' },
+      });
+      expect(record?.attempts).toHaveLength(2);
+      expect(record?.attempts[0]?.failure).toMatch(/^(upstream|stream)_/);
+      expect(record?.target).toMatch(/2nd$/);
+    },
+  );
+
+  it('is begun again where no target continues, and what went out is not said twice', async () => {
+    const started = await startRescue({ continues: false, rescue: ['continue', 'restart'] }, () => whole);
+    started.upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 5 });
+    const reply = await started.send(path, body, { headers });
+    const text = await readText(reply);
+    expect(read(text, textOf, idOf).text).toBe(whole);
+    expect(text).toMatch(end);
+    await until(() => started.gateway.records.length === 1);
+    expect(started.gateway.records[0]).toMatchObject({ outcome: 'complete', rescue: ['restart'] });
+  });
+
+  it('ends with an error in its dialect when the new answer says something else', async () => {
+    const started = await startRescue(
+      { continues: false, rescue: ['restart'] },
+      () => 'word0 word1 and now for something',
+    );
+    started.upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 5 });
+    const text = await readText(await started.send(path, body, { headers }));
+    expect(text).toContain('"error"');
+    expect(text).not.toContain('something');
+    expect(text).not.toMatch(/\[DONE\]|message_stop/);
+    await until(() => started.gateway.records.length === 1);
+    expect(started.gateway.records[0]).toMatchObject({ outcome: 'failed' });
+    expect(started.gateway.records[0]?.rescue).toBeUndefined();
+  });
+
+  it('ends with an error when the one that goes on breaks, too, and nobody is left', async () => {
+    const started = await startRescue({}, () => 'and so on and so on and so on');
+    started.upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 3 }, { times: 10 });
+    started.backup.fail({ kind: 'cut', how: 'reset', afterChunks: 3 }, { times: 10 });
+    const reply = await started.send(path, body, { headers });
+    const text = await readText(reply);
+    expect(text).toContain('"error"');
+    expect((await reply.outcome).kind).toBe('failed');
+  });
+});
+
+describe('a rescue', () => {
+  it('sums what all attempts used, for the caller and for the record', async () => {
+    const started = await startRescue({}, () => 'the end');
+    started.upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 5 });
+    const body = chat({ stream: true, stream_options: { include_usage: true } });
+    const text = await readText(await started.send('/v1/chat/completions', body));
+    const told = text.split('\n\n').find((event) => event.includes('"usage":{')) as string;
+    const { usage } = JSON.parse(told.slice('data: '.length));
+    await until(() => started.gateway.records.length === 1);
+    const found = started.gateway.records[0]?.usage;
+    expect(found?.outputTokens).toBeGreaterThan(5);
+    expect(usage.completion_tokens).toBe(found?.outputTokens);
+    expect(usage.prompt_tokens).toBe(found?.inputTokens);
+  });
+
+  it('ends the attempt upstream when its caller leaves meanwhile', async () => {
+    const started = await startRescue({}, () => 'x');
+    started.upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 3 });
+    started.backup.fail({ kind: 'stall' });
+    const reply = await started.send('/v1/chat/completions', chat({ stream: true }));
+    const iterator = (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    const reading = (async () => {
+      while (!(await iterator.next()).done);
+    })();
+    await started.backup.waitFor(() => true);
+    await started.gateway.close({ drainMs: 10 });
+    await reading;
+    expect((await reply.outcome).kind).toBe('failed');
+    await until(() => started.backup.requests[0]?.aborted === true);
+  });
+});
