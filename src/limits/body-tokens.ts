@@ -217,8 +217,10 @@ function latin1(body: Uint8Array, start: number, end: number): string {
 /** Offset of the quote that closes the string whose first byte is at `index`. */
 function endOfString(body: Uint8Array, index: number): number {
   let end = index;
+  // most strings are names and words, and a call into the runtime costs more than a look at their bytes
+  for (const near = Math.min(body.length, index + 24); end < near && body[end] !== 0x22; ) end++;
   for (;;) {
-    end = body.indexOf(0x22, end);
+    if (body[end] !== 0x22) end = body.indexOf(0x22, end);
     if (end < 0) return body.length;
     let slashes = 0;
     while (end - slashes > index && body[end - slashes - 1] === 0x5c) slashes++;

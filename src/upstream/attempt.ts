@@ -126,12 +126,12 @@ export class Attempt implements Watched {
     this.#firstTokenMs = undefined;
   }
 
-  async #read(reply: EgressReply, injectedUsage: boolean, secret: Secret): Promise<AttemptReply> {
+  #read(reply: EgressReply, injectedUsage: boolean, secret: Secret): AttemptReply | Promise<AttemptReply> {
     const { arrival, call, policy, inputTokens } = this.#options;
     const { status, headers, body } = reply;
     const type = mediaType(headers);
     refuseUnreadable(reply);
-    if (status >= 400) throw await this.#refuse(reply, type, secret);
+    if (status >= 400) return this.#refuse(reply, type, secret);
     if (type === 'text/html') {
       body.cancel();
       throw toInvalidReply('The provider answered with a web page.', 'html');
@@ -160,21 +160,16 @@ export class Attempt implements Watched {
     }
     // a JSON reply is kept until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes
     const inspector = createJsonInspector(dialect, relay.maxReplyBytes, isMetered(call));
-    const held = await collect(body, relay.heldReplyBytes);
-    const bytes = inspector.chunk(held.bytes);
-    if (!held.ended) {
-      return {
-        status,
-        headers,
-        bytes,
-        rest: { body, chunks: body[Symbol.asyncIterator]() },
-        inspector,
-        secret,
-      };
-    }
-    const { error } = inspector.end();
-    if (error) throw toInvalidReply(error.message, 'invalid json', { again: true });
-    return { status, headers, bytes, rest: undefined, inspector, secret };
+    return body.collect(relay.heldReplyBytes).then((held) => {
+      const bytes = inspector.chunk(held.bytes);
+      if (!held.ended) {
+        const rest = { body, chunks: body[Symbol.asyncIterator]() };
+        return { status, headers, bytes, rest, inspector, secret };
+      }
+      const { error } = inspector.end();
+      if (error) throw toInvalidReply(error.message, 'invalid json', { again: true });
+      return { status, headers, bytes, rest: undefined, inspector, secret };
+    }, refuseBroken);
   }
 
   async #hold(
@@ -190,16 +185,12 @@ export class Attempt implements Watched {
     return { status, headers, bytes, rest: rest && { body, chunks: rest }, inspector, secret };
   }
 
-  async #refuse(
-    { status, headers, body }: EgressReply,
-    type: string,
-    secret: Secret,
-  ): Promise<AttemptFailure> {
+  async #refuse({ status, headers, body }: EgressReply, type: string, secret: Secret): Promise<never> {
     const { arrival, candidate } = this.#options;
     const { bytes, parsed } = await readError(body, type);
     const failure = candidate.target.provider.provider.classify(status, headers, parsed);
     const retryAfterMs = readRetryAfterMs(headers, arrival.runtime.now()) ?? failure.retryAfterMs;
-    return toReplyFailure(status, failure, retryAfterMs, {
+    throw toReplyFailure(status, failure, retryAfterMs, {
       status,
       headers,
       // only a well-formed error in the provider's own shape is shown to the caller
@@ -235,14 +226,11 @@ function toFailure(error: unknown): unknown {
   return error instanceof AttemptFailure || error instanceof GatewayError ? error : toTransportFailure(error);
 }
 
-async function collect(body: EgressBody, maxBytes: number) {
-  try {
-    return await body.collect(maxBytes);
-  } catch (error) {
-    const failure = toBrokenReply(error);
-    if (failure.kind === 'timeout') throw failure;
-    throw toInvalidReply(failure.error.message, failure.reason, { again: true });
-  }
+/** A reply that was to be kept until it is whole, and broke. */
+function refuseBroken(error: unknown): never {
+  const failure = toBrokenReply(error);
+  if (failure.kind === 'timeout') throw failure;
+  throw toInvalidReply(failure.error.message, failure.reason, { again: true });
 }
 
 /**
