@@ -23,6 +23,7 @@ export function createDefaultPipeline({
   upstream,
   router,
   storedOwners,
+  mirrors,
   runtime,
   snapshot,
 }: PipelineParts): Pipeline<Arrival> {
@@ -36,6 +37,6 @@ export function createDefaultPipeline({
     .use(guardStored({ owners: storedOwners }))
     .use(replayIdempotent({ runtime, digest, maxEntries: snapshot.config.idempotency.maxEntries }))
     .use(rateLimit(limits))
-    .use(route({ vault, router }))
+    .use(route({ vault, router, mirrors }))
     .end(forwardWithFallback({ upstream }));
 }

@@ -31,6 +31,7 @@ import { createRouter, type Router } from './routing/router.ts';
 import { createRunning } from './running.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import type { Vault } from './secrets/vault.ts';
+import { createMirrors, type Mirrors } from './stages/mirror.ts';
 import type { RateLimitOptions } from './stages/rate-limit.ts';
 import { createMemoryStoredOwners, reporting, type StoredOwners } from './stored/stored-owners.ts';
 import type { ConfigVersionInfo } from './stores/config-store.ts';
@@ -116,6 +117,7 @@ export interface PipelineParts {
   readonly upstream: Upstream;
   readonly router: Router;
   readonly storedOwners: StoredOwners;
+  readonly mirrors: Mirrors;
   readonly runtime: Runtime;
   readonly snapshot: Snapshot;
 }
@@ -265,6 +267,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   // one count for each address, whatever it fails with
   const identities = (options.identities ?? []).map((identity) => countFailures(identity, countFailure));
   const router = createRouter({ observations: upstream.observations, onError });
+  const mirrors = createMirrors({ limits, sink, upstream, runtime, onError });
   const parts: PipelineParts = {
     keyResolver,
     identities,
@@ -275,6 +278,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     upstream,
     router,
     storedOwners: reporting(options.storedOwners ?? createMemoryStoredOwners({ runtime }), onError),
+    mirrors,
     runtime,
     snapshot,
   };
@@ -359,6 +363,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
 
   async function close(drainMs: number): Promise<void> {
     closing = true;
+    await mirrors.close();
     await running.whenIdle(drainMs);
     if (running.count > 0) {
       // what is left ends with an error in its caller's dialect, and is settled

@@ -179,6 +179,7 @@ export { authorizeModel } from './stages/authorize-model.ts';
 export { forwardWithFallback } from './stages/forward-with-fallback.ts';
 export { guardStored } from './stages/guard-stored.ts';
 export { listModels } from './stages/list-models.ts';
+export { createMirrors, type MirrorOptions, type Mirrors } from './stages/mirror.ts';
 export { type RateLimitOptions, rateLimit } from './stages/rate-limit.ts';
 export { readCall } from './stages/read-call.ts';
 export { replayIdempotent } from './stages/replay-idempotent.ts';

@@ -6,6 +6,7 @@ import { noObservations } from '../routing/observations.ts';
 import type { Plan } from '../routing/plan.ts';
 import { createRouter, type Router } from '../routing/router.ts';
 import type { Vault } from '../secrets/vault.ts';
+import type { Mirrors } from './mirror.ts';
 
 /** What `route` is made of. */
 export interface RouteOptions {
@@ -13,6 +14,8 @@ export interface RouteOptions {
   readonly vault?: Vault | undefined;
   /** What chooses routes and targets, and remembers whose turn it is. @default one that has measured nothing */
   readonly router?: Router | undefined;
+  /** What makes the copies that routes ask for. @default none are made */
+  readonly mirrors?: Mirrors | undefined;
 }
 
 type Context = Arrival & Identified & Received & Authorized & Partial<Reserved>;
@@ -26,7 +29,7 @@ type Context = Arrival & Identified & Received & Authorized & Partial<Reserved>;
  *   caller who pays itself.
  */
 export function route(options: RouteOptions = {}): Stage<Context, Routed> {
-  const { vault, router = createRouter({ observations: noObservations }) } = options;
+  const { vault, router = createRouter({ observations: noObservations }), mirrors } = options;
   return {
     name: 'route',
     run(context, next) {
@@ -38,6 +41,10 @@ export function route(options: RouteOptions = {}): Stage<Context, Routed> {
       if (plan.route !== undefined) record.route = plan.route;
       if (plan.arm !== undefined) record.arm = plan.arm;
       const reply = notePayer(next({ plan }), plan, record);
+      if (mirrors && plan.route !== undefined) {
+        const matched = router.routeOf(plan, context.snapshot);
+        if (matched?.mirror) mirrors.follow(context, matched, reply);
+      }
       if (billing === 'standard') return reply;
       return reply.catch((error: unknown) => {
         throw toPayersError(error, billing);

@@ -42,6 +42,8 @@ export interface RequestRecord {
   readonly route?: string;
   /** The arm of a test that it was given to, whoever served in the end. */
   readonly arm?: string;
+  /** Set on the record of a copy that a route had made: the id of the request that it is a copy of. */
+  readonly mirrorOf?: string;
   /** The target that served. */
   readonly target?: string;
   readonly attempts: readonly AttemptRecord[];
@@ -102,6 +104,7 @@ export function createDraft(): RecordDraft {
     model: undefined,
     route: undefined,
     arm: undefined,
+    mirrorOf: undefined,
     target: undefined,
     attempts: [],
     outcome: undefined,

@@ -29,7 +29,8 @@ export const failureActionSchema = z.enum(['retry', 'next-credential', 'next-tar
   error: 'what follows a failure is retry, next-credential, next-target or stop',
 });
 
-const timeouts = z.strictObject({
+/** How long things may take. */
+export const timeoutsSchema = z.strictObject({
   /** Default: the provider's. */
   connectMs: milliseconds.optional(),
   /** From the request being sent to the status of the reply. Default: the provider's. */
@@ -49,7 +50,7 @@ const timeouts = z.strictObject({
 export const forwardingSchema = z.strictObject({
   /** What follows each failure, in place of the default. */
   onFailure: z.partialRecord(failureClassSchema, failureActionSchema).optional(),
-  timeouts: timeouts.optional(),
+  timeouts: timeoutsSchema.optional(),
   /**
    * When a reply goes out: at its first content, or when it is whole, so that a stream that breaks is tried again
    * unseen; whoever waits for a stream is kept waiting with comments. Default: `content`.

@@ -1,19 +1,7 @@
 import * as z from 'zod';
 import { targetFields, targetTextSchema } from './catalog.ts';
-import { milliseconds, nameSchema } from './parts.ts';
-
-/** How long things may take. What is left out is as it would be otherwise. */
-export const timeoutsSchema = z.strictObject({
-  connectMs: milliseconds.optional(),
-  /** From the request being sent to the status of the reply. */
-  headersMs: milliseconds.optional(),
-  /** From the request being sent to the first content of a stream. */
-  firstTokenMs: milliseconds.optional(),
-  /** Between two chunks of a reply. */
-  idleMs: milliseconds.optional(),
-  /** The whole request, all attempts together. */
-  totalMs: milliseconds.optional(),
-});
+import { timeoutsSchema } from './forwarding.ts';
+import { nameSchema } from './parts.ts';
 
 /** Fields that carry a credential, or that the gateway writes itself. */
 const ownHeaders = new Set([

@@ -1,0 +1,186 @@
+import type { MirrorRule, Model, Policy, Route } from '../config/snapshot.ts';
+import type { Arrival, Authorized, Identified, Received, Routed } from '../context.ts';
+import type { Operation } from '../dialects/endpoint.ts';
+import { isGatewayError } from '../errors.ts';
+import type { GatewayReply, GatewayRequest } from '../message.ts';
+import { createPipeline, type Stage } from '../pipeline.ts';
+import { candidatesOf } from '../routing/credential-order.ts';
+import { forwardingOf, type Plan } from '../routing/plan.ts';
+import { residencyOf } from '../routing/residency.ts';
+import type { Runtime } from '../runtime.ts';
+import { createDraft, type RecordDraft } from '../telemetry/record.ts';
+import type { UsageSink } from '../telemetry/sink.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { attribute } from './attribute.ts';
+import { forwardWithFallback } from './forward-with-fallback.ts';
+import { type RateLimitOptions, rateLimit } from './rate-limit.ts';
+
+type Context = Arrival & Identified & Received & Authorized;
+
+/** What mirrors are made of. */
+export interface MirrorOptions {
+  /** Where the budget of copies is kept. */
+  readonly limits: RateLimitOptions;
+  /** Where their records go. */
+  readonly sink: UsageSink;
+  readonly upstream: Upstream;
+  readonly runtime: Runtime;
+  /** Told of bugs, never of refusals. @default ignored */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** Sends copies of requests elsewhere, after the fact. Nothing of it reaches the caller. */
+export interface Mirrors {
+  /** Has the copy made that a route asks for, when the reply is whole, if it is its turn, there is room, and the budget allows it. */
+  follow(context: Context, route: Route, reply: Promise<GatewayReply>): void;
+  /** Copies that wait for their reply or run. */
+  readonly running: number;
+  /** Ends all copies and makes no more. */
+  close(): Promise<void>;
+}
+
+/** What asks a model for something; reading, counting and storing is not copied. */
+const copied: ReadonlySet<Operation> = new Set([
+  'chat',
+  'completion',
+  'response',
+  'message',
+  'generate-content',
+  'embedding',
+  'embed-content',
+]);
+
+/** One for each gateway: it counts what runs. */
+export function createMirrors({ limits, sink, upstream, runtime, onError }: MirrorOptions): Mirrors {
+  // a copy that its budget refuses leaves no record: it was never sent
+  const pipeline = createPipeline<Context & Routed>()
+    .use(rateLimit(limits))
+    .use(attribute({ sink }) as Stage<Context & Routed, object>)
+    .end(forwardWithFallback({ upstream }));
+  const states = new WeakMap<MirrorRule, { running: number; due: number; readonly policy: Policy }>();
+  const copies = new Map<AbortController, Promise<void>>();
+  let running = 0;
+  let isClosed = false;
+
+  async function send(context: Context, plan: Plan, route: string, rule: MirrorRule, policy: Policy) {
+    const controller = new AbortController();
+    const cancel = runtime.schedule(rule.timeoutMs, () =>
+      controller.abort(new Error('The copy of a request took longer than its route permits.')),
+    );
+    const copy = run(context, plan, route, policy, controller.signal).catch((error: unknown) => {
+      if (!isGatewayError(error) && !controller.signal.aborted) onError?.(error);
+    });
+    copies.set(controller, copy);
+    await copy;
+    cancel();
+    copies.delete(controller);
+  }
+
+  async function run(context: Context, plan: Plan, route: string, policy: Policy, signal: AbortSignal) {
+    const { body, outcome } = await pipeline.run({
+      ...withoutAccount(context),
+      id: runtime.newId(),
+      request: toCopy(context.request, context.call.body, signal),
+      arrivedAtMs: runtime.monotonicMs(),
+      record: toRecord(context, route),
+      policy,
+      model: withPrice(context.model as Model, plan),
+      plan,
+    });
+    // nobody reads it: its usage and its time are what it is for
+    if (!(body instanceof Uint8Array)) for await (const _chunk of body);
+    await outcome;
+  }
+
+  return {
+    get running() {
+      return running;
+    },
+    follow(context, route, reply) {
+      const rule = route.mirror;
+      if (!rule || isClosed || !context.model || !copied.has(context.call.endpoint.operation)) return;
+      const plan = toPlan(context, route, rule);
+      if (!plan) return;
+      let state = states.get(rule);
+      if (!state) {
+        state = { running: 0, due: 0, policy: toPolicy(context.policy, rule) };
+        states.set(rule, state);
+      }
+      state.due += rule.share;
+      // sums of shares such as 0.1 fall short of 1 by a rounding
+      if (state.due < 1 - 1e-9) return;
+      state.due -= 1;
+      if (state.running >= rule.maxConcurrent) return;
+      const own = state;
+      own.running++;
+      running++;
+      void reply
+        .then(({ outcome }) => outcome)
+        .then(({ kind }) =>
+          kind === 'complete' && !isClosed ? send(context, plan, route.name, rule, own.policy) : undefined,
+        )
+        // what failed for the caller is told to the caller
+        .catch(() => undefined)
+        .finally(() => {
+          own.running--;
+          running--;
+        });
+    },
+    async close() {
+      isClosed = true;
+      for (const controller of copies.keys()) controller.abort(new Error('This gateway is shutting down.'));
+      await Promise.all(copies.values());
+    },
+  };
+}
+
+/** Where a copy goes; undefined where it may not. It is paid by the gateway, never by a caller. */
+function toPlan(
+  { model, call, policy, snapshot }: Context,
+  route: Route,
+  rule: MirrorRule,
+): Plan | undefined {
+  const target = rule.target.for(model);
+  if (target.provider.provider.family !== call.endpoint.family) return undefined;
+  const residency = residencyOf(policy, route);
+  const candidates = candidatesOf(target)
+    .filter(({ credential }) => residency?.permits(target, credential) ?? true)
+    // apart from the attempts of callers: what fails here must not open a breaker there
+    .map((candidate) => ({ ...candidate, id: `${candidate.id}~mirror` }));
+  if (candidates.length === 0) return undefined;
+  const forwarding = { ...forwardingOf(snapshot), maxAttempts: 1, rescue: [], hedgeAfterMs: undefined };
+  return { candidates, forwarding, arm: target.arm };
+}
+
+/** The caller's policy in all but what is counted, and who pays. */
+function toPolicy(policy: Policy, { limits }: MirrorRule): Policy {
+  return { ...policy, limits, clampOutput: false, billing: 'standard', ownBudget: undefined };
+}
+
+/** What the request holds of its limits is not the copy's to report to. */
+function withoutAccount(context: Context): Context {
+  return { ...context, account: undefined, upstreamHolds: undefined } as Context;
+}
+
+function withPrice(model: Model, { candidates }: Plan): Model {
+  return { ...model, price: candidates[0]?.target.price ?? model.price, maxCostNanoUsd: undefined };
+}
+
+function toCopy(request: GatewayRequest, body: Uint8Array, signal: AbortSignal): GatewayRequest {
+  const { method, path, query, headers } = request;
+  // with the same key a provider would give the first reply again
+  const { 'idempotency-key': _key, ...others } = headers;
+  return { method, path, query, headers: others, signal, readBody: async () => body };
+}
+
+function toRecord({ id, record }: Context, route: string): RecordDraft {
+  const { key, team, project, user, application, labels, metadata } = record;
+  const { requestedModel, model, stream, requestBytes } = record;
+  return Object.assign(createDraft(), {
+    ...{ key, team, project, user, application, labels, metadata },
+    ...{ requestedModel, model, stream, requestBytes },
+    billing: 'standard',
+    route,
+    mirrorOf: id,
+  } as Partial<RecordDraft>);
+}
