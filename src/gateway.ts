@@ -40,6 +40,7 @@ import { createMemoryKeyStore } from './stores/memory/memory-key-store.ts';
 import { createDraft, type RequestRecord } from './telemetry/record.ts';
 import { createFunctionSink, createMemorySink, type UsageSink } from './telemetry/sink.ts';
 import type { Egress } from './upstream/egress.ts';
+import type { HealthReport } from './upstream/health/target-health.ts';
 import { poolNamesOf } from './upstream/pool-name.ts';
 import { createUndiciEgress } from './upstream/undici-egress.ts';
 import { createUpstream, type Upstream } from './upstream/upstream.ts';
@@ -138,6 +139,8 @@ export interface Run {
 export interface GatewayHealth {
   readonly status: 'serving' | 'not_serving';
   readonly limits: LimitsHealth;
+  /** How the candidates are that were asked so far (provider, model and credential), the latest first. */
+  readonly targets: readonly HealthReport[];
 }
 
 /** A running gateway. */
@@ -167,7 +170,7 @@ export interface Gateway {
   forgetKey(kid: string): void;
   /** Tells what would become of a request, without sending or counting anything. */
   explain(request: GatewayRequest): Promise<Explanation>;
-  /** Whether it serves, and how its limits are decided at the moment. */
+  /** Whether it serves, how its limits are decided at the moment, and how its targets are. */
   health(): GatewayHealth;
   /** The configuration in force. */
   readonly snapshot: Snapshot;
@@ -401,7 +404,11 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     forgetKey: (kid) => keyResolver.forget(kid),
     explain: (request) =>
       explainRequest(request, { ...parts, snapshot, failsClosed, runs, hostRun: hostRunOf(request) }),
-    health: () => ({ status: closing ? 'not_serving' : 'serving', limits: gatewayLedger.health() }),
+    health: () => ({
+      status: closing ? 'not_serving' : 'serving',
+      limits: gatewayLedger.health(),
+      targets: upstream.healths.report(),
+    }),
     get snapshot() {
       return snapshot;
     },

@@ -223,5 +223,6 @@ export {
 } from './telemetry/sink.ts';
 export type { Egress, EgressBody, EgressReply, EgressRequest } from './upstream/egress.ts';
 export { createFetchEgress } from './upstream/fetch-egress.ts';
+export type { HealthReport } from './upstream/health/target-health.ts';
 export { createUndiciEgress } from './upstream/undici-egress.ts';
 export { createUpstream, type Upstream } from './upstream/upstream.ts';

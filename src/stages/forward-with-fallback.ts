@@ -10,6 +10,7 @@ import type { AttemptReply } from '../upstream/attempt.ts';
 import { EventInspector } from '../upstream/event-inspector.ts';
 import { AttemptFailure } from '../upstream/failure.ts';
 import { Forwarding } from '../upstream/forwarding.ts';
+import { replyPatiently } from '../upstream/patient-reply.ts';
 import { Relay } from '../upstream/relay.ts';
 import { toReplyHeaders } from '../upstream/reply-headers.ts';
 import { mayRescue, StreamRescuer } from '../upstream/rescuer.ts';
@@ -45,15 +46,41 @@ export function forwardWithFallback(options: { readonly upstream: Upstream }): S
     name: 'forwardWithFallback',
     run(context) {
       const forwarding = new Forwarding(context, upstream, totalMsOf(context));
-      return forwarding.serve(context.call).then(
+      const reply = forwarding.serve(context.call).then(
         (served) => toGatewayReply(context, served, forwarding, upstream),
         (error: unknown) => {
           if (error instanceof AttemptFailure && error.refusal) return toRefusal(context, error.refusal);
           throw error;
         },
       );
+      return context.plan.forwarding.commit === 'complete' && speaksEvents(context)
+        ? patiently(context, forwarding, reply)
+        : reply;
     },
   };
+}
+
+/** Whether the caller gets server-sent events, which alone have comments. */
+function speaksEvents({ call }: Context): boolean {
+  return call.stream && (call.endpoint.family !== 'gemini' || /[?&]alt=sse\b/.test(call.query));
+}
+
+function patiently(context: Context, forwarding: Forwarding, reply: Promise<GatewayReply>) {
+  const { id, endpoint, runtime, snapshot, limitHeaders } = context;
+  return replyPatiently(reply, {
+    requestId: id,
+    dialect: dialectByName[endpoint.dialect],
+    headers: {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      'x-request-id': id,
+      'request-id': endpoint.family === 'anthropic' ? id : undefined,
+      ...limitHeaders,
+    },
+    everyMs: snapshot.config.relay.keepAliveMs,
+    runtime,
+    giveUp: () => forwarding.interrupt(new GatewayError('caller_gone', 'The caller closed the connection.')),
+  });
 }
 
 function toGatewayReply(

@@ -121,6 +121,11 @@ export class Attempt implements Watched {
     }
   }
 
+  readonly #began = () => {
+    this.#unwatch();
+    this.#options.observed.onFirstToken();
+  };
+
   #unwatch(): void {
     if (this.#firstTokenMs !== undefined) this.#upstream.watch.remove(this, this.#firstTokenMs);
     this.#firstTokenMs = undefined;
@@ -181,7 +186,7 @@ export class Attempt implements Watched {
     const untilWhole = policy.commit === 'complete';
     const { relay } = arrival.snapshot.config;
     const most = untilWhole ? relay.heldReplyBytes : relay.heldStreamBytes;
-    const { bytes, rest } = await holdStream(body, inspector, most, untilWhole);
+    const { bytes, rest } = await holdStream(body, inspector, most, untilWhole, this.#began);
     return { status, headers, bytes, rest: rest && { body, chunks: rest }, inspector, secret };
   }
 

@@ -2,6 +2,7 @@ import pRetry from 'p-retry';
 import type { Call } from '../call.ts';
 import { GatewayError } from '../errors.ts';
 import { AttemptFailure } from './failure.ts';
+import { hedge, type Racer } from './hedge.ts';
 import { type GoOn, type Served, Trial, type TrialContext } from './trial.ts';
 import type { Interruptible, Upstream } from './upstream.ts';
 import type { Watched } from './watch.ts';
@@ -17,6 +18,8 @@ export class Forwarding implements Interruptible {
   behind: Interruptible | undefined = undefined;
   /** What attempts are made with, until a reply is on its way. */
   #trying: Trying | undefined;
+  /** A second way, while it is open which of the two is the faster one. */
+  #beside: Trial | undefined;
   readonly #upstream: Upstream;
   readonly #totalMs: number | undefined;
   #watched: Watched | undefined;
@@ -40,12 +43,41 @@ export class Forwarding implements Interruptible {
       this.end();
       throw this.#toError(error);
     };
-    const { trial } = this.#trying as Trying;
+    const { trial, context } = this.#trying as Trying;
+    const { candidates, forwarding } = context.plan;
     try {
+      if (forwarding.hedgeAfterMs !== undefined && candidates.length > 1) {
+        return this.#race(call, forwarding.hedgeAfterMs).catch(fail);
+      }
       return trial.first(call).catch((firstError: unknown) => this.goOn(firstError, call).catch(fail));
     } catch (error) {
       return fail(error);
     }
+  }
+
+  /** Two at once when the first one is slow. */
+  #race(call: Call, afterMs: number): Promise<Served> {
+    const { trial, context } = this.#trying as Trying;
+    const second = new Trial(context, this.#upstream);
+    this.#beside = second;
+    const slower = new GatewayError('upstream_timeout', 'Another provider was faster.');
+    const racers: [Racer<Served>, Racer<Served>] = [
+      {
+        begin: () => trial.first(call).catch((firstError: unknown) => this.goOn(firstError, call)),
+        lose: () => trial.interrupt(slower, 'superseded'),
+        discard,
+      },
+      {
+        begin: () => second.beside(call, trial.asked),
+        lose: () => second.interrupt(slower, 'superseded'),
+        discard,
+      },
+    ];
+    return hedge(racers[0], racers[1], afterMs, context.runtime).then(({ result, winner }) => {
+      this.#beside = undefined;
+      if (winner === racers[1]) this.#trying = { trial: second, context };
+      return result;
+    });
   }
 
   /**
@@ -82,6 +114,7 @@ export class Forwarding implements Interruptible {
 
   interrupt(error: GatewayError): void {
     this.#trying?.trial.interrupt(error);
+    this.#beside?.interrupt(error);
     this.#reply?.interrupt(error);
   }
 
@@ -116,4 +149,12 @@ function exhausted({ error }: AttemptFailure, attempts: number): GatewayError {
   if (attempts === 1 || error.status < 500) return error;
   const { code, message, status } = error;
   return new GatewayError(code, message, { status, retryable: false, cause: error });
+}
+
+/** An answer that came too late. */
+function discard({ reply, passage }: Served): void {
+  reply.rest?.body.cancel();
+  passage.record.failure = 'superseded';
+  passage.health.end();
+  passage.observed.onEnd({ ok: true });
 }

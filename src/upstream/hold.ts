@@ -18,6 +18,7 @@ export interface HeldStream {
  *
  * @param maxBytes what is held at the most; a stream that is longer than this without content goes out as it is
  * @param untilWhole waits for the end in place of the first content
+ * @param began told of the first content
  * @throws AttemptFailure when there is nothing to go out
  */
 export async function holdStream(
@@ -25,6 +26,7 @@ export async function holdStream(
   inspector: Inspector,
   maxBytes: number,
   untilWhole: boolean,
+  began: () => void,
 ): Promise<HeldStream> {
   const iterator = body[Symbol.asyncIterator]();
   const held: Uint8Array[] = [];
@@ -55,6 +57,7 @@ export async function holdStream(
       body.cancel();
       throw failureOf(inspector, inspector.failure);
     }
+    if (inspector.hasBegun) began();
     const isReady = inspector.hasBegun && !untilWhole;
     if (isReady || size > maxBytes) {
       if (inspector.isWhole) checkEmpty(inspector);

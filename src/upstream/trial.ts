@@ -69,6 +69,7 @@ export class Trial {
   readonly #tried: Tried[] = [];
   #beganAtMs: number;
   #serving: Candidate | undefined;
+  #asked: Candidate | undefined;
   #choice: Choice | undefined;
   #pauseMs = 0;
   #accepts: (candidate: Candidate) => boolean = all;
@@ -105,6 +106,24 @@ export class Trial {
     return choice;
   }
 
+  /** Whom it is asking now; undefined when it has not sent anything. */
+  get asked(): Candidate | undefined {
+    return this.#asked;
+  }
+
+  /**
+   * Asks one that nobody has asked, beside what is on its way already. Undefined when there is none that may be.
+   *
+   * @param others whom not to ask
+   */
+  beside(call: Call, others: Candidate | undefined): Promise<Served> | undefined {
+    const { plan, runtime } = this.#context;
+    const nowMs = runtime.monotonicMs();
+    const candidates = plan.candidates.filter(({ id }) => id !== others?.id);
+    const choice = choose(candidates, this.#facts(), (health) => health.budget.take(nowMs, false));
+    return choice && ['ready', 'probe'].includes(choice.availability) ? this.#ask(choice, call) : undefined;
+  }
+
   /** Makes the attempt that `mayGoOn` has decided on. */
   next(call: Call): Promise<Served> {
     const choice = this.#choice as Choice;
@@ -139,12 +158,12 @@ export class Trial {
     this.#beganAtMs = this.#context.runtime.monotonicMs();
   }
 
-  /** Ends what is on its way; `first` and `next` reject. */
-  interrupt(error: GatewayError): void {
+  /** Ends what is on its way; `first` and `next` reject. @param reason what the record calls it */
+  interrupt(error: GatewayError, reason = 'interrupted'): void {
     this.#interrupted ??= error;
     this.#waiting.end?.(error);
     const options = { unhealthy: false, again: false } as const;
-    this.#running?.cancel(new AttemptFailure('bad-request', error, 'interrupted', options));
+    this.#running?.cancel(new AttemptFailure('uncertain', error, reason, options));
   }
 
   /** One that has failed before and may do better now, after a pause: full jitter under an exponential bound. */
@@ -258,6 +277,7 @@ export class Trial {
       observed,
     });
     this.#running = attempt;
+    this.#asked = candidate;
     return attempt.run().then(
       (reply) => {
         const nowMs = runtime.monotonicMs();

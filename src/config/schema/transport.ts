@@ -14,6 +14,8 @@ export const relaySchema = z.strictObject({
   maxEventBytes: bytes.default(1_048_576),
   /** What is held of a stream while it has shown no content; one that is longer goes out as it comes. */
   heldStreamBytes: bytes.default(1_048_576),
+  /** With `commit: 'complete'`, a caller hears a comment when it has waited for so long. */
+  keepAliveMs: milliseconds.default(10_000),
   /** A stream that breaks is gone on with up to so much of it that went out. */
   rescueBytes: bytes.default(4_194_304),
   /** What becomes of the upstream stream when the caller goes away: end it, or read on for the usage. */

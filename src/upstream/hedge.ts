@@ -1,0 +1,58 @@
+import type { Runtime } from '../runtime.ts';
+
+/** One of two ways to the same thing. */
+export interface Racer<Result> {
+  /** Begins; undefined when there is no such way after all. */
+  begin(): Promise<Result> | undefined;
+  /** Ends it: the other one was faster. */
+  lose(): void;
+  /** Throws away what it came to all the same. */
+  discard(result: Result): void;
+}
+
+/**
+ * Begins with the first, and with the second when the first has come to nothing after a time; a first that fails before is
+ * an answer. The faster one wins, and the other one is ended. When both fail, the first one's failure counts.
+ */
+export function hedge<Result>(
+  first: Racer<Result>,
+  second: Racer<Result>,
+  afterMs: number,
+  runtime: Pick<Runtime, 'schedule'>,
+): Promise<{ readonly result: Result; readonly winner: Racer<Result> }> {
+  return new Promise((resolve, reject) => {
+    let isOver = false;
+    let failed: { readonly error: unknown } | undefined;
+    let running = 0;
+    const run = (racer: Racer<Result>, other: Racer<Result>) => {
+      const promise = racer.begin();
+      if (!promise) return;
+      running++;
+      promise.then(
+        (result) => {
+          running--;
+          if (isOver) {
+            racer.discard(result);
+            return;
+          }
+          isOver = true;
+          cancel();
+          if (running > 0) other.lose();
+          resolve({ result, winner: racer });
+        },
+        (error: unknown) => {
+          running--;
+          if (racer === first || !failed) failed = { error };
+          cancel();
+          if (running > 0 || isOver) return;
+          isOver = true;
+          reject(failed.error);
+        },
+      );
+    };
+    const cancel = runtime.schedule(afterMs, () => {
+      if (!isOver && !failed) run(second, first);
+    });
+    run(first, second);
+  });
+}

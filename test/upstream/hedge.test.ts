@@ -1,0 +1,113 @@
+import { createFakeUpstream } from 'headgate/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { chat, readText, startGateway, until } from '../harness.ts';
+
+async function startPair(forwarding: object, relay: object = {}) {
+  const backup = await createFakeUpstream();
+  onTestFinished(() => backup.close());
+  const started = await startGateway((config) => ({
+    ...config,
+    providers: {
+      ...config.providers,
+      backup: { type: 'openai', apiKey: 'sk-backup', baseUrl: `${backup.url}/v1` },
+    },
+    models: { 'gpt-4.1': { targets: ['openai', 'backup/second'] } },
+    forwarding,
+    relay,
+  }));
+  return { ...started, backup };
+}
+
+const stream = chat({ stream: true });
+
+describe('a hedged request', () => {
+  it('is answered by the second when the first shows no content; the first is ended and on record', async () => {
+    const { gateway, upstream, backup, send } = await startPair({ hedgeAfterMs: 30 });
+    upstream.fail({ kind: 'stall' });
+    const reply = await send('/v1/chat/completions', stream);
+    expect(await readText(reply)).toMatch(/\[DONE\]\n\n$/);
+    await until(() => upstream.requests[0]?.aborted === true);
+    await until(() => gateway.records.length === 1);
+    expect(backup.requests).toHaveLength(1);
+    expect(gateway.records[0]).toMatchObject({ outcome: 'complete', target: 'backup/second' });
+    const found = gateway.records[0]?.attempts.map(({ target, failure }) => [target, failure]);
+    expect(new Set(found?.map((one) => JSON.stringify(one)))).toEqual(
+      new Set([
+        JSON.stringify(['openai/gpt-4.1#default', 'superseded']),
+        JSON.stringify(['backup/second#default', undefined]),
+      ]),
+    );
+    // being slower than another one is no illness
+    expect(
+      gateway.health().targets.every(({ inFlight, breaker }) => inFlight === 0 && breaker === 'closed'),
+    ).toBe(true);
+  });
+
+  it('asks nobody else when the first answers in time', async () => {
+    const { backup, send } = await startPair({ hedgeAfterMs: 5_000 });
+    expect(await readText(await send('/v1/chat/completions', stream))).toMatch(/\[DONE\]\n\n$/);
+    expect(backup.requests).toHaveLength(0);
+  });
+
+  it('goes on as any other when the first fails before', async () => {
+    const { upstream, backup, send } = await startPair({ hedgeAfterMs: 5_000 });
+    upstream.fail({ kind: 'status', status: 500 });
+    expect((await send('/v1/chat/completions', chat())).status).toBe(200);
+    expect(backup.requests).toHaveLength(1);
+  });
+
+  it('waits for the first when the second fails', async () => {
+    const { upstream, backup, send } = await startPair({ hedgeAfterMs: 10 });
+    upstream.fail({ kind: 'split', everyBytes: 10_000, delayMs: 150 });
+    backup.fail({ kind: 'status', status: 500 }, { times: 5 });
+    const reply = await send('/v1/chat/completions', chat());
+    expect([reply.status, backup.requests.length]).toEqual([200, 1]);
+  });
+});
+
+describe('a stream that goes out when it is whole', () => {
+  it('is tried elsewhere unseen although content had come', async () => {
+    const { gateway, upstream, send } = await startPair({ commit: 'complete' });
+    upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 5 });
+    const text = await readText(await send('/v1/chat/completions', stream));
+    expect(text).toMatch(/\[DONE\]\n\n$/);
+    expect(text.match(/"role":"assistant"/g)).toHaveLength(1);
+    await until(() => gateway.records.length === 1);
+    expect(gateway.records[0]).toMatchObject({ outcome: 'complete', target: 'backup/second' });
+  });
+
+  it('keeps its caller waiting with comments, and nothing but them', async () => {
+    const { gateway, upstream, send } = await startPair({ commit: 'complete' }, { keepAliveMs: 20 });
+    upstream.fail({ kind: 'split', everyBytes: 100_000, delayMs: 120 });
+    const reply = await send('/v1/chat/completions', stream);
+    const text = await readText(reply);
+    expect(text).toMatch(/^(: keep-alive\n\n){2,}data: \{/);
+    expect(text).toMatch(/\[DONE\]\n\n$/);
+    const outcome = await reply.outcome;
+    expect(outcome).toMatchObject({ kind: 'complete', replyBytes: text.length });
+    await until(() => gateway.records.length === 1);
+    expect(gateway.records[0]).toMatchObject({ outcome: 'complete', usage: { source: 'reported' } });
+  });
+
+  it('tells in the stream what fails while its caller waits', async () => {
+    const { gateway, upstream, backup, send } = await startPair({ commit: 'complete' }, { keepAliveMs: 10 });
+    for (const one of [upstream, backup]) {
+      one.fail({ kind: 'status', status: 400, message: 'no', delayMs: 60 } as never, { times: 9 });
+    }
+    const reply = await send('/v1/chat/completions', stream);
+    expect(await readText(reply)).toMatch(/^(: keep-alive\n\n)+data: \{"error":.*\}\n\n$/);
+    expect((await reply.outcome).kind).toBe('failed');
+    await until(() => gateway.records.length === 1);
+  });
+
+  it('ends upstream when its caller stops waiting', async () => {
+    const { upstream, send } = await startPair({ commit: 'complete' }, { keepAliveMs: 10 });
+    upstream.fail({ kind: 'stall' });
+    const reply = await send('/v1/chat/completions', stream);
+    const iterator = (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    await iterator.next();
+    await iterator.return?.();
+    expect((await reply.outcome).kind).toBe('aborted');
+    await until(() => upstream.requests[0]?.aborted === true);
+  });
+});
