@@ -37,6 +37,7 @@ import { createMemoryStoredOwners, reporting, type StoredOwners } from './stored
 import type { ConfigVersionInfo } from './stores/config-store.ts';
 import type { KeyRecord, KeyStore } from './stores/key-store.ts';
 import { createMemoryKeyStore } from './stores/memory/memory-key-store.ts';
+import { observeLimits } from './telemetry/limit-metrics.ts';
 import { createDraft, type RequestRecord } from './telemetry/record.ts';
 import { createFunctionSink, createMemorySink, type UsageSink } from './telemetry/sink.ts';
 import type { Egress } from './upstream/egress.ts';
@@ -239,6 +240,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     onEvent: onLimit,
   });
   const { ledger, isDegraded } = gatewayLedger;
+  const endMetrics = options.ledger ? observeLimits(gatewayLedger.health) : () => undefined;
   const failsClosed = options.limits?.failure === false;
   const runs = createRuns({ runtime, secret: options.runSecret });
   /** The runs that were opened here. */
@@ -379,6 +381,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     snapshot.close();
     await uses.close();
     await gatewayLedger.close();
+    endMetrics();
     await sink.flush?.();
     await upstream.close();
   }

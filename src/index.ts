@@ -121,6 +121,7 @@ export type { Limit, Raise } from './limits/limit.ts';
 export type { LimitEvent } from './limits/limit-event.ts';
 export type { FailureBounds, LeasingBounds, LimitOptions } from './limits/limit-options.ts';
 export type { LimitState, LimitStates } from './limits/limit-states.ts';
+export { createLimitWebhook, type LimitWebhook, type LimitWebhookOptions } from './limits/limit-webhook.ts';
 export type { RunOptions, RunScope, Runs } from './limits/run.ts';
 export type {
   ChunkReceiver,
