@@ -18,6 +18,8 @@ export interface Hammering {
 const leavingShare = 0.1;
 /** Never settled: the lease ends them. */
 const lostShare = 0.005;
+const slowShare = 0.01;
+const longestMs = 200;
 const mostHeld = 100;
 const backoffMs = 20;
 const windows = {
@@ -91,7 +93,9 @@ export async function hammer(ledger: Ledger, name: string, reservations: number)
       await pause(backoffMs);
       return;
     }
-    await new Promise((resolve) => setImmediate(resolve));
+    // some are slow, so that windows end meanwhile
+    if (Math.random() < slowShare) await pause(Math.random() * longestMs);
+    else await new Promise((resolve) => setImmediate(resolve));
     const fate = Math.random();
     if (fate < lostShare) return;
     const used =

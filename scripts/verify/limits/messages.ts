@@ -1,4 +1,5 @@
 import type { GatewayConfig } from '../../../src/config/schema.ts';
+import type { Pace, PaceReport } from '../leasing/pace.ts';
 import type { ScopeEntry } from './entries.ts';
 import type { LedgerName } from './ledgers.ts';
 import type { LoadOptions, LoadReport } from './load.ts';
@@ -10,6 +11,7 @@ export type ToChild =
   | { readonly type: 'start-upstream' }
   | ({ readonly type: 'start-load' } & LoadOptions)
   | ({ readonly type: 'start-hammer' } & HammerOptions)
+  | ({ readonly type: 'start-pace' } & PaceOptions)
   /** To whoever uses a ledger directly: begin. */
   | { readonly type: 'begin' }
   /** To the load: stop and report. To the upstream: report. To a gateway: report and close. */
@@ -36,13 +38,27 @@ export interface HammerOptions {
   readonly reservations: number;
 }
 
+/** Use of a ledger at a steady pace. */
+export interface PaceOptions {
+  readonly ledger: LedgerName;
+  readonly storeUrl: string;
+  /** Names the process. */
+  readonly team: string;
+  /** Before it is measured. */
+  readonly warmUp: Pace;
+  readonly pace: Pace;
+}
+
+/** What a process made of it, and where it was decided. */
+export type PacedReport = PaceReport & Pick<NodeReport, 'memoryDecisions' | 'sharedDecisions'>;
+
 /** What children tell. */
 export type FromChild =
   | { readonly type: 'ready'; readonly url: string }
   /** All that was asked for is made. */
   | { readonly type: 'done' }
   | { readonly type: 'scope'; readonly scope: ScopeEntry }
-  | { readonly type: 'report'; readonly report: LoadReport | readonly Served[] | NodeReport };
+  | { readonly type: 'report'; readonly report: LoadReport | readonly Served[] | NodeReport | PacedReport };
 
 /** What a gateway process did, by its own account. */
 export interface NodeReport {

@@ -176,7 +176,8 @@ async function readPosted({ ledger, isKept }: Stage, { places }: History): Promi
     const hasEnded = [...places.values()].some(
       (other) => other.scope.key === scope.key && other.scope.span.bucket! > scope.span.bucket!,
     );
-    if (hasEnded && !isKept) continue;
+    // memory tells the sum of a rolling window, not of each bucket
+    if (!isKept && (hasEnded || (scope.span.buckets?.length ?? 1) > 1)) continue;
     const asked: ReadScope = { key: scope.key, amount: scope.amount, span: toSpan(scope) };
     const [state] = await retry(async () => ledger.peek([{ ...asked, span: ofOneBucket(asked.span) }]));
     if (state) posted.set(name, state);

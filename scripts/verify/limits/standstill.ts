@@ -68,7 +68,7 @@ export async function playStandstill(undo: Undo): Promise<readonly Figure[]> {
         50,
       ).toFixed(1)} ms`,
     ),
-    toLeast(of('gateways that asked it until then'), healthy.length, nodes.length),
+    toLeast(of('gateways that asked it until then'), healthy.length, 1, `of ${nodes.length}`),
     toTime(
       of('until the last gateway asks no more'),
       Math.max(...opened),
