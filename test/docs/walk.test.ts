@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createFakeUpstream, type FakeUpstream } from 'headgate/testing';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedServer } from '../servers/shared.ts';
 import { startCommandServer } from './command-server.ts';
 import { type Block, readBlocks, readDocument } from './markdown.ts';
@@ -29,6 +29,12 @@ const stores: Readonly<Record<string, () => Promise<string>>> = {
   Redis: () => urlWith('redis', 'installation'),
 };
 
+let compiled: string;
+beforeAll(async () => {
+  compiled = await mkdtemp(join(tmpdir(), 'headgate-walk-compiled-'));
+});
+afterAll(() => rm(compiled, { recursive: true, force: true }));
+
 describe('docs/walk.md', () => {
   it('has blocks of every kind that it is made of', () => {
     const languages = blocks.map(({ language }) => language);
@@ -50,6 +56,8 @@ async function walk(store: string): Promise<void> {
   const commands = await startCommandServer();
   const port = String(await findFreePort());
   const shell = await startShell(directory, commands.port, {
+    // the SDKs are the greater part of each small program: compiled once for all of them
+    NODE_COMPILE_CACHE: compiled,
     OPENAI_API_KEY: secrets.openai,
     ANTHROPIC_API_KEY: secrets.anthropic,
     OPENAI_API_KEY_2: secrets.second,
