@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { type CommandOption, type OptionValues, optionalText } from './command.ts';
 import type { Io } from './io.ts';
 
@@ -10,5 +11,15 @@ export const authorOption: Readonly<Record<string, CommandOption>> = {
 export function authorOf(values: OptionValues, { environment }: Io): string {
   const given = optionalText(values, 'author');
   const candidates = [given, environment.HEADGATE_AUTHOR, environment.USER, environment.LOGNAME];
-  return candidates.find((name) => name !== undefined && name.trim() !== '')?.trim() ?? 'unknown';
+  return candidates.find((name) => name !== undefined && name.trim() !== '')?.trim() ?? accountName();
+}
+
+/** As the system has it: services and containers set no variable. */
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // a numeric user without an entry
+    return 'unknown';
+  }
 }

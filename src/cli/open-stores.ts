@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkStorable } from '../config/check-storable.ts';
@@ -75,16 +76,18 @@ export async function openStores(url: string, io: Io, migrate = true): Promise<S
 /**
  * Runs an action on the stores that the options name, and closes them whatever happens.
  *
+ * @param options.makes Whether the action may begin where there is nothing yet. Else a path with a slip in it is said, and not made.
  * @throws CommandError naming the store, for what a store throws
  */
 export async function withStores<T>(
   url: string,
   io: Io,
   action: (stores: Stores) => Promise<T>,
-  migrate?: boolean,
+  { migrate = true, makes = false }: { readonly migrate?: boolean; readonly makes?: boolean } = {},
 ): Promise<T> {
   let stores: Stores | undefined;
   try {
+    if (!makes) requirePlace(url, io);
     stores = await openStores(url, io, migrate);
     return await action(stores);
   } catch (error) {
@@ -93,6 +96,15 @@ export async function withStores<T>(
     // what was done is done: a connection that does not close well is no failure of it
     await stores?.close().catch(() => undefined);
   }
+}
+
+/** @throws CommandError for a file or directory that is not there */
+export function requirePlace(url: string, io: Io): void {
+  const [scheme, rest] = split(url);
+  if ((scheme !== 'file' && scheme !== 'sqlite') || rest === ':memory:') return;
+  const path = toPath(url, rest, io.cwd);
+  if (existsSync(path)) return;
+  throw new CommandError(`There is no store at ${path}. Mend the path, or make one with headgate migrate.`);
 }
 
 /** A store's URL without its password. */

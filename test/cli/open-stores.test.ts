@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createProcessIo } from '../../src/cli/io.ts';
@@ -54,6 +55,26 @@ describe('--store', () => {
       expect(stderr.split('\n').length).toBeLessThan(5);
     },
   );
+
+  it.each([
+    ['keys', 'list'],
+    ['keys', 'revoke', 'Aa0000000001'],
+    ['config', 'versions'],
+    ['config', 'rollback', '1'],
+    ['profiles', 'list'],
+    ['explain', '--team', 'web', '--model', 'x'],
+    ['serve', '--port', '0'],
+  ])('is not made by %s %s where there is none: the path has a slip in it', async (...argv) => {
+    await using directory = await createDirectory();
+    for (const store of ['sqlite:nowhere.db', 'file:nowhere']) {
+      const words = argv.filter((word) => word !== undefined);
+      const { code, stderr } = await run([...words, '--store', store], { cwd: directory.path });
+      expect(code).toBe(1);
+      expect(stderr).toContain('There is no store at ');
+      expect(stderr).toContain('headgate migrate');
+    }
+    expect(await readdir(directory.path)).toEqual([]);
+  });
 
   it('says which file is no database and leaves it as it was', async () => {
     await using directory = await createDirectory({

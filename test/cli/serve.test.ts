@@ -433,6 +433,7 @@ describe('headgate serve on a store', () => {
   it('says what to do when the store has no configuration', async () => {
     const { directory, options } = await createStoreSite();
     await using _ = directory;
+    await run(['migrate'], options);
     const { code, stderr } = await run(['serve', '--port', '0'], options);
     expect(code).toBe(1);
     expect(stderr).toContain('There is no configuration in sqlite:store.db yet.');

@@ -25,6 +25,7 @@ export function testCommandsOn(backend: string, place: () => Promise<string>): v
     beforeEach(async () => {
       store = await place();
       directory = await createDirectory({ 'headgate.config.json': toStorable() });
+      await cli('migrate');
     });
     afterEach(() => directory[Symbol.asyncDispose]());
 
@@ -238,7 +239,6 @@ export function testCommandsOn(backend: string, place: () => Promise<string>): v
     });
 
     it('checks what is in the store, and migrates it', async () => {
-      expect((await cli('migrate')).code).toBe(0);
       expect(await json('migrate')).toEqual({ steps: [] });
       await cli('config', 'apply');
       expect(await json('check', '--skip-secrets')).toMatchObject({ ok: true, models: 1, teams: 1 });

@@ -1,5 +1,6 @@
 import { type AppliedConfig, createConfigService } from '../../config/config-service.ts';
 import { loadConfig } from '../../config/load-config.ts';
+import type { Stores } from '../../stores/stores.ts';
 import { authorOf, authorOption } from '../author.ts';
 import {
   type Command,
@@ -44,13 +45,14 @@ export const configApply: Command = {
     const options = toApplyOptions(values, io);
     const path = optionalText(values, 'config');
     const loaded = await loadConfig(path, { cwd: io.cwd, environment: io.environment });
-    const applied = await withStores(url, io, async ({ config: store, keys, secrets }) => {
+    const apply = async ({ config: store, keys, secrets }: Stores): Promise<AppliedConfig> => {
       try {
         return await createConfigService({ store, keys, secrets }).apply(loaded.config, options);
       } catch (error) {
         throw await explainIssues(error, loaded, io);
       }
-    });
+    };
+    const applied = await withStores(url, io, apply, { makes: true });
     report(applied, values, io);
     return 0;
   },

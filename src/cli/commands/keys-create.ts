@@ -5,6 +5,7 @@ import type { KeyRequest } from '../../keys/key-request.ts';
 import { createKeyService } from '../../keys/key-service.ts';
 import { toKeySummary } from '../../keys/key-summary.ts';
 import { createRuntime } from '../../runtime.ts';
+import type { Stores } from '../../stores/stores.ts';
 import { authorOf, authorOption } from '../author.ts';
 import {
   type Command,
@@ -80,12 +81,13 @@ export const keysCreate: Command = {
       else renderRecord(issued, io);
     } else {
       if (values.config !== undefined) await checkTeam(team, values, io);
-      const { key, record } = await withStores(url, io, async (stores) => {
+      const create = async (stores: Stores): Promise<IssuedKey> => {
         const latest = await stores.config.readLatest();
         if (latest) requireTeam(team, latest.config, `version ${latest.number} of the configuration`);
         const service = createKeyService({ store: stores.keys, peppers, runtime });
         return await service.create(request, authorOf(values, io));
-      });
+      };
+      const { key, record } = await withStores(url, io, create, { makes: true });
       const shown = { key, record: toKeySummary(record, runtime.now()) };
       if (values.json === true) io.stdout.write(`${JSON.stringify(shown)}\n`);
       else renderStored(key, record.kid, io);

@@ -12,7 +12,7 @@ export const migrate: Command = {
   options: storeOption,
   async run(values, io) {
     const url = requiredStoreUrl(values, io);
-    const steps = await withStores(url, io, (stores) => stores.migrate(), false);
+    const steps = await withStores(url, io, (stores) => stores.migrate(), { migrate: false, makes: true });
     if (values.json === true) io.stdout.write(`${JSON.stringify({ steps })}\n`);
     else if (steps.length === 0) io.stdout.write(`${describeStore(url)} is up to date\n`);
     else io.stdout.write(steps.map((step) => `done: ${step}\n`).join(''));

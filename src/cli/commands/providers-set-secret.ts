@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { SecretInfo } from '../../secrets/vault-admin.ts';
 import { createVaultAdmin } from '../../secrets/vault-admin.ts';
 import type { Stores } from '../../stores/stores.ts';
 import { authorOf, authorOption } from '../author.ts';
@@ -48,14 +49,15 @@ export const providersSetSecret: Command = {
     const label = optionalText(values, 'label');
     const ring = requireKeyEncryptionRing(io.environment);
     const text = await readSecret(values, io);
-    const info = await withStores(url, io, async (stores) => {
+    const put = async (stores: Stores): Promise<SecretInfo> => {
       await warnOfProvider(stores, provider, io);
       const secret = { id, provider, ...belongs, text, author: authorOf(values, io) };
       return await createVaultAdmin({ store: stores.secrets, ring }).put({
         ...secret,
         ...(label !== undefined && { label }),
       });
-    });
+    };
+    const info = await withStores(url, io, put, { makes: true });
     if (values.json === true) {
       io.stdout.write(`${JSON.stringify({ secret: info })}\n`);
     } else {

@@ -3,7 +3,7 @@ import { openGateway } from '../../open-gateway.ts';
 import type { Stores } from '../../stores/stores.ts';
 import { loadStoredConfig } from '../config-source.ts';
 import { optionalKeyEncryptionRing } from '../key-encryption.ts';
-import { openStores, toStoreError } from '../open-stores.ts';
+import { openStores, requirePlace, toStoreError } from '../open-stores.ts';
 import type { OpenSite, SiteOptions } from './open-site.ts';
 import { requireOtherProviders } from './prepare-config.ts';
 
@@ -11,6 +11,7 @@ import { requireOtherProviders } from './prepare-config.ts';
 export async function openStoreSite(url: string, options: SiteOptions): Promise<OpenSite> {
   let stores: Stores | undefined;
   try {
+    requirePlace(url, options.io);
     stores = await openStores(url, options.io);
     return await openSite(url, stores, options);
   } catch (error) {
