@@ -58,7 +58,11 @@ function describe(value: unknown, path: readonly PropertyKey[]): string | undefi
   if (path.length > maxDepth) return `nested deeper than ${maxDepth}, or part of itself`;
   if (value === hiddenSecret) return `${hiddenSecret} stands for what is not shown; write the value itself`;
   if (isLiteralSecret(value, path)) return `a secret cannot be stored as it is; use ${places}`;
-  if (typeof value === 'function') return `a function cannot be stored; use ${places}`;
+  if (typeof value === 'function') {
+    const instead =
+      path[0] === 'routes' ? 'match by other fields, or keep the configuration in code' : `use ${places}`;
+    return `a function cannot be stored; ${instead}`;
+  }
   if (typeof value === 'number' && !Number.isFinite(value)) return `${value} cannot be stored`;
   if (typeof value === 'bigint' || typeof value === 'symbol') return `a ${typeof value} cannot be stored`;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;

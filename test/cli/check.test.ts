@@ -63,6 +63,19 @@ describe('headgate check', () => {
     });
   });
 
+  it('warns of routes that no request reaches, with their place, and accepts them', async () => {
+    const routes = [{ name: 'all' }, { name: 'streams', match: { stream: true } }];
+    const text = JSON.stringify({ ...JSON.parse(valid), routes }, null, 2);
+    await using directory = await createDirectory({ 'headgate.config.json': text });
+    const { code, stderr } = await run(['check'], { cwd: directory.path });
+    expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /^warning: headgate\.config\.json:\d+:\d+: routes\[1\]: no request reaches the route "streams": "all" stands before it and matches every request; move it up, or remove one\n$/,
+    );
+    const { stdout } = await run(['check', '--json'], { cwd: directory.path });
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, warnings: [{ path: 'routes[1]' }] });
+  });
+
   it('reports a file that cannot be parsed like any other issue', async () => {
     await using directory = await createDirectory({ 'headgate.config.json': '{ "models": ' });
     const { code, stderr } = await run(['check'], { cwd: directory.path });

@@ -1,6 +1,12 @@
 import { withStandIns } from '../../config/check-storable.ts';
 import { findMissingSecrets } from '../../config/stored-secrets.ts';
-import { type CheckResult, checkConfig, formatIssue } from '../check-config.ts';
+import {
+  type CheckResult,
+  checkConfig,
+  formatIssue,
+  type LocatedIssue,
+  locateIssues,
+} from '../check-config.ts';
 import type { Command } from '../command.ts';
 import { configStoreUrl, loadAnyConfig } from '../config-source.ts';
 import type { Io } from '../io.ts';
@@ -15,7 +21,7 @@ export const check: Command = {
   details: [
     'Looks into the store, or else for headgate.config.{ts,mts,js,mjs,cjs,json,yaml,yml} in the current directory, then',
     'at the environment.',
-    'Lists every issue, not only the first. Exit code 1 when there is one.',
+    'Lists every issue, not only the first. Exit code 1 when there is one. Warns of routes that no request reaches.',
   ].join('\n'),
   options: {
     ...sourceOptions,
@@ -33,8 +39,9 @@ export const check: Command = {
       prepare: (config) => withStandIns(config, isSkipping ? undefined : url === undefined ? [] : ['store']),
     });
     const result = url === undefined || isSkipping ? checked : await checkStoredSecrets(checked, url, io);
-    if (values.json === true) io.stdout.write(`${JSON.stringify(toJson(result))}\n`);
-    else render(result, io);
+    const warnings = result.ok ? await locateIssues(result.snapshot.warnings, result.loaded) : [];
+    if (values.json === true) io.stdout.write(`${JSON.stringify(toJson(result, warnings))}\n`);
+    else render(result, warnings, io);
     return result.ok ? 0 : 1;
   },
 };
@@ -47,9 +54,9 @@ async function checkStoredSecrets(result: CheckResult, url: string, io: Io): Pro
   return issues.length === 0 ? result : { ok: false, source, issues };
 }
 
-function toJson(result: CheckResult) {
+function toJson(result: CheckResult, warnings: readonly LocatedIssue[]) {
   if (!result.ok) return { ok: false, source: result.source ?? null, issues: result.issues };
-  return { ok: true, source: result.loaded.source, issues: [], ...countParts(result) };
+  return { ok: true, source: result.loaded.source, issues: [], warnings, ...countParts(result) };
 }
 
 function countParts({ snapshot }: CheckResult & { ok: true }) {
@@ -63,10 +70,11 @@ function countParts({ snapshot }: CheckResult & { ok: true }) {
   };
 }
 
-function render(result: CheckResult, io: Io): void {
+function render(result: CheckResult, warnings: readonly LocatedIssue[], io: Io): void {
   if (result.ok) {
     const style = createStyle(io.stdout, io.environment);
     const parts = Object.entries(countParts(result)).map(([name, count]) => `${count} ${name}`);
+    for (const warning of warnings) io.stderr.write(`warning: ${formatIssue(warning, io.cwd)}\n`);
     io.stdout.write(`${style.green('ok')} ${result.loaded.source}: ${parts.join(', ')}\n`);
     return;
   }
