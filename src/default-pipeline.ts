@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Arrival } from './context.ts';
 import type { PipelineParts } from './gateway.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
+import { admit } from './stages/admit.ts';
 import { attribute } from './stages/attribute.ts';
 import { authorizeModel } from './stages/authorize-model.ts';
 import { forwardWithFallback } from './stages/forward-with-fallback.ts';
@@ -21,6 +22,7 @@ export function createDefaultPipeline({
   limits,
   sink,
   upstream,
+  admission,
   router,
   storedOwners,
   mirrors,
@@ -31,6 +33,7 @@ export function createDefaultPipeline({
   return createPipeline<Arrival>()
     .use(attribute({ sink }))
     .use(resolveKey({ resolver: keyResolver, identities }))
+    .use(admit({ admission }))
     .use(readCall())
     .use(listModels())
     .use(authorizeModel())

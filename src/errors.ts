@@ -46,6 +46,7 @@ const table = {
   identity_unavailable: 503,
   upstream_overloaded: 503,
   no_target_available: 503,
+  overloaded: 503,
   shutting_down: 503,
   upstream_timeout: 504,
 } as const satisfies Record<string, number>;

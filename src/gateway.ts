@@ -1,3 +1,5 @@
+import { type Admission, createAdmission } from './admission/admission.ts';
+import { createLoadMonitor, type LoadMonitor } from './admission/load-monitor.ts';
 import type { GatewayConfig } from './config/schema.ts';
 import { compileConfig, type Snapshot } from './config/snapshot.ts';
 import type { Arrival, Authorized, Identified, Received, Reserved, Routed } from './context.ts';
@@ -95,6 +97,8 @@ export interface GatewayOptions {
   readonly runtime?: Runtime;
   /** Environment that `{ env: … }` secrets are read from. @default process.env */
   readonly environment?: NodeJS.ProcessEnv;
+  /** Tells how busy the process is, for the limits of `admission`. @default its event loop and heap */
+  readonly loadMonitor?: LoadMonitor;
   /** A pipeline in place of the default one. It is given what the default one would be made of. */
   readonly pipeline?: (parts: PipelineParts) => Pipeline<Arrival>;
   /**
@@ -117,6 +121,8 @@ export interface PipelineParts {
   readonly limits: RateLimitOptions;
   readonly sink: UsageSink;
   readonly upstream: Upstream;
+  /** What `admit` is made of. */
+  readonly admission: Admission;
   readonly router: Router;
   readonly storedOwners: StoredOwners;
   readonly mirrors: Mirrors;
@@ -273,6 +279,9 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const identities = (options.identities ?? []).map((identity) => countFailures(identity, countFailure));
   const router = createRouter({ observations: upstream.observations, onError });
   const mirrors = createMirrors({ limits, sink, upstream, runtime, onError });
+  const running = createRunning(runtime);
+  const monitor = options.loadMonitor ?? createLoadMonitor();
+  const admission = createAdmission({ running, runtime, monitor });
   const parts: PipelineParts = {
     keyResolver,
     identities,
@@ -281,6 +290,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     limits,
     sink,
     upstream,
+    admission,
     router,
     storedOwners: reporting(options.storedOwners ?? createMemoryStoredOwners({ runtime }), onError),
     mirrors,
@@ -289,7 +299,6 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   };
   const pipeline = options.pipeline?.(parts) ?? createDefaultPipeline(parts);
 
-  const running = createRunning(runtime);
   const left = () => running.leave();
   let closing = false;
   let closed: Promise<void> | undefined;

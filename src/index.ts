@@ -1,3 +1,4 @@
+export type { Load, LoadMonitor } from './admission/load-monitor.ts';
 export type { Call } from './call.ts';
 export {
   ConfigChangeError,
@@ -175,6 +176,7 @@ export {
 } from './secrets/secret-source.ts';
 export { createVault, type OwnSecret, type Vault, type VaultOptions } from './secrets/vault.ts';
 export { createVaultAdmin, type SecretInfo, type VaultAdmin } from './secrets/vault-admin.ts';
+export { admit } from './stages/admit.ts';
 export { attribute } from './stages/attribute.ts';
 export { authorizeModel } from './stages/authorize-model.ts';
 export { forwardWithFallback } from './stages/forward-with-fallback.ts';

@@ -14,6 +14,7 @@ import { limitsSchema, nameSchema, patternSchema, userSchema } from './schema/pa
 import { providerSchema, type secretSchema } from './schema/providers.ts';
 import { routesSchema } from './schema/routes.ts';
 import {
+  admissionSchema,
   breakerSchema,
   idempotencySchema,
   relaySchema,
@@ -50,6 +51,8 @@ export const configSchema = z.strictObject({
   /** How requests are forwarded, and what follows when an attempt fails. */
   forwarding: forwardingSchema.prefault({}),
   breaker: breakerSchema.prefault({}),
+  /** How many requests are let in at once, and when none is any more. */
+  admission: admissionSchema.prefault({}),
   idempotency: idempotencySchema.prefault({}),
   /** Responses and batches that providers store. */
   stored: storedSchema.prefault({}),

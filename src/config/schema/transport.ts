@@ -87,3 +87,16 @@ export const idempotencySchema = z.strictObject({
   maxReplyBytes: bytes.default(262_144),
   ttlMs: milliseconds.default(86_400_000),
 });
+
+/** How many requests are let in at once, and when none is any more. */
+export const admissionSchema = z.strictObject({
+  /** Requests that run at once. */
+  maxInFlight: positiveInteger.max(1_000_000).default(20_000),
+  /** Requests that wait for a place; interactive ones go before those that say `batch`. */
+  maxQueued: z.int().nonnegative().max(1_000_000).default(1_000),
+  maxQueueMs: milliseconds.default(5_000),
+  /** When the event loop mostly is so late, new requests are sent away; those that say `batch` at half of it. */
+  maxLoopDelayMs: milliseconds.default(1_000),
+  /** When so much of the heap's limit is used, new requests are sent away; those that say `batch` a twentieth earlier. */
+  maxHeapShare: z.number().min(0.1).max(1).default(0.95),
+});

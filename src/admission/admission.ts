@@ -1,0 +1,143 @@
+import { GatewayError } from '../errors.ts';
+import type { Running } from '../running.ts';
+import type { Runtime } from '../runtime.ts';
+import type { Load, LoadMonitor } from './load-monitor.ts';
+
+/** Who goes first when not all can. */
+export type Priority = 'interactive' | 'batch';
+
+/** How many requests are let in; the section `admission` of the configuration. */
+export interface AdmissionOptions {
+  readonly maxInFlight: number;
+  readonly maxQueued: number;
+  readonly maxQueueMs: number;
+  readonly maxLoopDelayMs: number;
+  readonly maxHeapShare: number;
+}
+
+/** The door: lets requests in, has them wait, or sends them away. */
+export interface Admission {
+  /**
+   * Undefined when the request may go on at once; else a promise that settles when it may.
+   *
+   * @param whenGone as a request's: a caller who leaves does not wait any more
+   * @throws GatewayError `overloaded` (503), at once or by the promise
+   */
+  enter(
+    priority: Priority,
+    options: AdmissionOptions,
+    whenGone: (listener: () => void) => () => void,
+  ): Promise<void> | undefined;
+  /** Requests that wait. */
+  readonly queued: number;
+  close(): void;
+}
+
+/** What an admission is made of. */
+export interface AdmissionParts {
+  /** Counts the requests that run, those that wait among them. */
+  readonly running: Running;
+  readonly runtime: Runtime;
+  readonly monitor: LoadMonitor;
+}
+
+interface Waiter {
+  readonly priority: Priority;
+  readonly settle: (error?: GatewayError) => void;
+}
+
+const readEveryMs = 250;
+const idle: Load = { loopDelayMs: 0, heapShare: 0 };
+/** What is not urgent is sent away earlier. */
+const shareOf: Readonly<Record<Priority, number>> = { interactive: 1, batch: 0.5 };
+
+export function createAdmission({ running, runtime, monitor }: AdmissionParts): Admission {
+  // interactive ones stand first, each kind in the order in which it came
+  const queue: Waiter[] = [];
+  let most = Number.POSITIVE_INFINITY;
+  let load = idle;
+  let readAtMs = Number.NEGATIVE_INFINITY;
+
+  function letIn(): void {
+    while (queue.length > 0 && running.count - queue.length < most) queue.shift()?.settle();
+  }
+  running.onLeave(letIn);
+
+  function checkLoad(priority: Priority, { maxLoopDelayMs, maxHeapShare }: AdmissionOptions): void {
+    const nowMs = runtime.monotonicMs();
+    if (nowMs - readAtMs >= readEveryMs) {
+      readAtMs = nowMs;
+      load = monitor.read();
+    }
+    const isSlow = load.loopDelayMs > maxLoopDelayMs * shareOf[priority];
+    const isFull = load.heapShare > (priority === 'batch' ? maxHeapShare - 0.05 : maxHeapShare);
+    if (isSlow || isFull) throw overloaded('This gateway is overloaded. Try again shortly.');
+  }
+
+  function wait(
+    priority: Priority,
+    { maxQueueMs }: AdmissionOptions,
+    whenGone: (listener: () => void) => () => void,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        priority,
+        settle(error) {
+          cancel();
+          forget();
+          remove(waiter);
+          if (error) reject(error);
+          else resolve();
+        },
+      };
+      const cancel = runtime.schedule(maxQueueMs, () =>
+        waiter.settle(overloaded('No place became free in this gateway in time. Try again shortly.')),
+      );
+      const place = priority === 'batch' ? queue.length : queue.findIndex((one) => one.priority === 'batch');
+      queue.splice(place < 0 ? queue.length : place, 0, waiter);
+      let forget: () => void = () => undefined;
+      forget = whenGone(() =>
+        waiter.settle(new GatewayError('caller_gone', 'The caller closed the connection.')),
+      );
+    });
+  }
+
+  function remove(waiter: Waiter): void {
+    const index = queue.indexOf(waiter);
+    if (index >= 0) queue.splice(index, 1);
+  }
+
+  return {
+    get queued() {
+      return queue.length;
+    },
+    enter(priority, options, whenGone) {
+      checkLoad(priority, options);
+      most = options.maxInFlight;
+      // this one is counted already
+      if (queue.length === 0 && running.count <= most) return undefined;
+      if (queue.length >= options.maxQueued) {
+        const last = queue.at(-1);
+        const isPassed = priority === 'interactive' && last?.priority === 'batch';
+        const error = overloaded(
+          'As many requests as this gateway takes are on their way. Try again shortly.',
+        );
+        if (!isPassed) throw error;
+        last.settle(error);
+      }
+      return wait(priority, options, whenGone);
+    },
+    close() {
+      monitor.close();
+      for (const waiter of [...queue]) {
+        waiter.settle(
+          new GatewayError('shutting_down', 'This gateway is shutting down.', { retryAfterSeconds: 1 }),
+        );
+      }
+    },
+  };
+}
+
+function overloaded(message: string): GatewayError {
+  return new GatewayError('overloaded', message, { retryAfterSeconds: 1 });
+}

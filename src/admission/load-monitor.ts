@@ -1,0 +1,43 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
+
+/** How busy the process is. */
+export interface Load {
+  /** How late the event loop comes to what is due, in milliseconds; what it mostly was since the last look. */
+  readonly loopDelayMs: number;
+  /** Share of the heap's limit that is used, from 0 to 1. */
+  readonly heapShare: number;
+}
+
+/** Tells how busy the process is. */
+export interface LoadMonitor {
+  /** Looked at every now and then while requests come. */
+  read(): Load;
+  close(): void;
+}
+
+const resolutionMs = 20;
+
+/** The event loop and the heap of this process. Measures from its first look on. */
+export function createLoadMonitor(): LoadMonitor {
+  let histogram: ReturnType<typeof monitorEventLoopDelay> | undefined;
+  return {
+    read() {
+      const { used_heap_size, heap_size_limit } = getHeapStatistics();
+      const heapShare = used_heap_size / heap_size_limit;
+      if (!histogram) {
+        histogram = monitorEventLoopDelay({ resolution: resolutionMs });
+        histogram.enable();
+        return { loopDelayMs: 0, heapShare };
+      }
+      // the median: a loop that stood still once is not overloaded
+      const delayMs = histogram.count === 0 ? 0 : histogram.percentile(50) / 1e6 - resolutionMs;
+      histogram.reset();
+      return { loopDelayMs: Math.max(0, delayMs), heapShare };
+    },
+    close() {
+      histogram?.disable();
+      histogram = undefined;
+    },
+  };
+}

@@ -1,0 +1,166 @@
+import { createVirtualRuntime } from 'headgate/testing';
+import { describe, expect, it } from 'vitest';
+import { createAdmission, type Priority } from '../../src/admission/admission.ts';
+import type { Load } from '../../src/admission/load-monitor.ts';
+import { createLoadMonitor } from '../../src/admission/load-monitor.ts';
+import { createRunning } from '../../src/running.ts';
+import { chat, readJson, startGateway, until } from '../harness.ts';
+
+const options = { maxInFlight: 2, maxQueued: 2, maxQueueMs: 1_000, maxLoopDelayMs: 100, maxHeapShare: 0.9 };
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+function createDoor(load: Load = { loopDelayMs: 0, heapShare: 0.5 }) {
+  const runtime = createVirtualRuntime();
+  const running = createRunning(runtime);
+  let reads = 0;
+  const state = { load };
+  const monitor = {
+    read() {
+      reads++;
+      return state.load;
+    },
+    close() {},
+  };
+  const admission = createAdmission({ running, runtime, monitor });
+  const log: string[] = [];
+  /** A request comes; what becomes of it stands in the log. */
+  function come(name: string, priority: Priority = 'interactive', more: Partial<typeof options> = {}) {
+    running.enter();
+    let leave: () => void = () => undefined;
+    const whenGone = (listener: () => void) => {
+      leave = listener;
+      return () => undefined;
+    };
+    const refuse = (error: { code: string }) => {
+      log.push(`${name} ${error.code}`);
+      running.leave();
+    };
+    try {
+      const waiting = admission.enter(priority, { ...options, ...more }, whenGone);
+      if (!waiting) log.push(`${name} in`);
+      else waiting.then(() => log.push(`${name} in`), refuse);
+    } catch (error) {
+      refuse(error as { code: string });
+    }
+    return { leave: () => leave() };
+  }
+  return { runtime, running, admission, come, log, state, reads: () => reads };
+}
+
+describe('admission', () => {
+  it('lets as many in as may run, has as many wait as may, and sends the others away', () => {
+    const { come, log, admission } = createDoor();
+    for (const name of ['a', 'b', 'c', 'd', 'e']) come(name);
+    expect([log, admission.queued]).toEqual([['a in', 'b in', 'e overloaded'], 2]);
+  });
+
+  it('lets the next one in when one has left, interactive ones before others', async () => {
+    const { come, log, running } = createDoor();
+    come('a');
+    come('b');
+    come('slow', 'batch');
+    come('quick');
+    running.leave();
+    await turn();
+    expect(log).toEqual(['a in', 'b in', 'quick in']);
+    running.leave();
+    await turn();
+    expect(log.at(-1)).toBe('slow in');
+  });
+
+  it('sends away what is not urgent when somebody urgent has no place to wait', async () => {
+    const { come, log } = createDoor();
+    for (const name of ['a', 'b']) come(name);
+    for (const name of ['slow', 'slower']) come(name, 'batch');
+    come('quick');
+    await turn();
+    expect(log).toEqual(['a in', 'b in', 'slower overloaded']);
+  });
+
+  it('lets nobody wait for longer than is said, nor who has left', async () => {
+    const { come, log, runtime, admission } = createDoor();
+    for (const name of ['a', 'b']) come(name);
+    come('c');
+    come('d').leave();
+    await turn();
+    await runtime.advanceAsync(1_000);
+    expect(log).toEqual(['a in', 'b in', 'd caller_gone', 'c overloaded']);
+    expect([admission.queued, runtime.pending]).toEqual([0, 0]);
+  });
+
+  it('sends new requests away while the event loop is late or the heap is full, batches earlier', () => {
+    const { come, log, state, runtime } = createDoor();
+    const wide = { maxInFlight: 100 };
+    state.load = { loopDelayMs: 60, heapShare: 0.5 };
+    come('a', 'interactive', wide);
+    come('b', 'batch', wide);
+    runtime.advance(250);
+    state.load = { loopDelayMs: 101, heapShare: 0.5 };
+    come('c', 'interactive', wide);
+    runtime.advance(250);
+    state.load = { loopDelayMs: 0, heapShare: 0.86 };
+    come('d', 'interactive', wide);
+    come('e', 'batch', wide);
+    runtime.advance(250);
+    state.load = { loopDelayMs: 0, heapShare: 0.91 };
+    come('f', 'interactive', wide);
+    expect(log).toEqual(['a in', 'b overloaded', 'c overloaded', 'd in', 'e overloaded', 'f overloaded']);
+  });
+
+  it('looks at the load four times a second at the most, however many come', () => {
+    const { come, reads, runtime } = createDoor();
+    for (let count = 0; count < 1_000; count++) come('x', 'interactive', { maxInFlight: 10_000 });
+    runtime.advance(249);
+    come('y', 'interactive', { maxInFlight: 10_000 });
+    expect(reads()).toBe(1);
+  });
+});
+
+describe('the load of this process', () => {
+  it('is told in milliseconds and as a share of the heap', () => {
+    const monitor = createLoadMonitor();
+    monitor.read();
+    const { loopDelayMs, heapShare } = monitor.read();
+    monitor.close();
+    expect(loopDelayMs).toBeGreaterThanOrEqual(0);
+    expect(heapShare).toBeGreaterThan(0);
+    expect(heapShare).toBeLessThan(1);
+  });
+});
+
+describe('a gateway that is full', () => {
+  it('says when to come back, in the dialect of its caller, before the body is read', async () => {
+    const { send, upstream, gateway } = await startGateway((config) => ({
+      ...config,
+      admission: { maxInFlight: 1, maxQueued: 0 },
+    }));
+    upstream.fail({ kind: 'stall' });
+    const first = send('/v1/chat/completions', chat());
+    await upstream.waitFor(() => true);
+    const openai = await send('/v1/chat/completions', '{ not even JSON');
+    expect([openai.status, openai.headers['retry-after']]).toEqual([503, '1']);
+    expect((await readJson(openai)).error.code).toBe('overloaded');
+    const anthropic = await send('/v1/messages', '{', { headers: { 'anthropic-version': '2023-06-01' } });
+    expect([anthropic.status, (await readJson(anthropic)).error.type]).toEqual([529, 'overloaded_error']);
+    await until(() => gateway.records.length === 2);
+    await gateway.close({ drainMs: 1 });
+    expect((await first).status).toBe(503);
+  });
+
+  it('serves whoever waited when there is room again, the urgent first', async () => {
+    const { send, upstream } = await startGateway((config) => ({ ...config, admission: { maxInFlight: 1 } }));
+    upstream.fail({ kind: 'split', everyBytes: 10_000, delayMs: 60 });
+    const order: string[] = [];
+    const ask = async (name: string, headers: Record<string, string> = {}) => {
+      const reply = await send('/v1/chat/completions', chat(), { headers });
+      order.push(`${name} ${reply.status}`);
+    };
+    const all = [ask('first')];
+    await upstream.waitFor(() => true);
+    all.push(ask('batch', { 'x-headgate-priority': 'batch' }));
+    all.push(ask('tagged', { 'x-headgate-metadata': 'priority=batch' }));
+    all.push(ask('urgent'));
+    await Promise.all(all);
+    expect(order).toEqual(['first 200', 'urgent 200', 'batch 200', 'tagged 200']);
+  });
+});
