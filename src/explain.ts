@@ -67,15 +67,22 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
     ...(snapshot.version && { version: snapshot.version }),
   };
   const pipeline = createPipeline<Arrival>()
-    .use(resolveKey({ resolver: keyResolver, identities }))
     .use(
-      noting('notePrincipal', ({ principal, policy, metadata }: Identified) => {
-        Object.assign(found, {
-          principal,
-          metadata,
-          profile: policy.profile,
-          policy: describePolicy(policy),
-        } satisfies Partial<Explanation>);
+      resolveKey({
+        resolver: keyResolver,
+        identities,
+        onPrincipal(principal) {
+          found.principal = principal;
+          const policy = snapshot.policyFor(principal);
+          if (!policy) return;
+          found.profile = policy.profile;
+          found.policy = describePolicy(policy);
+        },
+      }),
+    )
+    .use(
+      noting('noteMetadata', ({ metadata }: Identified) => {
+        found.metadata = metadata;
       }),
     )
     .use(readCall())
@@ -122,6 +129,7 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
         return toReply(200, {}, '');
       },
     });
+  const record = createDraft();
   try {
     if (request.refusal) throw request.refusal;
     const endpoint = matchEndpoint(request.method, request.path, request.headers);
@@ -137,11 +145,13 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
       runtime,
       arrivedAtMs: runtime.monotonicMs(),
       hostRun: parts.hostRun,
-      record: createDraft(),
+      record,
     });
     return { ...found, allowed: true };
   } catch (thrown) {
     const { code, status, message } = toGatewayError(thrown);
+    // a stage that refuses a model has found it before
+    if (record.model !== undefined) found.model = record.model;
     return { ...found, allowed: false, refusal: { code, status, message } };
   }
 }

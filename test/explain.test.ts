@@ -2,7 +2,7 @@ import type { GatewayConfig, GatewayRequest, HeaderMap, Ledger } from 'headgate'
 import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
 import { createMemoryLedger, GatewayError } from '../src/index.ts';
-import { chat, type makeKey, readJson, startGateway } from './harness.ts';
+import { chat, type makeKey, readJson, startGateway, until } from './harness.ts';
 
 interface Case {
   readonly config?: (config: GatewayConfig) => GatewayConfig;
@@ -160,6 +160,27 @@ describe('an explanation agrees with what becomes of the same request', () => {
     expect(await reply.outcome).toMatchObject({
       kind: reply.status < 500 ? 'refused' : 'failed',
       errorCode: given.code,
+    });
+    // what is no endpoint leaves no record
+    if (!explanation.operation) return;
+    await until(() => gateway.records.at(-1)?.errorCode === given.code);
+    const line = gateway.records.at(-1);
+    expect({
+      outcome: line?.outcome,
+      snapshot: line?.snapshot,
+      operation: line?.operation,
+      key: line?.key,
+      team: line?.team,
+      requestedModel: line?.requestedModel,
+      model: line?.model,
+    }).toEqual({
+      outcome: reply.status < 500 ? 'refused' : 'failed',
+      snapshot: explanation.snapshot,
+      operation: explanation.operation,
+      key: explanation.principal?.key,
+      team: explanation.principal?.team,
+      requestedModel: explanation.requestedModel,
+      model: explanation.model,
     });
   });
 });

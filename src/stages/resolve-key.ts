@@ -21,6 +21,8 @@ export interface ResolveKeyOptions {
    * request is never attributed to two. @default none
    */
   readonly identities?: readonly Identity[];
+  /** Told who calls as soon as that is known, also when the request is refused for something else. @default nobody is told */
+  readonly onPrincipal?: (principal: Principal) => void;
 }
 
 /**
@@ -32,12 +34,13 @@ export interface ResolveKeyOptions {
  *   or project is not configured, `metadata_required` (400) when the policy asks for more than the request says.
  */
 export function resolveKey(options: ResolveKeyOptions): Stage<Arrival, Identified> {
-  const { resolver, identities = [] } = options;
+  const { resolver, identities = [], onPrincipal } = options;
   return {
     name: 'resolveKey',
     run({ request, record, snapshot, endpoint, runtime }, next) {
       const identify = (principal: Principal) => {
         note(record, principal);
+        onPrincipal?.(principal);
         if (principal.expiresAtMs !== undefined && runtime.now() >= principal.expiresAtMs) {
           throw unauthorized('expired_key', 'The key has expired. Use another one.');
         }
