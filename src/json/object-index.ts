@@ -27,6 +27,11 @@ export interface JsonObjectIndex {
   readonly objectStart: number;
   /** The closing brace of the root object. */
   readonly objectEnd: number;
+  /**
+   * Values that are strings of more than `longStringBytes`, wherever they stand: offsets behind the opening quote and of the
+   * closing one, one after the other. For whoever goes through a large body a second time.
+   */
+  readonly longStrings: readonly number[];
   /** Whether the root object has no members. */
   readonly isEmpty: boolean;
   /** The member with this (decoded) key, or `undefined`. */
@@ -36,6 +41,9 @@ export interface JsonObjectIndex {
   /** The decoded keys in the order of the document. */
   keys(): string[];
 }
+
+/** What `JsonObjectIndex.longStrings` begins behind. */
+export const longStringBytes = 2_048;
 
 /** Up to this many keys of up to this many bytes are told apart by their bytes: a map of strings costs more to fill. */
 const MAPPED_ABOVE = 16;
@@ -48,6 +56,7 @@ export class MemberTable implements JsonObjectIndex {
   readonly bodyStart: number;
   readonly objectStart: number;
   objectEnd = -1;
+  readonly longStrings: number[] = [];
   readonly #body: Uint8Array;
   readonly #spans: number[] = [];
   /** Where in `#spans` a key is, once keys have to be compared as strings. */

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { decodeKey, type JsonObjectIndex, MemberTable } from './object-index.ts';
+import { decodeKey, type JsonObjectIndex, longStringBytes, MemberTable } from './object-index.ts';
 import { JsonScanError, malformed, notUtf8, quoteExcerpt } from './scan-error.ts';
 import { CONSTRUCTOR_KEY, classifyKey, ORDINARY_KEY, PROTO_KEY, PROTOTYPE_KEY } from './scan-key.ts';
 import { scanFraction, scanNumber, scanWord, skipWhitespace } from './scan-scalar.ts';
@@ -85,8 +85,10 @@ export function scanJsonObject(body: Uint8Array, options: JsonScanOptions = {}):
 
     const first = position < length ? body[position]! : 0;
     if (first === 0x22) {
-      const end = scanString(body, view, position + 1);
-      position = (end < 0 ? ~end : end) + 1;
+      const found = scanString(body, view, position + 1);
+      const end = found < 0 ? ~found : found;
+      if (end - position > longStringBytes) members.longStrings.push(position + 1, end);
+      position = end + 1;
     } else if (first === 0x7b || first === 0x5b) {
       if (depth >= maxDepth) throw tooDeep(position, maxDepth);
       position++;

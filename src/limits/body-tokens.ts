@@ -1,5 +1,5 @@
 import { countMediaTokens, type MediaKind, mediaKindOf } from './media-tokens.ts';
-import { countTextTokens } from './text-tokens.ts';
+import { countLongTextTokens, countTextTokens } from './text-tokens.ts';
 
 /** What a request's body says of its input. */
 export interface BodyTokens {
@@ -11,9 +11,12 @@ export interface BodyTokens {
 /**
  * Input tokens of a JSON body that has passed `scanJsonObject`: texts by what they are made of, braces and names as the
  * little that they become, media by kind and size and never as the text that encodes them. One pass, and nothing recurses.
+ *
+ * @param longStrings of the body's index: texts that are counted from a part of them. @default none, every byte is looked at
  */
-export function countBodyTokens(body: Uint8Array): BodyTokens {
+export function countBodyTokens(body: Uint8Array, longStrings: readonly number[] = []): BodyTokens {
   let tokens = 0;
+  let nextLong = 0;
   let cacheWrite: BodyTokens['cacheWrite'];
   // a byte order mark is no part of the text
   let position = body[0] === 0xef ? 3 : 0;
@@ -29,7 +32,9 @@ export function countBodyTokens(body: Uint8Array): BodyTokens {
     const byte = body[position] as number;
     if (byte === 0x22) {
       const start = position + 1;
-      const end = endOfString(body, start);
+      const isLong = longStrings[nextLong] === start;
+      const end = isLong ? (longStrings[nextLong + 1] as number) : endOfString(body, start);
+      if (isLong) nextLong += 2;
       position = end + 1;
       if (body[position] === 0x3a) {
         nameStart = start;
@@ -47,7 +52,7 @@ export function countBodyTokens(body: Uint8Array): BodyTokens {
       }
       const media = hasName && !isText ? mediaOf(body, start, end, nameStart, nameEnd, names) : undefined;
       if (media !== undefined) tokens += media;
-      else tokens += countTextTokens(body, start, end);
+      else tokens += isLong ? countLongTextTokens(body, start, end) : countTextTokens(body, start, end);
       if (hasName && is(body, nameStart, nameEnd, 'ttl') && is(body, start, end, '1h')) {
         if (cacheWrite !== undefined) cacheWrite = '1h';
       }

@@ -17,7 +17,7 @@ export function estimateBody(call: Call): BodyTokens {
   let found = estimates.get(call);
   if (!found) {
     found = call.members
-      ? countBodyTokens(call.body)
+      ? countBodyTokens(call.body, call.members.longStrings)
       : { inputTokens: formTokens(call), cacheWrite: undefined };
     estimates.set(call, found);
   }

@@ -101,6 +101,40 @@ describe('the tokens of a body', () => {
     }
   });
 
+  it('counts a long text from a part of it, to within a twentieth of what all of it counts', () => {
+    const code =
+      'for (const [name, value] of Object.entries(fields)) {\n\tconsole.log(name, value, 42);\n}\n';
+    const prose = 'The committee met on Tuesday to discuss the budget, which nobody had read in full. ';
+    const samples = {
+      prose: prose.repeat(300),
+      code: code.repeat(300),
+      japanese: '東京の天気を教えてください。'.repeat(900),
+    };
+    for (const [name, text] of Object.entries(samples)) {
+      const body = bytesOf({
+        messages: [
+          { role: 'user', content: text },
+          { role: 'user', content: 'and now?' },
+        ],
+      });
+      const { longStrings } = scanJsonObject(body);
+      expect([name, longStrings.length]).toEqual([name, 2]);
+      const [all, part] = [countBodyTokens(body).inputTokens, countBodyTokens(body, longStrings).inputTokens];
+      expect([name, Math.abs(part - all) / all < 0.05, part === all]).toEqual([name, true, false]);
+    }
+  });
+
+  it('counts media in a long string as media, and what stands behind it', () => {
+    const image = {
+      type: 'image',
+      source: { type: 'base64', media_type: 'image/png', data: base64(90_000) },
+    };
+    const body = bytesOf({
+      messages: [{ role: 'user', content: [image, { type: 'text', text: 'what is it?' }] }],
+    });
+    expect(countBodyTokens(body, scanJsonObject(body).longStrings)).toEqual(countBodyTokens(body));
+  });
+
   it.each<[string, object, number]>([
     [
       'Anthropic',
