@@ -1,18 +1,20 @@
 import { type Figure, formatFigures, isPass, toNone } from '../propagation/figures.ts';
 import { createUndo, type Undo } from '../propagation/undo.ts';
 import { measureDecision } from './decision.ts';
+import { measureEstimate } from './estimate.ts';
 import { measureHotRow } from './hot-row.ts';
 import { measureRoundTrips } from './round-trips.ts';
 
 const wholeRunMs = 180_000;
 
 /**
- * What limits cost: a decision in memory, one hot row from four processes, and what the plain ledger on Redis asks of it.
+ * What limits cost: a decision in memory, an estimate, one hot row from four processes, and what the plain ledger on Redis asks of it.
  * Ends with `verify:leasing PASS` or `verify:leasing FAIL`, and with code 1 for the latter.
  */
 async function run(undo: Undo, figures: Figure[]): Promise<void> {
   const parts: readonly (readonly [string, (own: Undo) => Promise<readonly Figure[]>])[] = [
     ['a decision in memory', measureDecision],
+    ['an estimate', measureEstimate],
     ['round trips', measureRoundTrips],
     ['leasing-redis', (own) => measureHotRow('leasing-redis', own)],
     ['leasing-postgres', (own) => measureHotRow('leasing-postgres', own)],
