@@ -18,8 +18,9 @@ export interface Hammering {
 const leavingShare = 0.1;
 /** Never settled: the lease ends them. */
 const lostShare = 0.005;
-const slowShare = 0.01;
-const longestMs = 200;
+const slowShare = 0.005;
+/** Longer than a window, since what a window allows may be gone long before its end. */
+const longestMs = 2_500;
 const mostHeld = 100;
 const backoffMs = 20;
 const windows = {
@@ -93,7 +94,7 @@ export async function hammer(ledger: Ledger, name: string, reservations: number)
       await pause(backoffMs);
       return;
     }
-    // some are slow, so that windows end meanwhile
+    // so that windows end meanwhile
     if (Math.random() < slowShare) await pause(Math.random() * longestMs);
     else await new Promise((resolve) => setImmediate(resolve));
     const fate = Math.random();
