@@ -41,6 +41,7 @@ export class Account implements Linked<Account> {
   readonly #untoldBytesPerToken: number;
   readonly #record: RecordDraft;
   #source: UsageSource | undefined;
+  #mayHaveCost = false;
   /** When its lease was last renewed, by the monotonic clock. */
   renewedAtMs = 0;
   /** Whether what it held is settled. */
@@ -63,6 +64,11 @@ export class Account implements Linked<Account> {
   /** Follows the reply that is on its way to the caller. */
   watch(source: UsageSource): void {
     this.#source = source;
+  }
+
+  /** Counts the input in any case: a provider got the request, and nobody knows what became of it there. */
+  countInput(): void {
+    this.#mayHaveCost = true;
   }
 
   /** What is to be counted should nothing more be heard: what was seen, and the input at the least. */
@@ -93,7 +99,8 @@ export class Account implements Linked<Account> {
   /** A request that left and brought no usage back is counted with its input, so that hiding usage makes nothing free. */
   #usageOf(outcome: Settled): Usage | undefined {
     if (outcome.usage) return outcome.usage;
-    if (outcome.kind === 'refused' || outcome.kind === 'undelivered') return undefined;
+    const isNothing = outcome.kind === 'refused' || outcome.kind === 'undelivered';
+    if (isNothing && !this.#mayHaveCost) return undefined;
     const outputTokens = outcome.kind === 'complete' ? this.#untoldOutput(outcome.replyBytes ?? 0) : 0;
     return { inputTokens: this.#inputTokens, outputTokens, source: 'estimated' };
   }
@@ -104,7 +111,7 @@ export class Account implements Linked<Account> {
   }
 }
 
-/** How a request ended, as far as settling needs it. `undelivered`: nothing came back, nothing but the request is counted. */
+/** How a request ended, as far as settling needs it. `undelivered`: nothing came back; counted as `countInput` says. */
 export interface Settled {
   readonly kind: Outcome['kind'] | 'undelivered';
   readonly usage?: Usage | undefined;

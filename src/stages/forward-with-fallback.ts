@@ -49,6 +49,7 @@ export function forwardWithFallback(options: { readonly upstream: Upstream }): S
       const reply = forwarding.serve(context.call).then(
         (served) => toGatewayReply(context, served, forwarding, upstream),
         (error: unknown) => {
+          if (forwarding.mayHaveCost) context.account?.countInput();
           if (error instanceof AttemptFailure && error.refusal) return toRefusal(context, error.refusal);
           throw error;
         },

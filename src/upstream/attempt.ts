@@ -139,7 +139,7 @@ export class Attempt implements Watched {
     if (status >= 400) return this.#refuse(reply, type, secret);
     if (type === 'text/html') {
       body.cancel();
-      throw toInvalidReply('The provider answered with a web page.', 'html');
+      throw toInvalidReply('The provider answered with a web page.', 'html', { mayCost: false });
     }
     const { relay } = arrival.snapshot.config;
     const dialect = dialectByName[call.endpoint.dialect];
@@ -164,6 +164,10 @@ export class Attempt implements Watched {
       return this.#hold(reply, createArrayInspector(dialect, relay.maxEventBytes), secret);
     }
     // a JSON reply is kept until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes
+    if (Number(headers['content-length']) > relay.maxReplyBytes) {
+      body.cancel();
+      throw toInvalidReply('The provider sent a reply larger than this gateway relays.', 'too large');
+    }
     const inspector = createJsonInspector(dialect, relay.maxReplyBytes, isMetered(call));
     return body.collect(relay.heldReplyBytes).then((held) => {
       const bytes = inspector.chunk(held.bytes);
@@ -222,7 +226,7 @@ function refuseUnreadable({ status, headers, body }: EgressReply): void {
     throw toInvalidReply(
       'The provider answered with a redirect, which this gateway does not follow.',
       `status ${status}`,
-      { code: 'upstream_redirect' },
+      { code: 'upstream_redirect', mayCost: false },
     );
   }
 }

@@ -2,6 +2,7 @@ import { GatewayError, type GatewayErrorCode, isGatewayError } from '../errors.t
 import type { ProviderFailure } from '../providers/provider.ts';
 import type { FailureClass } from '../routing/forwarding.ts';
 import type { AttemptReply } from './attempt.ts';
+import { refusedAddressCode } from './guarded-lookup.ts';
 
 /** What may be said of a failure besides its class. */
 export interface FailureFacts {
@@ -9,6 +10,8 @@ export interface FailureFacts {
   readonly unhealthy?: boolean;
   /** Whether the same target and credential could answer otherwise when asked again. @default true */
   readonly again?: boolean;
+  /** Whether the provider may have worked on the request, and may want to be paid for it. @default by its class */
+  readonly mayCost?: boolean;
   /** How long the provider asked to be left alone. */
   readonly retryAfterMs?: number | undefined;
   /** The provider's own word, which the caller gets when nothing else serves. */
@@ -25,6 +28,7 @@ export class AttemptFailure extends Error {
   readonly reason: string;
   readonly unhealthy: boolean;
   readonly again: boolean;
+  readonly mayCost: boolean;
   readonly retryAfterMs: number | undefined;
   readonly refusal: AttemptReply | undefined;
 
@@ -35,10 +39,14 @@ export class AttemptFailure extends Error {
     this.reason = reason;
     this.unhealthy = facts.unhealthy ?? true;
     this.again = facts.again ?? true;
+    this.mayCost = facts.mayCost ?? costly.has(kind);
     this.retryAfterMs = facts.retryAfterMs;
     this.refusal = facts.refusal;
   }
 }
+
+/** What was written, and perhaps worked on. */
+const costly: ReadonlySet<FailureClass> = new Set<FailureClass>(['uncertain', 'timeout', 'broken-stream']);
 
 const neverSent = new Set([
   'ECONNREFUSED',
@@ -49,6 +57,7 @@ const neverSent = new Set([
   'EADDRNOTAVAIL',
   'ETIMEDOUT',
   'UND_ERR_CONNECT_TIMEOUT',
+  refusedAddressCode,
 ]);
 
 /** Our own machine cannot open another socket: no target is to blame, and none would do better. */
@@ -82,8 +91,9 @@ export function toTransportFailure(cause: unknown): AttemptFailure {
     return new AttemptFailure('not-sent', error, 'tls', { again: false });
   }
   const broke = 'The connection to the provider broke before it answered.';
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || isUpgrade(cause)) {
-    const error = new GatewayError('upstream_unreachable', 'The provider did not answer in HTTP.', { cause });
+  if (isNotHttp(code, cause)) {
+    const message = 'The provider did not answer in HTTP.';
+    const error = new GatewayError('upstream_invalid_response', message, { cause });
     return new AttemptFailure('invalid-reply', error, 'not http', { again: false });
   }
   // A socket that had served before and closed as we wrote was idle too long: the request was not taken up.
@@ -178,14 +188,21 @@ function ofCredential(
   return new AttemptFailure(kind, error, reason, { unhealthy: false, again: false });
 }
 
-/** A reply that a provider of this kind cannot have meant. `again: true` where the next one may be in order. */
+/**
+ * A reply that a provider of this kind cannot have meant. `again: true` where the next one may be in order; `mayCost:
+ * false` where it is not the provider who speaks.
+ */
 export function toInvalidReply(
   what: string,
   reason: string,
-  options: { readonly code?: GatewayErrorCode; readonly again?: boolean } = {},
+  options: {
+    readonly code?: GatewayErrorCode;
+    readonly again?: boolean;
+    readonly mayCost?: boolean;
+  } = {},
 ): AttemptFailure {
-  const { code = 'upstream_invalid_response', again = false } = options;
-  return new AttemptFailure('invalid-reply', new GatewayError(code, what), reason, { again });
+  const { code = 'upstream_invalid_response', again = false, mayCost = true } = options;
+  return new AttemptFailure('invalid-reply', new GatewayError(code, what), reason, { again, mayCost });
 }
 
 /** The `code` of a system or undici error, '' when it has none; one `cause` deep. */
@@ -195,8 +212,15 @@ function codeOf(error: unknown): string {
   return typeof cause?.code === 'string' ? cause.code : '';
 }
 
-function isUpgrade(error: unknown): boolean {
-  return error instanceof Error && error.message === 'bad upgrade';
+const notHttp = new Set([
+  ...['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'ERR_TOO_MANY_INFORMATIONAL'],
+]);
+
+/** A head that is none, says two things, or has no end. */
+function isNotHttp(code: string, error: unknown): boolean {
+  if (code.startsWith('HPE_') || notHttp.has(code)) return true;
+  // the parser's own errors need not have a code
+  return error instanceof Error && (error.name === 'HTTPParserError' || error.message === 'bad upgrade');
 }
 
 function isReusedSocket(error: unknown): boolean {

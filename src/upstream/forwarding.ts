@@ -126,6 +126,11 @@ export class Forwarding implements Interruptible {
     );
   }
 
+  /** Whether an attempt failed that the provider may want to be paid for. */
+  get mayHaveCost(): boolean {
+    return this.#trying?.trial.mayHaveCost ?? false;
+  }
+
   /** Nothing of it runs any more. */
   end(): void {
     if (this.#isOver) return;

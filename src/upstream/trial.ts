@@ -64,6 +64,8 @@ export interface Tried {
 /** The attempts of one request: who is asked next, after which pause, and whether anybody is. */
 export class Trial {
   attempts = 0;
+  /** Whether an attempt failed that the provider may want to be paid for. */
+  mayHaveCost = false;
   readonly #context: TrialContext;
   readonly #upstream: Upstream;
   readonly #tried: Tried[] = [];
@@ -305,6 +307,7 @@ export class Trial {
         };
         record.attempts.push(noted);
         if (failure) {
+          if (failure.mayCost) this.mayHaveCost = true;
           health.failed(failure, isProbe);
           this.#note(candidate, failure);
         } else if (isProbe) {

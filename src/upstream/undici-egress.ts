@@ -95,11 +95,20 @@ function dispatch(pool: Pool, request: EgressRequest): Promise<EgressReply> {
   });
 }
 
+/** More informational replies (1xx) than any provider sends before one reply. */
+const maxInformational = 32;
+
+function tooManyInformational(): Error {
+  const error = new Error(`The provider sent more than ${maxInformational} informational replies.`);
+  return Object.assign(error, { code: 'ERR_TOO_MANY_INFORMATIONAL' });
+}
+
 class ReplyHandler implements Dispatcher.DispatchHandler {
   #request: EgressRequest | undefined;
   readonly #resolve: (reply: EgressReply) => void;
   readonly #reject: (error: unknown) => void;
   #queue: ChunkQueue | undefined;
+  #informational = 0;
   #forgetCaller: (() => void) | undefined;
 
   constructor(
@@ -124,7 +133,12 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
-    if (status < 200) return;
+    if (status < 200) {
+      // each of them puts off the timeout of the head
+      this.#informational++;
+      if (this.#informational > maxInformational) controller.abort(tooManyInformational());
+      return;
+    }
     this.#queue = new ChunkQueue(new ReplySource(controller));
     this.#resolve({ status, headers, body: this.#queue });
   }

@@ -280,3 +280,13 @@ describe('an event stream', () => {
     }
   });
 });
+
+it('counts what came of a stream that broke, where the provider had only begun to report', () => {
+  const text = readFixture('anthropic-messages');
+  const events = text.split(/(?<=\n\n)/);
+  const deltas = events.findIndex((event) => event.includes('message_delta'));
+  const inspector = createInspector('anthropic-messages');
+  const { usage } = inspect(inspector, [Buffer.from(events.slice(0, deltas).join(''))]);
+  const { usage: told } = inspect(createInspector('anthropic-messages'), [Buffer.from(text)]);
+  expect(usage).toMatchObject({ inputTokens: told?.inputTokens, outputTokens: deltas, source: 'estimated' });
+});

@@ -109,13 +109,15 @@ export const connectionRows: readonly FaultRow[] = [
     id: '5',
     title: 'A kept connection is closed as the next request is written to it',
     note: 'It had been idle for too long: the provider has not taken the request up. Once, and on a new connection.',
-    cases: (['fin', 'reset'] as const).map((how) => ({
-      name: how === 'fin' ? '' : 'by a reset',
-      faults: [{ do: 'hang-up', when: 'head', how }, { do: 'answer' }] as const,
-      before: 1,
-      mode: 'both',
-      expect: { caller: answer, first: 2, attempts: [1, 2], charged: 'actual' },
-    })),
+    cases: [
+      {
+        name: '',
+        faults: [{ do: 'hang-up', when: 'head', how: 'fin' }, { do: 'answer' }],
+        before: 1,
+        mode: 'both',
+        expect: { caller: answer, first: 2, attempts: [1, 2], charged: 'actual' },
+      },
+    ],
   },
   {
     id: '6',

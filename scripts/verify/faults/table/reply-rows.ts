@@ -150,7 +150,7 @@ export const replyRows: readonly FaultRow[] = [
         faults: [fault],
         mode: 'both' as const,
         expect: {
-          caller: fault.status === 418 ? { ...failed, status: 418 } : failed,
+          caller: failed,
           first: [1, 3] as const,
           charged: 'nothing' as const,
         },
@@ -224,7 +224,7 @@ export const replyRows: readonly FaultRow[] = [
           name: `${name}, with no other target`,
           faults: [{ do: 'raw', text }],
           mode: 'both',
-          expect: { caller: invalid, first: [1, 2], failures: ['invalid-reply'], charged: 'input' },
+          expect: { caller: invalid, first: [1, 2], failures: ['invalid-reply'], charged: 'nothing' },
         },
       ]),
       {

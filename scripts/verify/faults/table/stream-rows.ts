@@ -8,6 +8,9 @@ const incomplete = ['stream_incomplete', 'upstream_unreachable'] as const;
 const restart = { rescue: ['restart'] } as const;
 const none = { rescue: [] } as const;
 
+/** OpenAI's responses have no word for it in a stream. */
+const saysOverload = ['openai-chat', 'anthropic-messages', 'gemini'];
+
 /** A stream that breaks after content, by what the route says of it. */
 function toBreaks(
   faults: FaultCase['faults'],
@@ -189,18 +192,31 @@ export const streamRows: readonly FaultRow[] = [
         expect: { caller: answerOfSecond, first: 1, second: 1, charged: 'actual' },
       },
       {
-        name: 'once, with no other target',
+        name: 'once, and calls it overload, with no other target',
         faults: [{ do: 'error-event', after: 0 }, { do: 'answer' }],
+        dialects: saysOverload,
         mode: 'stream',
         expect: { caller: answer, first: 2, charged: 'actual' },
       },
       {
-        name: 'always, with no other target',
+        name: 'always, and calls it overload, with no other target',
         faults: [{ do: 'error-event', after: 0 }],
+        dialects: saysOverload,
         mode: 'stream',
         expect: {
-          caller: { what: 'error', status: 503, code: 'upstream_overloaded', wait: false },
-          first: [1, 3],
+          caller: { what: 'error', status: 503, code: 'upstream_overloaded' },
+          first: [2, 3],
+          charged: 'nothing',
+        },
+      },
+      {
+        name: 'of its own, with no other target',
+        faults: [{ do: 'error-event', after: 0 }],
+        dialects: ['openai-responses'],
+        mode: 'stream',
+        expect: {
+          caller: { what: 'error', status: 502, code: 'upstream_error' },
+          first: 1,
           charged: 'input',
         },
       },

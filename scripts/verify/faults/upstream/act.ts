@@ -17,6 +17,7 @@ export interface Exchange extends FaultUpstreamOptions {
 
 // long enough for a reader on loopback to have read what a reset would throw away
 const resetGraceMs = 20;
+const arrivalMs = 20;
 const pieceBytes = 65_536;
 
 /** Answers one request with a fault. Resolves when the reply is over; rejects when the connection is gone before. */
@@ -41,21 +42,21 @@ export async function act(exchange: Exchange, fault: Fault): Promise<void> {
       return cut(exchange, fault.how, fault.after);
     case 'error-event': {
       const text = exchange.toErrorEvent(fault.status ?? 503);
-      return sendParts(exchange, [...upTo(exchange, fault.after), Buffer.from(text)]);
+      return sendParts(exchange, upTo(exchange, fault.after), [Buffer.from(text)]);
     }
     case 'malformed': {
       const before = upTo(exchange, fault.after);
       const rest = tape.events.slice(before.length);
-      return sendParts(exchange, [...before, Buffer.from('data: {"broken": tru\n\n'), ...rest]);
+      return sendParts(exchange, before, [Buffer.from('data: {"broken": tru\n\n'), ...rest]);
     }
     case 'giant-line':
-      return sendParts(exchange, giantLine(upTo(exchange, fault.after), fault.bytes));
+      return sendParts(exchange, upTo(exchange, fault.after), giantLine(fault.bytes));
     case 'tiny-lines':
-      return sendParts(exchange, tinyLines(upTo(exchange, fault.after), fault.count));
+      return sendParts(exchange, upTo(exchange, fault.after), tinyLines(fault.count));
     case 'odd-format':
-      return sendParts(exchange, toOddFormat(tape.events, fault.how));
+      return sendParts(exchange, [], toOddFormat(tape.events, fault.how));
     case 'split':
-      return sendParts(exchange, toBytes(tape.body), true);
+      return sendParts(exchange, [], toBytes(tape.body), true);
     case 'huge-json':
       return sendHugeJson(exchange, fault.bytes, fault.length === 'told');
     case 'encoded': {
@@ -68,7 +69,7 @@ export async function act(exchange: Exchange, fault: Fault): Promise<void> {
       const parts = isStream
         ? tape.events.map((event) => falsifyUsage(event, fault.how))
         : [falsifyUsage(tape.body, fault.how)];
-      return sendParts(exchange, parts);
+      return sendParts(exchange, [], parts);
     }
     case 'raw':
       await write(exchange, Buffer.from(fault.text, 'latin1'));
@@ -147,8 +148,16 @@ async function sendPieces(exchange: Exchange, pieces: Iterable<Buffer>): Promise
   }
 }
 
-async function sendParts(exchange: Exchange, parts: Iterable<Buffer>, isApart = false): Promise<void> {
+/** What comes before a fault has time to reach the caller, so that it is a fault behind it. */
+async function sendParts(
+  exchange: Exchange,
+  before: readonly Buffer[],
+  parts: Iterable<Buffer>,
+  isApart = false,
+): Promise<void> {
   await sendHead(exchange, undefined, {});
+  await sendPieces(exchange, before);
+  if (before.length > 0) await setTimeout(arrivalMs);
   for (const part of parts) {
     if (part.length === 0) continue;
     await write(exchange, toChunk(part));
@@ -214,6 +223,7 @@ async function cut(exchange: Exchange, how: CutHow, after: number): Promise<void
       ),
     );
     for (const piece of upTo(exchange, after)) await write(exchange, piece);
+    await setTimeout(arrivalMs);
     socket.end();
     return;
   }
@@ -222,6 +232,7 @@ async function cut(exchange: Exchange, how: CutHow, after: number): Promise<void
   const length = isStream ? undefined : how === 'clean' ? (pieces[0]?.length ?? 0) : lengthOf(exchange);
   await sendHead(exchange, length, {});
   await sendPieces(exchange, pieces);
+  await setTimeout(arrivalMs);
   if (how === 'clean') {
     if (isStream) await write(exchange, Buffer.from('0\r\n\r\n'));
     return;
@@ -230,15 +241,13 @@ async function cut(exchange: Exchange, how: CutHow, after: number): Promise<void
   await close(socket, how === 'reset' ? 'reset' : 'fin');
 }
 
-function* giantLine(before: readonly Buffer[], bytes: number): Generator<Buffer> {
-  yield* before;
+function* giantLine(bytes: number): Generator<Buffer> {
   yield Buffer.from('data: ');
   const piece = Buffer.alloc(Math.min(pieceBytes, bytes), 'x');
   for (let left = bytes; left > 0; left -= piece.length) yield piece;
 }
 
-function* tinyLines(before: readonly Buffer[], count: number): Generator<Buffer> {
-  yield* before;
+function* tinyLines(count: number): Generator<Buffer> {
   const line = 'data: x\n';
   const each = pieceBytes / line.length;
   const piece = Buffer.from(line.repeat(Math.min(each, count)));
