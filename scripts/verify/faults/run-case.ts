@@ -46,6 +46,14 @@ async function record(dialect: Dialect): Promise<Recordings> {
   return { first, second, texts: { first: answerText, second: answerText } };
 }
 
+/** What a first target has said when its fault comes. */
+function toBeginning({ stream }: Tapes, { faults }: FaultCase, dialect: Dialect): string {
+  const [fault] = faults;
+  const after = fault && 'after' in fault ? fault.after : 0;
+  const content = stream.events.filter((_, index) => stream.isContent[index]).slice(0, after);
+  return content.map((event) => dialect.textOfEvent(event.toString())).join('');
+}
+
 function countContent(body: Buffer, dialect: Dialect): number {
   return body
     .toString()
@@ -55,13 +63,24 @@ function countContent(body: Buffer, dialect: Dialect): number {
 
 const settleMs = 2_000;
 
-/** Runs one case and looks at it from both sides. */
-export async function runCase(faultCase: FaultCase, dialect: Dialect, stream: boolean): Promise<CaseResult> {
+/** Runs one case and looks at it from both sides; at the time that it took only where `isTimed`. */
+export async function runCase(
+  faultCase: FaultCase,
+  dialect: Dialect,
+  stream: boolean,
+  isTimed: boolean,
+): Promise<CaseResult> {
   const { first: firstTapes, second: secondTapes, texts } = await toRecordings(dialect);
   const words = toProviderWords(dialect);
   const { place, address } = await placeFirst(faultCase.place, { tapes: firstTapes, ...words });
   const hasSecond = faultCase.second !== undefined && faultCase.second !== 'none';
-  const second = await startFaultUpstream({ tapes: secondTapes, ...words });
+  const isGoneOn = faultCase.policy?.rescue?.includes('continue') ?? false;
+  const begun = isGoneOn ? toBeginning(firstTapes, faultCase, dialect) : '';
+  // who goes on says the rest, and nothing else
+  const goneOn = isGoneOn
+    ? await recordTapes(dialect, { text: answerText.slice(begun.length), model: 'model-second' })
+    : secondTapes;
+  const second = await startFaultUpstream({ tapes: goneOn, ...words });
   if (Array.isArray(faultCase.second)) second.script(...faultCase.second);
   const site = await startSite({
     dialect,
@@ -97,8 +116,11 @@ export async function runCase(faultCase: FaultCase, dialect: Dialect, stream: bo
       if (!isCount(reached[index] ?? 0, count))
         findings.push(`${reached[index]} requests reached the ${name} target, not ${toCountText(count)}`);
     }
+    const asked = second.seen[0]?.body.toString();
+    if (isGoneOn && hasSecond && !(asked && JSON.stringify(JSON.parse(asked)).includes(begun)))
+      findings.push('who goes on was not told what had been said');
     findings.push(...checkSecrets(site, [got], [...(place?.seen ?? []), ...second.seen]));
-    if (expect.withinMs !== undefined && got.totalMs > expect.withinMs)
+    if (isTimed && expect.withinMs !== undefined && got.totalMs > expect.withinMs)
       findings.push(`it took ${got.totalMs.toFixed(0)} ms, more than ${expect.withinMs}`);
     return { findings, headMs: got.headMs, totalMs: got.totalMs };
   } catch (error) {

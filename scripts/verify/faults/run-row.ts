@@ -6,7 +6,7 @@ import type { FaultCase, FaultRow } from './table/row.ts';
 
 const maxNotes = 8;
 
-/** Runs the cases and scenarios of a row in some dialects; `isThorough` those too that take long. */
+/** Runs the cases and scenarios of a row in some dialects; `isThorough` those too that take long, and with a look at the clock. */
 export async function runRow(
   row: FaultRow,
   dialects: readonly Dialect[],
@@ -15,7 +15,7 @@ export async function runRow(
   const lines: MatrixLine[] = [];
   for (const faultCase of row.cases) {
     if (faultCase.isHeavy && !isThorough) continue;
-    lines.push(await runInDialects(row, faultCase, dialects));
+    lines.push(await runInDialects(row, faultCase, dialects, isThorough));
   }
   for (const name of row.scenarios ?? []) {
     const scenario = scenarios[name];
@@ -57,6 +57,7 @@ async function runInDialects(
   row: FaultRow,
   faultCase: FaultCase,
   dialects: readonly Dialect[],
+  isTimed: boolean,
 ): Promise<MatrixLine> {
   const modes = faultCase.mode === 'both' ? [false, true] : [faultCase.mode === 'stream'];
   const notes: string[] = [];
@@ -65,7 +66,7 @@ async function runInDialects(
   for (const dialect of dialects) {
     if (faultCase.dialects && !faultCase.dialects.includes(dialect.name)) continue;
     for (const stream of modes) {
-      const result = await runCase(faultCase, dialect, stream);
+      const result = await runCase(faultCase, dialect, stream, isTimed);
       runs++;
       ms = Math.max(ms, result.totalMs);
       for (const finding of result.findings)

@@ -1,4 +1,4 @@
-import { configSchema, type GatewayConfig } from '../../../src/config/schema.ts';
+import type { GatewayConfig } from '../../../src/config/schema.ts';
 import type { Dialect } from './dialects.ts';
 import type { Policy } from './table/row.ts';
 
@@ -39,18 +39,33 @@ export function toConfig(
   return {
     providers: Object.fromEntries(providers),
     models: {
-      'the-model': { targets: addresses.map((_, index) => `${names[index]}/model-${names[index]}`), price },
+      'the-model': {
+        targets: names.slice(0, addresses.length).map((name) => ({
+          ...{ provider: name, model: `model-${name}` },
+          continues: policy.rescue?.includes('continue') ?? false,
+        })),
+        price,
+      },
     },
     profiles: { standard: { limits } },
     teams: { payments: { profile: 'standard' } },
     keys: [key],
     retry: { maxAttempts: policy.maxAttempts ?? 3, minBackoffMs: 1, maxBackoffMs: 5 },
-    ...('forwarding' in configSchema.shape && { forwarding: toForwarding(policy) }),
+    forwarding: toForwarding(policy),
   };
 }
 
-function toForwarding(policy: Policy) {
-  const { commit, rescue, onMalformedChunk, hedgeAfterMs, onFailure, firstTokenMs, totalMs } = policy;
-  const timeouts = { firstTokenMs, totalMs };
-  return { commit, rescue, onMalformedChunk, hedgeAfterMs, onFailure, timeouts };
+function toForwarding({ firstTokenMs, totalMs, ...policy }: Policy): GatewayConfig['forwarding'] {
+  const { commit, rescue, onMalformedChunk, hedgeAfterMs, onFailure } = policy;
+  return {
+    ...(commit && { commit }),
+    ...(rescue && { rescue: [...rescue] }),
+    ...(onMalformedChunk && { onMalformedChunk }),
+    ...(hedgeAfterMs !== undefined && { hedgeAfterMs }),
+    ...(onFailure && { onFailure }),
+    timeouts: {
+      ...(firstTokenMs !== undefined && { firstTokenMs }),
+      ...(totalMs !== undefined && { totalMs }),
+    },
+  };
 }

@@ -1,3 +1,4 @@
+import type { GatewayErrorCode } from '../../../../src/errors.ts';
 import type { FaultCase, FaultRow } from './row.ts';
 
 const answer = { what: 'answer', from: 'first' } as const;
@@ -11,13 +12,17 @@ const none = { rescue: [] } as const;
 /** OpenAI's responses have no word for it in a stream. */
 const saysOverload = ['openai-chat', 'anthropic-messages', 'gemini'];
 
+/** A stream of which the protocol lets another target go on. */
+const goesOn = ['openai-chat', 'anthropic-messages', 'gemini'];
+
 /** A stream that breaks after content, by what the route says of it. */
 function toBreaks(
   faults: FaultCase['faults'],
-  codes: readonly ('stream_incomplete' | 'upstream_unreachable' | 'upstream_timeout')[],
+  codes: readonly GatewayErrorCode[],
   policy: FaultCase['policy'] = {},
   more: Partial<FaultCase> = {},
 ): readonly FaultCase[] {
+  const broken = { caller: { what: 'stream error', codes }, first: 1, second: 0, attempts: 1 } as const;
   return [
     {
       name: 'after content, with no rescue',
@@ -26,14 +31,7 @@ function toBreaks(
       mode: 'stream',
       policy: { ...policy, ...none },
       ...more,
-      expect: {
-        caller: { what: 'stream error', codes },
-        first: 1,
-        second: 0,
-        failures: [],
-        attempts: 1,
-        charged: 'delivered',
-      },
+      expect: { ...broken, charged: 'delivered' },
     },
     {
       name: 'after content, with `rescue: ["restart"]`',
@@ -42,7 +40,28 @@ function toBreaks(
       mode: 'stream',
       policy: { ...policy, ...restart },
       ...more,
+      dialects: goesOn,
       expect: { caller: rescued, first: 1, second: 1, charged: 'both' },
+    },
+    {
+      name: 'after content, with `rescue: ["continue"]` and a target that `continues`',
+      faults,
+      second: healthy,
+      mode: 'stream',
+      policy: { ...policy, rescue: ['continue'] },
+      ...more,
+      dialects: goesOn,
+      expect: { caller: rescued, first: 1, second: 1, charged: 'both' },
+    },
+    {
+      name: "after content, with any rescue, in the protocol of OpenAI's responses",
+      faults,
+      second: healthy,
+      mode: 'stream',
+      policy: { ...policy, ...restart },
+      ...more,
+      dialects: ['openai-responses'],
+      expect: { ...broken, charged: 'delivered' },
     },
   ];
 }
@@ -225,30 +244,7 @@ export const streamRows: readonly FaultRow[] = [
   {
     id: '16',
     title: 'The provider reports an error in the stream after content',
-    cases: [
-      {
-        name: 'with no rescue',
-        faults: [{ do: 'error-event', after: 3 }],
-        second: healthy,
-        mode: 'stream',
-        policy: none,
-        expect: {
-          caller: { what: 'stream error', codes: ['upstream_error', 'upstream_overloaded'] },
-          first: 1,
-          second: 0,
-          attempts: 1,
-          charged: 'delivered',
-        },
-      },
-      {
-        name: 'with `rescue: ["restart"]`',
-        faults: [{ do: 'error-event', after: 3 }],
-        second: healthy,
-        mode: 'stream',
-        policy: restart,
-        expect: { caller: rescued, first: 1, second: 1, charged: 'both' },
-      },
-    ],
+    cases: [...toBreaks([{ do: 'error-event', after: 3 }], ['upstream_error', 'upstream_overloaded'])],
   },
   {
     id: '17',
