@@ -287,6 +287,8 @@ export class Trial {
         this.#serving = candidate;
         health.answered(nowMs, isProbe);
         observed.onFirstToken();
+        if (this.#context.snapshot.config.breaker.slowFactor !== undefined)
+          this.#ejectSlow(candidate, health, nowMs);
         if (hold) upstreamHolds?.serve(hold);
         const noted: { -readonly [Name in keyof AttemptRecord]: AttemptRecord[Name] } = {
           target: candidate.id,
@@ -318,6 +320,20 @@ export class Trial {
         throw this.#interrupted ?? error;
       },
     );
+  }
+
+  /** Leaves out a target that takes much longer for its first content than the fastest other one. */
+  #ejectSlow(candidate: Candidate, health: TargetHealth, nowMs: number): void {
+    const { slowFactor = Number.POSITIVE_INFINITY, volumeThreshold } = this.#context.snapshot.config.breaker;
+    const { observations } = this.#upstream;
+    const ownMs = observations.of(candidate.id).firstTokenMs;
+    if (ownMs === undefined || health.answers < volumeThreshold) return;
+    let fastestMs = Number.POSITIVE_INFINITY;
+    for (const other of this.#context.plan.candidates) {
+      if (other.target.id === candidate.target.id) continue;
+      fastestMs = Math.min(fastestMs, observations.of(other.id).firstTokenMs ?? Number.POSITIVE_INFINITY);
+    }
+    if (ownMs > slowFactor * fastestMs) health.breaker.eject(nowMs, true);
   }
 
   #note(candidate: Candidate, failure: AttemptFailure): void {

@@ -291,6 +291,27 @@ describe('the time of a request', () => {
   });
 });
 
+describe('a target that is slow', () => {
+  it('is left out while another one is so much faster, and serves all the same when it is the last', async () => {
+    const started = await startThree({
+      breaker: { slowFactor: 3, volumeThreshold: 3, resetTimeoutMs: 60_000 },
+      models: { 'gpt-4.1': { targets: ['backup/large', 'openai'] } },
+    });
+    // the other one is known to be fast
+    started.backup.fail(status(500));
+    await started.send('/v1/chat/completions', chat());
+    expect(started.targets()).toEqual([large, one]);
+    started.backup.fail({ kind: 'split', everyBytes: 10_000, delayMs: 400 }, { times: 20 });
+    for (let turn = 0; turn < 3; turn++) await started.send('/v1/chat/completions', chat());
+    expect(started.targets()).toEqual([large]);
+    await started.send('/v1/chat/completions', chat());
+    expect(started.targets()).toEqual([one]);
+    await started.upstream.close();
+    expect((await started.send('/v1/chat/completions', chat())).status).toBe(200);
+    expect(started.targets()?.at(-1)).toBe(large);
+  });
+});
+
 describe('a target that limits', () => {
   it('gets no more requests at once than its provider is configured for; others wait, and go when one is done', async () => {
     const { upstream, send } = await startGateway((config) => ({

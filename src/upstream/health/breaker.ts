@@ -36,6 +36,7 @@ export class Breaker {
   #closedAtMs = Number.NEGATIVE_INFINITY;
   #timesOpened = 0;
   #probing = false;
+  #isSlow = false;
 
   constructor(options: BreakerOptions, random: () => number) {
     this.options = options;
@@ -64,7 +65,7 @@ export class Breaker {
   /** Nothing has worked lately. One that is open and not dead still answers now and then. */
   get isDead(): boolean {
     const { volumeThreshold } = this.options;
-    if (this.isClosed) return false;
+    if (this.isClosed || this.#isSlow) return false;
     return this.#failuresInARow >= 2 * volumeThreshold || this.#circuit?.stats.successes === 0;
   }
 
@@ -105,8 +106,13 @@ export class Breaker {
     if (isFrequent || this.#failuresInARow >= volumeThreshold) this.eject(nowMs);
   }
 
-  /** Opens it. Each time in a row for longer, a little less than that, so that many do not come back together. */
-  eject(nowMs: number): void {
+  /**
+   * Opens it. Each time in a row for longer, a little less than that, so that many do not come back together.
+   *
+   * @param isSlow it answers, only slowly: better than none
+   */
+  eject(nowMs: number, isSlow = false): void {
+    this.#isSlow = isSlow;
     const { resetTimeoutMs, maxEjectionMs } = this.options;
     if (this.isClosed && nowMs - this.#closedAtMs > 10 * resetTimeoutMs) this.#timesOpened = 0;
     this.#timesOpened++;

@@ -35,6 +35,8 @@ export interface HealthReport {
 export class TargetHealth {
   readonly id: string;
   inFlight = 0;
+  /** Attempts that were answered. */
+  answers = 0;
   readonly breaker: Breaker;
   readonly budget: RetryBudget;
   readonly #limit = new AdaptiveLimit();
@@ -110,6 +112,7 @@ export class TargetHealth {
   answered(nowMs: number, wasProbe: boolean): void {
     this.breaker.succeeded(nowMs, wasProbe);
     this.#limit.answered(nowMs);
+    this.answers++;
   }
 
   /** A reply that had begun broke. */
