@@ -79,6 +79,7 @@ describe.skipIf(!existsSync(bin))(
 
     it.each(['file:store', 'sqlite:store.db'])(
       'works on %s from several processes at once, loses nothing and ends by itself',
+      { timeout: 60_000 },
       async (store) => {
         await using directory = await createDirectory();
         const environment = { HEADGATE_STORE: store };

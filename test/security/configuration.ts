@@ -30,6 +30,8 @@ export function toConfiguration(providers: GatewayConfig['providers']): GatewayC
     relay: { maxBodyBytes: 65_536 },
     retry: { maxAttempts: 2, minBackoffMs: 1, maxBackoffMs: 2 },
     breaker: { volumeThreshold: 100_000 },
+    // everything runs in one process here, and sweeping takes its time
+    admission: { maxLoopDelayMs: 600_000 },
   };
 }
 
