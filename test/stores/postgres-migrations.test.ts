@@ -91,7 +91,7 @@ describe('migrating PostgreSQL', () => {
   });
 
   it('is done by the first call, unless it is told not to', async () => {
-    expect(await place.open().keys.findKey('a')).toBeNull();
+    expect(await place.open({ readDeadlineMs: 30_000 }).keys.findKey('a')).toBeNull();
     const other = await createPlace({ url });
     const stores = other.open({ migrate: false });
     await expect(stores.keys.findKey('a')).rejects.toThrow(
