@@ -13,6 +13,8 @@ export interface Prepared {
   readonly tierOf: ReadonlyMap<Target, number>;
   /** Whether the order of some tier goes by what is measured. */
   readonly isMeasured: boolean;
+  /** Whether targets say who pays them. */
+  readonly hasBilling: boolean;
   /** Whether targets have context windows to be looked at. */
   readonly hasWindows: boolean;
   /** The plan itself as the gateway pays it, where nothing about it differs from request to request. */
@@ -88,6 +90,7 @@ export function prepare(kind: Kind, credentials: CredentialOrder): Prepared {
     tierOf: new Map(tiers.flatMap((tier, place) => tier.targets.map((target) => [target, place] as const))),
     isMeasured,
     hasWindows,
+    hasBilling: targets.some(({ billing }) => billing !== undefined),
     // with none of the gateway's own, a caller's may still lie where it may
     plan:
       fixed.length > 0

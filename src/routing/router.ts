@@ -11,6 +11,7 @@ import { type Kind, type Prepared, prepare, refuseRegions } from './prepared.ts'
 import { type Residency, residencyOf } from './residency.ts';
 import { type RouteFacts, type RoutingContext, toRouteFacts } from './rules/facts.ts';
 import { type OnRuleError, type RuleAnswer, rulesOf } from './rules/rules.ts';
+import type { OrderedTier } from './tier-order.ts';
 import { type TracedTarget, traceTargets } from './trace.ts';
 
 /** What a router is made of. */
@@ -109,18 +110,20 @@ export function createRouter({ observations, onError }: RouterOptions): Router {
     const ready = preparedFor({ call, model, snapshot, route, residency });
     if (ready.plan) {
       const { plan } = ready;
-      if (billingOf(context) === 'standard' && !hasBilling(plan)) return plan;
+      if (!ready.hasBilling && billingOf(context) === 'standard') return plan;
       const billed = billPlan(plan, context, vault);
       return withArm(residency ? { ...billed, candidates: inside(billed.candidates, residency) } : billed);
     }
     const inOrder: Plan = {
-      candidates: ready.tiers.flatMap((tier) =>
-        tier.candidates(tier.usesAffinity ? affinityOf(tier.sticky, context) : undefined, isLooking),
-      ),
+      candidates:
+        ready.tiers.length === 1
+          ? candidatesFor(ready.tiers[0] as OrderedTier, context, isLooking)
+          : ready.tiers.flatMap((tier) => candidatesFor(tier, context, isLooking)),
       forwarding: forwardingOf(snapshot, route),
       route: route?.name,
     };
-    const billed = billPlan(inOrder, context, vault);
+    const isPlain = !ready.hasBilling && billingOf(context) === 'standard';
+    const billed = isPlain ? inOrder : billPlan(inOrder, context, vault);
     let candidates = residency ? inside(billed.candidates, residency) : billed.candidates;
     if (ready.isMeasured) candidates = byMeasures(candidates, ready, context, isLooking);
     if (ready.hasWindows) candidates = fittingFirst(candidates, context);
@@ -181,8 +184,8 @@ function withArm(plan: Plan): Plan {
   return arm === plan.arm ? plan : { ...plan, arm };
 }
 
-function hasBilling({ candidates }: Plan): boolean {
-  return candidates.some(({ target }) => target.billing !== undefined);
+function candidatesFor(tier: OrderedTier, context: RoutingContext, isLooking: boolean): readonly Candidate[] {
+  return tier.candidates(tier.usesAffinity ? affinityOf(tier.sticky, context) : undefined, isLooking);
 }
 
 function within<Key extends object, Value>(known: WeakMap<Key, Value>, key: Key, make: () => Value): Value {

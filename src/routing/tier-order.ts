@@ -18,8 +18,11 @@ export interface OrderedTier {
    *
    * @param isLooking takes no turn
    */
-  candidates(affinity: string | undefined, isLooking: boolean): Candidate[];
+  candidates(affinity: string | undefined, isLooking: boolean): readonly Candidate[];
 }
+
+/** Targets of a tier up to which its orders are remembered: 24 of them. */
+const mostRemembered = 4;
 
 /** Puts a tier's targets into order by their weights; strategies that measure put them into another one afterwards. */
 export function createOrderedTier(
@@ -39,19 +42,34 @@ export function createOrderedTier(
     return isLooking ? turns.peek() : turns.next();
   }
 
+  const hasTurnsOfCredentials = targets.some(({ provider }) => isWeighted(provider));
+  // few targets have few orders: each is put together once
+  const known =
+    !hasTurnsOfCredentials && targets.length <= mostRemembered
+      ? new Map<number, readonly Candidate[]>()
+      : undefined;
+  const inOrder = (places: readonly number[], affinity: string | undefined, isLooking: boolean) =>
+    places.flatMap((place) => credentials.candidates(targets[place] as Target, affinity, isLooking));
+
   return {
     strategy,
     sticky,
     targets,
     usesAffinity:
-      sticky.length > 0 &&
-      ((strategy === 'weighted' && targets.length > 1) ||
-        targets.some(({ provider }) => isWeighted(provider))),
+      sticky.length > 0 && ((strategy === 'weighted' && targets.length > 1) || hasTurnsOfCredentials),
     turn: 0,
-    candidates: (affinity, isLooking) =>
-      placesFor(affinity, isLooking).flatMap((place) =>
-        credentials.candidates(targets[place] as Target, affinity, isLooking),
-      ),
+    candidates(affinity, isLooking) {
+      const places = placesFor(affinity, isLooking);
+      if (!known) return inOrder(places, affinity, isLooking);
+      let order = 0;
+      for (const place of places) order = order * targets.length + place;
+      let found = known.get(order);
+      if (!found) {
+        found = inOrder(places, affinity, isLooking);
+        known.set(order, found);
+      }
+      return found;
+    },
   };
 }
 
