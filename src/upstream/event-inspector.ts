@@ -1,4 +1,4 @@
-import { createParser, type EventSourceParser } from 'eventsource-parser';
+import type { EventSourceMessage } from 'eventsource-parser';
 import type { Dialect, StreamReader } from '../dialects/dialect.ts';
 import { GatewayError } from '../errors.ts';
 import type { Usage } from '../message.ts';
@@ -7,6 +7,7 @@ import { toBuffer, toBytes } from './bytes.ts';
 import { endOfEvent, endOfLastEvent, isBrokenEvent } from './events.ts';
 import type { Inspector } from './inspector.ts';
 import { withoutCredential } from './scrub.ts';
+import { parserFor, type SharedParser } from './shared-parser.ts';
 
 /** What an event inspector must know of its request. */
 export interface EventInspectorOptions {
@@ -41,27 +42,17 @@ export class EventInspector implements Inspector {
   failure: GatewayError | undefined = undefined;
   readonly #options: EventInspectorOptions;
   readonly #reader: StreamReader;
-  readonly #parser: EventSourceParser;
+  readonly #parser: SharedParser;
   #events = 0;
   #skipped = 0;
   #dropping = false;
-  #tooLarge = false;
   #pending = '';
   #errorEvent: Uint8Array | undefined;
 
   constructor(options: EventInspectorOptions) {
     this.#options = options;
     this.#reader = options.dialect.createStreamReader({ dropUsage: options.dropUsage });
-    this.#parser = createParser({
-      maxBufferSize: options.maxEventBytes,
-      onEvent: (event) => {
-        this.#events++;
-        if (this.#reader.read(event) === 'drop') this.#dropping = true;
-      },
-      onError: (error) => {
-        if (error.type === 'max-buffer-size-exceeded') this.#tooLarge = true;
-      },
-    });
+    this.#parser = parserFor(options.maxEventBytes);
   }
 
   get hasBegun(): boolean {
@@ -144,9 +135,14 @@ export class EventInspector implements Inspector {
     return onMalformed === 'skip' || events.includes('error') || (dropUsage && mayBeUsageEvent(events));
   }
 
+  /** An event of what was fed. */
+  event(event: EventSourceMessage): void {
+    this.#events++;
+    if (this.#reader.read(event) === 'drop') this.#dropping = true;
+  }
+
   #feed(text: string): void {
-    this.#parser.feed(text);
-    if (this.#tooLarge) throw eventTooLarge();
+    if (!this.#parser.feed(text, this)) throw eventTooLarge();
   }
 
   /** Feeds whole events one by one and returns the bytes of those that stay; none from an error of the provider on. */
