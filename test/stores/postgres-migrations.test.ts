@@ -93,7 +93,7 @@ describe('migrating PostgreSQL', () => {
   it('is done by the first call, unless it is told not to', async () => {
     expect(await place.open({ readDeadlineMs: 30_000 }).keys.findKey('a')).toBeNull();
     const other = await createPlace({ url });
-    const stores = other.open({ migrate: false });
+    const stores = other.open({ migrate: false, readDeadlineMs: 30_000 });
     await expect(stores.keys.findKey('a')).rejects.toThrow(
       /schema is missing or old: run `headgate migrate`/,
     );
