@@ -36,14 +36,17 @@ export async function runLoad(
       readBody: async () => body,
     };
     let failure = '';
+    let waitSeconds = 0;
     try {
       const reply = await gateway.handle(request);
       const chunks: Uint8Array[] = [];
       if (reply.body instanceof Uint8Array) chunks.push(reply.body);
       else for await (const chunk of reply.body) chunks.push(chunk);
       const bytes = Buffer.concat(chunks);
-      if (reply.status !== 200) failure = `status ${reply.status}`;
-      else if (stream) {
+      if (reply.status !== 200) {
+        failure = `status ${reply.status}`;
+        waitSeconds = Number(reply.headers['retry-after'] ?? 0);
+      } else if (stream) {
         const read = dialect.readStream(bytes);
         if (read.errors.length > 0) failure = 'error in the stream';
         else if (!read.isWhole || read.text !== answerText) {
@@ -57,6 +60,9 @@ export async function runLoad(
     } catch (error) {
       failure = `threw ${(error as Error).message}`;
     }
+    // as every library does: who is told when to come back does not ask a thousand times before
+    if (waitSeconds > 0)
+      await new Promise((resolve) => setTimeout(resolve, Math.min(waitSeconds, 2) * 1_000));
     asked.push({ arrivedMs, isAnswered: failure === '', failure });
   };
   const work = async () => {
