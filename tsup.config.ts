@@ -24,6 +24,34 @@ const adapters = {
   fetch: 'adapters/fetch.ts',
 };
 
+/** Types without the comments of what nobody can name, and without indentation: half of the package is types. */
+function shrinkTypes(): void {
+  for (const file of globSync('*.d.ts', { cwd: dist })) {
+    const text = readFileSync(new URL(file, dist), 'utf8');
+    const exported = new Set(
+      Array.from(text.matchAll(/^export (?:type )?\{([^}]*)\}/gm), ([, names = '']) => names.split(','))
+        .flat()
+        .map((name) => name.trim().split(' as ')[0]),
+    );
+    let comment = '';
+    let keeps = true;
+    let shorter = '';
+    // a comment at the margin belongs to the declaration behind it; those further in to the one they are in
+    for (const [part] of text.matchAll(/^ *\/\*\*[\s\S]*?\*\/\n|^.*\n?/gm)) {
+      if (part.startsWith('/**')) comment = part;
+      else if (/^ *\/\*\*/.test(part)) shorter += keeps ? part : '';
+      else {
+        const name = /^(?:declare (?:abstract )?\w+|interface|type) (\w+)/.exec(part)?.[1];
+        // options are what people write, whatever interface they come from
+        if (name !== undefined) keeps = exported.has(name) || /Options$/.test(name);
+        shorter += (keeps ? comment : '') + part;
+        comment = '';
+      }
+    }
+    writeFileSync(new URL(file, dist), shorter.replaceAll(/^ +/gm, ''));
+  }
+}
+
 /**
  * CommonJS gets the same modules: every Node that this package supports can require() them, so that there is never a
  * second copy in one process. Its types are those of the modules, by reference: what is a type there is one here, and
@@ -50,7 +78,9 @@ function toCommonJsTypes(name: string, values: object): string {
 }
 // the types are the last to be written, after everything that tsup tells of
 process.once('exit', (code) => {
-  if (code === 0) writeCommonJs();
+  if (code !== 0) return;
+  shrinkTypes();
+  writeCommonJs();
 });
 
 const shared: Options = {
@@ -87,6 +117,37 @@ const usedOfZod = new Set(
 );
 const zodEntry = new URL('./node_modules/.headgate-zod.js', import.meta.url);
 writeFileSync(zodEntry, `export { ${[...usedOfZod].sort().join(', ')} } from 'zod';\n`);
+const yamlEntry = new URL('./node_modules/.headgate-yaml.js', import.meta.url);
+writeFileSync(
+  yamlEntry,
+  "export { isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from './yaml/browser/index.js';\n",
+);
+// What writes YAML, and what makes JSON Schema of a schema: nothing here asks for either. A mapping as the name of
+// another would; its reader is told.
+const unused =
+  /(?:yaml.browser.dist.stringify.\w+|zod.v4.core.(?:json-schema-processors|to-json-schema))\.js$/;
+const leaveOut: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'leave-out',
+  setup(build) {
+    build.onLoad({ filter: unused }, ({ path }) => {
+      const source = readFileSync(path, 'utf8');
+      const listed = Array.from(source.matchAll(/^export \{([^}]*)\}/gm), ([, names = '']) =>
+        names.split(','),
+      );
+      const declared = Array.from(
+        source.matchAll(/^export (?:const|function|class) (\w+)/gm),
+        ([, name = '']) => name,
+      );
+      const names = [...listed.flat().map((name) => name.split(' as ').at(-1)?.trim()), ...declared].filter(
+        Boolean,
+      );
+      const action = path.includes('zod')
+        ? '() => undefined'
+        : "() => { throw new Error('a name must be a plain text') }";
+      return { contents: names.map((name) => `export const ${name} = ${action};`).join('\n') };
+    });
+  },
+};
 const bundled: Options = {
   format: 'esm',
   target: 'node22',
@@ -94,9 +155,10 @@ const bundled: Options = {
   minify: true,
   treeshake: true,
   noExternal: ['zod'],
+  esbuildPlugins: [leaveOut],
   entry: {
-    // its ES module: the CommonJS one calls require(), which a bundled ES module has not
-    yaml: 'node_modules/yaml/browser/index.js',
+    // of its ES module: the CommonJS one calls require(), which a bundled ES module has not
+    yaml: fileURLToPath(yamlEntry),
     zod: fileURLToPath(zodEntry),
   },
   banner: {

@@ -142,7 +142,9 @@ describe.each(Object.entries(backends))('a gateway over stores: %s', (_, createP
     const { first, other, operator, config, open, key } = await start(await createPlace());
     const limits = [{ unit: 'requests', amount: 40, window: 'lifetime' }] as const;
     await operator.apply(config(['gpt-4.1'], { limits: [...limits] }));
-    const gateways = [await open(first), await open(other)];
+    // exact however slow the machine is: nobody goes on without the store
+    const patient = { leasing: { deadlineMs: 15_000 }, failure: { deadlineMs: 15_000 } };
+    const gateways = [await open(first, { limits: patient }), await open(other, { limits: patient })];
     let closed = 0;
     onTestFinished(async () => {
       for (const gateway of gateways.slice(closed)) await gateway.close();
