@@ -33,6 +33,13 @@ function shrinkTypes(): void {
         .flat()
         .map((name) => name.trim().split(' as ')[0]),
     );
+    // what is written under an exported name may come from another interface
+    const inherited = new Set(
+      Array.from(
+        text.matchAll(/(?:\bextends|\b(?:Omit|Pick)<) ?([^{]+)/g),
+        ([, names = '']) => names.match(/\w+/g) ?? [],
+      ).flat(),
+    );
     let comment = '';
     let keeps = true;
     let shorter = '';
@@ -42,8 +49,7 @@ function shrinkTypes(): void {
       else if (/^ *\/\*\*/.test(part)) shorter += keeps ? part : '';
       else {
         const name = /^(?:declare (?:abstract )?\w+|interface|type) (\w+)/.exec(part)?.[1];
-        // options are what people write, whatever interface they come from
-        if (name !== undefined) keeps = exported.has(name) || /Options$/.test(name);
+        if (name !== undefined) keeps = exported.has(name) || inherited.has(name);
         shorter += (keeps ? comment : '') + part;
         comment = '';
       }
@@ -80,6 +86,11 @@ function toCommonJsTypes(name: string, values: object): string {
 process.once('exit', (code) => {
   if (code !== 0) return;
   shrinkTypes();
+  // the maps stay here
+  for (const file of globSync('*.js', { cwd: dist })) {
+    const url = new URL(file, dist);
+    writeFileSync(url, readFileSync(url, 'utf8').replace(/\/\/# sourceMappingURL=.*\n?$/, ''));
+  }
   writeCommonJs();
 });
 
@@ -90,6 +101,10 @@ const shared: Options = {
   splitting: true,
   // what it means stands in the types: without this half of the package would be said twice
   minify: true,
+  esbuildOptions: (options) => {
+    options.charset = 'utf8';
+    options.legalComments = 'none';
+  },
   sourcemap: true,
   treeshake: true,
   // the adapters use the package through its own name, as anybody does: one copy of the core, whatever is imported
