@@ -86,7 +86,11 @@ export async function runRound(options: RoundOptions): Promise<Round> {
   };
   const watching = nodes.map(watch);
   try {
-    await until(() => nodes.every(({ seenBefore }) => seenBefore), 'the state before the change', giveUpMs);
+    await until(
+      () => nodes.every(({ seenBefore }) => seenBefore),
+      'the state before the change',
+      settings.beginMs,
+    );
     await change();
     const changedAtMs = nowMs();
     completedAtMs = changedAtMs;

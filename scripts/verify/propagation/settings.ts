@@ -15,6 +15,9 @@ export const heldUpBoundMs = 25;
  */
 export const boundMs = 5_000;
 
+/** Longest wait for the state before a change, which is no figure: machines may be busy. */
+export const beginMs = 60_000;
+
 /** Longest wait for a change before a round is given up; it counts as this long then. */
 export const giveUpMs = 12_000;
 
