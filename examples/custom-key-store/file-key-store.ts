@@ -15,14 +15,16 @@ export function createFileKeyStore(directory: string) {
     async findKey(kid) {
       // the gateway asks for well-formed ids only; a store that others call too checks for itself
       if (!/^[0-9A-Za-z]{1,64}$/.test(kid)) return null;
-      try {
-        return JSON.parse(await readFile(join(directory, `${kid}.json`), 'utf8')) as KeyRecord;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-        // absent is null; a directory that is not there (not mounted yet, moved away) must not look like a wrong key
-        await stat(directory);
-        return null;
-      }
+      const path = join(directory, `${kid}.json`);
+      const record = await readRecord(path);
+      if (record) return record;
+      // absent is null; a directory that is not there (not mounted yet, moved away), or that another one took the place of
+      // while we looked, must not look like a wrong key
+      const { ino } = await stat(directory);
+      const again = await readRecord(path);
+      if (!again && (await stat(directory)).ino !== ino)
+        throw new Error(`${directory} was replaced meanwhile.`);
+      return again;
     },
     watchKeys(listener) {
       let watcher: FSWatcher | undefined;
@@ -57,6 +59,15 @@ export function createFileKeyStore(directory: string) {
 }
 
 const retryMs = 1_000;
+
+async function readRecord(path: string): Promise<KeyRecord | null> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as KeyRecord;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
 
 /** Adds or replaces a key. The file appears whole: a reader meets the old record or the new one, never half of one. */
 export async function writeKey(directory: string, record: KeyRecord): Promise<void> {

@@ -59,7 +59,8 @@ export async function runPrimary(options: PrimaryOptions, io: Io): Promise<numbe
     if (begun === true) {
       const shared =
         directory === undefined && limits !== undefined ? ` through ${describeStore(limits)}` : '';
-      io.stderr.write(`headgate: ${count} workers share the port and the limits${shared}.\n`);
+      const news = `headgate: ${count} workers share the port and the limits${shared}.\n`;
+      void fleet.complete.then(() => io.stderr.write(news));
     }
     const signal = await Promise.race([stop.first, fleet.hopeless]);
     const isHopeless = signal === undefined;
@@ -88,6 +89,12 @@ class Fleet {
   /** Resolves when no worker can be kept running. */
   readonly hopeless = new Promise<undefined>((resolve) => {
     this.#giveUp = resolve;
+  });
+
+  #onComplete: () => void = () => undefined;
+  /** Resolves when all workers listen for the first time; while one alone does, the port is lost with it. */
+  readonly complete = new Promise<void>((resolve) => {
+    this.#onComplete = resolve;
   });
 
   constructor(count: number, setup: WorkerSetup, io: Io) {
@@ -153,6 +160,7 @@ class Fleet {
       isListening = true;
       hasStarted = true;
       this.#listening++;
+      if (this.#listening === this.#count) this.#onComplete();
       onListening?.(message.text);
     });
     worker.once('exit', (code, signal) => {
