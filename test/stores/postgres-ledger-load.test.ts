@@ -124,10 +124,10 @@ describe('the ledger in PostgreSQL under 4 processes with 16 clients each', () =
     const tallies = await Promise.all([first, second].map(tallyOf));
     const used = await expectBalance(load);
     expect(used).toBeLessThanOrEqual(amount);
-    // what the killed held comes back when the others may have asked for the last time
-    expect(used, 'the limit was met').toBeGreaterThan(amount * 0.9);
     expect(load.samples.count).toBeGreaterThan(50);
     expect(load.samples.mostOver).toBeLessThanOrEqual(0);
+    // by what was used and held together: what the killed held comes back when the others may have asked for the last time
+    expect(load.samples.mostOver, 'the limit was met').toBeGreaterThan(-100);
     expect(load.samples.mostSlotsOver).toBeLessThanOrEqual(0);
     const states = await load.read(['team a', 'team b']);
     for (const [at, tally] of tallies.entries()) {
