@@ -116,7 +116,8 @@ const usedBy = async ({ read }: Load) => (await read(['organisation']))[0]?.used
 
 describe('the ledger in PostgreSQL under 4 processes with 16 clients each', () => {
   it('never exceeds a limit, counts each reservation once, and frees what two killed processes held', async () => {
-    const amount = 16_000;
+    // small beside what is asked for, since those who find no slot soon have no rounds left
+    const amount = 2_000;
     const load = await startLoad(120, amount, 20_000);
     const [first, second, ...killed] = load.children as [Child, Child, Child, Child];
     await eventually(async () => expect(await usedBy(load)).toBeGreaterThan(amount / 10), 20_000);
