@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Arrival } from './context.ts';
-import type { PipelineParts } from './gateway.ts';
+import type { PipelineParts } from './gateway-options.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { admit } from './stages/admit.ts';
 import { attribute } from './stages/attribute.ts';

@@ -1,5 +1,6 @@
-import { type Admission, createAdmission } from './admission/admission.ts';
-import { createLoadMonitor, type LoadMonitor } from './admission/load-monitor.ts';
+import { createAdmission } from './admission/admission.ts';
+import { createLoadMonitor } from './admission/load-monitor.ts';
+import { createAgentRuns, type Run } from './agent-runs.ts';
 import type { GatewayConfig } from './config/schema.ts';
 import { compileConfig, type Snapshot } from './config/snapshot.ts';
 import type { Arrival, Authorized, Identified, Received, Reserved, Routed } from './context.ts';
@@ -10,137 +11,36 @@ import { familyOf } from './dialects/family.ts';
 import { dialectByFamily, dialectByName } from './dialects/index.ts';
 import { GatewayError, toGatewayError } from './errors.ts';
 import { type Explanation, explainRequest } from './explain.ts';
+import type { GatewayOptions, PipelineParts } from './gateway-options.ts';
 import { countFailures } from './identity/count-failures.ts';
-import type { Identity } from './identity/identity.ts';
 import { createFailedKeyCounter } from './keys/failed-keys.ts';
 import { followKeys } from './keys/follow-keys.ts';
-import type { PepperRing } from './keys/key-hash.ts';
 import { createNoPepperRing } from './keys/no-pepper.ts';
-import { createKeyResolver, type KeyResolver } from './keys/resolver.ts';
+import { createKeyResolver } from './keys/resolver.ts';
 import { createUseRecorder } from './keys/use-recorder.ts';
 import { createGatewayLedger, type LimitsHealth } from './limits/gateway-ledger.ts';
-import type { Ledger } from './limits/ledger.ts';
 import type { LimitEvent } from './limits/limit-event.ts';
-import type { LimitOptions } from './limits/limit-options.ts';
 import { createRuns, type RunOptions, type RunScope } from './limits/run.ts';
-import { runHeader } from './limits/run-of.ts';
+import { type FetchHandler, loadFetchHandler } from './load-fetch-handler.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
-import type { Pipeline } from './pipeline.ts';
 import { builtInProviders } from './providers/index.ts';
-import type { Provider } from './providers/provider.ts';
 import { toReply } from './reply.ts';
-import { createRouter, type Router } from './routing/router.ts';
+import { createRouter } from './routing/router.ts';
 import { createRunning } from './running.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
-import type { Vault } from './secrets/vault.ts';
-import { createMirrors, type Mirrors } from './stages/mirror.ts';
+import { createMirrors } from './stages/mirror.ts';
 import type { RateLimitOptions } from './stages/rate-limit.ts';
-import { createMemoryStoredOwners, reporting, type StoredOwners } from './stored/stored-owners.ts';
+import { createMemoryStoredOwners, reporting } from './stored/stored-owners.ts';
 import type { ConfigVersionInfo } from './stores/config-store.ts';
 import type { KeyRecord, KeyStore } from './stores/key-store.ts';
 import { createMemoryKeyStore } from './stores/memory/memory-key-store.ts';
 import { observeLimits } from './telemetry/limit-metrics.ts';
 import { createDraft, type RequestRecord } from './telemetry/record.ts';
-import { createFunctionSink, createMemorySink, type UsageSink } from './telemetry/sink.ts';
-import type { Egress } from './upstream/egress.ts';
+import { createFunctionSink, createMemorySink } from './telemetry/sink.ts';
 import type { HealthReport } from './upstream/health/target-health.ts';
 import { poolNamesOf } from './upstream/pool-name.ts';
 import { createUndiciEgress } from './upstream/undici-egress.ts';
-import { createUpstream, type Upstream } from './upstream/upstream.ts';
-
-/** What a gateway is built with besides its configuration. Everything has a default that needs nothing installed. */
-export interface GatewayOptions {
-  /** Where keys are looked up. @default the `keys` of the configuration */
-  readonly keys?: KeyStore;
-  /**
-   * Other ways to find out who calls, asked in this order and before the keys: tokens of the organisation's identity
-   * provider, the host application's own sessions. @default none
-   */
-  readonly identities?: readonly Identity[];
-  /** Provider credentials kept sealed in a store: what `{ store: id }` names, and the keys of projects and users. @default none */
-  readonly vault?: Vault;
-  /** How a credential becomes a key record, in place of the built-in format and hashing. Wins over `keys` and `peppers`. */
-  readonly keyResolver?: KeyResolver;
-  /** Peppers of the key hashes. @default none, see `createNoPepperRing` */
-  readonly peppers?: PepperRing;
-  /** Where limits are kept. Stays open when the gateway closes. @default the memory of this process */
-  readonly ledger?: Ledger;
-  /** How limits are decided: ahead of need, and while their ledger cannot be asked. */
-  readonly limits?: LimitOptions;
-  /**
-   * Told when a threshold of a limit is reached, when the ledger is given up or is back, and of single calls of it that
-   * failed. Must not throw. @default that the ledger was given up goes to `onError`
-   */
-  readonly onLimit?: (event: LimitEvent) => void;
-  /**
-   * The agent run that a request is part of, as the host application knows it: one that `run` opened, or a name. What it
-   * says counts whatever the caller's `x-headgate-run` says, or leaves out. Called for each request, must not throw.
-   *
-   * @default what callers say
-   */
-  readonly runOf?: (request: GatewayRequest) => Run | string | undefined;
-  /**
-   * What the tokens of runs are sealed with, at least 16 bytes: processes with the same secret know each other's runs.
-   *
-   * @default made anew by each gateway, which knows its own runs only
-   */
-  readonly runSecret?: string | Uint8Array;
-  /** Where records go: a sink or a function. @default the last 1,000 in memory */
-  readonly sink?: UsageSink | ((record: RequestRecord) => void | Promise<void>);
-  /** Who had a provider store which response or batch. Give several gateways a common one. @default the memory of this process */
-  readonly storedOwners?: StoredOwners;
-  /** Providers of your own, beside the built-in ones. */
-  readonly providers?: readonly Provider[];
-  /** The way out. @default undici */
-  readonly egress?: Egress;
-  /** Clock, randomness, ids. @default the system's */
-  readonly runtime?: Runtime;
-  /** Environment that `{ env: … }` secrets are read from. @default process.env */
-  readonly environment?: NodeJS.ProcessEnv;
-  /** Tells how busy the process is, for the limits of `admission`. @default its event loop and heap */
-  readonly loadMonitor?: LoadMonitor;
-  /** A pipeline in place of the default one. It is given what the default one would be made of. */
-  readonly pipeline?: (parts: PipelineParts) => Pipeline<Arrival>;
-  /**
-   * Told of errors that no caller can see: a bug in a stage, a record that a function sink lost, a provider credential
-   * that cannot be fetched any more. Never of refusals. @default ignored; the record of the request still has `internal_error`
-   */
-  readonly onError?: (error: unknown) => void;
-  /** The stored version that the configuration is, see `openGateway`; its number is in every record. @default none */
-  readonly version?: ConfigVersionInfo;
-}
-
-/** What stages are made of. */
-export interface PipelineParts {
-  readonly keyResolver: KeyResolver;
-  readonly identities: readonly Identity[];
-  readonly vault: Vault | undefined;
-  /** With everything that `limits` of the options puts before the one that was given. */
-  readonly ledger: Ledger;
-  /** What `rateLimit` is made of, the ledger among it. */
-  readonly limits: RateLimitOptions;
-  readonly sink: UsageSink;
-  readonly upstream: Upstream;
-  /** What `admit` is made of. */
-  readonly admission: Admission;
-  readonly router: Router;
-  readonly storedOwners: StoredOwners;
-  readonly mirrors: Mirrors;
-  readonly runtime: Runtime;
-  readonly snapshot: Snapshot;
-}
-
-/** An agent run with a budget of its own. */
-export interface Run {
-  /** Stands in the records of its requests, as `run`. */
-  readonly id: string;
-  /** What makes a request part of it: sent by the agent, or set by whoever stands before the gateway. */
-  readonly headers: { readonly 'x-headgate-run': string };
-  /** As `gateway.handle`; part of this run whatever its headers say. */
-  handle(request: GatewayRequest): Promise<GatewayReply>;
-  /** As `gateway.fetch`; part of this run whatever its headers say: for an SDK in this process. */
-  fetch(request: Request, host?: unknown): Promise<Response>;
-}
+import { createUpstream } from './upstream/upstream.ts';
 
 /** How a gateway is. */
 export interface GatewayHealth {
@@ -249,8 +149,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const endMetrics = options.ledger ? observeLimits(gatewayLedger.health) : () => undefined;
   const failsClosed = options.limits?.failure === false;
   const runs = createRuns({ runtime, secret: options.runSecret });
-  /** The runs that were opened here. */
-  const scopes = new WeakMap<Run, RunScope>();
+  const agentRuns = createAgentRuns({ runs, runOf: options.runOf, handle: handleIn });
   const limits: RateLimitOptions = {
     ledger,
     runs,
@@ -302,31 +201,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const left = () => running.leave();
   let closing = false;
   let closed: Promise<void> | undefined;
-  let fetchHandler: Gateway['fetch'] | undefined;
-
-  function hostRunOf(request: GatewayRequest): RunScope | undefined {
-    const said = options.runOf?.(request);
-    if (said === undefined) return undefined;
-    // one that another gateway has opened is known by its token
-    return typeof said === 'string' ? { id: said } : (scopes.get(said) ?? runs.read(said.headers));
-  }
-
-  function run(given: RunOptions): Run {
-    const { scope, token } = runs.open(given);
-    const handleInside = (request: GatewayRequest) => handleIn(request, scope);
-    let fetchInside: Gateway['fetch'] | undefined;
-    const opened: Run = {
-      id: scope.id,
-      headers: { [runHeader]: token },
-      handle: handleInside,
-      async fetch(request, host) {
-        fetchInside ??= await toFetch(handleInside);
-        return fetchInside(request, host);
-      },
-    };
-    scopes.set(opened, scope);
-    return opened;
-  }
+  let fetchHandler: FetchHandler | undefined;
 
   const handle = (request: GatewayRequest) => handleIn(request, undefined);
 
@@ -349,7 +224,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       dialect = dialectByName[match.dialect];
       if (closing)
         throw new GatewayError('shutting_down', 'This gateway is shutting down.', { retryAfterSeconds: 1 });
-      const hostRun = run ?? hostRunOf(request);
+      const hostRun = run ?? agentRuns.hostRunOf(request);
       running.enter();
       return start(toArrival(id, request, match, snapshot, runtime, hostRun)).then(
         (reply) => {
@@ -397,9 +272,9 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
 
   return {
     handle,
-    run,
+    run: agentRuns.open,
     async fetch(request, host) {
-      fetchHandler ??= await toFetch(handle);
+      fetchHandler ??= await loadFetchHandler(handle);
       return fetchHandler(request, host);
     },
     update(input, version) {
@@ -415,7 +290,13 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     },
     forgetKey: (kid) => keyResolver.forget(kid),
     explain: (request) =>
-      explainRequest(request, { ...parts, snapshot, failsClosed, runs, hostRun: hostRunOf(request) }),
+      explainRequest(request, {
+        ...parts,
+        snapshot,
+        failsClosed,
+        runs,
+        hostRun: agentRuns.hostRunOf(request),
+      }),
     health: () => ({
       status: closing ? 'not_serving' : 'serving',
       limits: gatewayLedger.health(),
@@ -432,11 +313,6 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       return closed;
     },
   };
-}
-
-async function toFetch(handle: Gateway['handle']): Promise<Gateway['fetch']> {
-  // biome-ignore lint/style/noRestrictedImports: loaded only by who calls it, so that the core itself holds no adapter
-  return (await import('headgate/fetch')).toFetchHandler({ handle });
 }
 
 /** What is told to end gets this long to do so. */

@@ -1,4 +1,5 @@
 export type { Load, LoadMonitor } from './admission/load-monitor.ts';
+export type { Run } from './agent-runs.ts';
 export type { Call } from './call.ts';
 export {
   ConfigChangeError,
@@ -56,14 +57,8 @@ export {
   toGatewayError,
 } from './errors.ts';
 export type { Explained, ExplainedPolicy, Explanation } from './explanation.ts';
-export {
-  createGateway,
-  type Gateway,
-  type GatewayHealth,
-  type GatewayOptions,
-  type PipelineParts,
-  type Run,
-} from './gateway.ts';
+export { createGateway, type Gateway, type GatewayHealth } from './gateway.ts';
+export type { GatewayOptions, PipelineParts } from './gateway-options.ts';
 export { countFailures } from './identity/count-failures.ts';
 export {
   createHostIdentity,

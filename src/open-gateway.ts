@@ -1,5 +1,6 @@
 import { type ConfigFollower, followConfig } from './config/follow-config.ts';
-import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
+import { createGateway, type Gateway } from './gateway.ts';
+import type { GatewayOptions } from './gateway-options.ts';
 import { createRuntime } from './runtime.ts';
 import type { KeyEncryptionRing } from './secrets/key-encryption-ring.ts';
 import { maxTimerMs, readInteger } from './secrets/option.ts';

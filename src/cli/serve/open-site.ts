@@ -1,4 +1,5 @@
-import type { Gateway, GatewayOptions } from '../../gateway.ts';
+import type { Gateway } from '../../gateway.ts';
+import type { GatewayOptions } from '../../gateway-options.ts';
 import type { IssuedKey } from '../../keys/issue-key.ts';
 import type { PepperRing } from '../../keys/key-hash.ts';
 import type { Runtime } from '../../runtime.ts';

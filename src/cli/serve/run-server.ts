@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { closeGracefully, toNodeHandler } from '../../../adapters/node.ts';
-import type { GatewayOptions } from '../../gateway.ts';
+import type { GatewayOptions } from '../../gateway-options.ts';
 import type { IssuedKey } from '../../keys/issue-key.ts';
 import { createRuntime } from '../../runtime.ts';
 import { createJsonlSink } from '../../telemetry/sink.ts';

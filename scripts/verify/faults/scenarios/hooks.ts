@@ -1,5 +1,5 @@
 import { createDefaultPipeline } from '../../../../src/default-pipeline.ts';
-import type { GatewayOptions } from '../../../../src/gateway.ts';
+import type { GatewayOptions } from '../../../../src/gateway-options.ts';
 import type { Scenario } from './scenario.ts';
 import { onStage, until } from './stage.ts';
 
