@@ -1,0 +1,84 @@
+import { GatewayError, isGatewayError } from '../errors.ts';
+import type { GatewayReply, HeaderMap, Outcome } from '../message.ts';
+import { type Account, type Settled, toSettled } from './account.ts';
+import type { LimitScope } from './apply.ts';
+import type { Leases } from './leases.ts';
+import type { Ledger } from './ledger.ts';
+import type { Limit } from './limit.ts';
+import type { LimitEvent, Thresholds } from './limit-event.ts';
+import type { UpstreamHolds } from './upstream-holds.ts';
+
+/** What settling needs of a gateway. */
+export interface SettleParts {
+  readonly ledger: Ledger;
+  readonly leases: Leases;
+  readonly thresholds: Thresholds | undefined;
+  readonly onLimit: (event: LimitEvent) => void;
+}
+
+// What waits for a reply holds the account and not the request with its body: a stream may run for long.
+
+/** The same reply, or the same error with the caller's limits; the account is settled by the outcome of either. */
+export function settleWhenEnded(
+  parts: SettleParts,
+  account: Account,
+  headers: HeaderMap,
+  reply: Promise<GatewayReply>,
+): Promise<GatewayReply> {
+  return reply.then(
+    (reply) => {
+      settleLater(parts, account, reply.outcome);
+      return reply;
+    },
+    (error: unknown) => {
+      settle(parts, account, toSettled(isGatewayError(error) ? error.code : undefined));
+      throw withHeaders(error, headers);
+    },
+  );
+}
+
+/** The same reply; what its attempts hold of providers is settled when it has ended. */
+export function endHoldsWhenEnded(holds: UpstreamHolds, reply: Promise<GatewayReply>): Promise<GatewayReply> {
+  return reply.then(
+    (reply) => {
+      void reply.outcome.then((ended) => holds.end(ended));
+      return reply;
+    },
+    (error: unknown) => {
+      holds.end(toSettled(isGatewayError(error) ? error.code : undefined));
+      throw error;
+    },
+  );
+}
+
+function settleLater(parts: SettleParts, account: Account, outcome: Promise<Outcome>): void {
+  void outcome.then((ended) => settle(parts, account, ended));
+}
+
+/** Settles at once, and tells of thresholds that are reached by it. */
+export function settle(parts: SettleParts, account: Account, ended: Settled): void {
+  const { ledger, leases, thresholds, onLimit } = parts;
+  leases.remove(account);
+  const used = account.settle(ledger, ended, (cause) =>
+    onLimit({ kind: 'ledger-failed', id: account.id, cause }),
+  );
+  if (!thresholds || !used) return;
+  for (let index = 0; index < used.length; index++) {
+    if ((account.limits[index] as Limit).thresholds.length === 0) continue;
+    thresholds.add((account.scopes[index] as LimitScope).key, used[index] as number);
+  }
+}
+
+/** An error on its way to the caller, with the caller's limits as any other reply has them. */
+function withHeaders(error: unknown, headers: HeaderMap): unknown {
+  if (!isGatewayError(error)) return error;
+  const { code, message, status, param, retryAfterSeconds, retryable } = error;
+  return new GatewayError(code, message, {
+    status,
+    retryable,
+    headers: { ...(headers as Readonly<Record<string, string>>), ...error.headers },
+    cause: error.cause ?? error,
+    ...(param !== undefined && { param }),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  });
+}
