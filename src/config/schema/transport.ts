@@ -42,8 +42,9 @@ export const retrySchema = z.strictObject({
   /** For so long a credential comes last that was refused, or whose account has no quota left. */
   unpaidMs: milliseconds.default(60_000),
   /**
-   * What further attempts each target takes in a window: a share of its first ones, and some in any case. A target that
-   * fails nobody takes any number of requests that failed elsewhere.
+   * What further attempts each target takes in a window: a share of its first ones, and some in any case. All targets
+   * together take the same share, and as many in any case as one. A target that fails nobody takes any number of requests
+   * that failed elsewhere.
    */
   budget: z
     .strictObject({

@@ -24,12 +24,15 @@ export function createHealths(runtime: Runtime, max = 1_000): Healths {
     max,
     dispose: (health) => health.breaker.shutdown(),
   });
+  function* budgets() {
+    for (const health of healths.values()) yield health.budget;
+  }
   return {
     of(candidate, config) {
       const options = healthOptionsOf(config);
       const health = healths.get(candidate.id);
       if (health && health.options === options) return health;
-      const next = health ?? new TargetHealth(candidate.id, options, runtime);
+      const next = health ?? new TargetHealth(candidate.id, options, runtime, budgets);
       next.configure(options, candidate.target.provider.config.maxInFlight);
       if (!health) healths.set(candidate.id, next);
       return next;

@@ -1,4 +1,4 @@
-/** What further attempts may cost a target. */
+/** What further attempts may cost a target, and all targets of a gateway together. */
 export interface RetryBudgetOptions {
   /** Further attempts for each first one. */
   readonly ratio: number;
@@ -8,32 +8,44 @@ export interface RetryBudgetOptions {
   readonly windowMs: number;
 }
 
+/** What half a window has seen. */
+interface Counts {
+  first: number;
+  failed: number;
+  /** Further ones that were taken without asking. */
+  free: number;
+  /** Further ones that were taken out of what there is. */
+  paid: number;
+}
+
 /**
- * How many further attempts a target takes in a window: a share of its first ones, and a floor. A target that fails
- * nobody takes any number of those that failed elsewhere: sending them there is no storm.
+ * How many further attempts a target takes in a window: a share of its first ones, and a floor. What all targets of a
+ * gateway take together has the same share and the same floor, so that a storm is none however many targets it has.
+ *
+ * A target that fails nobody takes any number of those that failed elsewhere, and they do not count: sending them there
+ * is no storm. Once it fails, too, they do.
  */
 export class RetryBudget {
   options: RetryBudgetOptions;
+  readonly #all: () => Iterable<RetryBudget>;
   #halfEndsAtMs = 0;
-  #first = 0;
-  #further = 0;
-  #failed = 0;
-  #firstBefore = 0;
-  #furtherBefore = 0;
-  #failedBefore = 0;
+  #now = nothing();
+  #before = nothing();
 
-  constructor(options: RetryBudgetOptions) {
+  /** @param all the budgets of all targets, this one among them */
+  constructor(options: RetryBudgetOptions, all: () => Iterable<RetryBudget>) {
     this.options = options;
+    this.#all = all;
   }
 
   noteFirst(nowMs: number): void {
     if (nowMs >= this.#halfEndsAtMs) this.#slide(nowMs);
-    this.#first++;
+    this.#now.first++;
   }
 
   noteFailed(nowMs: number): void {
     if (nowMs >= this.#halfEndsAtMs) this.#slide(nowMs);
-    this.#failed++;
+    this.#now.failed++;
   }
 
   /**
@@ -43,24 +55,45 @@ export class RetryBudget {
    * @returns false when there is none left
    */
   take(nowMs: number, isAgain: boolean): boolean {
-    if (nowMs >= this.#halfEndsAtMs) this.#slide(nowMs);
-    const { ratio, floor } = this.options;
-    const first = this.#first + this.#firstBefore;
-    const further = this.#further + this.#furtherBefore;
-    const failed = this.#failed + this.#failedBefore;
-    const isSound = !isAgain && failed * 5 <= first + further;
-    if (!isSound && further >= Math.max(floor, Math.floor(first * ratio))) return false;
-    this.#further++;
+    if (!isAgain && this.#taken(nowMs).isSound) {
+      this.#now.free++;
+      return true;
+    }
+    if (!this.#hasRoom([this], nowMs) || !this.#hasRoom(this.#all(), nowMs)) return false;
+    this.#now.paid++;
     return true;
+  }
+
+  #hasRoom(budgets: Iterable<RetryBudget>, nowMs: number): boolean {
+    const { ratio, floor } = this.options;
+    let first = 0;
+    let further = 0;
+    for (const budget of budgets) {
+      const taken = budget.#taken(nowMs);
+      first += taken.first;
+      further += taken.isSound ? taken.paid : taken.paid + taken.free;
+    }
+    return further < Math.max(floor, Math.floor(first * ratio));
+  }
+
+  #taken(nowMs: number) {
+    if (nowMs >= this.#halfEndsAtMs) this.#slide(nowMs);
+    const [now, before] = [this.#now, this.#before];
+    const first = now.first + before.first;
+    const free = now.free + before.free;
+    const paid = now.paid + before.paid;
+    return { first, free, paid, isSound: (now.failed + before.failed) * 5 <= first + free + paid };
   }
 
   #slide(nowMs: number): void {
     const halfMs = this.options.windowMs / 2;
-    const isNext = nowMs < this.#halfEndsAtMs + halfMs;
-    this.#firstBefore = isNext ? this.#first : 0;
-    this.#furtherBefore = isNext ? this.#further : 0;
-    this.#failedBefore = isNext ? this.#failed : 0;
-    this.#first = this.#further = this.#failed = 0;
-    this.#halfEndsAtMs = nowMs + halfMs;
+    this.#before = nowMs < this.#halfEndsAtMs + halfMs ? this.#now : nothing();
+    this.#now = nothing();
+    // the same instants for all, so that what they have counted can be added
+    this.#halfEndsAtMs = (Math.floor(nowMs / halfMs) + 1) * halfMs;
   }
+}
+
+function nothing(): Counts {
+  return { first: 0, failed: 0, free: 0, paid: 0 };
 }

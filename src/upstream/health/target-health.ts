@@ -47,12 +47,13 @@ export class TargetHealth {
   #unpaidUntilMs = 0;
   #waiting: (() => void)[] | undefined;
 
-  constructor(id: string, options: HealthOptions, runtime: Runtime) {
+  /** @param budgets those of all targets */
+  constructor(id: string, options: HealthOptions, runtime: Runtime, budgets: () => Iterable<RetryBudget>) {
     this.id = id;
     this.#options = options;
     this.#runtime = runtime;
     this.breaker = new Breaker(options.breaker, runtime.random);
-    this.budget = new RetryBudget(options.budget);
+    this.budget = new RetryBudget(options.budget, budgets);
   }
 
   get options(): HealthOptions {
