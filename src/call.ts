@@ -3,6 +3,8 @@ import type { JsonObjectIndex } from './json/scan.ts';
 
 /** A request whose body has been read and checked: what is asked, of which model. */
 export interface Call {
+  /** Of the request. */
+  readonly id: string;
   readonly endpoint: Endpoint;
   /** The model as the caller named it; undefined where the endpoint has none (`GET /v1/responses/{id}`). */
   readonly model: string | undefined;

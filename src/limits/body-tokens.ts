@@ -1,4 +1,5 @@
 import { countMediaTokens, type MediaKind, mediaKindOf } from './media-tokens.ts';
+import { SamplePlaces } from './sample-places.ts';
 import { countLongTextTokens, countTextTokens } from './text-tokens.ts';
 
 /** What a request's body says of its input. */
@@ -13,8 +14,14 @@ export interface BodyTokens {
  * little that they become, media by kind and size and never as the text that encodes them. One pass, and nothing recurses.
  *
  * @param longStrings of the body's index: texts that are counted from a part of them. @default none, every byte is looked at
+ * @param seed decides which parts: the same for the same request, and not to be known by who wrote it
  */
-export function countBodyTokens(body: Uint8Array, longStrings: readonly number[] = []): BodyTokens {
+export function countBodyTokens(
+  body: Uint8Array,
+  longStrings: readonly number[] = [],
+  seed = '',
+): BodyTokens {
+  const places = longStrings.length > 0 ? new SamplePlaces(seed) : undefined;
   let tokens = 0;
   let nextLong = 0;
   let cacheWrite: BodyTokens['cacheWrite'];
@@ -52,7 +59,8 @@ export function countBodyTokens(body: Uint8Array, longStrings: readonly number[]
       }
       const media = hasName && !isText ? mediaOf(body, start, end, nameStart, nameEnd, names) : undefined;
       if (media !== undefined) tokens += media;
-      else tokens += isLong ? countLongTextTokens(body, start, end) : countTextTokens(body, start, end);
+      else if (isLong && places) tokens += countLongTextTokens(body, start, end, places);
+      else tokens += countTextTokens(body, start, end);
       if (hasName && is(body, nameStart, nameEnd, 'ttl') && is(body, start, end, '1h')) {
         if (cacheWrite !== undefined) cacheWrite = '1h';
       }

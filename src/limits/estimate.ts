@@ -17,7 +17,7 @@ export function estimateBody(call: Call): BodyTokens {
   let found = estimates.get(call);
   if (!found) {
     found = call.members
-      ? countBodyTokens(call.body, call.members.longStrings)
+      ? countBodyTokens(call.body, call.members.longStrings, call.id)
       : { inputTokens: formTokens(call), cacheWrite: undefined };
     estimates.set(call, found);
   }

@@ -1,3 +1,5 @@
+import type { SamplePlaces } from './sample-places.ts';
+
 /**
  * Tokens of a text that stands in a JSON string, by what it is made of: words, digits, punctuation, white space, scripts.
  * An estimate for any tokenizer of the BPE kind. One look at each byte, whatever the text is; never less than
@@ -51,18 +53,29 @@ export function countTextTokens(bytes: Uint8Array, start: number, end: number): 
 }
 
 /**
- * The same of a text of many kilobytes, from a thirteenth of it: windows at even distances. To look at all of a coding agent's
- * session takes longer than everything else that is done for it.
+ * The same of a text of many kilobytes, from a thirteenth of it: a window out of each two kilobytes. To look at all of a
+ * coding agent's session takes longer than everything else that is done for it. Where the windows lie follows from the
+ * request's id, so that whoever writes the text cannot know: on average every byte is looked at equally often.
  */
-export function countLongTextTokens(bytes: Uint8Array, start: number, end: number): number {
+export function countLongTextTokens(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  places: SamplePlaces,
+): number {
+  const length = end - start;
+  const windows = Math.ceil(length / strideBytes);
+  const stride = length / windows;
+  const width = Math.min(windowBytes, length);
   let tokens = 0;
-  let seen = 0;
-  for (let from = start; from < end; from += strideBytes) {
-    const to = Math.min(end, from + windowBytes);
-    tokens += countTextTokens(bytes, from, to);
-    seen += to - from;
+  for (let window = 0; window < windows; window++) {
+    const from = start + Math.floor((window + places.next()) * stride);
+    const over = from + width - end;
+    if (over <= 0) tokens += countTextTokens(bytes, from, from + width);
+    // the end is followed by the beginning: else both would be looked at less than the rest
+    else tokens += countTextTokens(bytes, from, end) + countTextTokens(bytes, start, start + over);
   }
-  return (tokens * (end - start)) / seen;
+  return (tokens * length) / (windows * width);
 }
 
 const windowBytes = 160;

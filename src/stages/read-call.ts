@@ -21,14 +21,14 @@ import type { Stage } from '../pipeline.ts';
 export function readCall(): Stage<Arrival & Identified, Received> {
   return {
     name: 'readCall',
-    run({ endpoint, request, record, snapshot }, next) {
+    run({ id, endpoint, request, record, snapshot }, next) {
       const { maxBodyBytes, maxDepth } = snapshot.config.relay;
       const contentType = checkMediaType(endpoint, request.headers['content-type']);
       const go = (body: Uint8Array) => {
         const call =
           endpoint.body === 'json'
-            ? readJsonCall(endpoint, body, request.query, maxDepth)
-            : readOtherCall(endpoint, body, request.query, contentType);
+            ? readJsonCall(id, endpoint, body, request.query, maxDepth)
+            : readOtherCall(id, endpoint, body, request.query, contentType);
         record.requestBytes = body.length;
         record.stream = call.stream;
         if (call.model !== undefined) record.requestedModel = call.model;
@@ -52,13 +52,20 @@ function checkMediaType(endpoint: Endpoint, value: string | readonly string[] | 
   throw new GatewayError('unsupported_media_type', `This endpoint takes a body of content-type ${wanted}.`);
 }
 
-function readJsonCall(endpoint: Endpoint, bytes: Uint8Array, query: string, maxDepth: number): Call {
+function readJsonCall(
+  id: string,
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  query: string,
+  maxDepth: number,
+): Call {
   try {
     const members = scanJsonObject(bytes, { maxDepth });
     const batchModels =
       endpoint.operation === 'message-batch-create' ? readBatchModels(bytes, members) : undefined;
     const model = batchModels ? batchModels[0] : readModel(endpoint, bytes, members);
     return {
+      id,
       endpoint,
       model,
       stream: endpoint.streams ?? readFlag(members, 'stream'),
@@ -211,7 +218,13 @@ function readStreamUsage(bytes: Uint8Array, members: JsonObjectIndex): boolean {
   return (readMember(bytes, members, 'stream_options') as { include_usage?: unknown }).include_usage === true;
 }
 
-function readOtherCall(endpoint: Endpoint, body: Uint8Array, query: string, contentType: string): Call {
+function readOtherCall(
+  id: string,
+  endpoint: Endpoint,
+  body: Uint8Array,
+  query: string,
+  contentType: string,
+): Call {
   const field = endpoint.body === 'multipart' ? findFormField(body, contentType, 'model') : undefined;
   if (endpoint.body === 'multipart' && !field?.value) {
     throw new GatewayError('malformed_request', 'Name the model: the form needs a field "model".', {
@@ -221,6 +234,7 @@ function readOtherCall(endpoint: Endpoint, body: Uint8Array, query: string, cont
   const streams =
     endpoint.body === 'multipart' ? findFormField(body, contentType, 'stream')?.value === 'true' : false;
   return {
+    id,
     endpoint,
     model: field?.value ?? endpoint.model,
     stream: streams,

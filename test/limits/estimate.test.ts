@@ -16,6 +16,7 @@ const base64 = (bytes: number) => Buffer.alloc(bytes, 'abcdefgh').toString('base
 function toCall(operation: Call['endpoint']['operation'], value: unknown, maxOutputTokens?: number): Call {
   const body = bytesOf(value);
   return {
+    id: 'req_1',
     endpoint: {
       operation,
       dialect: 'openai-chat',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { countTextTokens } from '../../src/limits/text-tokens.ts';
+import { SamplePlaces } from '../../src/limits/sample-places.ts';
+import { countLongTextTokens, countTextTokens } from '../../src/limits/text-tokens.ts';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 /** What real tokenizers count, made by `scripts/token-corpus.ts`. */
@@ -33,6 +34,24 @@ describe('the estimate of the texts of a corpus', () => {
     const ratio = sum((row) => row.estimated) / sum((row) => row.o200k_base);
     expect(ratio).toBeGreaterThan(0.9);
     expect(ratio).toBeLessThan(1.2);
+  });
+
+  it.each([
+    [4_000, 0.1],
+    [20_000, 0.06],
+    [100_000, 0.03],
+  ])('of %i bytes is within %d of the whole in 19 of 20 requests, counted from a part', (size, most) => {
+    const errors = Object.keys(counts).flatMap((file) => {
+      const text = read(`token-corpus/${file}`);
+      const bytes = Buffer.from(JSON.stringify(text.repeat(Math.ceil(size / text.length))));
+      const whole = countTextTokens(bytes, 1, bytes.length - 1);
+      return Array.from({ length: 100 }, (_, request) => {
+        const places = new SamplePlaces(`req_${request}`);
+        return Math.abs(countLongTextTokens(bytes, 1, bytes.length - 1, places) / whole - 1);
+      });
+    });
+    errors.sort((one, other) => one - other);
+    expect(errors[Math.floor(errors.length * 0.95)]).toBeLessThan(most);
   });
 
   it('is wrong by as much as the documentation says', () => {

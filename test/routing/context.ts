@@ -101,10 +101,14 @@ function contextOf(snapshot: Snapshot, runtime: VirtualRuntime, asked: Asked): R
 }
 
 /** What readCall and authorizeModel add. */
-function readModel({ endpoint, snapshot }: Pick<RoutingContext, 'endpoint' | 'snapshot'>, body: Uint8Array) {
+function readModel(
+  { id, endpoint, snapshot }: Pick<RoutingContext, 'id' | 'endpoint' | 'snapshot'>,
+  body: Uint8Array,
+) {
   const members = scanJsonObject(body);
   const named = (endpoint.model ?? readMember(body, members, 'model')) as string | undefined;
   const call: Call = {
+    id,
     endpoint,
     model: named,
     stream: endpoint.streams ?? members.get('stream')?.kind === 'true',

@@ -1,0 +1,25 @@
+/** Where a long text is looked at: numbers that follow from a text nobody could know before, the same each time. */
+export class SamplePlaces {
+  #state: number;
+
+  /** @param seed the id of the request: whoever wrote its texts did not know it */
+  constructor(seed: string) {
+    // FNV-1a, and never 0, from which nothing follows
+    let hash = 0x811c9dc5;
+    for (let index = 0; index < seed.length; index++) {
+      hash = Math.imul(hash ^ seed.charCodeAt(index), 0x01000193);
+    }
+    this.#state = hash | 1;
+  }
+
+  /** The next one, uniform in [0, 1). */
+  next(): number {
+    let state = this.#state;
+    // xorshift32
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    this.#state = state;
+    return (state >>> 0) / 0x1_0000_0000;
+  }
+}
