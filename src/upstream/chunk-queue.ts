@@ -59,8 +59,10 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
   collect(maxBytes: number): Promise<{ bytes: Uint8Array; ended: boolean }> {
     this.#wakeAt = maxBytes + 1;
     if (this.#ended || this.#bytes > maxBytes) return Promise.resolve().then(() => this.#collected());
+    // a source may push as it is resumed: whoever waits must do so before
+    const woken = this.#waiting();
     this.#resume();
-    return this.#waiting().then(() => this.#collected());
+    return woken.then(() => this.#collected());
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
@@ -69,10 +71,9 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
     // what had arrived before the connection broke is still delivered first
     if (this.#first !== undefined) return Promise.resolve({ done: false, value: this.#take() });
     if (this.#ended) return this.#error === undefined ? Promise.resolve(over) : Promise.reject(this.#error);
+    const woken = this.#waiting();
     this.#resume();
-    return this.#waiting().then(() =>
-      this.#first === undefined ? this.next() : { done: false, value: this.#take() },
-    );
+    return woken.then(() => (this.#first === undefined ? this.next() : { done: false, value: this.#take() }));
   }
 
   read(receiver: ChunkReceiver): void {

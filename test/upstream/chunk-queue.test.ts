@@ -102,6 +102,34 @@ describe('a chunk queue', () => {
     expect(seen).toEqual([]);
   });
 
+  it.each(['next', 'collect', 'read'] as const)(
+    'loses nothing that its source pushes as it is resumed, and pauses it again (%s)',
+    async (how) => {
+      const kept = [bytes(highWaterBytes), bytes(highWaterBytes, 2)];
+      const queue: ChunkQueue = new ChunkQueue({
+        pause: () => undefined,
+        resume() {
+          const chunk = kept.shift();
+          if (chunk) queue.push(chunk);
+        },
+        cancel: () => undefined,
+      });
+      queue.push(bytes(highWaterBytes, 3));
+      expect((await queue.next()).value[0]).toBe(3);
+      const length = await Promise.race([
+        how === 'next'
+          ? queue.next().then(({ value }) => value.length)
+          : how === 'collect'
+            ? queue.collect(highWaterBytes - 1).then((found) => found.bytes.length)
+            : new Promise((resolve, reject) =>
+                queue.read({ chunk: ({ length }) => resolve(length), end: reject, fail: reject }),
+              ),
+        turn().then(turn),
+      ]);
+      expect(length).toBe(highWaterBytes);
+    },
+  );
+
   it('pauses its source at the high-water mark, once, and resumes it when a reader waits for more', async () => {
     const { queue, calls } = createQueue();
     queue.push(bytes(highWaterBytes - 1));

@@ -107,7 +107,7 @@ export const replyRows: readonly FaultRow[] = [
   {
     id: '22',
     title: 'A JSON reply of 500 MB',
-    note: 'At most `relay.maxReplyBytes` (64 MiB). One that says so beforehand is not begun with.',
+    note: 'At most `relay.maxReplyBytes` (64 MiB). One that says so beforehand is not begun with. Usage that was reported before the end is counted, since the provider will, too.',
     cases: [
       {
         name: 'whose length is told',
@@ -130,7 +130,7 @@ export const replyRows: readonly FaultRow[] = [
         expect: {
           caller: { what: 'broken connection', code: 'upstream_invalid_response' },
           first: 1,
-          charged: 'input',
+          charged: 'actual',
           withinMs: 20_000,
         },
       },
