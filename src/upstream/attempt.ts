@@ -48,6 +48,8 @@ export interface AttemptOptions {
   /** Estimate of the input. */
   readonly inputTokens: number;
   readonly observed: ObservedAttempt;
+  /** By the monotonic clock. */
+  readonly startedAtMs: number;
 }
 
 const maxErrorBytes = 65_536;
@@ -114,11 +116,17 @@ export class Attempt implements Watched {
       observed.onHeaders(reply.status, reply.headers);
       return await this.#read(reply, injectedUsage, secret);
     } catch (error) {
-      throw this.#cancelled ?? (arrival.request.signal.aborted ? error : toFailure(error));
+      throw this.#cancelled ?? (arrival.request.signal.aborted ? error : this.#toFailure(error));
     } finally {
       this.#isOver = true;
       this.#unwatch();
     }
+  }
+
+  #toFailure(error: unknown): unknown {
+    if (error instanceof AttemptFailure || error instanceof GatewayError) return error;
+    const { arrival, startedAtMs } = this.#options;
+    return toTransportFailure(error, arrival.runtime.monotonicMs() - startedAtMs);
   }
 
   readonly #began = () => {
@@ -229,10 +237,6 @@ function refuseUnreadable({ status, headers, body }: EgressReply): void {
       { code: 'upstream_redirect', mayCost: false },
     );
   }
-}
-
-function toFailure(error: unknown): unknown {
-  return error instanceof AttemptFailure || error instanceof GatewayError ? error : toTransportFailure(error);
 }
 
 /** A reply that was to be kept until it is whole, and broke. */

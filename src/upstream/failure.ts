@@ -3,6 +3,7 @@ import type { ProviderFailure } from '../providers/provider.ts';
 import type { FailureClass } from '../routing/forwarding.ts';
 import type { AttemptReply } from './attempt.ts';
 import { refusedAddressCode } from './guarded-lookup.ts';
+import { isStaleConnection } from './stale-connection.ts';
 
 /** What may be said of a failure besides its class. */
 export interface FailureFacts {
@@ -63,8 +64,15 @@ const neverSent = new Set([
 /** Our own machine cannot open another socket: no target is to blame, and none would do better. */
 const ours = new Set(['EMFILE', 'ENFILE']);
 
-/** Names what the transport threw. The text of the error is for the operator only. */
-export function toTransportFailure(cause: unknown): AttemptFailure {
+/** A connection that had been idle for too long ends as soon as it is written to: what ends later was at work. */
+const staleMs = 1_000;
+
+/**
+ * Names what the transport threw. The text of the error is for the operator only.
+ *
+ * @param afterMs how long after the attempt began. @default at once
+ */
+export function toTransportFailure(cause: unknown, afterMs = 0): AttemptFailure {
   const code = codeOf(cause);
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
     const error = new GatewayError('upstream_timeout', 'The provider did not answer in time.', { cause });
@@ -96,9 +104,9 @@ export function toTransportFailure(cause: unknown): AttemptFailure {
     const error = new GatewayError('upstream_invalid_response', message, { cause });
     return new AttemptFailure('invalid-reply', error, 'not http', { again: false });
   }
-  // A socket that had served before and closed as we wrote was idle too long: the request was not taken up.
-  // On a fresh one nobody can tell, and asking again could be paying twice.
-  return isReusedSocket(cause)
+  // What was closed as we wrote to it was idle too long: the request was not taken up. On a fresh connection, or when it
+  // had time to work, nobody can tell, and asking again could be paying twice.
+  return afterMs <= staleMs && isStaleConnection(cause)
     ? unreachable('not-sent', 'stale connection', broke, cause, false)
     : unreachable('uncertain', 'connection broke', broke, cause);
 }
@@ -221,11 +229,6 @@ function isNotHttp(code: string, error: unknown): boolean {
   if (code.startsWith('HPE_') || notHttp.has(code)) return true;
   // the parser's own errors need not have a code
   return error instanceof Error && (error.name === 'HTTPParserError' || error.message === 'bad upgrade');
-}
-
-function isReusedSocket(error: unknown): boolean {
-  const { socket } = (error ?? {}) as { socket?: { bytesRead?: unknown } };
-  return typeof socket?.bytesRead === 'number' && socket.bytesRead > 0;
 }
 
 /** A reply whose connection broke, or that stalled, before anything of it went out. */

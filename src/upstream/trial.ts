@@ -277,6 +277,7 @@ export class Trial {
       policy: plan.forwarding,
       inputTokens: estimateInputTokens(call),
       observed,
+      startedAtMs,
     });
     this.#running = attempt;
     this.#asked = candidate;

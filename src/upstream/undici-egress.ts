@@ -4,6 +4,7 @@ import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
 import type { Egress, EgressReply, EgressRequest } from './egress.ts';
 import { createGuardedLookup } from './guarded-lookup.ts';
 import { joinSmallWrites } from './join-writes.ts';
+import { noteReuse } from './stale-connection.ts';
 
 type Undici = typeof import('undici');
 
@@ -50,7 +51,10 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
         allowH2: false,
         connect: (options, done) =>
           connect(options, (...result) => {
-            if (result[0] === null) joinSmallWrites(result[1]);
+            if (result[0] === null) {
+              noteReuse(result[1]);
+              joinSmallWrites(result[1]);
+            }
             done(...result);
           }),
       });

@@ -108,14 +108,23 @@ export const connectionRows: readonly FaultRow[] = [
   {
     id: '5',
     title: 'A kept connection is closed as the next request is written to it',
-    note: 'It had been idle for too long: the provider has not taken the request up. Once, and on a new connection.',
+    note: 'It had been idle for too long: the provider has not taken the request up, and is asked again on a new connection. What ends a second later or more was at work.',
     cases: [
-      {
-        name: '',
-        faults: [{ do: 'hang-up', when: 'head', how: 'fin' }, { do: 'answer' }],
+      ...(['fin', 'reset'] as const).map((how) => ({
+        name: how === 'fin' ? '' : 'by a reset',
+        faults: [{ do: 'hang-up', when: 'head', how }, { do: 'answer' }] as const,
         before: 1,
+        mode: 'both' as const,
+        expect: { caller: answer, first: 2, attempts: [1, 2] as const, charged: 'actual' as const },
+      })),
+      {
+        name: 'after the provider had time to work on it',
+        faults: [{ do: 'hang-up', when: 'request', how: 'fin', afterMs: 1_100 }],
+        before: 1,
+        second: healthy,
         mode: 'both',
-        expect: { caller: answer, first: 2, attempts: [1, 2], charged: 'actual' },
+        isHeavy: true,
+        expect: { caller: unreachable, first: 1, second: 0, failures: ['uncertain'], charged: 'input' },
       },
     ],
   },

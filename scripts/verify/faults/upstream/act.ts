@@ -27,8 +27,9 @@ export async function act(exchange: Exchange, fault: Fault): Promise<void> {
     case 'answer':
       return sendWhole(exchange, tape.body, {});
     case 'hang-up':
-      if (fault.when === 'request') await close(socket, fault.how);
-      return;
+      if (fault.when !== 'request') return;
+      if (fault.afterMs) await setTimeout(fault.afterMs);
+      return close(socket, fault.how);
     case 'stall':
       if (fault.after >= 0) await sendHead(exchange, lengthOf(exchange), {});
       if (fault.after >= 0) await sendPieces(exchange, upTo(exchange, fault.after));

@@ -8,8 +8,14 @@ export type CutHow = Closing | 'fin-in-chunk' | 'clean' | 'close';
 export type Fault =
   /** None. */
   | { readonly do: 'answer' }
-  /** The connection ends before or after the request was read; nothing is answered. */
-  | { readonly do: 'hang-up'; readonly when: 'accepted' | 'head' | 'request'; readonly how: Closing }
+  /** The connection ends before or after the request was read, at once or so much later; nothing is answered. */
+  | {
+      readonly do: 'hang-up';
+      readonly when: 'accepted' | 'head' | 'request';
+      readonly how: Closing;
+      /** After the request. @default 0 */
+      readonly afterMs?: number;
+    }
   /** Nothing more is sent, and nothing is closed. With `after` -1 not even the head of the reply comes. */
   | { readonly do: 'stall'; readonly after: number }
   /** The answer, so many milliseconds late. */
