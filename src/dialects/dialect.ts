@@ -1,6 +1,6 @@
 import type { GatewayError } from '../errors.ts';
 import type { Usage } from '../message.ts';
-import type { StreamSplicer } from './splicer.ts';
+import type { ReadRequest, StreamSplicer } from './splicer.ts';
 
 /** Who invented the wire format; decides the shape of errors and of the models list. */
 export type DialectFamily = 'openai' | 'anthropic' | 'gemini';
@@ -73,8 +73,12 @@ export interface Dialect {
   /** Renders an error as the last thing in a stream that had begun: complete event text, no terminator after it. */
   renderStreamError(error: GatewayError, requestId: string): string;
   createStreamReader(options: StreamReaderOptions): StreamReader;
-  /** Where a stream that broke can be gone on with by another one. @default its callers are told of the error */
-  readonly createSplicer?: () => StreamSplicer;
+  /**
+   * Where a stream that broke can be gone on with by another one; undefined for a request whose stream cannot.
+   *
+   * @default its callers are told of the error
+   */
+  readonly createSplicer?: (request: ReadRequest) => StreamSplicer | undefined;
   /** Names of the top-level members of a JSON reply that `readUsage` wants to see. */
   readonly usageMembers: readonly string[];
   /** Usage of a JSON reply. Negative, fractional, non-numeric and unsafe numbers count as unknown. */

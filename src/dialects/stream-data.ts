@@ -1,8 +1,3 @@
-import type { StreamReader } from './dialect.ts';
-
-/** What a stream reader is while it is being built: the same members, writable. */
-export type MutableStreamReader = { -readonly [Name in keyof StreamReader]: StreamReader[Name] };
-
 /** Members of a parsed JSON object. */
 export type Members = Readonly<Record<string, unknown>>;
 

@@ -13,7 +13,7 @@ import { Forwarding } from '../upstream/forwarding.ts';
 import { replyPatiently } from '../upstream/patient-reply.ts';
 import { Relay } from '../upstream/relay.ts';
 import { toReplyHeaders } from '../upstream/reply-headers.ts';
-import { mayRescue, StreamRescuer } from '../upstream/rescuer.ts';
+import { StreamRescuer, splicerFor } from '../upstream/rescuer.ts';
 import { rewriteResultsUrl } from '../upstream/results-url.ts';
 import { scrub } from '../upstream/scrub.ts';
 import { totalMsOf } from '../upstream/total-time.ts';
@@ -106,8 +106,7 @@ function toGatewayReply(
   }
   const { relay } = snapshot.config;
   const isEvents = inspector instanceof EventInspector;
-  const splicer =
-    isEvents && mayRescue(context) ? dialectByName[context.endpoint.dialect].createSplicer?.() : undefined;
+  const splicer = isEvents ? splicerFor(context, candidate) : undefined;
   const body = new Relay(
     { body: rest.body, chunks: rest.chunks, inspector, first: reply.bytes, passage },
     {

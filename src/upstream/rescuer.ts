@@ -1,8 +1,10 @@
 import type { Call } from '../call.ts';
+import { dialectByName } from '../dialects/index.ts';
 import type { SpliceMode, StreamSplicer } from '../dialects/splicer.ts';
 import type { GatewayError } from '../errors.ts';
 import { readMember, scanJsonObject } from '../json/scan.ts';
 import { setMembers, spliceJson } from '../json/splice.ts';
+import type { Candidate } from '../routing/plan.ts';
 import { concatBytes } from './bytes.ts';
 import { dataOf, splitEvents } from './events.ts';
 import { AttemptFailure } from './failure.ts';
@@ -107,11 +109,8 @@ export class StreamRescuer implements Rescuer {
   #continuation(): Call | undefined {
     const { call } = this.#context;
     const { members, body } = call;
-    if (!members) return undefined;
-    const changed = this.#splicer.continuation((name) =>
-      members.has(name) ? readMember(body, members, name) : undefined,
-    );
-    if (!changed) return undefined;
+    const changed = this.#splicer.continuation();
+    if (!members || !changed) return undefined;
     const next = spliceJson(body, setMembers(members, changed));
     return { ...call, body: next, members: scanJsonObject(next) };
   }
@@ -142,8 +141,21 @@ function toWhole(chunks: readonly Uint8Array[]): Omit<RelaySource, 'inspector'> 
   };
 }
 
-/** Whether anything of a plan could go on with a stream that breaks. */
-export function mayRescue({ plan }: Pick<TrialContext, 'plan'>): boolean {
+/** What follows the stream of a candidate, where anything of the plan could go on with it when it breaks. */
+export function splicerFor(
+  { call, plan }: Pick<TrialContext, 'call' | 'plan'>,
+  { target }: Candidate,
+): StreamSplicer | undefined {
+  const { members, body, endpoint } = call;
+  if (!members || !mayRescue(plan)) return undefined;
+  const own = target.overrides?.body ?? {};
+  return dialectByName[endpoint.dialect].createSplicer?.((name) => {
+    if (Object.hasOwn(own, name)) return own[name];
+    return members.has(name) ? readMember(body, members, name) : undefined;
+  });
+}
+
+function mayRescue(plan: TrialContext['plan']): boolean {
   const { rescue } = plan.forwarding;
   if (rescue.length === 0) return false;
   return rescue.includes('restart') || plan.candidates.some(({ target }) => target.continues === true);

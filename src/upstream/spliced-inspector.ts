@@ -79,6 +79,9 @@ export class SplicedInspector implements Inspector {
   }
 
   errorTail(error: GatewayError): Uint8Array | undefined {
-    return this.#inner.errorTail(error);
+    const tail = this.#inner.errorTail(error);
+    if (!tail || !this.#splice.rewritesErrors) return tail;
+    const text = Buffer.from(tail).toString();
+    return Buffer.from(this.#splice.event({ event: eventNameOf(text), data: dataOf(text) }) ?? text);
   }
 }

@@ -20,6 +20,8 @@ export interface Setup {
   readonly maxRetries?: number;
   /** @default the model of the family */
   readonly model?: string;
+  /** Whether OpenAI may store responses. @default the client's own */
+  readonly store?: boolean;
 }
 
 /** A client as the tests of errors need it: one turn, whole or streamed, and what its errors say. */
@@ -74,7 +76,12 @@ const openAiResponses: Client = {
       .output_text;
   },
   async stream(setup) {
-    const ask = { model: setup.model ?? 'team-gpt', input: prompt, stream: true } as const;
+    const ask = {
+      model: setup.model ?? 'team-gpt',
+      input: prompt,
+      stream: true,
+      ...defined({ store: setup.store }),
+    } as const;
     let text = '';
     for await (const event of await toOpenAi(setup).responses.create(ask)) {
       if (event.type === 'response.output_text.delta') text += event.delta;
@@ -135,7 +142,12 @@ function toAiClient(
       (await generateText({ model: toModel(setup), prompt, ...defined({ maxRetries: setup.maxRetries }) }))
         .text,
     async stream(setup) {
-      const settings = { model: toModel(setup), prompt, ...defined({ maxRetries: setup.maxRetries }) };
+      const settings = {
+        model: toModel(setup),
+        prompt,
+        ...defined({ maxRetries: setup.maxRetries }),
+        providerOptions: { openai: defined({ store: setup.store }) },
+      };
       let text = '';
       // errors are parts of the stream here, thrown below
       for await (const part of streamText({ ...settings, onError: () => undefined }).fullStream) {

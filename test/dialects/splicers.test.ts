@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { createAnthropicSplicer } from '../../src/dialects/anthropic/splicer.ts';
 import { createGeminiSplicer } from '../../src/dialects/gemini/splicer.ts';
 import { createChatSplicer } from '../../src/dialects/openai/chat-splicer.ts';
-import { PrefixFilter, type StreamSplicer } from '../../src/dialects/splicer.ts';
+import { PrefixFilter } from '../../src/dialects/prefix-filter.ts';
+import type { ReadRequest, StreamSplicer } from '../../src/dialects/splicer.ts';
 
 const chat = (delta: object, more: object = {}) => ({ id: 'a', choices: [{ index: 0, delta, ...more }] });
 const start = (block: object, index = 0) => ({ type: 'content_block_start', index, content_block: block });
@@ -16,7 +17,12 @@ const gemini = (parts: object[], more: object = {}) => ({ candidates: [{ content
 const text = { type: 'text', text: '' };
 
 describe('what went out of a stream', () => {
-  const cases: readonly [string, () => StreamSplicer, readonly object[], string | undefined][] = [
+  const cases: readonly [
+    string,
+    (request: ReadRequest) => StreamSplicer,
+    readonly object[],
+    string | undefined,
+  ][] = [
     [
       'chat: text',
       createChatSplicer,
@@ -80,20 +86,20 @@ describe('what went out of a stream', () => {
   it.each(cases)(
     'can be gone on with only when it is plain, unfinished text: %s',
     (_, create, events, expected) => {
-      const splicer = create();
+      const splicer = create(() => undefined);
       for (const event of events) splicer.delivered(JSON.stringify(event));
       expect(splicer.text).toBe(expected);
     },
   );
 
   it('is put behind what the caller itself had begun to say for the model', () => {
-    const splicer = createAnthropicSplicer();
-    for (const event of [start(text), said(' is blue. ')]) splicer.delivered(JSON.stringify(event));
     const messages = [
       { role: 'user', content: 'The sky?' },
       { role: 'assistant', content: 'The sky' },
     ];
-    expect(splicer.continuation((name) => ({ messages })[name])).toEqual({
+    const splicer = createAnthropicSplicer((name) => ({ messages })[name]);
+    for (const event of [start(text), said(' is blue. ')]) splicer.delivered(JSON.stringify(event));
+    expect(splicer.continuation()).toEqual({
       messages: [messages[0], { role: 'assistant', content: 'The sky is blue.' }],
     });
   });
@@ -101,7 +107,7 @@ describe('what went out of a stream', () => {
 
 describe('a message stream that goes on with a tool call', () => {
   it('ends the block of text that was open, and numbers the blocks behind it', () => {
-    const splicer = createAnthropicSplicer();
+    const splicer = createAnthropicSplicer(() => undefined);
     for (const event of [start(text), said('a')]) splicer.delivered(JSON.stringify(event));
     const splice = splicer.splice('continue', { outputTokens: 4, source: 'estimated' });
     const events = [

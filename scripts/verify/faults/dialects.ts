@@ -185,7 +185,8 @@ const openAiResponses: Dialect = {
   toRequest: (model, stream) => ({
     path: '/v1/responses',
     headers: {},
-    body: { model, input: say, ...(stream && { stream }) },
+    // one that is stored is not gone on with
+    body: { model, input: say, store: false, ...(stream && { stream }) },
   }),
   textOfEvent: textOfEvent(responses),
   textOfReply: (reply) =>

@@ -1,13 +1,7 @@
+import type { Usage } from '../../message.ts';
 import type { StreamReader } from '../dialect.ts';
-import {
-  asObject,
-  asText,
-  dataKind,
-  eventType,
-  type Members,
-  type MutableStreamReader,
-  parseObject,
-} from '../stream-data.ts';
+import { EventReader } from '../event-reader.ts';
+import { asObject, asText, eventType, type Members } from '../stream-data.ts';
 import { mergeAnthropicUsage, toAnthropicUsage } from './usage.ts';
 
 /**
@@ -15,52 +9,41 @@ import { mergeAnthropicUsage, toAnthropicUsage } from './usage.ts';
  * and `error` are parsed; pings and events invented later pass by.
  */
 export function createAnthropicStreamReader(): StreamReader {
-  let counts: Members | undefined;
+  return new AnthropicStreamReader();
+}
 
-  const reader: MutableStreamReader = {
-    whole: false,
-    usage: undefined,
-    error: undefined,
-    hasContent: false,
-    malformed: false,
-    read({ event, data }) {
-      const kind = dataKind(data);
-      if (kind === 'object') readEvent(eventType(event, data), data);
-      else if (kind === 'broken') reader.malformed = true;
-      return 'relay';
-    },
-  };
+class AnthropicStreamReader extends EventReader {
+  usage: Usage | undefined = undefined;
+  #counts: Members | undefined;
 
-  function readEvent(type: string | undefined, data: string): void {
+  protected override readObject(event: string | undefined, data: string): 'relay' {
+    const type = eventType(event, data);
     switch (type) {
       case 'content_block_delta':
       case 'content_block_stop':
-        reader.hasContent = true;
-        return;
+        this.hasContent = true;
+        break;
       case 'message_stop':
-        reader.whole = true;
-        return;
+        this.whole = true;
+        break;
       case 'message_start':
       case 'message_delta':
       case 'error':
       case undefined:
-        readParsed(type, data);
-        return;
+        this.#readParsed(type, data);
     }
+    return 'relay';
   }
 
-  function readParsed(type: string | undefined, data: string): void {
-    const parsed = parseObject(data);
-    if (!parsed) {
-      reader.malformed = true;
-    } else if (type === 'error' || parsed.error) {
-      reader.error ??= { type: asText(asObject(parsed.error)?.type) };
-    } else {
-      const holder = type === 'message_start' ? asObject(parsed.message) : parsed;
-      counts = mergeAnthropicUsage(counts, holder?.usage);
-      reader.usage = toAnthropicUsage(counts);
+  #readParsed(type: string | undefined, data: string): void {
+    const parsed = this.parse(data);
+    if (!parsed) return;
+    if (type === 'error' || parsed.error) {
+      this.error ??= { type: asText(asObject(parsed.error)?.type) };
+      return;
     }
+    const holder = type === 'message_start' ? asObject(parsed.message) : parsed;
+    this.#counts = mergeAnthropicUsage(this.#counts, holder?.usage);
+    this.usage = toAnthropicUsage(this.#counts);
   }
-
-  return reader;
 }

@@ -1,74 +1,63 @@
-import { addCounts, type Splice, type StreamSplicer, toPrefixFilter } from '../splicer.ts';
-import { asObject, asObjects, asText, dataKind, type Members, parseObject } from '../stream-data.ts';
+import type { ReadRequest, StreamSplicer } from '../splicer.ts';
+import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
+import { addCounts, createTextSplicer, ownMembers, type Splicing } from '../text-splicer.ts';
 
 /** Splices streams of `:streamGenerateContent?alt=sse`: one candidate, text only. */
-export function createGeminiSplicer(): StreamSplicer {
+export function createGeminiSplicer(request: ReadRequest): StreamSplicer {
   let opening: Members | undefined;
-  let text = '';
-  let isPlain = true;
 
-  function deliver(chunk: Members): void {
-    opening ??= chunk;
-    for (const candidate of asObjects(chunk.candidates)) {
-      const content = textOf(candidate);
-      if (content === undefined || (candidate.index ?? 0) !== 0 || asText(candidate.finishReason))
-        isPlain = false;
-      else text += content;
-    }
-  }
-
-  return {
-    delivered(data) {
-      const chunk = dataKind(data) === 'object' ? parseObject(data) : undefined;
-      if (chunk) deliver(chunk);
-      else if (data.trim() !== '') isPlain = false;
+  return createTextSplicer({
+    textOf(chunk) {
+      opening ??= chunk;
+      let text = '';
+      for (const candidate of asObjects(chunk.candidates)) {
+        const content = textOf(candidate);
+        const isEnd = asText(candidate.finishReason) !== undefined;
+        if (content === undefined || (candidate.index ?? 0) !== 0 || isEnd) return undefined;
+        text += content;
+      }
+      return text;
     },
-    get text() {
-      return isPlain && text !== '' ? text : undefined;
-    },
-    continuation(body) {
-      const contents = body('contents');
+    continuation(text) {
+      const contents = request('contents');
       if (!Array.isArray(contents)) return undefined;
       return { contents: [...contents, { role: 'model', parts: [{ text: text.trimEnd() }] }] };
     },
-    splice(mode, spent): Splice {
-      const prefix = toPrefixFilter(mode, text);
-      return {
-        get isReady() {
-          return mode === 'continue' || prefix.isDone;
-        },
-        event({ data }) {
-          const chunk = dataKind(data) === 'object' ? parseObject(data) : undefined;
-          if (!chunk) return '';
-          const candidates: Members[] = [];
-          for (const candidate of asObjects(chunk.candidates)) {
-            const content = textOf(candidate);
-            const fresh = content === undefined ? undefined : prefix.take(content);
-            if (content !== undefined && fresh === undefined) return undefined;
-            if (!this.isReady && (content === undefined || asText(candidate.finishReason))) return undefined;
-            if (fresh === '' && !asText(candidate.finishReason)) continue;
-            candidates.push(fresh === undefined ? candidate : withText(candidate, fresh));
-          }
-          if (candidates.length === 0) return '';
-          const { responseId, modelVersion } = opening ?? {};
-          const usage = asObject(chunk.usageMetadata);
-          const inputTokens = spent?.inputTokens ?? 0;
-          const outputTokens = spent?.outputTokens ?? 0;
-          const told = usage && {
-            usageMetadata: addCounts(usage, {
-              promptTokenCount: inputTokens,
-              candidatesTokenCount: outputTokens,
-              totalTokenCount: inputTokens + outputTokens,
-            }),
-          };
-          const own = {
-            ...('responseId' in chunk && responseId !== undefined && { responseId }),
-            ...('modelVersion' in chunk && modelVersion !== undefined && { modelVersion }),
-          };
-          return `data: ${JSON.stringify({ ...chunk, ...own, candidates, ...told })}\n\n`;
-        },
-      };
+    rewriter: (splicing) => (chunk) => {
+      const candidates = freshCandidates(chunk, splicing);
+      if (candidates === undefined) return undefined;
+      if (candidates.length === 0) return '';
+      const own = ownMembers(chunk, opening, ['responseId', 'modelVersion']);
+      return `data: ${JSON.stringify({ ...chunk, ...own, candidates, ...toldUsage(chunk, splicing) })}\n\n`;
     },
+  });
+}
+
+/** What of a chunk's candidates is new; undefined when they do not say the same. */
+function freshCandidates(chunk: Members, splicing: Splicing): Members[] | undefined {
+  const candidates: Members[] = [];
+  for (const candidate of asObjects(chunk.candidates)) {
+    const isEnd = asText(candidate.finishReason) !== undefined;
+    const content = textOf(candidate);
+    const fresh = content === undefined ? undefined : splicing.fresh(content);
+    if (content !== undefined && fresh === undefined) return undefined;
+    if (!splicing.isReady && (content === undefined || isEnd)) return undefined;
+    if (fresh === '' && !isEnd) continue;
+    candidates.push(fresh === undefined ? candidate : withText(candidate, fresh));
+  }
+  return candidates;
+}
+
+function toldUsage({ usageMetadata }: Members, { spent }: Splicing): Members {
+  const counts = asObject(usageMetadata);
+  if (!counts) return {};
+  const { inputTokens = 0, outputTokens = 0 } = spent ?? {};
+  return {
+    usageMetadata: addCounts(counts, {
+      promptTokenCount: inputTokens,
+      candidatesTokenCount: outputTokens,
+      totalTokenCount: inputTokens + outputTokens,
+    }),
   };
 }
 

@@ -1,7 +1,8 @@
 import type { Usage } from '../../message.ts';
 import type { StreamReader } from '../dialect.ts';
+import { EventReader } from '../event-reader.ts';
 import { FinishTracker } from '../finish-tracker.ts';
-import { asObject, asObjects, asText, dataKind, type Members, parseObject } from '../stream-data.ts';
+import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
 import { toGeminiUsage } from './usage.ts';
 
 // what an ordinary chunk has not; see the chat reader
@@ -13,58 +14,47 @@ const remarkable = /"(?:(?:finishReason|error|promptFeedback)"\s*:\s*(?!null|\s)
  * parsed when it is asked for.
  */
 export function createGeminiStreamReader(): StreamReader {
-  const candidates = new FinishTracker();
-  let isBlocked = false;
-  let usage: Usage | undefined;
-  let unread: string | undefined;
+  return new GeminiStreamReader();
+}
 
-  const reader = {
-    whole: false,
-    error: undefined as StreamReader['error'],
-    hasContent: false,
-    malformed: false,
-    get usage() {
-      if (unread !== undefined) {
-        const chunk = parseObject(unread);
-        unread = undefined;
-        if (chunk) usage = toGeminiUsage(chunk.usageMetadata) ?? usage;
-        else reader.malformed = true;
-      }
-      return usage;
-    },
-    read({ event, data }: { event?: string | undefined; data: string }): 'relay' {
-      const kind = dataKind(data);
-      if (kind === 'broken') reader.malformed = true;
-      if (kind !== 'object') return 'relay';
-      const isOrdinary =
-        reader.hasContent && candidates.hasFirst && event !== 'error' && !remarkable.test(data);
-      if (!isOrdinary) readChunk(data);
-      else if (data.includes('usageMetadata"')) unread = data;
-      return 'relay';
-    },
-  };
+class GeminiStreamReader extends EventReader {
+  readonly #candidates = new FinishTracker();
+  #isBlocked = false;
+  #latest: Usage | undefined;
+  #unread: string | undefined;
 
-  function readChunk(data: string): void {
-    const chunk = parseObject(data);
-    if (!chunk) {
-      reader.malformed = true;
-      return;
+  get usage(): Usage | undefined {
+    if (this.#unread !== undefined) {
+      const chunk = this.parse(this.#unread);
+      this.#unread = undefined;
+      this.#latest = toGeminiUsage(chunk?.usageMetadata) ?? this.#latest;
     }
-    if (chunk.error) reader.error ??= { type: asText(asObject(chunk.error)?.status) };
-    if (asText(asObject(chunk.promptFeedback)?.blockReason)) isBlocked = true;
-    for (const candidate of asObjects(chunk.candidates)) {
-      candidates.note(candidate.index, asText(candidate.finishReason) !== undefined);
-      if (hasParts(candidate)) reader.hasContent = true;
-    }
-    reader.whole = isBlocked || candidates.allFinished;
-    const latest = toGeminiUsage(chunk.usageMetadata);
-    if (latest) {
-      usage = latest;
-      unread = undefined;
-    }
+    return this.#latest;
   }
 
-  return reader;
+  protected override readObject(event: string | undefined, data: string): 'relay' {
+    const isOrdinary =
+      this.hasContent && this.#candidates.hasFirst && event !== 'error' && !remarkable.test(data);
+    if (!isOrdinary) this.#readChunk(data);
+    else if (data.includes('usageMetadata"')) this.#unread = data;
+    return 'relay';
+  }
+
+  #readChunk(data: string): void {
+    const chunk = this.parse(data);
+    if (!chunk) return;
+    if (chunk.error) this.error ??= { type: asText(asObject(chunk.error)?.status) };
+    if (asText(asObject(chunk.promptFeedback)?.blockReason)) this.#isBlocked = true;
+    for (const candidate of asObjects(chunk.candidates)) {
+      this.#candidates.note(candidate.index, asText(candidate.finishReason) !== undefined);
+      if (hasParts(candidate)) this.hasContent = true;
+    }
+    this.whole = this.#isBlocked || this.#candidates.allFinished;
+    const latest = toGeminiUsage(chunk.usageMetadata);
+    if (!latest) return;
+    this.#latest = latest;
+    this.#unread = undefined;
+  }
 }
 
 function hasParts(candidate: Members): boolean {

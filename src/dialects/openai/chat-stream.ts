@@ -1,7 +1,8 @@
 import type { Usage } from '../../message.ts';
-import type { StreamEvent, StreamReader, StreamReaderOptions } from '../dialect.ts';
+import type { StreamReader, StreamReaderOptions } from '../dialect.ts';
+import { EventReader } from '../event-reader.ts';
 import { FinishTracker } from '../finish-tracker.ts';
-import { asObject, asObjects, asText, dataKind, type Members, parseObject } from '../stream-data.ts';
+import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
 import { toOpenAiUsage } from './usage.ts';
 
 // What an ordinary delta has not: a usage, error or finish reason that is not null, or an index other than 0. Text
@@ -18,38 +19,30 @@ export function createChatStreamReader({ dropUsage }: StreamReaderOptions): Stre
   return new ChatStreamReader(dropUsage);
 }
 
-class ChatStreamReader implements StreamReader {
-  whole = false;
+class ChatStreamReader extends EventReader {
   usage: Usage | undefined = undefined;
-  error: StreamReader['error'] = undefined;
-  hasContent = false;
-  malformed = false;
   readonly #choices = new FinishTracker();
   readonly #dropUsage: boolean;
   #isDone = false;
 
   constructor(dropUsage: boolean) {
+    super();
     this.#dropUsage = dropUsage;
   }
 
-  read({ event, data }: StreamEvent): 'relay' | 'drop' {
-    const kind = dataKind(data);
-    if (kind === 'object') {
-      const isOrdinary =
-        this.hasContent && this.#choices.hasFirst && event !== 'error' && !remarkable.test(data);
-      return isOrdinary ? 'relay' : this.#readChunk(event, data);
-    }
-    if (kind === 'done') this.#isDone = this.whole = true;
-    else if (kind === 'broken') this.malformed = true;
-    return 'relay';
+  protected override readObject(event: string | undefined, data: string): 'relay' | 'drop' {
+    const isOrdinary =
+      this.hasContent && this.#choices.hasFirst && event !== 'error' && !remarkable.test(data);
+    return isOrdinary ? 'relay' : this.#readChunk(event, data);
+  }
+
+  protected override readDone(): void {
+    this.#isDone = this.whole = true;
   }
 
   #readChunk(event: string | undefined, data: string): 'relay' | 'drop' {
-    const chunk = parseObject(data);
-    if (!chunk) {
-      this.malformed = true;
-      return 'relay';
-    }
+    const chunk = this.parse(data);
+    if (!chunk) return 'relay';
     const failure = chunk.error || (event === 'error' ? chunk : undefined);
     if (failure) {
       const error = asObject(failure);

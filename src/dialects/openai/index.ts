@@ -1,8 +1,10 @@
 import type { Dialect, DialectName } from '../dialect.ts';
 import { createChatSplicer } from './chat-splicer.ts';
 import { createChatStreamReader } from './chat-stream.ts';
+import { createCompletionsSplicer } from './completions-splicer.ts';
 import { renderChatStreamError, renderOpenAiError, renderResponsesStreamError } from './errors.ts';
 import { createMediaStreamReader } from './media-stream.ts';
+import { createResponsesSplicer } from './responses-splicer.ts';
 import { createResponsesStreamReader } from './responses-stream.ts';
 import { openAiUsageMembers, readOpenAiUsage } from './usage.ts';
 
@@ -25,11 +27,15 @@ export const openAiChat = create('openai-chat', {
 });
 
 /** `POST /v1/completions`, the legacy text completions. */
-export const openAiCompletions = create('openai-completions', { createStreamReader: createChatStreamReader });
+export const openAiCompletions = create('openai-completions', {
+  createStreamReader: createChatStreamReader,
+  createSplicer: createCompletionsSplicer,
+});
 
 /** `/v1/responses` and what lies below it. */
 export const openAiResponses = create('openai-responses', {
   createStreamReader: createResponsesStreamReader,
+  createSplicer: createResponsesSplicer,
   renderStreamError: renderResponsesStreamError,
 });
 

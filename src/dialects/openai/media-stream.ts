@@ -1,12 +1,7 @@
+import type { Usage } from '../../message.ts';
 import type { StreamReader } from '../dialect.ts';
-import {
-  asObject,
-  asText,
-  dataKind,
-  eventType,
-  type MutableStreamReader,
-  parseObject,
-} from '../stream-data.ts';
+import { EventReader } from '../event-reader.ts';
+import { asObject, asText, eventType } from '../stream-data.ts';
 import { toOpenAiUsage } from './usage.ts';
 
 const terminal = new Set([
@@ -18,41 +13,34 @@ const terminal = new Set([
 
 /** Follows a stream of the image and audio endpoints: whole with the event that ends each, or with `[DONE]`. */
 export function createMediaStreamReader(): StreamReader {
-  const reader: MutableStreamReader = {
-    whole: false,
-    usage: undefined,
-    error: undefined,
-    hasContent: false,
-    malformed: false,
-    read({ event, data }) {
-      const kind = dataKind(data);
-      if (kind === 'object') readEvent(eventType(event, data), data);
-      else if (kind === 'done') reader.whole = true;
-      else if (kind === 'broken') reader.malformed = true;
-      return 'relay';
-    },
-  };
+  return new MediaStreamReader();
+}
 
-  function readEvent(type: string | undefined, data: string): void {
+class MediaStreamReader extends EventReader {
+  usage: Usage | undefined = undefined;
+
+  protected override readObject(event: string | undefined, data: string): 'relay' {
+    const type = eventType(event, data);
     const ends = type !== undefined && terminal.has(type);
-    if (type !== undefined && type !== 'error' && !ends) {
-      reader.hasContent ||= type.includes('.');
-      return;
-    }
-    const parsed = parseObject(data);
-    if (!parsed) {
-      reader.malformed = true;
-      return;
-    }
-    if (type === 'error' || parsed.error) {
-      const error = asObject(parsed.error) ?? parsed;
-      reader.error ??= { type: asText(error.code) ?? (error === parsed ? undefined : asText(error.type)) };
-    }
-    if (!ends) return;
-    reader.whole = true;
-    reader.hasContent = true;
-    reader.usage = toOpenAiUsage(parsed.usage) ?? reader.usage;
+    if (type === undefined || type === 'error' || ends) this.#readParsed(type, data, ends);
+    else this.hasContent ||= type.includes('.');
+    return 'relay';
   }
 
-  return reader;
+  protected override readDone(): void {
+    this.whole = true;
+  }
+
+  #readParsed(type: string | undefined, data: string, ends: boolean): void {
+    const parsed = this.parse(data);
+    if (!parsed) return;
+    if (type === 'error' || parsed.error) {
+      const error = asObject(parsed.error) ?? parsed;
+      this.error ??= { type: asText(error.code) ?? (error === parsed ? undefined : asText(error.type)) };
+    }
+    if (!ends) return;
+    this.whole = true;
+    this.hasContent = true;
+    this.usage = toOpenAiUsage(parsed.usage) ?? this.usage;
+  }
 }

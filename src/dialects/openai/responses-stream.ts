@@ -1,12 +1,8 @@
+import type { Usage } from '../../message.ts';
 import type { StreamReader } from '../dialect.ts';
-import {
-  asObject,
-  asText,
-  dataKind,
-  eventType,
-  type MutableStreamReader,
-  parseObject,
-} from '../stream-data.ts';
+import { EventReader } from '../event-reader.ts';
+import { asObject, asText, eventType, parseObject } from '../stream-data.ts';
+import { isSilentReasoning } from './silent-reasoning.ts';
 import { toOpenAiUsage } from './usage.ts';
 
 const terminal = new Set([
@@ -31,45 +27,40 @@ const openings = new Set([
  * `response.failed` or `response.cancelled`, which also hold the usage; nothing else is parsed.
  */
 export function createResponsesStreamReader(): StreamReader {
-  const reader: MutableStreamReader = {
-    whole: false,
-    usage: undefined,
-    error: undefined,
-    hasContent: false,
-    malformed: false,
-    read({ event, data }) {
-      const kind = dataKind(data);
-      if (kind === 'object') readEvent(eventType(event, data), data);
-      else if (kind === 'broken') reader.malformed = true;
-      return 'relay';
-    },
-  };
+  return new ResponsesStreamReader();
+}
 
-  function readEvent(type: string | undefined, data: string): void {
-    if (type === undefined || type === 'error' || terminal.has(type)) readParsed(type, data);
-    else if (!reader.hasContent) reader.hasContent = type.startsWith('response.') && !openings.has(type);
+class ResponsesStreamReader extends EventReader {
+  usage: Usage | undefined = undefined;
+
+  protected override readObject(event: string | undefined, data: string): 'relay' {
+    const type = eventType(event, data);
+    if (type === undefined || type === 'error' || terminal.has(type)) this.#readParsed(type, data);
+    else if (!this.hasContent) this.hasContent = isContent(type, data);
+    return 'relay';
   }
 
-  function readParsed(type: string | undefined, data: string): void {
-    const parsed = parseObject(data);
-    if (!parsed) {
-      reader.malformed = true;
-      return;
-    }
+  #readParsed(type: string | undefined, data: string): void {
+    const parsed = this.parse(data);
+    if (!parsed) return;
     if (type === 'error' || (type === undefined && parsed.error)) {
       // flat by the specification; some servers nest it as the JSON replies do
       const error = asObject(parsed.error) ?? parsed;
       const ownType = error === parsed ? undefined : asText(error.type);
-      reader.error ??= { type: asText(error.code) ?? ownType };
+      this.error ??= { type: asText(error.code) ?? ownType };
       return;
     }
     if (type === undefined) return;
     const response = asObject(parsed.response);
-    reader.whole = true;
-    reader.usage = toOpenAiUsage(response?.usage) ?? reader.usage;
-    if (type === 'response.failed') reader.error ??= { type: asText(asObject(response?.error)?.code) };
-    else reader.hasContent = true;
+    this.whole = true;
+    this.usage = toOpenAiUsage(response?.usage) ?? this.usage;
+    if (type === 'response.failed') this.error ??= { type: asText(asObject(response?.error)?.code) };
+    else this.hasContent = true;
   }
+}
 
-  return reader;
+function isContent(type: string, data: string): boolean {
+  if (!type.startsWith('response.') || openings.has(type)) return false;
+  // the answer has still to come
+  return !(type === 'response.output_item.done' && isSilentReasoning(parseObject(data)?.item));
 }

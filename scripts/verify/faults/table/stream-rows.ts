@@ -12,9 +12,6 @@ const none = { rescue: [] } as const;
 /** OpenAI's responses have no word for it in a stream. */
 const saysOverload = ['openai-chat', 'anthropic-messages', 'gemini'];
 
-/** A stream of which the protocol lets another target go on. */
-const goesOn = ['openai-chat', 'anthropic-messages', 'gemini'];
-
 /** A stream that breaks after content, by what the route says of it. */
 function toBreaks(
   faults: FaultCase['faults'],
@@ -40,7 +37,6 @@ function toBreaks(
       mode: 'stream',
       policy: { ...policy, ...restart },
       ...more,
-      dialects: goesOn,
       expect: { caller: rescued, first: 1, second: 1, charged: 'both' },
     },
     {
@@ -50,18 +46,7 @@ function toBreaks(
       mode: 'stream',
       policy: { ...policy, rescue: ['continue'] },
       ...more,
-      dialects: goesOn,
       expect: { caller: rescued, first: 1, second: 1, charged: 'both' },
-    },
-    {
-      name: "after content, with any rescue, in the protocol of OpenAI's responses",
-      faults,
-      second: healthy,
-      mode: 'stream',
-      policy: { ...policy, ...restart },
-      ...more,
-      dialects: ['openai-responses'],
-      expect: { ...broken, charged: 'delivered' },
     },
   ];
 }
