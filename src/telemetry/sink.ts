@@ -1,3 +1,4 @@
+import { createRuntime, type Runtime } from '../runtime.ts';
 import { appendLines } from './append-lines.ts';
 import type { RequestRecord } from './record.ts';
 
@@ -36,21 +37,28 @@ export function createMemorySink(options: { readonly max?: number } = {}): Memor
   };
 }
 
+/** After a write that failed, where no record comes before. */
+const retryMs = 1_000;
+
 /**
  * Appends records to a file, one JSON object a line. Lines are gathered and written together, one write at a time; when
- * the disk refuses, they are kept and tried again with the next record, up to `maxPending` lines, the oldest dropped first. What
- * a full disk took of a write is cut off again, so that no line is torn or there twice.
+ * the disk refuses, they are kept and tried again with the next record, and a second later without one, up to `maxPending`
+ * lines, the oldest dropped first. What a full disk took of a write is cut off again, so that no line is torn or there twice.
  *
- * @param options.onError told of every failed write and of how many lines were dropped so far.
+ * @param options.maxPending @default 10_000
+ * @param options.onError told of every failed write and of how many lines were dropped so far. @default nobody is
+ * @param options.runtime @default createRuntime()
  */
 export function createJsonlSink(
   path: string,
   options: {
     readonly maxPending?: number;
     readonly onError?: (error: unknown, dropped: number) => void;
+    readonly runtime?: Pick<Runtime, 'schedule'>;
   } = {},
 ): UsageSink {
-  const maxPending = options.maxPending ?? 10_000;
+  const { maxPending = 10_000, runtime = createRuntime() } = options;
+  let cancelRetry: (() => void) | undefined;
   let pending: string[] = [];
   let dropped = 0;
   let writing: Promise<void> | undefined;
@@ -65,12 +73,15 @@ export function createJsonlSink(
         pending = [...lines, ...pending];
         if (pending.length > maxPending) dropped += pending.splice(0, pending.length - maxPending).length;
         options.onError?.(error, dropped);
+        cancelRetry = runtime.schedule(retryMs, () => void start());
         return;
       }
     }
   }
 
   function start(): Promise<void> {
+    cancelRetry?.();
+    cancelRetry = undefined;
     writing ??= drain().finally(() => {
       writing = undefined;
     });

@@ -4,6 +4,7 @@ import type { FailureClass } from '../routing/forwarding.ts';
 import type { AttemptReply } from './attempt.ts';
 import { refusedAddressCode } from './guarded-lookup.ts';
 import { isStaleConnection } from './stale-connection.ts';
+import { notLoadedCode } from './undici-egress.ts';
 
 /** What may be said of a failure besides its class. */
 export interface FailureFacts {
@@ -61,8 +62,8 @@ const neverSent = new Set([
   refusedAddressCode,
 ]);
 
-/** Our own machine cannot open another socket: no target is to blame, and none would do better. */
-const ours = new Set(['EMFILE', 'ENFILE']);
+/** Our own machine cannot open another socket or file: no target is to blame, and none would do better. */
+const ours = new Set(['EMFILE', 'ENFILE', notLoadedCode]);
 
 /** A connection that had been idle for too long ends as soon as it is written to: what ends later was at work. */
 const staleMs = 1_000;
@@ -87,7 +88,16 @@ export function toTransportFailure(cause: unknown, afterMs = 0): AttemptFailure 
     return new AttemptFailure('bad-request', error, 'not sendable', { unhealthy: false, again: false });
   }
   if (ours.has(code)) {
-    const error = new GatewayError('upstream_unreachable', 'This gateway is out of sockets.', { cause });
+    // callers' connections take sockets, too: whoever comes again has one of those that are given up for it
+    const error = new GatewayError(
+      'overloaded',
+      'This gateway is out of sockets or files. Try again shortly.',
+      {
+        retryAfterSeconds: 1,
+        headers: { connection: 'close' },
+        cause,
+      },
+    );
     return new AttemptFailure('not-sent', error, 'out of sockets', { unhealthy: false });
   }
   if (neverSent.has(code))

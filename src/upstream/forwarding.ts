@@ -149,9 +149,12 @@ export class Forwarding implements Interruptible {
   }
 }
 
-/** The last failure as the caller sees it. Having tried already, the gateway advises against trying three times more. */
+/**
+ * The last failure as the caller sees it. Having tried already, the gateway advises against trying three times more, but
+ * where it is itself what failed.
+ */
 function exhausted({ error }: AttemptFailure, attempts: number): GatewayError {
-  if (attempts === 1 || error.status < 500) return error;
+  if (attempts === 1 || error.status < 500 || error.code === 'overloaded') return error;
   const { code, message, status } = error;
   return new GatewayError(code, message, { status, retryable: false, cause: error });
 }

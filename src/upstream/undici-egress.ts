@@ -8,6 +8,9 @@ import { noteReuse } from './stale-connection.ts';
 
 type Undici = typeof import('undici');
 
+/** What fails with it has left nothing: the file system refused, for want of descriptors perhaps. */
+export const notLoadedCode = 'ERR_EGRESS_NOT_LOADED';
+
 /**
  * The way out on Node: undici's `Pool.dispatch`, its lowest and fastest call, one pool per credential. Redirects,
  * decompression, caching, retries and cookies are features of undici's upper layers and are not reached. Names are
@@ -29,7 +32,11 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
   // undici is most of the package's start-up time, so it is loaded with the first request
   let undici: Undici | undefined;
   const load = async () => {
-    undici = await import('undici');
+    try {
+      undici = await import('undici');
+    } catch (cause) {
+      throw Object.assign(new Error('undici cannot be loaded.', { cause }), { code: notLoadedCode });
+    }
   };
 
   function poolFor(library: Undici, request: EgressRequest): Pool {

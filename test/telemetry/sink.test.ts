@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -8,7 +8,8 @@ import {
   type RequestRecord,
   type UsageSink,
 } from 'headgate';
-import { afterAll, describe, expect, it } from 'vitest';
+import { createVirtualRuntime } from 'headgate/testing';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { chat, readText, startGateway, until } from '../harness.ts';
 import { record } from './record.ts';
 
@@ -92,6 +93,20 @@ describe('the JSON Lines sink', () => {
     sink.write(record('three'));
     await sink.flush?.();
     expect(idsOf(path)).toEqual(['one', 'two', 'three']);
+  });
+
+  it('tries again a second later where no record comes that it could be tried with', async () => {
+    const place = join(folder, 'alone-later');
+    const path = join(place, 'usage.jsonl');
+    const runtime = createVirtualRuntime();
+    const sink = createJsonlSink(path, { runtime });
+    sink.write(record('one'));
+    await sink.flush?.();
+    mkdirSync(place);
+    runtime.advance(999);
+    expect(existsSync(path)).toBe(false);
+    runtime.advance(1);
+    await vi.waitFor(() => expect(idsOf(path)).toEqual(['one']));
   });
 
   it('keeps at most maxPending lines while the disk refuses, the newest, and counts the others', async () => {

@@ -34,6 +34,15 @@ describe('toTransportFailure', () => {
     expect(toTransportFailure(error)).toMatchObject({ kind, error: { code } });
   });
 
+  it.each(['EMFILE', 'ENFILE', 'ERR_EGRESS_NOT_LOADED'])(
+    'blames no target when this process has no descriptors left, and gives up the connection of who is told so: %s',
+    (code) => {
+      const { error, kind, unhealthy } = toTransportFailure(withCode(code));
+      expect([kind, unhealthy, error.code]).toEqual(['not-sent', false, 'overloaded']);
+      expect(error).toMatchObject({ retryAfterSeconds: 1, headers: { connection: 'close' } });
+    },
+  );
+
   it('says of a request that nobody can tell about that it may cost something', () => {
     expect(toTransportFailure(withCode('UND_ERR_SOCKET')).mayCost).toBe(true);
     expect(toTransportFailure(withCode('UND_ERR_HEADERS_TIMEOUT')).mayCost).toBe(true);

@@ -37,7 +37,7 @@ export const processRows: readonly FaultRow[] = [
   {
     id: '87',
     title: 'No file descriptors are left, the disk is full, the output is closed',
-    note: 'Requests are served; records that cannot be written wait in a bounded queue.',
+    note: 'Requests are served. Whoever cannot be, for want of a socket, is told 503 `overloaded` and loses its connection, which makes room. Records that cannot be written wait in a bounded queue.',
     cases: [],
     scenarios: ['no-descriptors', 'full-disk', 'closed-output'],
   },
