@@ -8,8 +8,12 @@ import { APICallError, generateText, type LanguageModel, RetryError, streamText 
 import AnthropicZero from 'anthropic-sdk-0';
 import OpenAI from 'openai';
 
-// the AI SDK warns of each model that it does not know, and of ours it knows none
-(globalThis as { AI_SDK_LOG_WARNINGS?: boolean }).AI_SDK_LOG_WARNINGS = false;
+/** The AI SDK warns of each model that it does not know, and of ours it knows none. */
+export function silenceWarnings(): void {
+  (globalThis as { AI_SDK_LOG_WARNINGS?: boolean }).AI_SDK_LOG_WARNINGS = false;
+}
+
+silenceWarnings();
 
 /** How a client is set up. */
 export interface Setup {

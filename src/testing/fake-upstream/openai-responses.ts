@@ -134,6 +134,15 @@ function toOutput(exchange: Exchange, answer: Answer): JsonObject[] {
     const summary = [{ type: 'summary_text', text: answer.reasoning }];
     output.push({ id: `rs_${state.nextHex(48)}`, type: 'reasoning', summary });
   }
+  if (answer.text !== '' || answer.calls.length === 0) {
+    output.push({
+      id: `msg_${state.nextHex(48)}`,
+      type: 'message',
+      status: answer.finish === 'length' || answer.finish === 'content_filter' ? 'incomplete' : 'completed',
+      content: [{ type: 'output_text', annotations: [], logprobs: [], text: answer.text }],
+      role: 'assistant',
+    });
+  }
   for (const call of answer.calls) {
     output.push({
       id: `fc_${state.nextHex(48)}`,
@@ -142,15 +151,6 @@ function toOutput(exchange: Exchange, answer: Answer): JsonObject[] {
       arguments: call.arguments,
       call_id: call.id ?? `call_${state.nextId(24)}`,
       name: call.name,
-    });
-  }
-  if (answer.text !== '' || answer.calls.length === 0) {
-    output.push({
-      id: `msg_${state.nextHex(48)}`,
-      type: 'message',
-      status: answer.finish === 'length' || answer.finish === 'content_filter' ? 'incomplete' : 'completed',
-      content: [{ type: 'output_text', annotations: [], logprobs: [], text: answer.text }],
-      role: 'assistant',
     });
   }
   return output;
