@@ -9,6 +9,8 @@ export interface ErrorDetail {
   /** OpenAI's `error.code`, Anthropic's `error.details.error_code`, Gemini's `ErrorInfo.reason`. */
   readonly code?: string;
   readonly param?: string;
+  /** The quota that is used up, in Gemini's `QuotaFailure`. */
+  readonly quotaId?: string;
   /** Seconds until a retry, for the messages and details that name it. */
   readonly retryAfterSeconds?: number;
 }
@@ -80,7 +82,10 @@ export const quotaDetails: Readonly<Record<UpstreamFamily, ErrorDetail>> = {
     code: 'enforced_spend_limit_reached',
     message: 'You have reached your specified API usage limits.',
   },
-  gemini: { message: 'You exceeded your current quota, please check your plan and billing details.' },
+  gemini: {
+    message: 'You exceeded your current quota, please check your plan and billing details.',
+    quotaId: 'GenerateRequestsPerDayPerProjectPerModel-FreeTier',
+  },
   cohere: { message: 'You have reached the billing limit of your plan.' },
 };
 
@@ -160,6 +165,17 @@ function geminiDetails(detail: ErrorDetail): unknown[] {
       reason: detail.code,
       domain: 'googleapis.com',
       metadata: { service: 'generativelanguage.googleapis.com' },
+    });
+  }
+  if (detail.quotaId !== undefined) {
+    details.push({
+      '@type': 'type.googleapis.com/google.rpc.QuotaFailure',
+      violations: [
+        {
+          quotaMetric: 'generativelanguage.googleapis.com/generate_content_free_tier_requests',
+          quotaId: detail.quotaId,
+        },
+      ],
     });
   }
   if (detail.retryAfterSeconds !== undefined) {

@@ -57,13 +57,11 @@ export const refusalRows: readonly FaultRow[] = [
   {
     id: '26',
     title: "The provider's account has no money left",
-    note: 'The credential is left alone for a while, whoever asks; no library is told to try again.',
+    note: 'The credential is left alone for a while, whoever asks; no library is told to try again. Gemini words a minute and a day that are used up alike, and names the quota: one of a day or a month is no money.',
     cases: [
       {
         name: 'with another target',
         faults: [{ do: 'status', status: 429, body: 'no-money' }],
-        // Gemini says the same of a limit of rate: nobody can tell
-        dialects: ['openai-chat', 'openai-responses', 'anthropic-messages'],
         second: healthy,
         mode: 'both',
         expect: { caller: answerOfSecond, first: 1, second: 1, failures: ['quota'], charged: 'actual' },
@@ -71,7 +69,6 @@ export const refusalRows: readonly FaultRow[] = [
       {
         name: 'with no other target',
         faults: [{ do: 'status', status: 429, body: 'no-money' }],
-        dialects: ['openai-chat', 'openai-responses', 'anthropic-messages'],
         mode: 'both',
         expect: {
           caller: { what: 'error', status: 502, code: 'upstream_error', retryable: false },
