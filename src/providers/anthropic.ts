@@ -1,5 +1,6 @@
 import { classifyStatus, memberOf } from './classify.ts';
 import type { Provider } from './provider.ts';
+import { stainlessTimeout } from './stainless-timeout.ts';
 
 /** Anthropic's API. `baseUrl` is without version: `https://api.anthropic.com`. */
 export const anthropic: Provider = {
@@ -7,6 +8,7 @@ export const anthropic: Provider = {
   family: 'anthropic',
   defaultBaseUrl: 'https://api.anthropic.com',
   authenticate: (apiKey) => ['x-api-key', apiKey],
+  deadline: stainlessTimeout,
   path: (call, model = '') =>
     call.endpoint.upstreamPath.replace('{model}', () => encodeURIComponent(model)) + call.query,
   requestHeaders: ['anthropic-version', 'anthropic-beta'],

@@ -7,6 +7,8 @@ export const gemini: Provider = {
   family: 'gemini',
   defaultBaseUrl: 'https://generativelanguage.googleapis.com',
   authenticate: (apiKey) => ['x-goog-api-key', apiKey],
+  // as Google's own libraries tell it
+  deadline: (leftMs) => ({ 'x-server-timeout': String(Math.max(1, Math.ceil(leftMs / 1_000))) }),
   path(call, model = '') {
     const name = model.split('/').map(encodeURIComponent).join('/');
     // a tuned model stands in the place of `models/…`, not below it

@@ -1,5 +1,6 @@
 import { classifyStatus, memberOf } from './classify.ts';
 import type { Provider } from './provider.ts';
+import { stainlessTimeout } from './stainless-timeout.ts';
 
 /** OpenAI, and every server that speaks its API. `baseUrl` includes the version: `https://api.openai.com/v1`. */
 export const openai: Provider = {
@@ -7,6 +8,7 @@ export const openai: Provider = {
   family: 'openai',
   defaultBaseUrl: 'https://api.openai.com/v1',
   authenticate: (apiKey) => ['authorization', `Bearer ${apiKey}`],
+  deadline: stainlessTimeout,
   path: (call, model = '') =>
     call.endpoint.upstreamPath.replace('{model}', () => encodeURIComponent(model)) + call.query,
   requestHeaders: ['openai-beta'],

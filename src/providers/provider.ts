@@ -37,6 +37,12 @@ export interface Provider {
   readonly defaultBaseUrl: string;
   /** Header that carries the credential, with its value. */
   authenticate(apiKey: string): readonly [name: string, value: string];
+  /**
+   * The header that tells how long the answer is waited for, in what is left of the time of the request.
+   *
+   * @default there is none
+   */
+  deadline?(leftMs: number): Readonly<Record<string, string>>;
   /** Path with query below the base URL for a call to one of its models. */
   path(call: Call, upstreamModel: string | undefined): string;
   /** Request headers passed on besides the ones that every provider gets. */

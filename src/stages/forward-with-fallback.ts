@@ -16,7 +16,7 @@ import { toReplyHeaders } from '../upstream/reply-headers.ts';
 import { StreamRescuer, splicerFor } from '../upstream/rescuer.ts';
 import { rewriteResultsUrl } from '../upstream/results-url.ts';
 import { scrub } from '../upstream/scrub.ts';
-import { totalMsOf } from '../upstream/total-time.ts';
+import { timeLimitsOf } from '../upstream/time-limits.ts';
 import type { Served } from '../upstream/trial.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
@@ -45,7 +45,7 @@ export function forwardWithFallback(options: { readonly upstream: Upstream }): S
   return {
     name: 'forwardWithFallback',
     run(context) {
-      const forwarding = new Forwarding(context, upstream, totalMsOf(context));
+      const forwarding = new Forwarding(context, upstream, timeLimitsOf(context));
       const reply = forwarding.serve(context.call).then(
         (served) => toGatewayReply(context, served, forwarding, upstream),
         (error: unknown) => {

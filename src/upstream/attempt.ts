@@ -50,6 +50,8 @@ export interface AttemptOptions {
   readonly observed: ObservedAttempt;
   /** By the monotonic clock. */
   readonly startedAtMs: number;
+  /** When the request must be answered, by the same clock; undefined where nobody says so. */
+  readonly endsAtMs: number | undefined;
 }
 
 const maxErrorBytes = 65_536;
@@ -103,10 +105,17 @@ export class Attempt implements Watched {
   }
 
   async #send(): Promise<AttemptReply> {
-    const { arrival, call, candidate, policy, observed } = this.#options;
+    const { arrival, call, candidate, policy, observed, endsAtMs } = this.#options;
     const found = secretOf(candidate);
     const secret = found instanceof Promise ? await found : found;
-    const { request, injectedUsage } = toUpstreamRequest(arrival, call, candidate, secret, policy.timeouts);
+    const { request, injectedUsage } = toUpstreamRequest(
+      arrival,
+      call,
+      candidate,
+      secret,
+      policy.timeouts,
+      endsAtMs === undefined ? undefined : endsAtMs - arrival.runtime.monotonicMs(),
+    );
     if (this.#cancelled) throw this.#cancelled;
     this.#request = request;
     try {

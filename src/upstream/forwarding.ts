@@ -3,9 +3,14 @@ import type { Call } from '../call.ts';
 import { GatewayError } from '../errors.ts';
 import { AttemptFailure } from './failure.ts';
 import { hedge, type Racer } from './hedge.ts';
+import type { TimeLimits } from './time-limits.ts';
 import { type GoOn, type Served, Trial, type TrialContext } from './trial.ts';
 import type { Interruptible, Upstream } from './upstream.ts';
 import type { Watched } from './watch.ts';
+
+interface Timed extends Watched {
+  readonly ms: number;
+}
 
 interface Trying {
   readonly trial: Trial;
@@ -21,20 +26,31 @@ export class Forwarding implements Interruptible {
   /** A second way, while it is open which of the two is the faster one. */
   #beside: Trial | undefined;
   readonly #upstream: Upstream;
-  readonly #totalMs: number | undefined;
-  #watched: Watched | undefined;
+  #total: Timed | undefined;
+  #begin: Timed | undefined;
   /** What is on its way to the caller, once something is. */
   #reply: Interruptible | undefined;
   #isOver = false;
 
-  constructor(context: TrialContext, upstream: Upstream, totalMs: number | undefined) {
+  constructor(context: TrialContext, upstream: Upstream, { totalMs, beginMs }: TimeLimits) {
     this.#upstream = upstream;
-    this.#totalMs = totalMs;
-    this.#trying = { trial: new Trial(context, upstream), context };
+    const leastMs = beginMs ?? totalMs;
+    const endsAtMs = leastMs === undefined ? undefined : context.runtime.monotonicMs() + leastMs;
+    this.#trying = { trial: new Trial(context, upstream, endsAtMs), context };
     upstream.running.add(this);
-    if (totalMs === undefined) return;
-    this.#watched = { overdue: () => this.#overdue() };
-    upstream.watch.add(this.#watched, totalMs);
+    this.#total = this.#time(totalMs);
+    this.#begin = this.#time(beginMs);
+  }
+
+  #time(ms: number | undefined): Timed | undefined {
+    if (ms === undefined) return undefined;
+    const timed = { overdue: () => this.#overdue(), ms };
+    this.#upstream.watch.add(timed, ms);
+    return timed;
+  }
+
+  #untime(timed: Timed | undefined): void {
+    if (timed) this.#upstream.watch.remove(timed, timed.ms);
   }
 
   /** The first answer. @throws GatewayError when there is none; AttemptFailure with the provider's own refusal */
@@ -58,7 +74,7 @@ export class Forwarding implements Interruptible {
   /** Two at once when the first one is slow. */
   #race(call: Call, afterMs: number): Promise<Served> {
     const { trial, context } = this.#trying as Trying;
-    const second = new Trial(context, this.#upstream);
+    const second = new Trial(context, this.#upstream, trial.endsAtMs);
     this.#beside = second;
     const slower = new GatewayError('upstream_timeout', 'Another provider was faster.');
     const racers: [Racer<Served>, Racer<Served>] = [
@@ -104,6 +120,11 @@ export class Forwarding implements Interruptible {
    */
   replyWith(reply: Interruptible, mayBreak: boolean): void {
     this.#reply = reply;
+    if (this.#begin) {
+      this.#untime(this.#begin);
+      this.#begin = undefined;
+      if (this.#trying) this.#trying.trial.endsAtMs = this.#total?.dueMs;
+    }
     if (!mayBreak) this.#trying = undefined;
   }
 
@@ -136,7 +157,8 @@ export class Forwarding implements Interruptible {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#upstream.running.remove(this);
-    if (this.#watched) this.#upstream.watch.remove(this.#watched, this.#totalMs as number);
+    this.#untime(this.#total);
+    this.#untime(this.#begin);
   }
 
   #toError(error: unknown): unknown {

@@ -79,7 +79,11 @@ export class Trial {
   #interrupted: GatewayError | undefined;
   readonly #waiting: Waiting = { end: undefined };
 
-  constructor(context: TrialContext, upstream: Upstream) {
+  /** When the request must be answered, by the monotonic clock; undefined where nobody says so. */
+  endsAtMs: number | undefined;
+
+  constructor(context: TrialContext, upstream: Upstream, endsAtMs: number | undefined) {
+    this.endsAtMs = endsAtMs;
     this.#context = context;
     this.#upstream = upstream;
     this.#beganAtMs = context.runtime.monotonicMs();
@@ -208,7 +212,9 @@ export class Trial {
   #facts(): ChoiceFacts {
     const { runtime, snapshot, plan } = this.#context;
     const nowMs = runtime.monotonicMs();
-    const leftMs = this.#beganAtMs + plan.forwarding.deadlineMs - nowMs;
+    const endsAtMs = this.#beganAtMs + plan.forwarding.deadlineMs;
+    // there is no sense in waiting for what would come too late
+    const leftMs = Math.min(endsAtMs, this.endsAtMs ?? endsAtMs) - nowMs;
     return {
       healths: this.#upstream.healths,
       config: snapshot.config,
@@ -278,6 +284,7 @@ export class Trial {
       inputTokens: estimateInputTokens(call),
       observed,
       startedAtMs,
+      endsAtMs: this.endsAtMs,
     });
     this.#running = attempt;
     this.#asked = candidate;

@@ -27,6 +27,7 @@ export interface UpstreamRequest {
  * owns and those that the target overrides.
  *
  * @param timeouts of the plan; the target's own win, and the provider's hold where neither says anything
+ * @param leftMs until the request must be answered; told to the provider where it has a header for that
  */
 export function toUpstreamRequest(
   arrival: Arrival & Identified,
@@ -34,6 +35,7 @@ export function toUpstreamRequest(
   { target, credential }: Candidate,
   secret: Secret,
   timeouts: Timeouts = {},
+  leftMs?: number,
 ): UpstreamRequest {
   const { provider: entry, model } = target;
   const injectedUsage = needsUsage(call, entry.config.streamUsage);
@@ -54,6 +56,7 @@ export function toUpstreamRequest(
       body.length > 0 ? body : undefined,
       target.overrides,
       overlayTimeouts(timeouts, target.overrides?.timeouts),
+      leftMs,
     ),
   };
 }
@@ -84,12 +87,15 @@ export class AttemptRequest implements EgressRequest {
     body: Uint8Array | undefined,
     overrides: TargetOverrides | undefined,
     { connectMs, headersMs, idleMs }: Timeouts,
+    leftMs: number | undefined,
   ) {
-    const { config } = entry;
+    const { config, provider } = entry;
     this.origin = entry.origin;
     this.path = path;
     this.method = caller.method;
-    const headers = toRequestHeaders(caller.headers, entry, credential, secret);
+    let headers = toRequestHeaders(caller.headers, entry, credential, secret);
+    if (leftMs !== undefined && provider.deadline)
+      headers = overrideHeaders(headers, provider.deadline(leftMs));
     this.headers = overrides?.headers ? overrideHeaders(headers, overrides.headers) : headers;
     this.body = body;
     const pool = poolNameOf(credential, secret);
