@@ -1,4 +1,4 @@
-import type { Billing, Capture, Narrowing, Policy, ResolutionStep } from './config/snapshot.ts';
+import type { Billing, Capture, Narrowing, Policy, Priority, ResolutionStep } from './config/snapshot.ts';
 import type { GatewayErrorCode } from './errors.ts';
 import type { LimitUnit, ScopeState } from './limits/ledger.ts';
 import type { Metadata } from './metadata.ts';
@@ -23,6 +23,7 @@ export interface ExplainedPolicy {
   readonly limits: readonly { readonly label: string; readonly origin: string }[];
   readonly billing: Explained<Billing>;
   readonly capture: Explained<Capture>;
+  readonly priority: Explained<Priority>;
   readonly requiredMetadata: readonly Explained<string>[];
 }
 
@@ -95,6 +96,7 @@ export function describePolicy(policy: Policy): ExplainedPolicy {
     limits: limits.map(({ label }, index) => ({ label, origin: at(origins.limits, index) })),
     billing: { value: policy.billing, origin: origins.billing },
     capture: { value: policy.capture, origin: origins.capture },
+    priority: { value: policy.priority, origin: origins.priority },
     requiredMetadata: requiredMetadata.map((value, index) => ({
       value,
       origin: at(origins.requiredMetadata, index),

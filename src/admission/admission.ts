@@ -1,10 +1,8 @@
+import type { Priority } from '../config/policy.ts';
 import { GatewayError } from '../errors.ts';
 import type { Running } from '../running.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Load, LoadMonitor } from './load-monitor.ts';
-
-/** Who goes first when not all can. */
-export type Priority = 'interactive' | 'batch';
 
 /** How many requests are let in; the section `admission` of the configuration. */
 export interface AdmissionOptions {

@@ -2,7 +2,7 @@ import type { Limit } from '../limits/limit.ts';
 import { toOwnLimits } from '../limits/limits-of-level.ts';
 import type { Principal } from '../principal.ts';
 import type { ModelSet, ModelSets } from './model-set.ts';
-import type { Billing, Capture, Narrowing, Pin, Policy } from './policy.ts';
+import type { Billing, Capture, Narrowing, Pin, Policy, Priority } from './policy.ts';
 
 /** What one level of the hierarchy says; what it leaves out it inherits. */
 export interface Level {
@@ -17,6 +17,7 @@ export interface Level {
   readonly billing?: Billing | undefined;
   readonly capture?: Capture | undefined;
   readonly clampOutput?: boolean | undefined;
+  readonly priority?: Priority | undefined;
   readonly regions?: readonly string[] | undefined;
   readonly metadata?: { readonly required: readonly string[] } | undefined;
 }
@@ -65,6 +66,7 @@ export function combineLevels(subject: Subject, given: PolicyLevels, sets: Model
   const billing = nearestFirst.find((level) => level.billing !== undefined);
   const capture =
     inOrder.find((level) => level.capture === 'none') ?? inOrder.find((level) => level.capture === 'full');
+  const batch = inOrder.find((level) => level.priority === 'batch');
   const required = new Map<string, string>();
   for (const level of inOrder) {
     for (const name of level.metadata?.required ?? []) {
@@ -83,6 +85,7 @@ export function combineLevels(subject: Subject, given: PolicyLevels, sets: Model
     capture: capture?.capture ?? 'none',
     requiredMetadata: [...required.keys()],
     regions: regions.length === 0 ? noRegions : regions,
+    priority: batch ? 'batch' : 'interactive',
     clampOutput: nearestFirst.find((level) => level.clampOutput !== undefined)?.clampOutput ?? false,
     ownBudget: undefined,
     origins: {
@@ -90,6 +93,7 @@ export function combineLevels(subject: Subject, given: PolicyLevels, sets: Model
       limits: limits.map(({ origin }) => origin),
       billing: billing ? `${billing.path}.billing` : 'default',
       capture: capture ? `${capture.path}.capture` : 'default',
+      priority: batch ? `${batch.path}.priority` : 'default',
       requiredMetadata: [...required.values()],
     },
     permits: permitsAll(models.map(({ patterns }) => sets.shared(patterns))),

@@ -18,6 +18,9 @@ export interface Pin {
 /** Whose credential pays the provider. */
 export type Billing = NonNullable<ProfileConfig['billing']>;
 
+/** Who goes first when not all can. */
+export type Priority = NonNullable<ProfileConfig['priority']>;
+
 /** Whether the content of requests and replies may be kept. */
 export type Capture = NonNullable<ProfileConfig['capture']>;
 
@@ -28,6 +31,7 @@ export interface PolicyOrigins {
   readonly limits: readonly string[];
   readonly billing: string;
   readonly capture: string;
+  readonly priority: string;
   /** One for each required name, at the same place. */
   readonly requiredMetadata: readonly string[];
 }
@@ -55,6 +59,8 @@ export interface Policy {
   readonly regions: readonly Narrowing[];
   /** Whether the output limit of a request is lowered to what the limits left still allow. */
   readonly clampOutput: boolean;
+  /** Whether its requests wait behind others when not all can go on. */
+  readonly priority: Priority;
   /** A blocking `usd` limit of the key itself, which no check of the configuration has seen; such a key uses no model without a price. */
   readonly ownBudget: Limit | undefined;
   readonly origins: PolicyOrigins;

@@ -34,6 +34,7 @@ export type {
   Policy,
   Policy as TeamPolicy,
   PolicyOrigins,
+  Priority,
 } from './policy.ts';
 export type { ConfiguredProvider, Credential, CredentialSource } from './providers.ts';
 export type {

@@ -1,5 +1,6 @@
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
+import type { PlaceWaiter } from './health/place-queue.ts';
 import type { TargetHealth } from './health/target-health.ts';
 
 /** Somebody who can be told to stop waiting. */
@@ -32,21 +33,25 @@ export function pause(
  */
 export function whenFree(
   health: TargetHealth,
-  bounds: { readonly most: number; readonly mostWaitMs: number },
+  bounds: { readonly most: number; readonly mostWaitMs: number; readonly isBatch: boolean },
   runtime: Runtime,
   signal: AbortSignal,
   waiting: Waiting,
 ): Promise<void> {
   return settling(signal, waiting, (settle) => {
-    const wake = () => settle();
-    if (!health.whenFree(bounds.most, wake)) {
+    const waiter: PlaceWaiter = {
+      isBatch: bounds.isBatch,
+      wake: () => settle(),
+      giveWay: () => settle(busy()),
+    };
+    if (!health.whenFree(bounds.most, waiter)) {
       settle(busy());
       return () => undefined;
     }
     const cancel = runtime.schedule(bounds.mostWaitMs, () => settle(busy()));
     return () => {
       cancel();
-      health.forgetWaiting(wake);
+      health.forgetWaiting(waiter);
     };
   });
 }

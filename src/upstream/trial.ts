@@ -1,3 +1,4 @@
+import { priorityOf } from '../admission/priority.ts';
 import type { Call } from '../call.ts';
 import type { Model } from '../config/snapshot.ts';
 import type { Arrival, Identified, Received, Routed } from '../context.ts';
@@ -233,7 +234,8 @@ export class Trial {
     if (choice.availability !== 'full') return this.#send(choice, call);
     const { maxQueued } = choice.candidate.target.provider.config;
     const { mostWaitMs } = this.#facts();
-    const bounds = { most: maxQueued, mostWaitMs };
+    const isBatch = priorityOf(this.#context) === 'batch';
+    const bounds = { most: maxQueued, mostWaitMs, isBatch };
     return whenFree(choice.health, bounds, runtime, request.signal, this.#waiting).then(() =>
       this.#send(choice, call),
     );

@@ -1,10 +1,11 @@
 import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
-import { createAdmission, type Priority } from '../../src/admission/admission.ts';
+import { createAdmission } from '../../src/admission/admission.ts';
 import type { Load } from '../../src/admission/load-monitor.ts';
 import { createLoadMonitor } from '../../src/admission/load-monitor.ts';
+import type { Priority } from '../../src/config/snapshot.ts';
 import { createRunning } from '../../src/running.ts';
-import { chat, readJson, startGateway, until } from '../harness.ts';
+import { chat, makeKey, readJson, startGateway, until } from '../harness.ts';
 
 const options = { maxInFlight: 2, maxQueued: 2, maxQueueMs: 1_000, maxLoopDelayMs: 100, maxHeapShare: 0.9 };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -162,5 +163,39 @@ describe('a gateway that is full', () => {
     all.push(ask('urgent'));
     await Promise.all(all);
     expect(order).toEqual(['first 200', 'urgent 200', 'batch 200', 'tagged 200']);
+  });
+
+  it('goes by the profile, whose callers say themselves that they can wait and never that they cannot', async () => {
+    const jobs = makeKey('jobs');
+    const { send, upstream, gateway } = await startGateway((config) => ({
+      ...config,
+      admission: { maxInFlight: 1 },
+      profiles: { ...config.profiles, background: { priority: 'batch' } },
+      teams: { ...config.teams, jobs: { profile: 'background' } },
+      keys: [...(config.keys ?? []), jobs.record],
+    }));
+    upstream.fail({ kind: 'split', everyBytes: 10_000, delayMs: 60 });
+    const order: string[] = [];
+    const ask = async (name: string, more: { key?: string; headers?: Record<string, string> } = {}) => {
+      const reply = await send('/v1/chat/completions', chat(), more);
+      order.push(`${name} ${reply.status}`);
+    };
+    const all = [ask('first')];
+    await upstream.waitFor(() => true);
+    all.push(ask('job', { key: jobs.key }));
+    const claims = { 'x-headgate-priority': 'interactive', 'x-headgate-metadata': 'priority=interactive' };
+    all.push(ask('pushy job', { key: jobs.key, headers: claims }));
+    all.push(ask('urgent'));
+    await Promise.all(all);
+    expect(order).toEqual(['first 200', 'urgent 200', 'job 200', 'pushy job 200']);
+    const explained = await gateway.explain({
+      method: 'POST',
+      path: '/v1/chat/completions',
+      query: '',
+      headers: { authorization: `Bearer ${jobs.key}`, 'content-type': 'application/json' },
+      signal: new AbortController().signal,
+      readBody: async () => Buffer.from(JSON.stringify(chat())),
+    });
+    expect(explained.policy?.priority).toEqual({ value: 'batch', origin: 'profiles.background.priority' });
   });
 });

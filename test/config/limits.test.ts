@@ -369,6 +369,24 @@ describe('clampOutput', () => {
   });
 });
 
+describe('priority', () => {
+  it('is lowered by the profile of the team and by that of the project, and raised by none', () => {
+    const found = (standard: object, ofProject: object) => {
+      const policy = compile({
+        ...small,
+        profiles: { standard, small: ofProject },
+        projects: { checkout: { team: 'payments', profile: 'small' } },
+      }).policyFor(createPrincipal({ source: 'host', key: 'k', team: 'payments', project: 'checkout' }));
+      return [policy?.priority, policy?.origins.priority];
+    };
+    const batch = { priority: 'batch' };
+    const interactive = { priority: 'interactive' };
+    expect(found({}, {})).toEqual(['interactive', 'default']);
+    expect(found(batch, interactive)).toEqual(['batch', 'profiles.standard.priority']);
+    expect(found(interactive, batch)).toEqual(['batch', 'profiles.small.priority']);
+  });
+});
+
 describe('limits of a key that count the same', () => {
   it('are as tight as the tightest, at every instant', () => {
     const amounts = fc.integer({ min: 0, max: 100 });

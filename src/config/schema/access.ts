@@ -66,6 +66,11 @@ export const profileSchema = z.strictObject({
    * of use, in place of refusing it. Of a project's profile and its team's the project's decides. Default: false.
    */
   clampOutput: z.boolean().optional(),
+  /**
+   * `batch`: its requests wait behind all others when not all can go on, and are sent away first. A project's profile and its
+   * team's each may say so; a request may say so of itself, and never the contrary. Default: `interactive`.
+   */
+  priority: z.enum(['interactive', 'batch']).optional(),
 });
 
 /** A team has one profile, and limits of its own on top. */

@@ -2,6 +2,7 @@ import type { Runtime } from '../../runtime.ts';
 import type { AttemptFailure } from '../failure.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
 import { Breaker, type BreakerOptions } from './breaker.ts';
+import { PlaceQueue, type PlaceWaiter } from './place-queue.ts';
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 
 /** What decides about the health of targets; the sections `breaker` and `retry` of the configuration. */
@@ -45,7 +46,7 @@ export class TargetHealth {
   #maxInFlight = Number.POSITIVE_INFINITY;
   #coolUntilMs = 0;
   #unpaidUntilMs = 0;
-  #waiting: (() => void)[] | undefined;
+  readonly #waiting = new PlaceQueue();
 
   /** @param budgets those of all targets */
   constructor(id: string, options: HealthOptions, runtime: Runtime, budgets: () => Iterable<RetryBudget>) {
@@ -93,20 +94,16 @@ export class TargetHealth {
   /** The attempt is over, its reply delivered or not. */
   end(): void {
     this.inFlight--;
-    if (this.#waiting?.length && this.inFlight < this.mostInFlight) this.#waiting.shift()?.();
+    if (this.inFlight < this.mostInFlight) this.#waiting.wakeNext();
   }
 
-  /** Waits for a place, among at most `most` others; false at once when there are as many. */
-  whenFree(most: number, wake: () => void): boolean {
-    this.#waiting ??= [];
-    if (this.#waiting.length >= most) return false;
-    this.#waiting.push(wake);
-    return true;
+  /** Waits for a place, among at most `most` others; false at once when there are as many that go first. */
+  whenFree(most: number, waiter: PlaceWaiter): boolean {
+    return this.#waiting.add(waiter, most);
   }
 
-  forgetWaiting(wake: () => void): void {
-    const index = this.#waiting?.indexOf(wake) ?? -1;
-    if (index >= 0) this.#waiting?.splice(index, 1);
+  forgetWaiting(waiter: PlaceWaiter): void {
+    this.#waiting.remove(waiter);
   }
 
   /** Content came. */

@@ -1,0 +1,39 @@
+/** A request that waits for a place at a target. */
+export interface PlaceWaiter {
+  /** Whether others go first. */
+  readonly isBatch: boolean;
+  /** There is a place. */
+  wake(): void;
+  /** Somebody who goes first needs this place in the queue. */
+  giveWay(): void;
+}
+
+/** Those that wait for a place, in their order: batches behind all others. */
+export class PlaceQueue {
+  // most targets never have one
+  #waiting: PlaceWaiter[] | undefined;
+
+  /** @returns false when as many as `most` wait that go first */
+  add(waiter: PlaceWaiter, most: number): boolean {
+    this.#waiting ??= [];
+    const waiting = this.#waiting;
+    if (waiting.length >= most) {
+      const last = waiting.at(-1);
+      if (waiter.isBatch || !last?.isBatch) return false;
+      waiting.pop();
+      last.giveWay();
+    }
+    const firstBatch = waiter.isBatch ? -1 : waiting.findIndex(({ isBatch }) => isBatch);
+    waiting.splice(firstBatch < 0 ? waiting.length : firstBatch, 0, waiter);
+    return true;
+  }
+
+  wakeNext(): void {
+    this.#waiting?.shift()?.wake();
+  }
+
+  remove(waiter: PlaceWaiter): void {
+    const index = this.#waiting?.indexOf(waiter) ?? -1;
+    if (index >= 0) this.#waiting?.splice(index, 1);
+  }
+}
