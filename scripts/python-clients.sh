@@ -114,11 +114,13 @@ const [dir, key] = process.argv.slice(2);
 const { sent, usages } = JSON.parse(readFileSync(`${dir}/upstream.json`, 'utf8'));
 const records = readFileSync(`${dir}/records.jsonl`, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
 for (const part of key.split('_').slice(2)) assert.ok(sent.every((text) => !text.includes(part)), 'the key leaked');
-assert.equal(records.filter(({ outcome }) => outcome === 'complete').length, sent.length, 'one record for each request');
+// `serve` itself asks each provider for its models as it starts
+const relayed = sent.filter((text) => !text.startsWith('/v1/models\n'));
+assert.equal(records.filter(({ outcome }) => outcome === 'complete').length, relayed.length, 'one record for each request');
 assert.equal(records.filter(({ outcome }) => outcome === 'refused').length, 4, 'each refusal is asked for once');
 const metered = records.flatMap(({ usage }) => (usage ? [[usage.inputTokens, usage.outputTokens ?? 0]] : []));
 assert.deepEqual(metered, usages);
-console.log(`ok: ${sent.length} requests relayed, ${metered.length} metered as the upstream did, 4 refused`);
+console.log(`ok: ${relayed.length} requests relayed, ${metered.length} metered as the upstream did, 4 refused`);
 JS
 
 wait_for() {
