@@ -1,3 +1,4 @@
+import { requireInteger } from '../keys/option.ts';
 import type { Runtime } from '../runtime.ts';
 import { createMemoryLedger } from '../stores/memory/memory-ledger.ts';
 import type { LimitScope } from './apply.ts';
@@ -10,6 +11,7 @@ import { createLeasingLedger, type LeasingLedger, type LeasingReport } from './l
 import type { Ledger, LedgerScope } from './ledger.ts';
 import type { LimitEvent } from './limit-event.ts';
 import type { LimitOptions } from './limit-options.ts';
+import { createNodeCount } from './node-count.ts';
 
 /** How the limits of a gateway are decided at the moment. */
 export interface LimitsHealth {
@@ -51,13 +53,13 @@ export function createGatewayLedger(options: {
       : createLeasingLedger({ ...(leasing === true ? {} : leasing), shared: given, runtime });
   if (failure === false)
     return { ...ofMemory(leased ?? given, leased), close: async () => leased?.close?.() };
-  const deadlineMs = leased ? 500 : 250;
+  const least = requireInteger('leastNodes', limits.leastNodes ?? 1, 1, 1_000_000, 'createGateway');
+  const counted = limits.nodes === undefined ? createNodeCount({ ledger: given, runtime, least }) : undefined;
   const guarded = createFailurePolicy({
-    deadlineMs,
     ...failure,
     ledger: leased ?? withoutClose(given),
     runtime,
-    nodes: limits.nodes ?? 1,
+    nodes: counted ? () => counted.count : (limits.nodes as number),
     policyOf,
     onChange: ({ state, cause, lastedMs }) => onEvent({ kind: 'ledger', state, cause, lastedMs }),
   });
@@ -65,7 +67,9 @@ export function createGatewayLedger(options: {
     ledger: guarded,
     isDegraded: () => guarded.report().state === 'degraded',
     health: () => toHealth(guarded, leased),
-    close: async () => guarded.close?.(),
+    async close() {
+      await Promise.all([counted?.close(), guarded.close?.()]);
+    },
   };
 }
 

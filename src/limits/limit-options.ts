@@ -24,8 +24,15 @@ export interface LimitOptions {
   readonly leasing?: boolean | LeasingBounds;
   /** `false`: no deadline and no breaker, and every failure of the ledger refuses. @default {} */
   readonly failure?: false | FailureBounds;
-  /** How many processes share the ledger: while it cannot be asked each grants this part of a `degraded` limit. @default 1 */
+  /**
+   * How many processes share the ledger: while it cannot be asked each grants its part of a `degraded` limit.
+   *
+   * @default counted: each gateway holds a place in the ledger, and the last count stands while it does not answer. One
+   *   that has never reached it takes itself to be alone
+   */
   readonly nodes?: number;
+  /** How many of them are known to be there, counted or not; without effect where `nodes` is given. @default 1 */
+  readonly leastNodes?: number;
   /** How long a hold outlives a gateway that died. @default 30_000 */
   readonly leaseMs?: number;
   /** How often the lease of a running request is renewed. At most half of `leaseMs`. @default a third of it */

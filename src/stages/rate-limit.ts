@@ -52,7 +52,7 @@ export function rateLimit(options: RateLimitOptions): Stage<Context, Reserved> {
     name: 'rateLimit',
     run: (context, next) =>
       context.endpoint.operation === 'limits'
-        ? showLimits(context, parts.ledger, parts.isDegraded(), runScopeOf(context, parts.runs))
+        ? showLimits(context, parts.ledger, parts.isDegraded, runScopeOf(context, parts.runs))
         : hold(parts, context, next),
   };
 }

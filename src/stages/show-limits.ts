@@ -2,9 +2,8 @@ import type { Arrival, Identified, Received } from '../context.ts';
 import { amountAt } from '../limits/amount.ts';
 import { endUserOf } from '../limits/end-user.ts';
 import { runsOutAtMs } from '../limits/forecast.ts';
-import type { Ledger, ScopeState, Span } from '../limits/ledger.ts';
+import type { Ledger, ReadScope, ScopeState, Span } from '../limits/ledger.ts';
 import type { Limit } from '../limits/limit.ts';
-import { toUnavailable } from '../limits/refusals.ts';
 import type { RunScope } from '../limits/run.ts';
 import { type SubjectFacts, subjectKey } from '../limits/subject.ts';
 import type { GatewayReply } from '../message.ts';
@@ -22,27 +21,32 @@ export interface ShownLimit {
   readonly per: Limit['per'];
   /** What holds now, raises included. */
   readonly amount: number;
-  readonly used: number;
-  /** By requests that are running. */
-  readonly held: number;
-  readonly remaining: number;
+  /** Null while the ledger does not say. */
+  readonly used: number | null;
+  /** By requests that are running; null while the ledger does not say. */
+  readonly held: number | null;
+  /** Null while the ledger does not say. */
+  readonly remaining: number | null;
   /** When use begins to count no more, ISO 8601; null for never, and for slots. */
   readonly resetsAt: string | null;
   /** When it runs out at the rate of its window so far, ISO 8601; null when it resets before that or nothing is used. */
   readonly forecast: string | null;
+  /** What becomes of requests while the ledger cannot be asked. */
+  readonly onFailure: Limit['onFailure'];
 }
 
 /**
  * Answers `GET /headgate/limits`: the limits that a caller's own requests meet, as the ledger has them, the same numbers that
  * decide. Limits for single models are among them with `?model=<name>`, those of a run or an end user with their header.
- * Counts against no limit.
+ * Counts against no limit. While the ledger cannot be read it says what is known without it, and `degraded`.
  *
- * @throws GatewayError `model_not_found` (404) for a model the caller may not use, `store_unavailable` (503)
+ * @param isDegraded whether limits are decided without their ledger at the moment
+ * @throws GatewayError `model_not_found` (404) for a model the caller may not use
  */
 export async function showLimits(
   context: Context,
   ledger: Ledger,
-  degraded: boolean,
+  isDegraded: () => boolean,
   run?: RunScope,
 ): Promise<GatewayReply> {
   const { id, policy, principal, metadata, request, call, endpoint, snapshot, runtime } = context;
@@ -66,42 +70,55 @@ export async function showLimits(
     if (key === undefined) continue;
     found.push({ limit, key, amount: amountAt(limit, nowMs), span: limit.window.spanAt(nowMs) });
   }
-  let states: readonly ScopeState[];
-  try {
-    states = await ledger.peek(found);
-  } catch (cause) {
-    throw toUnavailable(cause);
-  }
-  const limits = found.map(({ limit, span }, index) => show(limit, span, states[index] as ScopeState, nowMs));
+  const states = await statesOf(ledger, found);
+  const degraded = states === undefined || isDegraded();
+  const limits = found.map(({ limit, amount, span }, index) =>
+    show(limit, amount, span, states?.[index], nowMs),
+  );
   const headers = {
     'content-type': 'application/json',
     'cache-control': 'no-store',
     'x-request-id': id,
     'request-id': endpoint.family === 'anthropic' ? id : undefined,
+    'x-headgate-degraded': degraded ? 'limits' : undefined,
   };
   return toReply(200, headers, JSON.stringify({ object: 'list', degraded, data: limits }));
 }
 
+/** Undefined while the ledger cannot be read: whoever decides by it notices that, and tells of it. */
+async function statesOf(
+  ledger: Ledger,
+  scopes: readonly ReadScope[],
+): Promise<readonly ScopeState[] | undefined> {
+  try {
+    return await ledger.peek(scopes);
+  } catch {
+    return undefined;
+  }
+}
+
 function show(
-  { label, unit, mode, per, window }: Limit,
+  { label, unit, mode, per, window, onFailure }: Limit,
+  amount: number,
   span: Span,
-  state: ScopeState,
+  state: ScopeState | undefined,
   nowMs: number,
 ): ShownLimit {
-  const { amount, used, held } = state;
   const scale = unit === 'usd' ? 1e9 : 1;
   const resetsAtMs = window.resetsAtMs(span);
+  const { used, held } = state ?? {};
   return {
     label,
     unit,
     mode,
     per,
     amount: amount / scale,
-    used: used / scale,
-    held: held / scale,
-    remaining: Math.max(0, amount - used - held) / scale,
+    used: used === undefined ? null : used / scale,
+    held: held === undefined ? null : held / scale,
+    remaining: state ? Math.max(0, amount - state.used - state.held) / scale : null,
     resetsAt: toTime(resetsAtMs),
-    forecast: unit === 'parallel' ? null : toTime(runsOutAtMs(state, span, resetsAtMs, nowMs)),
+    forecast: unit === 'parallel' || !state ? null : toTime(runsOutAtMs(state, span, resetsAtMs, nowMs)),
+    onFailure,
   };
 }
 

@@ -53,7 +53,7 @@ async function start(limits: Limits, options: GatewayOptions = {}) {
     const calls = frozen.calls.length;
     const reply = started.send('/v1/chat/completions', chat({ max_tokens: 20 }));
     await Promise.race([until(() => frozen.calls.length > calls), reply]);
-    runtime.advance(250);
+    runtime.advance(500);
     const { status, headers } = await reply;
     return [status, headers['x-headgate-degraded']];
   };

@@ -44,6 +44,7 @@ describe('GET /headgate/limits', () => {
       resetsAt: '2030-01-02T00:00:00.000Z',
       // 4 in 6 hours: 3 more in 4.5 hours
       forecast: '2030-01-01T10:30:00.000Z',
+      onFailure: 'degraded',
     });
     expect(data[1]).toMatchObject({ unit: 'usd', amount: 5 });
     expect(data[1].used).toBeGreaterThan(0);
@@ -95,13 +96,30 @@ describe('GET /headgate/limits', () => {
     expect((await send('/headgate/limit', undefined)).status).toBe(404);
   });
 
-  it('is 503 while the ledger cannot be read', async () => {
+  it('says while the ledger cannot be read that it is so, and what is known without it', async () => {
     const memory = createMemoryLedger(createVirtualRuntime({ now }));
     const down = new Error('redis://user:secret@host');
-    const { show } = await start({ ...memory, peek: () => Promise.reject(down) });
-    const { status, error } = await show();
-    expect([status, error.code]).toEqual([503, 'store_unavailable']);
-    expect(JSON.stringify(error)).not.toContain('secret');
+    const { show, send } = await start({ ...memory, peek: () => Promise.reject(down) });
+    const reply = await show('?model=gpt-4.1');
+    expect([reply.status, reply.degraded]).toEqual([200, true]);
+    expect(JSON.stringify(reply)).not.toContain('secret');
+    expect(reply.data.map(({ unit, amount }: { unit: string; amount: number }) => [unit, amount])).toEqual([
+      ['requests', 8],
+      ['usd', 5],
+      ['parallel', 3],
+      ['requests', 9],
+    ]);
+    expect(reply.data[1]).toMatchObject({
+      used: null,
+      held: null,
+      remaining: null,
+      resetsAt: '2030-01-02T00:00:00.000Z',
+      forecast: null,
+      onFailure: 'closed',
+    });
+    expect(reply.data[0]).toMatchObject({ used: null, onFailure: 'degraded' });
+    const { headers } = await send('/headgate/limits', undefined);
+    expect(headers['x-headgate-degraded']).toBe('limits');
   });
 });
 

@@ -7,6 +7,7 @@ import type { Ledger } from '../../../src/limits/ledger.ts';
 import type { FailureBounds } from '../../../src/limits/limit-options.ts';
 import { clockMs } from './clock.ts';
 import type { NodeReport } from './messages.ts';
+import { nodeCount } from './settings.ts';
 import { type WatchOptions, watchLedger } from './watch-ledger.ts';
 
 /** A gateway that listens. */
@@ -29,7 +30,8 @@ export async function startNode(
   const gateway = createGateway(config, {
     ledger: watchLedger(ledger, options),
     sink: { write: (record) => journal.write({ kind: 'record', record }) },
-    limits: { failure },
+    // said, so that the ledger holds nothing but what requests hold
+    limits: { failure, nodes: nodeCount },
     onError: (error) => console.error(error),
   });
   const changes: NodeReport['changes'][number][] = [];

@@ -63,8 +63,7 @@ export const serve: Command = {
     nodes: {
       type: 'string',
       value: 'number',
-      help: 'machines that share the limits; each goes on with its part while their store does not answer',
-      default: '1',
+      help: 'machines that share the limits, each of which goes on with its part while their store does not answer (default: counted there)',
     },
     records: { type: 'string', value: 'file.jsonl', help: 'append one line about each request to this file' },
   },
@@ -74,7 +73,7 @@ export const serve: Command = {
       return 0;
     }
     const workers = workersOf(values);
-    const nodes = integer(values, 'nodes', 1, 10_000);
+    const nodes = values.nodes === undefined ? undefined : integer(values, 'nodes', 1, 10_000);
     const limits = limitsUrl(values, io);
     if (workers > 1) {
       const storeUrl = configStoreUrl(values, io);

@@ -23,8 +23,10 @@ export interface Station {
   watchStop(): { readonly first: Promise<string>; release(): void };
   /** The store that limits are kept in, where it is another one than that of keys and configuration. */
   readonly limits: string | undefined;
-  /** How many processes share the limits. */
-  readonly nodes: number;
+  /** How many processes share the limits; undefined where it is to be counted. */
+  readonly nodes: number | undefined;
+  /** How many of them are known to be there. @default 1 */
+  readonly leastNodes?: number;
   /** The key in place of one that would be made where there are none. */
   readonly localKey?: IssuedKey | undefined;
   /** Called once it listens. */
@@ -84,10 +86,14 @@ export async function runServer(values: OptionValues, io: Io, station: Station):
   }
 }
 
-function limitOptions({ nodes }: Station, own: LimitsStore | undefined, io: Io): GatewayOptions {
+function limitOptions(
+  { nodes, leastNodes = 1 }: Station,
+  own: LimitsStore | undefined,
+  io: Io,
+): GatewayOptions {
   return {
     ...(own && { ledger: own.ledger }),
-    limits: { nodes, ...(own && { leasing: true }) },
+    limits: { leastNodes, ...(nodes !== undefined && { nodes }), ...(own && { leasing: true }) },
     onLimit(event) {
       const line = describeLimitEvent(event);
       if (line !== undefined) io.stderr.write(`headgate: ${line}\n`);

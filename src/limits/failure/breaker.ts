@@ -1,4 +1,5 @@
 import type { Runtime } from '../../runtime.ts';
+import { isLate } from './is-late.ts';
 
 /** Says whether a ledger may be asked. */
 export interface LedgerBreaker {
@@ -18,23 +19,29 @@ export interface LedgerBreaker {
 }
 
 /**
- * Opens after `maxFailures` failures in a row, or when nothing but failures came for `maxFailingMs`; lets one call
- * through after `openMs`, more or less by a fifth so that nodes do not come back together.
+ * Opens after `maxFailures` failures in a row, late answers left out, or when nothing but failures and late answers came
+ * for `maxFailingMs`: of many calls that are under way at once all are late together, and the next is not. Lets one call
+ * through after `probeMs`, then after twice as long each time, up to `openMs`; more or less by a fifth, so that nodes do
+ * not come back together. What fails again soon after it came back is tried as seldom as before.
  */
 export function createLedgerBreaker(options: {
   readonly runtime: Runtime;
   readonly maxFailures: number;
   readonly maxFailingMs: number;
+  readonly probeMs: number;
   readonly openMs: number;
   readonly onChange: () => void;
 }): LedgerBreaker {
-  const { runtime, maxFailures, maxFailingMs, openMs, onChange } = options;
+  const { runtime, maxFailures, maxFailingMs, probeMs, openMs, onChange } = options;
   let isOpen = false;
   let sinceMs = runtime.monotonicMs();
   let cause: unknown;
   let failures = 0;
+  /** Those that were not only late. */
+  let refusals = 0;
   let failingSinceMs = 0;
   let probeAtMs = 0;
+  let waitMs = Math.min(probeMs, openMs);
   let probe: number | undefined;
   /** Tokens of the time before the last change say nothing of the time after it. */
   let generation = 0;
@@ -48,7 +55,15 @@ export function createLedgerBreaker(options: {
 
   function openUntilProbe(nowMs: number): void {
     probe = undefined;
-    probeAtMs = nowMs + openMs * (0.8 + 0.4 * runtime.random());
+    probeAtMs = nowMs + waitMs * (0.8 + 0.4 * runtime.random());
+    waitMs = Math.min(waitMs * 2, openMs);
+  }
+
+  function open(nowMs: number): void {
+    // it was well in between
+    if (nowMs - sinceMs >= openMs) waitMs = Math.min(probeMs, openMs);
+    openUntilProbe(nowMs);
+    change(true, nowMs);
   }
 
   return {
@@ -73,6 +88,7 @@ export function createLedgerBreaker(options: {
     succeed(token) {
       if (token !== generation) return;
       failures = 0;
+      refusals = 0;
       if (!isOpen) return;
       probe = undefined;
       cause = undefined;
@@ -82,12 +98,10 @@ export function createLedgerBreaker(options: {
       if (token !== generation) return;
       const nowMs = runtime.monotonicMs();
       if (failures++ === 0) failingSinceMs = nowMs;
+      if (!isLate(reason)) refusals++;
       cause = reason;
       if (isOpen) openUntilProbe(nowMs);
-      else if (failures >= maxFailures || nowMs - failingSinceMs >= maxFailingMs) {
-        openUntilProbe(nowMs);
-        change(true, nowMs);
-      }
+      else if (refusals >= maxFailures || nowMs - failingSinceMs >= maxFailingMs) open(nowMs);
     },
     leave(token) {
       if (token === probe) probe = undefined;

@@ -17,22 +17,29 @@ export interface FailurePolicyOptions {
   readonly runtime: Runtime;
   /** What happens to a scope while the ledger cannot be asked. @default every scope is `closed` */
   readonly policyOf?: (scope: LedgerScope) => FailureMode;
-  /** How many nodes share the limits: a degraded scope grants 1 / `nodes` of its amount on each, at least 1. @default 1 */
-  readonly nodes?: number;
+  /**
+   * How many nodes share the limits, or who knows at the moment: a degraded scope grants 1 / `nodes` of its amount on each,
+   * at least 1.
+   *
+   * @default 1
+   */
+  readonly nodes?: number | (() => number);
   /** Told when the ledger is given up and when it is back, never for single requests. @default ignored */
   readonly onChange?: (change: FailurePolicyChange) => void;
   /**
    * How long the ledger may take to answer. Over a leasing ledger better twice its own deadline, since what it must ask
    * for may wait for what it asks for others.
    *
-   * @default 250
+   * @default 500
    */
   readonly deadlineMs?: number;
-  /** Failures in a row, late answers among them, after which the ledger is not asked any more. @default 3 */
+  /** Failures in a row, late answers left out, after which the ledger is not asked any more. @default 3 */
   readonly maxFailures?: number;
-  /** Nothing but failures for this long has the same effect. @default 2_000 */
+  /** Nothing but failures and late answers for this long has the same effect. @default 1_000 */
   readonly maxFailingMs?: number;
-  /** Then one call tries it again after this, a fifth more or less. @default 5_000 */
+  /** Then one call tries it again after this, after twice as long the next time, and so on; a fifth more or less. @default 500 */
+  readonly probeMs?: number;
+  /** The longest time between two such calls. @default 5_000 */
   readonly openMs?: number;
   /** Reservations open at once that were granted without the ledger; above it scopes are `closed`. @default 100_000 */
   readonly maxOpen?: number;
@@ -66,6 +73,8 @@ export interface FailurePolicyReport {
     readonly open: number;
     readonly closed: number;
   };
+  /** How many nodes share the limits, as far as is known. */
+  readonly nodes: number;
   /** Calls that were rejected, late ones among them. */
   readonly failures: number;
   readonly timeouts: number;
@@ -85,6 +94,9 @@ export interface FailurePolicyLedger extends Ledger {
 
 /**
  * Puts a deadline on every call of a ledger, and decides by declared policy when it fails, is late, or has been given up.
+ *
+ * An error is a late answer where its `code`, or that of its cause, is `ETIMEDOUT`; it may be that of a store that is only
+ * slow.
  *
  * - A request is refused (the call rejects, which becomes 503) when one of its scopes is `closed`.
  * - `degraded` scopes are counted in the memory of this node against their part of the amount. What all nodes grant
@@ -120,6 +132,7 @@ class GuardedLedger implements FailurePolicyLedger {
   readonly #outbox: Outbox;
   readonly #journal: Journal;
   readonly #fallback: Fallback;
+  readonly #nodes: () => number;
   readonly #pending = new Map<string, Promise<ReserveResult>>();
   #byLedger = 0;
   #closed = 0;
@@ -143,13 +156,14 @@ class GuardedLedger implements FailurePolicyLedger {
     this.#runtime = runtime;
     this.#onChange = onChange;
     this.#changedAtMs = runtime.monotonicMs();
-    this.#deadlineMs = whole('deadlineMs', 250, 1, 60_000);
+    this.#deadlineMs = whole('deadlineMs', 500, 1, 60_000);
     this.#retryMs = whole('retryMs', 1_000, 10, 60_000);
     const deadlineMs = this.#deadlineMs;
     this.#breaker = createLedgerBreaker({
       runtime,
       maxFailures: whole('maxFailures', 3, 1, 1_000),
-      maxFailingMs: whole('maxFailingMs', 2_000, 1, 600_000),
+      maxFailingMs: whole('maxFailingMs', 1_000, 1, 600_000),
+      probeMs: whole('probeMs', 500, 1, 600_000),
       openMs: whole('openMs', 5_000, 1, 600_000),
       onChange: () => this.#changed(),
     });
@@ -170,11 +184,17 @@ class GuardedLedger implements FailurePolicyLedger {
       deadlineMs,
       maxEntries: whole('maxJournal', 100_000, 1),
     });
+    const { nodes } = options;
+    if (typeof nodes === 'function') this.#nodes = nodes;
+    else {
+      const fixed = whole('nodes', 1, 1, 1_000_000);
+      this.#nodes = () => fixed;
+    }
     this.#fallback = createFallback({
       ledger,
       runtime,
       journal: this.#journal,
-      fraction: 1 / whole('nodes', 1, 1, 1_000_000),
+      nodes: this.#nodes,
       maxOpen: whole('maxOpen', 100_000, 1),
       policyOf,
     });
@@ -370,6 +390,7 @@ class GuardedLedger implements FailurePolicyLedger {
         open: granted.open,
         closed: this.#closed,
       },
+      nodes: this.#nodes(),
       failures: this.#failures,
       timeouts: this.#timeouts,
       openWithoutLedger: open,
@@ -384,8 +405,8 @@ class GuardedLedger implements FailurePolicyLedger {
     this.#isClosed = true;
     this.#cancelPosting?.();
     const postings = this.#journal.post();
-    await withinDeadline(this.#runtime, 4 * this.#deadlineMs, postings).catch(() => false);
-    await this.#outbox.flush(4 * this.#deadlineMs);
+    await withinDeadline(this.#runtime, 2 * this.#deadlineMs, postings).catch(() => false);
+    await this.#outbox.flush(2 * this.#deadlineMs);
     this.#outbox.stop();
     await this.#ledger.close?.();
   }

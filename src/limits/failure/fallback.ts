@@ -40,11 +40,12 @@ export function createFallback(options: {
   readonly ledger: Ledger;
   readonly runtime: Runtime;
   readonly journal: Journal;
-  readonly fraction: number;
+  /** How many nodes share the limits. */
+  readonly nodes: () => number;
   readonly maxOpen: number;
   readonly policyOf: (scope: LedgerScope) => FailureMode;
 }): Fallback {
-  const { ledger, runtime, journal, fraction, maxOpen, policyOf } = options;
+  const { ledger, runtime, journal, nodes, maxOpen, policyOf } = options;
   // windows and leases by the clock that the spans were made with
   const clock: Runtime = {
     now: () => ledger.nowMs(),
@@ -60,7 +61,7 @@ export function createFallback(options: {
   const granted = { degraded: 0, open: 0 };
 
   function toLocal(scope: LedgerScope, mode: FailureMode): LedgerScope {
-    const part = typeof mode === 'object' ? mode.degraded : fraction;
+    const part = typeof mode === 'object' ? mode.degraded : 1 / nodes();
     // an amount of one can be divided no further
     const amount = Math.max(Math.min(1, scope.amount), Math.floor(scope.amount * part));
     return { ...scope, amount };

@@ -17,6 +17,7 @@ export interface Deadline {
 /** Why a call was given up. */
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError';
+  readonly code = 'ETIMEDOUT';
 }
 
 /** Starts a deadline that is `ms` away. */

@@ -1,5 +1,5 @@
 import type { Runtime } from '../../runtime.ts';
-import { UnavailableError } from './failure.ts';
+import { DeadlineError } from './deadline.ts';
 
 /** Something that is asked of the database by id. */
 export interface Identified {
@@ -91,7 +91,7 @@ export class LedgerBatches<Request extends Identified, Answer> {
     const askedMs = Math.min(...batch.map((each) => each.askedMs));
     const leftMs = Math.ceil(deadlineMs - (runtime.monotonicMs() - askedMs));
     try {
-      if (leftMs <= 0) throw new UnavailableError(`PostgreSQL: ${what} failed, no answer in time.`);
+      if (leftMs <= 0) throw new DeadlineError(`PostgreSQL: ${what} failed, no answer in time.`);
       const answers = await send(
         batch.map(({ request }) => request),
         leftMs,

@@ -1,6 +1,7 @@
 import type { ReadScope, ScopeState } from '../../limits/ledger.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { PostgresDatabase } from './connection.ts';
+import { DeadlineError } from './deadline.ts';
 import { toIndexText, toMs } from './postgres-ledger-arguments.ts';
 import { isRefusal } from './postgres-ledger-batches.ts';
 import { PostgresLedgerClock } from './postgres-ledger-clock.ts';
@@ -81,7 +82,8 @@ export class PostgresLedgerServer {
         this.#options.rememberDeniedMs,
         ...values,
       ]);
-      if (isDue === 'late') throw new Error('PostgreSQL: reserve failed, it reached the server too late.');
+      if (isDue === 'late')
+        throw new DeadlineError('PostgreSQL: reserve failed, it reached the server too late.');
       if (isDue === 'sweep') {
         await this.expire(endMs - runtime.monotonicMs());
         continue;

@@ -168,7 +168,8 @@ export class LedgerQueue {
       this.#cancelDeadline = undefined;
       const nowMs = runtime.monotonicMs();
       const reason = `the ledger had no turn within ${deadlineMs} ms: other writers have the lock, or the disk is slow.`;
-      this.#rejectCalls(refusal(file, reason), ({ endMs }) => endMs <= nowMs);
+      const late = Object.assign(refusal(file, reason), { code: 'ETIMEDOUT' });
+      this.#rejectCalls(late, ({ endMs }) => endMs <= nowMs);
       this.#watchDeadline();
     });
   }

@@ -9,7 +9,8 @@ export interface WorkerHello {
 export interface WorkerSetup {
   readonly headgate: 'setup';
   readonly limits: string | undefined;
-  readonly nodes: number;
+  readonly nodes: number | undefined;
+  readonly workers: number;
   readonly localKey: IssuedKey;
 }
 

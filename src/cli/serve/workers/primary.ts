@@ -15,8 +15,8 @@ import { createRestarts } from './restarts.ts';
 /** What the primary of several workers is started with. */
 export interface PrimaryOptions {
   readonly workers: number;
-  /** Machines that share the limits. */
-  readonly nodes: number;
+  /** Machines that share the limits; undefined where it is to be counted. */
+  readonly nodes: number | undefined;
   /** What requests in flight get to finish. */
   readonly drainMs: number;
   /** Where limits are kept; undefined where the store of keys and configuration keeps them. */
@@ -43,7 +43,8 @@ export async function runPrimary(options: PrimaryOptions, io: Io): Promise<numbe
   const setup: WorkerSetup = {
     headgate: 'setup',
     limits,
-    nodes: nodes * count,
+    nodes: nodes === undefined ? undefined : nodes * count,
+    workers: count,
     localKey: issueKey(
       { team: localTeam, environment: 'local' },
       pepperFromEnvironment(io.environment),

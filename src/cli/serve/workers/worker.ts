@@ -40,7 +40,7 @@ export async function runWorker(values: OptionValues, io: Io): Promise<void> {
   });
   try {
     send({ headgate: 'hello' });
-    const { limits, nodes, localKey } = await setup;
+    const { limits, nodes, workers, localKey } = await setup;
     const workerIo: Io = {
       ...io,
       onSignal(signal, action) {
@@ -56,6 +56,7 @@ export async function runWorker(values: OptionValues, io: Io): Promise<void> {
       watchStop: () => ({ first: stop, release: () => undefined }),
       limits,
       nodes,
+      leastNodes: workers,
       localKey,
       announce(prepared, url) {
         let text = '';

@@ -1,0 +1,103 @@
+import type { Runtime } from '../runtime.ts';
+import { withinDeadline } from './failure/deadline.ts';
+import type { Ledger, LedgerScope } from './ledger.ts';
+import { forever } from './window-span.ts';
+
+/** How many gateways share a ledger. */
+export interface NodeCount {
+  /** As the ledger last said, this one included. */
+  readonly count: number;
+  /** Gives the place of this gateway back. */
+  close(): Promise<void>;
+}
+
+const leaseMs = 60_000;
+const lookMs = 5_000;
+/** The second look comes soon: gateways that are started together do not all see each other at the first. */
+const secondLookMs = 1_000;
+const deadlineMs = 1_000;
+
+const place: LedgerScope = {
+  key: 'headgate/nodes',
+  amount: 1_000_000_000,
+  hold: 1,
+  charge: 0,
+  mode: 'count',
+  span: forever,
+};
+
+/**
+ * Counts the gateways on a ledger by what is held there: each holds one of a scope that is never full, under a lease that
+ * it renews. So that it needs no more of a ledger than limits do, one that is killed is forgotten with its lease, and while
+ * the ledger does not answer the last count stands. A count that falls is believed after a lease: leases that ran out
+ * while the ledger was away are taken again one by one.
+ *
+ * @param least of which it is known that they are there
+ */
+export function createNodeCount(options: {
+  readonly ledger: Ledger;
+  readonly runtime: Runtime;
+  readonly least: number;
+}): NodeCount {
+  const { ledger, runtime, least } = options;
+  let count = least;
+  let lowerSinceMs: number | undefined;
+  let id: string | undefined;
+  let isClosed = false;
+  let isAsking = false;
+  let looks = 0;
+  let cancel = runtime.schedule(0, look);
+
+  function look(): void {
+    void withinDeadline(runtime, deadlineMs, askOnce())
+      // whoever asks for limits notices that the ledger fails, and tells of it
+      .catch(() => undefined)
+      .then(() => {
+        if (!isClosed) cancel = runtime.schedule(looks++ === 0 ? secondLookMs : lookMs, look);
+      });
+  }
+
+  /** A ledger that has not answered is not asked once more. */
+  async function askOnce(): Promise<void> {
+    if (isAsking) return;
+    isAsking = true;
+    await ask().finally(() => {
+      isAsking = false;
+    });
+  }
+
+  async function ask(): Promise<void> {
+    if (id === undefined || !(await ledger.renew(id, leaseMs))) {
+      const next = `node/${runtime.newId()}`;
+      // known before it is granted: what is granted late is found by the next renewal
+      id = next;
+      await ledger.reserve(next, [place], leaseMs);
+    }
+    const [state] = await ledger.peek([place]);
+    if (state) learn(Math.max(least, state.held));
+  }
+
+  function learn(found: number): void {
+    const nowMs = runtime.monotonicMs();
+    if (found >= count) lowerSinceMs = undefined;
+    else {
+      lowerSinceMs ??= nowMs;
+      if (nowMs - lowerSinceMs < leaseMs) return;
+      lowerSinceMs = undefined;
+    }
+    count = found;
+  }
+
+  return {
+    get count() {
+      return count;
+    },
+    async close() {
+      isClosed = true;
+      cancel();
+      if (id === undefined) return;
+      const settling = Promise.resolve(ledger.settle(id, []));
+      await withinDeadline(runtime, deadlineMs, settling).catch(() => undefined);
+    },
+  };
+}
