@@ -1,5 +1,6 @@
 import type { Limit, WrittenLimit } from '../limits/limit.ts';
 import { toLimits } from '../limits/limits-of-level.ts';
+import type { WindowOf } from '../limits/remember-windows.ts';
 import type { LimitSubject } from '../limits/subject.ts';
 import type { ConfigIssue } from './config-error.ts';
 
@@ -10,8 +11,9 @@ export function compileLimits(
   origin: string,
   defaultPer: LimitSubject,
   issues: ConfigIssue[],
+  windowOf?: WindowOf,
 ): readonly Limit[] {
-  const { limits, repeated } = toLimits(given, origin, defaultPer);
+  const { limits, repeated } = toLimits(given, origin, defaultPer, windowOf);
   for (const index of repeated) {
     const message = 'counts the same as a limit before it; keep one of them';
     issues.push({ path: `${path}[${index}]`, message });

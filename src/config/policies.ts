@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { rememberWindows } from '../limits/remember-windows.ts';
 import type { LimitSubject } from '../limits/subject.ts';
 import type { Principal } from '../principal.ts';
 import type { Catalog } from './catalog.ts';
@@ -90,8 +91,9 @@ export function compilePolicies(
 }
 
 function compileLevels(config: ParsedConfig, issues: ConfigIssue[]): Levels {
+  const windowOf = rememberWindows();
   const limits = (given: readonly LimitConfig[], path: string, origin: string, per: LimitSubject) =>
-    compileLimits(given, path, origin, per, issues);
+    compileLimits(given, path, origin, per, issues, windowOf);
   const checkProfile = (profile: string, path: string) => {
     if (Object.hasOwn(config.profiles, profile)) return;
     const message = `no profile "${profile}" is configured${suggest(profile, Object.keys(config.profiles))}`;

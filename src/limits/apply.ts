@@ -76,20 +76,33 @@ export function concernOf(limited: Limited): Concern {
 
 // The same caller meets the same limits for the same model: their ledger keys are built once for each policy and
 // principal, not for each request. Bounded, since callers name the models where the catalog has patterns.
-const concerns = new WeakMap<Policy, WeakMap<Principal, Map<string, Concern>>>();
+const concerns = new WeakMap<Principal, Known>();
 const maxModels = 1_000;
 
-function concernOfCaller({ policy, principal, model, isOwn }: Limited): Concern {
-  let byPrincipal = concerns.get(policy);
-  if (!byPrincipal) {
-    byPrincipal = new WeakMap();
-    concerns.set(policy, byPrincipal);
+/** What is known of a principal under one policy, the concern that it asked for last at hand. */
+interface Known {
+  readonly policy: Policy;
+  readonly byModel: Map<string, Concern>;
+  model: Model | undefined;
+  isOwn: boolean;
+  concern: Concern | undefined;
+}
+
+function concernOfCaller(limited: Limited): Concern {
+  const { policy, principal, model, isOwn } = limited;
+  let known = concerns.get(principal);
+  if (known?.policy !== policy) {
+    known = { policy, byModel: new Map(), model: undefined, isOwn: false, concern: undefined };
+    concerns.set(principal, known);
   }
-  let byModel = byPrincipal.get(principal);
-  if (!byModel || byModel.size >= maxModels) {
-    byModel = new Map();
-    byPrincipal.set(principal, byModel);
-  }
+  if (known.concern !== undefined && known.model === model && known.isOwn === isOwn) return known.concern;
+  known.concern = findConcern(known.byModel, limited);
+  known.model = model;
+  known.isOwn = isOwn;
+  return known.concern;
+}
+
+function findConcern(byModel: Map<string, Concern>, { policy, principal, model, isOwn }: Limited): Concern {
   // what callers pay themselves is told in the record, and is nobody's budget here
   const name = model?.name ?? '';
   const place = isOwn ? `own ${name}` : name;
@@ -108,6 +121,7 @@ function concernOfCaller({ policy, principal, model, isOwn }: Limited): Concern 
       } else if (!isKeyOfCaller(limit) || limit.required) others.push(limit);
     }
     found = { limits, keys, others };
+    if (byModel.size >= maxModels) byModel.clear();
     byModel.set(place, found);
   }
   return found;

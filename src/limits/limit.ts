@@ -5,6 +5,7 @@ import { everyToken, type TokenCounting } from './count-tokens.ts';
 import { toDurationMs } from './duration.ts';
 import type { LimitUnit } from './ledger.ts';
 import { toNanoUsd } from './price.ts';
+import type { WindowOf } from './remember-windows.ts';
 import {
   type LimitSubject,
   missingSubject,
@@ -72,11 +73,17 @@ export type WrittenLimit = Omit<LimitConfig, 'per' | 'throttleMs'> & {
  * written in two places counts twice. Of one place, `toLimits` compiles them all.
  *
  * @param defaultPer what it adds up by when it does not say
+ * @param windowOf makes its window. @default one of its own
  */
-export function toLimit(config: WrittenLimit, origin: string, defaultPer: LimitSubject): Limit {
+export function toLimit(
+  config: WrittenLimit,
+  origin: string,
+  defaultPer: LimitSubject,
+  windowOf: WindowOf = toWindow,
+): Limit {
   const { unit, mode } = config;
   const per = toSubjects(config.per ?? defaultPer);
-  const window = toWindow(config.window);
+  const window = windowOf(config.window);
   const tokens = toCounting(config);
   const models = config.models && [...new Set(config.models)].sort();
   const what = unit === 'tokens' && tokens.count !== 'total' ? `${tokens.count} tokens` : unit;

@@ -1,4 +1,5 @@
 import { type Limit, toLimit, type WrittenLimit } from './limit.ts';
+import type { WindowOf } from './remember-windows.ts';
 import { type LimitSubject, toPrefix } from './subject.ts';
 
 const strictest = ['block', 'warn', 'shadow'] as const satisfies readonly Limit['mode'][];
@@ -18,8 +19,9 @@ export function toLimits(
   configs: readonly WrittenLimit[],
   origin: string,
   defaultPer: LimitSubject,
+  windowOf?: WindowOf,
 ): LevelLimits {
-  const limits = configs.map((config) => toLimit(config, origin, defaultPer));
+  const limits = configs.map((config) => toLimit(config, origin, defaultPer, windowOf));
   const modes = new Map<string, Set<Limit['mode']>>();
   const repeated: number[] = [];
   for (const [index, limit] of limits.entries()) {

@@ -31,14 +31,14 @@ export interface Upstream {
 }
 
 /**
- * @param options.maxTargets how many candidates' healths are remembered. @default 1_000
+ * @param options.maxTargets how many candidates are remembered, some 8 KB each. @default 5_000
  */
 export function createUpstream(
   egress: Egress,
   runtime: Runtime,
   options: { readonly maxTargets?: number } = {},
 ): Upstream {
-  const max = options.maxTargets ?? 1_000;
+  const max = options.maxTargets ?? 5_000;
   const healths = createHealths(runtime, max);
   const watch = createWatch(runtime);
   const running = new LinkedQueue<Interruptible>();

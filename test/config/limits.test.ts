@@ -22,6 +22,20 @@ const spanOf = ({ window }: Limit, at: string) => {
 };
 
 describe('the window of a limit', () => {
+  it('is one and the same for all of a configuration that are written with it', () => {
+    const windows = ['1m', '1m', '1h', { rolling: '1m' }, { rolling: '1m' }, { rolling: '1m', buckets: 4 }];
+    const subjects = ['organisation', 'team', 'project', 'user', 'key', 'run'];
+    const { limits } = compile({
+      ...priced,
+      limits: windows.map((window, index) => ({ unit: 'requests', amount: 5, window, per: subjects[index] })),
+      profiles: { standard: { limits: [requests] } },
+    } as GatewayConfig).policyOf('payments') ?? { limits: [] };
+    const [first, again, hour, rolling, rollingAgain, finer, ofProfile] = limits.map(({ window }) => window);
+    expect([again, ofProfile]).toEqual([first, first]);
+    expect(again === first && ofProfile === first && rollingAgain === rolling).toBe(true);
+    expect(new Set([first, hour, rolling, finer]).size).toBe(4);
+  });
+
   it('is fixed, rolling, of the calendar, one-off, or all time', () => {
     const at = '2026-03-29T12:34:56Z';
     const of = (window: unknown) => limitOf({ ...requests, window });

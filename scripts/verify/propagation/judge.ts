@@ -63,10 +63,9 @@ export function judgeNodes(backend: BackendName, report: NodesReport): Figure[] 
 
 function judgeAll(backend: BackendName, rounds: Readonly<Record<string, readonly Round[]>>): Figure {
   const all = Object.values(rounds).flat();
-  const { told, leftOut } = toTold(all);
-  const { count, p50, p99, max } = toSpread(told.map(({ lastNodeMs }) => lastNodeMs));
+  const { count, p50, p99, max } = toSpread(all.map(({ lastNodeMs }) => lastNodeMs));
   const heldUp = toSpread(all.map(({ heldUpMs }) => heldUpMs));
-  const rest = `p50 ${p50.toFixed(1)}, max ${max.toFixed(1)} ms, ${count} rounds${leftOut}, in which the measuring process itself was held up p50 ${heldUp.p50.toFixed(1)}, p99 ${heldUp.p99.toFixed(1)}, max ${heldUp.max.toFixed(1)} ms`;
+  const rest = `p50 ${p50.toFixed(1)}, max ${max.toFixed(1)} ms, ${count} rounds, in which the measuring process itself was held up p50 ${heldUp.p50.toFixed(1)}, p99 ${heldUp.p99.toFixed(1)}, max ${heldUp.max.toFixed(1)} ms`;
   return toTime(`${backend}, push: any change, last node p99`, p99, settings.pushBoundMs, rest);
 }
 
@@ -76,29 +75,13 @@ function judgeMode(
   rounds: Readonly<Record<string, readonly Round[]>>,
 ): Figure[] {
   return changeKinds.map((kind) => {
-    const { told, leftOut } =
-      mode === 'push' ? toTold(rounds[kind] ?? []) : { told: rounds[kind] ?? [], leftOut: '' };
-    const { count, p50, p99, max } = toSpread(told.map(({ lastNodeMs }) => lastNodeMs));
+    const { count, p50, p99, max } = toSpread((rounds[kind] ?? []).map(({ lastNodeMs }) => lastNodeMs));
     const what = `${backend}, ${mode}: ${kind}`;
-    const rest = `p50 ${p50.toFixed(1)}, max ${max.toFixed(1)} ms, ${count} rounds${leftOut}`;
+    const rest = `p50 ${p50.toFixed(1)}, max ${max.toFixed(1)} ms, ${count} rounds`;
     return mode === 'push'
       ? toTime(`${what}, last node p99`, p99, settings.pushBoundMs, rest)
       : toTime(`${what}, last node max`, max, settings.boundMs, rest);
   });
-}
-
-/**
- * The rounds that tell something of milliseconds: whoever measures and is held up itself sees answers late. Where that is so
- * of most rounds, all are taken.
- */
-function toTold(rounds: readonly Round[]): { readonly told: readonly Round[]; readonly leftOut: string } {
-  const told = rounds.filter(({ heldUpMs }) => heldUpMs <= settings.heldUpBoundMs);
-  if (told.length === rounds.length || told.length < rounds.length / 2) return { told: rounds, leftOut: '' };
-  const count = rounds.length - told.length;
-  return {
-    told,
-    leftOut: ` (without ${count} whose measuring process stood still for over ${settings.heldUpBoundMs} ms)`,
-  };
 }
 
 /** The figures of one process. */
@@ -138,7 +121,8 @@ export function judgeStampede(backend: BackendName, cold: StampedeReport, warm: 
 
 /** The figures of a large site. */
 export function judgeScale(report: ScaleReport): Figure[] {
-  const { compileMs, slowestCompileMs, memoryMb, residentMb, requestUs, costByFew, costByMany } = report;
+  const { compileMs, slowestCompileMs, memoryMb, residentMb, requestUs, costByFew, costByMany, costInTurn } =
+    report;
   const { keys, profiles, models } = settings.scale;
   const { compileBoundMs, memoryBoundMb, requestCostBound } = settings;
   const size = `${keys} keys, ${profiles} profiles, ${models} models`;
@@ -157,10 +141,17 @@ export function judgeScale(report: ScaleReport): Figure[] {
       'MB',
     ),
     toTime(
-      'scale: cost of a request',
+      'scale: cost of a request, 10 callers',
       costByFew,
       requestCostBound,
-      `of the ${requestUs.toFixed(1)} µs with 10 of each, by 10 callers as there; ${costByMany.toFixed(2)} × when one of every profile calls in turn, whose data the processor has to fetch`,
+      `of the ${requestUs.toFixed(1)} µs with 10 of each, by as many callers of as many models`,
+      'times',
+    ),
+    toTime(
+      'scale: cost of a request, all profiles',
+      costByMany,
+      requestCostBound,
+      `by one caller of each, some requests of each in a row; ${costInTurn.toFixed(2)} × when all take turns: the same work, but the processor has to fetch the data of each anew`,
       'times',
     ),
   ];

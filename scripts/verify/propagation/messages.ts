@@ -47,9 +47,13 @@ export interface ScaleReport {
   readonly residentMb: number;
   /** Processor time of a request to the small site, which has 10 of everything, microseconds. */
   readonly requestUs: number;
-  /** What a request to the large site costs in terms of that: by ten callers, and by one of every profile in turn. */
+  /**
+   * What a request to the large site costs in terms of that: by ten callers as there; by one of every profile, each with
+   * some requests in a row; and by all of these in turn, so that the processor fetches the data of each anew.
+   */
   readonly costByFew: number;
   readonly costByMany: number;
+  readonly costInTurn: number;
 }
 
 /** What a child says when it works. */

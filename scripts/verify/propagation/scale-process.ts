@@ -13,9 +13,11 @@ import { percentile } from './statistics.ts';
  * processor times, in which a busy machine shows less.
  */
 const compilations = 7;
-const batches = 30;
+const batches = 40;
 const requestsInBatch = 1_000;
 const warmUp = 10_000;
+/** Requests of a caller before the next one has its turn. */
+const inARow = 20;
 /** Of everything, in the small site. */
 const few = 10;
 
@@ -30,17 +32,23 @@ async function measure(scale: Scale): Promise<ScaleReport> {
   const large = openScaleSite(scale);
   const compileMs = measureCompilations(scale);
   // those who call are in the cache, their policies were asked for, and the code is compiled
-  await small.ask(warmUp, few);
-  await large.ask(warmUp, scale.profiles);
+  await small.ask(warmUp, few, 1);
+  await large.ask(warmUp, scale.profiles, 1);
+  const smallUs: number[] = [];
   const byFew: number[] = [];
   const byMany: number[] = [];
-  const smallUs: number[] = [];
+  const inTurn: number[] = [];
   // in turns, so that what else the machine does falls on all
   for (let batch = 0; batch < batches; batch++) {
-    const before = await timeRequests(small, few);
-    byMany.push((await timeRequests(large, scale.profiles)) / before);
-    byFew.push((await timeRequests(large, few)) / (await timeRequests(small, few)));
-    smallUs.push(before);
+    const before = await timeRequests(small, few, 1);
+    const fewUs = await timeRequests(large, few, 1);
+    const manyUs = await timeRequests(large, scale.profiles, inARow);
+    const inTurnUs = await timeRequests(large, scale.profiles, 1);
+    const oneUs = (before + (await timeRequests(small, few, 1))) / 2;
+    smallUs.push(oneUs);
+    byFew.push(fewUs / oneUs);
+    byMany.push(manyUs / oneUs);
+    inTurn.push(inTurnUs / oneUs);
   }
   await small.gateway.close({ drainMs: 1 });
   collect();
@@ -55,15 +63,16 @@ async function measure(scale: Scale): Promise<ScaleReport> {
     requestUs: percentile(smallUs, 50),
     costByFew: percentile(byFew, 50),
     costByMany: percentile(byMany, 50),
+    costInTurn: percentile(inTurn, 50),
   };
 }
 
 /** Microseconds of a request. */
-async function timeRequests(site: ScaleSite, callers: number): Promise<number> {
+async function timeRequests(site: ScaleSite, callers: number, inARow: number): Promise<number> {
   // what the site before has driven out of the processor's caches is no cost of this one
-  await site.ask(callers, callers);
+  await site.ask(requestsInBatch / 2, callers, inARow);
   const startedAt = process.cpuUsage();
-  await site.ask(requestsInBatch, callers);
+  await site.ask(requestsInBatch, callers, inARow);
   return (sinceMs(startedAt) * 1_000) / requestsInBatch;
 }
 

@@ -14,11 +14,15 @@ export interface Scale {
   readonly models: number;
 }
 
-/** A gateway, and callers: the first ones have a profile each. */
+/** A gateway, and callers: as many as there are profiles, each with one of its own and a model of its own. */
 export interface ScaleSite {
   readonly gateway: Gateway;
-  /** Sends requests with the first so many keys in turn. @throws Error when one is not served */
-  ask(count: number, callers: number): Promise<void>;
+  /**
+   * Sends requests with the first so many keys, so many with each before the next one has its turn.
+   *
+   * @throws Error when one is not served
+   */
+  ask(count: number, callers: number, inARow: number): Promise<void>;
 }
 
 const concurrency = 20;
@@ -36,8 +40,8 @@ export function openScaleSite({ keys, profiles, models }: Scale): ScaleSite {
   const store = createMemoryKeyStore(issued.map(({ record }) => record));
   const calls = issued.slice(0, profiles).map(({ key }, index) => ({
     key,
-    // a family, which the profile pins to a version
-    model: `family-${index % Math.ceil(models / 10)}`,
+    // the first model of its profile
+    model: `alias-${(index * 7) % models}`,
   }));
   const gateway = createGateway(withoutEnd(makeLargeConfig(models, profiles)), {
     keys: store,
@@ -47,11 +51,11 @@ export function openScaleSite({ keys, profiles, models }: Scale): ScaleSite {
   let next = 0;
   return {
     gateway,
-    async ask(count, callers) {
+    async ask(count, callers, inARow) {
       let left = count;
       const work = async (): Promise<void> => {
         while (left-- > 0) {
-          const { key, model } = calls[next++ % callers] as (typeof calls)[number];
+          const { key, model } = calls[Math.floor(next++ / inARow) % callers] as (typeof calls)[number];
           const status = await askCore(gateway, key, model);
           if (status !== 200) throw new Error(`${model} was answered with ${status}.`);
         }

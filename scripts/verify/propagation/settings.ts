@@ -6,9 +6,6 @@ export const nodeCount = 4;
 /** A change is in force on every node after this, 99 times of 100, while the store pushes. */
 export const pushBoundMs = 100;
 
-/** A round whose measuring process stood still for longer than this says nothing of `pushBoundMs`: other work holds the machine up. */
-export const heldUpBoundMs = 25;
-
 /**
  * A change is in force on every node after this, always, whether the store pushes or not. Nothing may be served by the
  * state before for a request that was sent later.
