@@ -11,15 +11,19 @@ export interface IssuedKey {
   readonly record: KeyRecord;
 }
 
-/** Makes a key and its record, and stores nothing. */
+/**
+ * Makes a key and its record, and stores nothing.
+ *
+ * @param createdAtMs the instant that `lifetimeMs` counts from. @default now
+ */
 export function issueKey(
   request: KeyRequest & { readonly createdBy?: string },
   peppers: PepperRing,
   runtime: Runtime,
+  createdAtMs: number = runtime.now(),
 ): IssuedKey {
   const { environment = 'live', lifetimeMs, expiresAtMs, ...rest } = request;
   const { key, kid, secret, last4 } = createKey(runtime, { environment });
-  const createdAtMs = runtime.now();
   const endsAtMs = expiresAtMs ?? (lifetimeMs === undefined ? undefined : createdAtMs + lifetimeMs);
   return {
     key,

@@ -28,7 +28,11 @@ interface Read {
 }
 
 /** Guards a store: each read has a deadline, few run at once, and a stampede queues instead of reaching it. */
-export function createKeyReader(store: KeyStore, runtime: Runtime, options: KeyReadsOptions): ReadKey {
+export function createKeyReader(
+  store: Pick<KeyStore, 'findKey'>,
+  runtime: Runtime,
+  options: KeyReadsOptions,
+): ReadKey {
   const timeoutMs = requireInteger('reads.timeoutMs', options.timeoutMs ?? 2_000, 1, 600_000);
   const maxConcurrent = requireInteger('reads.maxConcurrent', options.maxConcurrent ?? 100, 1);
   const maxQueued = requireInteger('reads.maxQueued', options.maxQueued ?? 20_000, 0);

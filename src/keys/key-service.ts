@@ -116,7 +116,9 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
   }
   if (typeof peppers?.digest !== 'function') throw new TypeError('createKeyService: "peppers" is needed.');
   const policy = createKeyPolicy(options.policy ?? {});
-  const show = (record: KeyRecord): KeySummary => toKeySummary(record, runtime.now());
+  /** By the clock that the key will expire by. */
+  const readNowMs = async (): Promise<number> => Math.floor((await store.readClockMs?.()) ?? runtime.now());
+  const show = async (record: KeyRecord): Promise<KeySummary> => toKeySummary(record, await readNowMs());
   const requireLive = (record: KeyRecord): void => {
     const { kid } = record;
     if (isRevoked(record)) {
@@ -134,11 +136,12 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
       }
       const { lifetimeMs, ...asked } = request;
       if (lifetimeMs !== undefined) requireInteger('lifetimeMs', lifetimeMs, 1, undefined, 'create');
-      const dated = lifetimeMs === undefined ? asked : { ...asked, expiresAtMs: runtime.now() + lifetimeMs };
+      const nowMs = await readNowMs();
+      const dated = lifetimeMs === undefined ? asked : { ...asked, expiresAtMs: nowMs + lifetimeMs };
       const wanted = grant === undefined ? dated : withinGrant(dated, grant);
-      policy.requireExpiry(wanted.expiresAtMs, runtime.now());
+      policy.requireExpiry(wanted.expiresAtMs, nowMs);
       for (let attempt = 0; ; attempt++) {
-        const { key, record } = issueKey({ ...wanted, createdBy }, peppers, runtime);
+        const { key, record } = issueKey({ ...wanted, createdBy }, peppers, runtime, nowMs);
         const stored = { ...requireUsableRecord('create', record), version: 1 };
         if (await store.putKey(stored, 0)) return { key, record: stored };
         // another key has this kid, by a chance of 2^-71
@@ -151,10 +154,10 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     async rotate(kid, { graceMs = Math.min(defaultGraceMs, policy.maxGraceMs) } = {}) {
       requireInteger('graceMs', graceMs, 0, undefined, 'rotate');
       policy.requireGrace(graceMs);
+      const nowMs = await readNowMs();
       let key = '';
       const record = await changeKey(store, runtime, kid, (found) => {
         requireLive(found);
-        const nowMs = runtime.now();
         if (keyStateAt(found, nowMs) === 'expired') {
           throw new KeyError('key_expired', `The key ${kid} has expired: a new secret would be of no use.`, {
             kid,
@@ -186,27 +189,31 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
 
     async update(kid, change, { allowWider = false, grant } = {}) {
       if (allowWider && grant) throw new TypeError('update: "allowWider" is not for authors with a "grant".');
+      const nowMs = await readNowMs();
       const record = await changeKey(store, runtime, kid, (found) => {
         requireLive(found);
         const changed = requireUsableRecord('update', applyChange(found, change));
         if (changed.expiresAtMs !== found.expiresAtMs) {
-          policy.requireExpiry(changed.expiresAtMs, runtime.now());
+          policy.requireExpiry(changed.expiresAtMs, nowMs);
         }
         if (!allowWider) requireNarrower(changed, found);
         if (grant) requireHeld(changed, grant);
         return changed;
       });
-      return show(record);
+      return toKeySummary(record, nowMs);
     },
 
     async find(kid) {
       const found = await store.findKey(kid);
       return found && show(found);
     },
-    list: async (query = {}) => (await store.listKeys(query)).map(show),
+    async list(query = {}) {
+      const [records, nowMs] = await Promise.all([store.listKeys(query), readNowMs()]);
+      return records.map((record) => toKeySummary(record, nowMs));
+    },
     async stale({ unusedForMs, ...query }) {
       requireInteger('unusedForMs', unusedForMs, 1, undefined, 'stale');
-      return service.list({ ...query, active: true, unusedSinceMs: runtime.now() - unusedForMs });
+      return service.list({ ...query, active: true, unusedSinceMs: (await readNowMs()) - unusedForMs });
     },
   };
   return service;

@@ -10,6 +10,7 @@ import { type PepperRing, verifySecret } from './key-hash.ts';
 import { createKeyReader, type KeyReadsOptions } from './key-reader.ts';
 import { invalidKey, notLookedUp, tooManyFailedKeys, unauthorized } from './refusal.ts';
 import { createSecretMatcher } from './secret-matcher.ts';
+import { createStoreClock, withClock } from './store-clock.ts';
 
 /** A credential taken apart. */
 export interface CredentialParts {
@@ -79,12 +80,15 @@ export interface KeyResolver {
    * believed again. While the store fails, keys stay usable for the time declared in `cache.staleMs`.
    */
   forgetAll(): void;
+  /** The clock that it goes by, milliseconds since the epoch. @default the gateway's own */
+  nowMs?(): number;
 }
 
 /**
  * Makes a resolver: one credential from the headers, checked for form, looked up (cached, single-flight, with a
  * deadline), verified in constant time, checked for revocation and expiry. `expiresAtMs` and `previous.graceUntilMs` are
- * compared with the runtime's wall clock; the key, or its old secret, is refused from that millisecond on.
+ * compared with the store's clock (`readClockMs`), or where it tells none with the runtime's wall clock; the key, or its
+ * old secret, is refused from that millisecond on.
  *
  * @example
  * const keys = createKeyResolver({ store: createMemoryKeyStore(records), peppers, runtime: createRuntime() });
@@ -97,13 +101,14 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
     throw new TypeError('createKeyResolver: "store" must be a KeyStore.');
   if (!options.verify && !peppers) throw new TypeError('createKeyResolver: "peppers" or "verify" is needed.');
   const verify = options.verify ?? ((record, secret) => verifySecret(peppers as PepperRing, record, secret));
-  const read = createKeyReader(store, runtime, options.reads ?? {});
+  const clock = createStoreClock(store, runtime);
+  const read = createKeyReader(withClock(store, clock), runtime, options.reads ?? {});
   const cache = createKeyCache(read, runtime, options.cache ?? {});
   const { failedKeys = {} } = options;
   const countFailure =
     typeof failedKeys === 'function' ? failedKeys : createFailedKeyCounter(runtime, failedKeys);
 
-  const matchSecret = createSecretMatcher(verify, runtime);
+  const matchSecret = createSecretMatcher(verify, runtime, clock);
   const { onUse } = options;
   const check = (record: KeyRecord | null, parts: CredentialParts): KeyRecord => {
     const match = matchSecret(record, parts.secret);
@@ -142,6 +147,7 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
     },
     forget: cache.forget,
     forgetAll: cache.forgetAll,
+    nowMs: clock.nowMs,
   };
 }
 

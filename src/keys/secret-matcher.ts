@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Runtime } from '../runtime.ts';
 import type { KeyRecord } from '../stores/key-store.ts';
 import { keyStateAt } from './key-state.ts';
+import type { StoreClock } from './store-clock.ts';
 
 /** Why a key is refused whose holder proved to have its secret. */
 export type ProvenRefusal = 'revoked_key' | 'expired_key' | 'key_rotated';
@@ -31,7 +32,8 @@ const previous: SecretMatch = { isPrevious: true };
  */
 export function createSecretMatcher(
   verify: (record: KeyRecord | null, secret: string) => boolean,
-  runtime: Runtime,
+  runtime: Pick<Runtime, 'randomBytes'>,
+  clock: Pick<StoreClock, 'nowMs'>,
 ): (record: KeyRecord | null, secret: string) => SecretMatch | undefined {
   const salt = Buffer.from(runtime.randomBytes(32)).toString('latin1');
   const accepted = new WeakMap<KeyRecord, Known>();
@@ -53,13 +55,13 @@ export function createSecretMatcher(
     if (record !== null) {
       const match = recall(record, digest);
       // refused after all: then with the same work as whoever was never accepted
-      if (match && refusalOf(record, match.isPrevious, runtime.now()) === undefined) return match;
+      if (match && refusalOf(record, match.isPrevious, clock.nowMs()) === undefined) return match;
     }
     // `=== true`: the promise of an asynchronous `verify` must not pass for a yes
     const isCurrent = verify(record, secret) === true;
     const isPrevious = verify(beforeRotation(record), secret) === true;
     if (record === null || !(isCurrent || isPrevious)) return undefined;
-    const refusal = refusalOf(record, !isCurrent, runtime.now());
+    const refusal = refusalOf(record, !isCurrent, clock.nowMs());
     if (refusal !== undefined) return { isPrevious: !isCurrent, refusal };
     remember(record, digest, !isCurrent);
     return isCurrent ? current : previous;

@@ -9,6 +9,7 @@ import type { GatewayRequest } from '../message.ts';
 import { noMetadata, readMetadata, requireMetadata } from '../metadata.ts';
 import type { Stage } from '../pipeline.ts';
 import { createPrincipal, type Principal, type PrincipalInput } from '../principal.ts';
+import type { Runtime } from '../runtime.ts';
 import type { KeyRecord } from '../stores/key-store.ts';
 import type { RecordDraft } from '../telemetry/record.ts';
 
@@ -41,7 +42,10 @@ export function resolveKey(options: ResolveKeyOptions): Stage<Arrival, Identifie
       const identify = (principal: Principal) => {
         note(record, principal);
         onPrincipal?.(principal);
-        if (principal.expiresAtMs !== undefined && runtime.now() >= principal.expiresAtMs) {
+        if (
+          principal.expiresAtMs !== undefined &&
+          nowFor(principal, resolver, runtime) >= principal.expiresAtMs
+        ) {
           throw unauthorized('expired_key', 'The key has expired. Use another one.');
         }
         const policy = snapshot.policyFor(principal) ?? refuse(principal, snapshot);
@@ -58,6 +62,11 @@ export function resolveKey(options: ResolveKeyOptions): Stage<Arrival, Identifie
 
 /** Calls that cost nothing and that clients make by themselves, before anybody could tell them what to send. */
 const asksOnly = new Set<Operation>(['list-models', 'get-model']);
+
+/** By the clock that decides when what proved it ends. */
+function nowFor({ source }: Principal, resolver: KeyResolver, runtime: Runtime): number {
+  return source === 'key' && resolver.nowMs ? resolver.nowMs() : runtime.now();
+}
 
 function findPrincipal(
   request: GatewayRequest,

@@ -75,6 +75,12 @@ export interface KeyStore {
    * watchers, and ignores unknown kids. Called off the request path with at most one entry a minute for each key.
    */
   noteUses?(uses: readonly KeyUse[]): Promise<void>;
+  /**
+   * Reads the store's own clock, milliseconds since the epoch: the one that keys expire by on every gateway, however wrong
+   * a gateway's own is. Optional: without it each gateway goes by its own. MUST NOT resolve to a time before the call began
+   * or after it has ended, by that clock. Called beside a read about once a minute, never for a key that is cached.
+   */
+  readClockMs?(): Promise<number>;
 }
 
 /** One use of a key. */

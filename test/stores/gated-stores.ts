@@ -42,6 +42,7 @@ export function createGatedHarness(spoil: (stores: Stores) => Stores = (stores) 
       listKeys: gated(keys.listKeys),
       noteUses: gated(keys.noteUses),
       watchKeys: watch(keys.watchKeys),
+      readClockMs: gated(async () => performance.timeOrigin + performance.now()),
     },
     config: {
       readLatest: gated(config.readLatest),

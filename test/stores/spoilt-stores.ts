@@ -32,6 +32,26 @@ export const spoiltStores: readonly (readonly [
   spoil: (stores: Stores) => Stores,
 ])[] = [
   [
+    'has a clock that stands still',
+    'one clock',
+    keys(() => ({ readClockMs: async () => 1_900_000_000_000 })),
+  ],
+  [
+    'tells seconds for milliseconds',
+    'one clock',
+    keys(({ readClockMs }) => ({
+      readClockMs: async () => Math.floor(((await readClockMs?.()) ?? 0) / 1_000),
+    })),
+  ],
+  [
+    'has a clock on each node',
+    'one clock',
+    keys(({ readClockMs }) => {
+      let calls = 0;
+      return { readClockMs: async () => ((await readClockMs?.()) ?? 0) + (calls++ % 2) * 1_000 };
+    }),
+  ],
+  [
     'checks the version of a key and then writes',
     'exactly one of fifty',
     keys(({ findKey, putKey }) => ({

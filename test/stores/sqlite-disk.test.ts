@@ -46,7 +46,7 @@ describe('SQLite stores', () => {
     });
     atEnd(() => connection.close());
     const feed = createChangeFeed({ connection, runtime, pollMs: 5, maxChanges: 100 });
-    const keys = createSqliteKeyStore(connection, feed);
+    const keys = createSqliteKeyStore(connection, feed, runtime);
     await keys.putKey(big(kidOf(0)), 0);
     await connection.read((database) => database.exec('PRAGMA max_page_count = 1'));
     for (let index = 1; index < 4; index++) {

@@ -41,7 +41,7 @@ function release(file: string, steps: readonly MigrationStep[]) {
   });
   atEnd(() => connection.close());
   const feed = createChangeFeed({ connection, runtime, pollMs: 5, maxChanges: 100 });
-  const keys = createSqliteKeyStore(connection, feed);
+  const keys = createSqliteKeyStore(connection, feed, runtime);
   return { connection, keys, config: createSqliteConfigStore(connection, feed, 10) };
 }
 

@@ -9,6 +9,7 @@ describe('the stores in memory', () => {
     return { stores, second: () => stores, close: stores.close };
   };
   contractOfStores(create, {
+    clock: 'memory has none of its own: it goes with the one process',
     breakStore: 'memory cannot fail; store-contracts.test.ts runs these cases on a store that does',
     freeze: 'memory cannot freeze; store-contracts.test.ts runs these cases on a store that does',
     slow: 'memory cannot be slow; store-contracts.test.ts runs these cases on a store that is',

@@ -88,7 +88,7 @@ export const keysCreate: Command = {
         return await service.create(request, authorOf(values, io));
       };
       const { key, record } = await withStores(url, io, create, { makes: true });
-      const shown = { key, record: toKeySummary(record, runtime.now()) };
+      const shown = { key, record: toKeySummary(record, record.createdAtMs) };
       if (values.json === true) io.stdout.write(`${JSON.stringify(shown)}\n`);
       else renderStored(key, record.kid, io);
     }

@@ -52,6 +52,8 @@ export function createFileKeyStore(options: FileKeyStoreOptions): FileKeyStore {
       await file.change({ uses: frozenCopy(uses) });
     },
     watchKeys: file.watch,
+    // a file has none: all who share it are on its machine
+    readClockMs: async () => resolved.runtime.now(),
     create: file.create,
     close: file.close,
   };

@@ -57,6 +57,10 @@ export function createPostgresKeyStore(context: PostgresContext): WritableKeySto
       ];
       await context.read('noteUses', sql.use, values);
     },
+    async readClockMs() {
+      const [row] = await context.read('readClockMs', sql.clock, [], readDeadlineMs);
+      return Number(row?.now_ms);
+    },
     watchKeys: (listener) => feed.watch('keys', listener),
   };
 }
@@ -76,6 +80,7 @@ function keyStatements(schema: string) {
     SELECT ${schema}.note_change('keys', kid, $11::uuid) FROM put`;
   return {
     find: `SELECT ${columns} ${from} WHERE k.kid = ANY($1::text[])`,
+    clock: `SELECT extract(epoch FROM pg_catalog.clock_timestamp()) * 1000 AS now_ms`,
     list: `SELECT ${columns} ${from}
       WHERE ($1::text IS NULL OR k.team = $1)
         AND ($2::text IS NULL OR k.project = $2)

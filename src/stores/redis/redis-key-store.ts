@@ -18,6 +18,7 @@ export function createRedisKeyStore(
   database: RedisDatabase,
   feed: ChangeFeed,
   runUses: (keys: readonly string[], parameters: readonly string[]) => Promise<unknown>,
+  readClockMs: () => Promise<number>,
 ): WritableKeyStore {
   const { layout } = database;
 
@@ -74,6 +75,7 @@ export function createRedisKeyStore(
     },
 
     watchKeys: (listener) => feed.watch('keys', listener),
+    readClockMs,
 
     async noteUses(uses) {
       for (let start = 0; start < uses.length; start += usesPerScript) {

@@ -10,7 +10,7 @@ import { createRedisKeyStore } from './redis-key-store.ts';
 import { createRedisLedger, type RedisLedger } from './redis-ledger.ts';
 import type { RedisLedgerOptions } from './redis-ledger-options.ts';
 import { createRedisSecretStore } from './redis-secret-store.ts';
-import { createScriptRunner } from './script.ts';
+import { createScriptRunner, readServerTime } from './script.ts';
 import { migrate, noteUses } from './scripts.ts';
 import { readServerWarnings } from './server-warnings.ts';
 import { createSubscription } from './subscription.ts';
@@ -161,8 +161,11 @@ export function createRedisStores(options: RedisStoresOptions): RedisStores {
 
   return {
     backend: 'redis',
-    keys: createRedisKeyStore(database, feed, (keys, parameters) =>
-      scripts.run(noteUses, keys, parameters, writeDeadlineMs),
+    keys: createRedisKeyStore(
+      database,
+      feed,
+      (keys, parameters) => scripts.run(noteUses, keys, parameters, writeDeadlineMs),
+      () => readServerTime(scripts, layout.meta, readDeadlineMs),
     ),
     config: createRedisConfigStore(database, feed, maxVersions),
     secrets: createRedisSecretStore(database, feed),

@@ -1,3 +1,4 @@
+import type { Runtime } from '../../runtime.ts';
 import type { KeyRecord, KeyUse, WritableKeyStore } from '../key-store.ts';
 import { requireNextVersion, requireText } from './arguments.ts';
 import type { ChangeFeed } from './change-feed.ts';
@@ -31,7 +32,11 @@ const mergeUses = `INSERT INTO headgate_key_uses (last_used_at_ms, previous_used
   WHERE excluded.last_used_at_ms > ifnull(last_used_at_ms, excluded.last_used_at_ms - 1)
     OR excluded.previous_used_at_ms > ifnull(previous_used_at_ms, excluded.previous_used_at_ms - 1)`;
 
-export function createSqliteKeyStore(connection: SqliteConnection, feed: ChangeFeed): WritableKeyStore {
+export function createSqliteKeyStore(
+  connection: SqliteConnection,
+  feed: ChangeFeed,
+  runtime: Pick<Runtime, 'now'>,
+): WritableKeyStore {
   return {
     async findKey(kid) {
       // text that UTF-8 cannot say is no key's, though it would be looked up as other text that may be
@@ -75,6 +80,8 @@ export function createSqliteKeyStore(connection: SqliteConnection, feed: ChangeF
       }
     },
     watchKeys: (listener) => feed.watch('key', listener),
+    // the file has none: all who share it are on its machine
+    readClockMs: async () => runtime.now(),
   };
 }
 

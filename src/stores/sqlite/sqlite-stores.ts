@@ -98,7 +98,7 @@ export function createSqliteStores(options: SqliteStoresOptions): SqliteStores {
   const maxVersions = requireInteger('maxVersions', options.maxVersions ?? 1_000, 1);
   return {
     backend: 'sqlite',
-    keys: createSqliteKeyStore(connection, feed),
+    keys: createSqliteKeyStore(connection, feed, runtime),
     config: createSqliteConfigStore(connection, feed, maxVersions),
     secrets: createSqliteSecretStore(connection, feed),
     ledger,

@@ -36,7 +36,7 @@ export interface StoreHarness<Store> {
 }
 
 /** What a case asks of a harness and its store besides the methods that every store has. */
-export type StoreNeed = 'watch' | StoreFault;
+export type StoreNeed = 'watch' | 'clock' | StoreFault;
 
 /** A fault that a harness can make. */
 export type StoreFault = 'breakStore' | 'freeze' | 'slow' | 'failOver';

@@ -6,6 +6,7 @@ import type { StoreCase, StoreHarness } from './store-case.ts';
 import { faultCases } from './store-faults.ts';
 import { watchCases } from './store-watch.ts';
 import { keyChangeCases } from './writable-key-store-changes.ts';
+import { keyClockCases } from './writable-key-store-clock.ts';
 import { keyListCases } from './writable-key-store-lists.ts';
 import { changeKey, versioned } from './writable-key-store-samples.ts';
 import { keyUseCases } from './writable-key-store-uses.ts';
@@ -74,6 +75,7 @@ export const writableKeyStoreContract: readonly WritableKeyStoreCase[] = [
   ...keyChangeCases,
   ...keyUseCases,
   ...keyListCases,
+  ...keyClockCases,
   ...watchCases(subject),
   ...faultCases(subject),
 ];
