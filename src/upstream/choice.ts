@@ -13,7 +13,8 @@ export interface Choice {
 
 /**
  * In which order candidates are asked that are not simply ready. One whose breaker opened although it still answers now
- * and then, or whose credential was refused a moment ago, is better than none. One that is dead is left to its probes.
+ * and then, or whose credential was refused a moment ago, is better than none. One that is dead is left to its probes: the
+ * request waits for what the next one comes to.
  */
 const order: Readonly<Record<Availability, number>> = {
   ready: 0,
@@ -30,19 +31,21 @@ export interface ChoiceFacts {
   readonly healths: Healths;
   readonly config: ParsedConfig;
   readonly nowMs: number;
-  /** The longest that it is worth waiting for one that has asked to be left alone. */
+  /** The longest that it is worth waiting for one that has asked to be left alone, or that is left alone. */
   readonly mostWaitMs: number;
+  /** Whether one that is dead may be waited for. */
+  readonly mayWait: boolean;
 }
 
 /**
- * The first candidate that may be asked; of several that are not ready the one that is least bad, and of those that have
- * asked to be left alone the one that may be asked first.
+ * The first candidate that may be asked; of several that are not ready the one that is least bad, and of those that are to be
+ * left alone the one that may be asked first.
  *
  * @param admits asked last, before a candidate is taken
  */
 export function choose(
   candidates: readonly Candidate[],
-  { healths, config, nowMs, mostWaitMs }: ChoiceFacts,
+  { healths, config, nowMs, mostWaitMs, mayWait }: ChoiceFacts,
   admits: (health: TargetHealth) => boolean,
 ): Choice | undefined {
   const others: Choice[] = [];
@@ -51,12 +54,15 @@ export function choose(
     const availability = health.availability(nowMs);
     const isReady = order[availability] === 0;
     if (isReady && admits(health)) return { candidate, health, availability };
-    if (!isReady && availability !== 'dead') others.push({ candidate, health, availability });
+    if (!isReady && (mayWait || availability !== 'dead')) others.push({ candidate, health, availability });
   }
-  const waitOf = ({ health, availability }: Choice) =>
-    availability === 'cooling' ? health.coolMs(nowMs) : 0;
+  const waitOf = ({ health, availability }: Choice) => {
+    if (availability === 'cooling') return health.coolMs(nowMs);
+    // the end of a probe that is under way is the nearest that there is, and takes some time all the same
+    return availability === 'dead' ? Math.max(1, health.breaker.waitMs(nowMs)) : 0;
+  };
   return others
-    .filter((choice) => waitOf(choice) <= mostWaitMs)
+    .filter((choice) => waitOf(choice) <= Math.max(0, mostWaitMs))
     .sort((one, other) => order[one.availability] - order[other.availability] || waitOf(one) - waitOf(other))
     .find(({ health }) => admits(health));
 }

@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
-import type { PlaceWaiter } from './health/place-queue.ts';
+import type { PlaceQueue } from './health/place-queue.ts';
 import type { TargetHealth } from './health/target-health.ts';
 
 /** Somebody who can be told to stop waiting. */
@@ -26,34 +26,83 @@ export function pause(
   });
 }
 
+/** How requests wait in a queue. */
+export interface QueueBounds {
+  /** Others that wait and do not go behind. */
+  readonly most: number;
+  readonly mostWaitMs: number;
+  readonly isBatch: boolean;
+}
+
 /**
  * Waits until a target takes another request.
  *
  * @throws GatewayError `rate_limited` when too many wait, or for too long; as `pause`
  */
 export function whenFree(
-  health: TargetHealth,
-  bounds: { readonly most: number; readonly mostWaitMs: number; readonly isBatch: boolean },
+  { places }: TargetHealth,
+  bounds: QueueBounds,
   runtime: Runtime,
   signal: AbortSignal,
   waiting: Waiting,
 ): Promise<void> {
   return settling(signal, waiting, (settle) => {
-    const waiter: PlaceWaiter = {
-      isBatch: bounds.isBatch,
-      wake: () => settle(),
-      giveWay: () => settle(busy()),
-    };
-    if (!health.whenFree(bounds.most, waiter)) {
-      settle(busy());
-      return () => undefined;
-    }
-    const cancel = runtime.schedule(bounds.mostWaitMs, () => settle(busy()));
-    return () => {
-      cancel();
-      health.forgetWaiting(waiter);
-    };
+    const refuse = () => settle(busy());
+    return waitIn(
+      places,
+      bounds,
+      () => settle(),
+      refuse,
+      () => runtime.schedule(bounds.mostWaitMs, refuse),
+    );
   });
+}
+
+/**
+ * Waits until a target that is left alone may be probed, or a probe of it has ended; at the most `mostWaitMs`.
+ *
+ * @param refusal what who finds too many waiting is told
+ * @throws GatewayError the refusal; as `pause`
+ */
+export function whenRecovered(
+  { recovery, breaker }: TargetHealth,
+  bounds: QueueBounds,
+  refusal: () => GatewayError,
+  runtime: Runtime,
+  signal: AbortSignal,
+  waiting: Waiting,
+): Promise<void> {
+  const dueMs = breaker.waitMs(runtime.monotonicMs()) || bounds.mostWaitMs;
+  return settling(signal, waiting, (settle) => {
+    const look = () => settle();
+    return waitIn(
+      recovery,
+      bounds,
+      look,
+      () => settle(refusal()),
+      () => runtime.schedule(Math.min(dueMs, bounds.mostWaitMs), look),
+    );
+  });
+}
+
+/** Joins a queue with a time limit; returns how to leave it. */
+function waitIn(
+  queue: PlaceQueue,
+  { most, isBatch }: QueueBounds,
+  wake: () => void,
+  giveWay: () => void,
+  limit: () => () => void,
+): () => void {
+  const waiter = { isBatch, wake, giveWay };
+  if (!queue.add(waiter, most)) {
+    giveWay();
+    return () => undefined;
+  }
+  const cancel = limit();
+  return () => {
+    cancel();
+    queue.remove(waiter);
+  };
 }
 
 function settling(

@@ -238,7 +238,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     body.cancel();
     if (passage && error.code !== 'caller_gone') {
       passage.record.failure = error.code;
-      passage.health.broke();
+      passage.health.broke(passage.wasProbe);
     }
     const { rescuer } = this.#options;
     if (!rescuer) return this.#end(error, rest);

@@ -16,7 +16,7 @@ import { type Choice, type ChoiceFacts, choose, noChoice } from './choice.ts';
 import { eligible } from './eligible.ts';
 import { AttemptFailure } from './failure.ts';
 import type { TargetHealth } from './health/target-health.ts';
-import { pause, type Waiting, whenFree } from './pause.ts';
+import { pause, type QueueBounds, type Waiting, whenFree, whenRecovered } from './pause.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A candidate and what it answered. */
@@ -32,6 +32,8 @@ export interface Passage {
   readonly health: TargetHealth;
   readonly observed: ObservedAttempt;
   readonly record: { failure?: string | undefined };
+  /** Whether it closed the breaker. */
+  readonly wasProbe: boolean;
 }
 
 /** What the attempts of a request are made with. */
@@ -79,6 +81,8 @@ export class Trial {
   #running: Attempt | undefined;
   #interrupted: GatewayError | undefined;
   readonly #waiting: Waiting = { end: undefined };
+  /** Until then it waits for targets that are left alone; set when it begins to. */
+  #patientUntilMs = Number.POSITIVE_INFINITY;
 
   /** When the request must be answered, by the monotonic clock; undefined where nobody says so. */
   endsAtMs: number | undefined;
@@ -124,10 +128,9 @@ export class Trial {
    * @param others whom not to ask
    */
   beside(call: Call, others: Candidate | undefined): Promise<Served> | undefined {
-    const { plan, runtime } = this.#context;
-    const nowMs = runtime.monotonicMs();
+    const { plan } = this.#context;
     const candidates = plan.candidates.filter(({ id }) => id !== others?.id);
-    const choice = choose(candidates, this.#facts(), (health) => health.budget.take(nowMs, false));
+    const choice = this.#chooseOther(candidates, false);
     return choice && ['ready', 'probe'].includes(choice.availability) ? this.#ask(choice, call) : undefined;
   }
 
@@ -153,15 +156,25 @@ export class Trial {
     if (nowMs - this.#beganAtMs >= deadlineMs) return false;
     const others = eligible(plan.candidates, this.#tried, error, action, this.#context.model).filter(accepts);
     this.#pauseMs = 0;
-    this.#choice = choose(others, this.#facts(), (health) => health.budget.take(nowMs, false));
-    if (this.#choice?.availability === 'cooling') this.#pauseMs = this.#choice.health.coolMs(nowMs);
-    if (!this.#choice && action === 'retry') this.#choice = this.#again(nowMs, accepts, said);
+    const again = (mayWait: boolean) =>
+      action === 'retry' ? this.#again(nowMs, accepts, said, mayWait) : undefined;
+    // whoever may be asked now, be it once more, before anybody is waited for
+    this.#choice =
+      this.#chooseOther(others, false) ?? again(false) ?? this.#chooseOther(others, true) ?? again(true);
     return this.#choice !== undefined;
+  }
+
+  #chooseOther(others: readonly Candidate[], mayWait: boolean): Choice | undefined {
+    const facts = this.#facts(mayWait);
+    const choice = choose(others, facts, (health) => health.budget.take(facts.nowMs, false));
+    if (choice?.availability === 'cooling') this.#pauseMs = choice.health.coolMs(facts.nowMs);
+    return choice;
   }
 
   /** The reply of the candidate that serves broke on its way: what may follow has a time of its own. */
   noteBroken(failure: AttemptFailure): void {
     if (this.#serving) this.#note(this.#serving, failure);
+    this.#patientUntilMs = Number.POSITIVE_INFINITY;
     this.#beganAtMs = this.#context.runtime.monotonicMs();
   }
 
@@ -178,6 +191,7 @@ export class Trial {
     nowMs: number,
     accepts: (candidate: Candidate) => boolean,
     said: FailureAction | undefined,
+    mayWait: boolean,
   ): Choice | undefined {
     const { plan, snapshot, runtime } = this.#context;
     const { minBackoffMs, maxBackoffMs } = snapshot.config.retry;
@@ -192,7 +206,7 @@ export class Trial {
         );
       })
       .map(({ candidate }) => candidate);
-    const choice = choose(candidates, this.#facts(), (health) => {
+    const choice = choose(candidates, this.#facts(mayWait), (health) => {
       const tried = this.#triedAt(health.id);
       return tried?.failure.reason === 'stale connection' || health.budget.take(nowMs, true);
     });
@@ -210,17 +224,18 @@ export class Trial {
     return this.#tried.find(({ candidate }) => candidate.id === id);
   }
 
-  #facts(): ChoiceFacts {
+  #facts(mayWait = true): ChoiceFacts {
     const { runtime, snapshot, plan } = this.#context;
     const nowMs = runtime.monotonicMs();
     const endsAtMs = this.#beganAtMs + plan.forwarding.deadlineMs;
     // there is no sense in waiting for what would come too late
-    const leftMs = Math.min(endsAtMs, this.endsAtMs ?? endsAtMs) - nowMs;
+    const leftMs = Math.min(endsAtMs, this.endsAtMs ?? endsAtMs, this.#patientUntilMs) - nowMs;
     return {
       healths: this.#upstream.healths,
       config: snapshot.config,
       nowMs,
       mostWaitMs: Math.min(snapshot.config.retry.maxBackoffMs, leftMs),
+      mayWait,
     };
   }
 
@@ -231,14 +246,35 @@ export class Trial {
       const waitMs = choice.health.coolMs(runtime.monotonicMs());
       return pause(waitMs, runtime, request.signal, this.#waiting).then(() => this.#send(choice, call));
     }
+    if (choice.availability === 'dead') return this.#askWhenRecovered(choice, call);
     if (choice.availability !== 'full') return this.#send(choice, call);
-    const { maxQueued } = choice.candidate.target.provider.config;
-    const { mostWaitMs } = this.#facts();
-    const isBatch = priorityOf(this.#context) === 'batch';
-    const bounds = { most: maxQueued, mostWaitMs, isBatch };
+    const bounds = this.#boundsOf(choice.candidate);
     return whenFree(choice.health, bounds, runtime, request.signal, this.#waiting).then(() =>
       this.#send(choice, call),
     );
+  }
+
+  #boundsOf({ target }: Candidate): QueueBounds {
+    const { mostWaitMs } = this.#facts();
+    const isBatch = priorityOf(this.#context) === 'batch';
+    return { most: target.provider.config.maxQueued, mostWaitMs, isBatch };
+  }
+
+  /** Nobody may be asked now: waits for what comes of the next probe, and looks again. */
+  #askWhenRecovered({ candidate, health }: Choice, call: Call): Promise<Served> {
+    const { plan, runtime, request, snapshot } = this.#context;
+    const { maxBackoffMs } = snapshot.config.retry;
+    this.#patientUntilMs = Math.min(this.#patientUntilMs, runtime.monotonicMs() + maxBackoffMs);
+    const bounds = this.#boundsOf(candidate);
+    const refusal = () => noChoice(plan.candidates, this.#facts());
+    return whenRecovered(health, bounds, refusal, runtime, request.signal, this.#waiting).then(() => {
+      const others = plan.candidates.filter(
+        (other) => other === candidate || (!this.#triedAt(other.id) && this.#accepts(other)),
+      );
+      const choice = choose(others, this.#facts(), admitFirst);
+      if (!choice) throw refusal();
+      return this.#ask(choice, call);
+    });
   }
 
   #send(choice: Choice, call: Call): Promise<Served> {
@@ -306,7 +342,7 @@ export class Trial {
           durationMs: nowMs - startedAtMs,
         };
         record.attempts.push(noted);
-        return { candidate, reply, passage: { health, observed, record: noted } };
+        return { candidate, reply, passage: { health, observed, record: noted, wasProbe: isProbe } };
       },
       (error: unknown) => {
         this.#running = undefined;
@@ -323,7 +359,7 @@ export class Trial {
           health.failed(failure, isProbe);
           this.#note(candidate, failure);
         } else if (isProbe) {
-          health.breaker.endProbe();
+          health.endProbe();
         }
         health.end();
         observed.onEnd({ ok: !failure?.unhealthy });

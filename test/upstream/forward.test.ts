@@ -168,22 +168,67 @@ describe('a request that no target serves', () => {
     expect(reply.headers['x-should-retry']).toBe('false');
   });
 
-  it('is not sent while the breaker of its only target is open, and is again after a probe succeeded', async () => {
-    const { upstream, send } = await startGateway((config) => ({
+  /** A gateway whose only target has failed until its breaker opened. */
+  async function startOpened(resetTimeoutMs: number, retry: object = {}, maxQueued = 100) {
+    const started = await startGateway((config) => ({
       ...once(config),
-      breaker: { volumeThreshold: 5, errorThresholdPercentage: 50, resetTimeoutMs: 50 },
+      providers: {
+        ...config.providers,
+        openai: { ...(config.providers.openai as { type: 'openai' }), maxQueued },
+      },
+      breaker: { volumeThreshold: 5, errorThresholdPercentage: 50, resetTimeoutMs },
+      retry: { ...once(config).retry, ...retry },
     }));
-    upstream.fail({ kind: 'status', status: 500 }, { times: 6 });
-    for (let index = 0; index < 6; index++) await send('/v1/chat/completions', chat());
-    const sent = upstream.requests.length;
+    started.upstream.fail({ kind: 'status', status: 500 }, { times: 5 });
+    for (let index = 0; index < 5; index++) await started.send('/v1/chat/completions', chat());
+    return { ...started, sent: started.upstream.requests.length };
+  }
+
+  it('is refused at once, and not sent, when its only target is not probed for longer than a request waits', async () => {
+    const { upstream, send, sent } = await startOpened(60_000);
     const refused = await send('/v1/chat/completions', chat());
     expect(refused.status).toBe(503);
-    expect(refused.headers['retry-after']).toBe('1');
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(40);
     expect(upstream.requests).toHaveLength(sent);
-    upstream.reset();
-    await expect
-      .poll(async () => (await send('/v1/chat/completions', chat())).status, { timeout: 5_000, interval: 20 })
-      .toBe(200);
+  });
+
+  it('waits for the probe when that is soon, with all others, and goes when one was answered', async () => {
+    const { upstream, send, sent } = await startOpened(100);
+    upstream.fail({ kind: 'split', everyBytes: 100_000, delayMs: 150 });
+    const replies = Array.from({ length: 20 }, () => send('/v1/chat/completions', chat()));
+    await until(() => upstream.requests.length > sent);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(upstream.requests).toHaveLength(sent + 1);
+    expect((await Promise.all(replies)).map(({ status }) => status)).toEqual(Array(20).fill(200));
+    expect(upstream.requests).toHaveLength(sent + 20);
+  });
+
+  it('is refused when the probe that it waited for failed, and the next one is too late', async () => {
+    const { upstream, send, sent } = await startOpened(100, { maxBackoffMs: 150 });
+    upstream.fail({ kind: 'status', status: 500 }, { times: 9 });
+    const replies = Array.from({ length: 20 }, () => send('/v1/chat/completions', chat()));
+    const statuses = (await Promise.all(replies)).map(({ status }) => status);
+    expect(statuses.sort()).toEqual([502, ...Array(19).fill(503)].sort());
+    expect(upstream.requests).toHaveLength(sent + 1);
+  });
+
+  it('is refused at once when as many wait for the probe as may', async () => {
+    const { upstream, send, sent } = await startOpened(100, {}, 3);
+    const replies = Array.from({ length: 8 }, () => send('/v1/chat/completions', chat()));
+    const statuses = (await Promise.all(replies)).map(({ status }) => status);
+    expect(statuses.sort()).toEqual([...Array(3).fill(200), ...Array(5).fill(503)]);
+    expect(upstream.requests).toHaveLength(sent + 3);
+  });
+
+  it('that waits for a probe is forgotten when its caller leaves', async () => {
+    const { upstream, send, sent } = await startOpened(150);
+    const caller = new AbortController();
+    const left = send('/v1/chat/completions', chat(), { signal: caller.signal });
+    setTimeout(() => caller.abort(), 30);
+    await left.catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(upstream.requests).toHaveLength(sent);
+    expect((await send('/v1/chat/completions', chat())).status).toBe(200);
   });
 
   it('leaves a target alone for as long as it asked, for every request', async () => {

@@ -68,7 +68,12 @@ async function run(): Promise<void> {
       // who is killed while it works on a request says nothing: callers of this soak want an answer more than thrift
       onFailure: { uncertain: 'next-target', timeout: 'next-target' },
     },
-    change: (config) => ({ ...config, breaker: { volumeThreshold: 10, resetTimeoutMs: 300 } }),
+    change: (config) => ({
+      ...config,
+      breaker: { volumeThreshold: 10, resetTimeoutMs: 300 },
+      // a request waits for an upstream as long as a caller of the oracle does
+      retry: { ...config.retry, maxBackoffMs: deadlineMs },
+    }),
     record(record) {
       records++;
       ids.add(record.id);

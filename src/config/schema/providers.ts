@@ -64,7 +64,7 @@ export const providerSchema = z
     maxConnections: positiveInteger.max(100_000).default(16_384),
     /** Requests at once, for each model and credential. Default: as many as its 429s leave. */
     maxInFlight: positiveInteger.max(100_000).optional(),
-    /** Requests that wait for a place when as many run as may, for each model and credential. */
+    /** Requests that wait for a place when as many run as may, or for the probe of a target that was down; for each model and credential. */
     maxQueued: z.int().nonnegative().max(100_000).default(100),
     connectTimeoutMs: milliseconds.default(3_000),
     /** From the request being sent to the reply's first byte. */

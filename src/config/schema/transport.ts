@@ -34,6 +34,7 @@ export const retrySchema = z.strictObject({
   /** Attempts for one request over all targets. */
   maxAttempts: z.int().min(1).max(20).default(4),
   minBackoffMs: milliseconds.default(250),
+  /** So long a request waits for the probe of a target, too, where no other may be asked. */
   maxBackoffMs: milliseconds.default(5_000),
   /** No new attempt begins after this long. */
   deadlineMs: milliseconds.default(120_000),
@@ -42,9 +43,9 @@ export const retrySchema = z.strictObject({
   /** For so long a credential comes last that was refused, or whose account has no quota left. */
   unpaidMs: milliseconds.default(60_000),
   /**
-   * What further attempts each target takes in a window: a share of its first ones, and some in any case. All targets
-   * together take the same share, and as many in any case as one. A target that fails nobody takes any number of requests
-   * that failed elsewhere.
+   * What further attempts all targets together take in a window: a share of the first ones, and some in any case; each
+   * takes the same of those that come back to it. A target that fails nobody takes any number of requests that failed
+   * elsewhere.
    */
   budget: z
     .strictObject({
@@ -60,7 +61,10 @@ export const breakerSchema = z.strictObject({
   errorThresholdPercentage: z.number().min(1).max(100).default(50),
   /** Attempts in the rolling window before it may open. */
   volumeThreshold: positiveInteger.default(10),
-  /** How long it stays open before one probe, up to a fifth less; each further time in a row so much longer. */
+  /**
+   * How long it stays open before one probe, up to a fifth less; each further time in a row so much longer. For each such time
+   * that it stays closed, one is forgotten.
+   */
   resetTimeoutMs: milliseconds.default(30_000),
   /** It never stays open for longer than this. */
   maxEjectionMs: milliseconds.default(300_000),

@@ -90,7 +90,7 @@ export class Breaker {
   }
 
   failed(nowMs: number, wasProbe: boolean): void {
-    const { volumeThreshold, errorThresholdPercentage } = this.options;
+    const { volumeThreshold } = this.options;
     const circuit = this.#counted(nowMs);
     circuit.emit('fire');
     circuit.emit('failure');
@@ -100,21 +100,35 @@ export class Breaker {
       this.eject(nowMs);
       return;
     }
-    if (!circuit.closed) return;
-    const { fires, failures } = circuit.stats;
-    const isFrequent = fires >= volumeThreshold && (failures / fires) * 100 > errorThresholdPercentage;
-    if (isFrequent || this.#failuresInARow >= volumeThreshold) this.eject(nowMs);
+    if (circuit.closed && (this.#failuresInARow >= volumeThreshold || this.#failsOften(circuit)))
+      this.eject(nowMs);
+  }
+
+  /** An attempt that had succeeded failed after all: its reply broke on its way. */
+  broke(nowMs: number, wasProbe: boolean): void {
+    const circuit = this.#counted(nowMs);
+    circuit.emit('failure');
+    if (circuit.closed && (wasProbe || this.#failsOften(circuit))) this.eject(nowMs);
+  }
+
+  #failsOften({ stats: { fires, failures } }: Circuit): boolean {
+    const { volumeThreshold, errorThresholdPercentage } = this.options;
+    return fires >= volumeThreshold && (failures / fires) * 100 > errorThresholdPercentage;
   }
 
   /**
-   * Opens it. Each time in a row for longer, a little less than that, so that many do not come back together.
+   * Opens it. Each time in a row for longer, a little less than that, so that many do not come back together; for as long
+   * as it opens for the first time it has to stay closed for one time to be forgotten.
    *
    * @param isSlow it answers, only slowly: better than none
    */
   eject(nowMs: number, isSlow = false): void {
     this.#isSlow = isSlow;
     const { resetTimeoutMs, maxEjectionMs } = this.options;
-    if (this.isClosed && nowMs - this.#closedAtMs > 10 * resetTimeoutMs) this.#timesOpened = 0;
+    if (this.isClosed) {
+      const forgotten = Math.floor((nowMs - this.#closedAtMs) / resetTimeoutMs);
+      this.#timesOpened = Math.max(0, this.#timesOpened - forgotten);
+    }
     this.#timesOpened++;
     const longestMs = Math.min(maxEjectionMs, resetTimeoutMs * this.#timesOpened);
     this.#openUntilMs = nowMs + longestMs * (1 - 0.2 * this.#random());

@@ -1,14 +1,14 @@
-/** A request that waits for a place at a target. */
+/** A request that waits for a target. */
 export interface PlaceWaiter {
   /** Whether others go first. */
   readonly isBatch: boolean;
-  /** There is a place. */
+  /** It may be asked. */
   wake(): void;
   /** Somebody who goes first needs this place in the queue. */
   giveWay(): void;
 }
 
-/** Those that wait for a place, in their order: batches behind all others. */
+/** Those that wait for a target, in their order: batches behind all others. */
 export class PlaceQueue {
   // most targets never have one
   #waiting: PlaceWaiter[] | undefined;
@@ -30,6 +30,12 @@ export class PlaceQueue {
 
   wakeNext(): void {
     this.#waiting?.shift()?.wake();
+  }
+
+  wakeAll(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const waiter of waiting) waiter.wake();
   }
 
   remove(waiter: PlaceWaiter): void {

@@ -19,11 +19,12 @@ interface Counts {
 }
 
 /**
- * How many further attempts a target takes in a window: a share of its first ones, and a floor. What all targets of a
- * gateway take together has the same share and the same floor, so that a storm is none however many targets it has.
+ * How many further attempts the targets of a gateway take together in a window: a share of the first ones, and a floor, so
+ * that a storm is none however many targets it has. Of requests that have been at it before, each target takes the same share
+ * of its own first ones.
  *
  * A target that fails nobody takes any number of those that failed elsewhere, and they do not count: sending them there
- * is no storm. Once it fails, too, they do.
+ * is no storm. Once it fails, too, as many of them count as it has failed.
  */
 export class RetryBudget {
   options: RetryBudgetOptions;
@@ -59,7 +60,7 @@ export class RetryBudget {
       this.#now.free++;
       return true;
     }
-    if (!this.#hasRoom([this], nowMs) || !this.#hasRoom(this.#all(), nowMs)) return false;
+    if ((isAgain && !this.#hasRoom([this], nowMs)) || !this.#hasRoom(this.#all(), nowMs)) return false;
     this.#now.paid++;
     return true;
   }
@@ -71,7 +72,7 @@ export class RetryBudget {
     for (const budget of budgets) {
       const taken = budget.#taken(nowMs);
       first += taken.first;
-      further += taken.isSound ? taken.paid : taken.paid + taken.free;
+      further += taken.paid + (taken.isSound ? 0 : Math.min(taken.free, taken.failed));
     }
     return further < Math.max(floor, Math.floor(first * ratio));
   }
@@ -80,9 +81,10 @@ export class RetryBudget {
     if (nowMs >= this.#halfEndsAtMs) this.#slide(nowMs);
     const [now, before] = [this.#now, this.#before];
     const first = now.first + before.first;
+    const failed = now.failed + before.failed;
     const free = now.free + before.free;
     const paid = now.paid + before.paid;
-    return { first, free, paid, isSound: (now.failed + before.failed) * 5 <= first + free + paid };
+    return { first, failed, free, paid, isSound: failed * 5 <= first + free + paid };
   }
 
   #slide(nowMs: number): void {

@@ -2,7 +2,7 @@ import type { Runtime } from '../../runtime.ts';
 import type { AttemptFailure } from '../failure.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
 import { Breaker, type BreakerOptions } from './breaker.ts';
-import { PlaceQueue, type PlaceWaiter } from './place-queue.ts';
+import { PlaceQueue } from './place-queue.ts';
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 
 /** What decides about the health of targets; the sections `breaker` and `retry` of the configuration. */
@@ -46,7 +46,10 @@ export class TargetHealth {
   #maxInFlight = Number.POSITIVE_INFINITY;
   #coolUntilMs = 0;
   #unpaidUntilMs = 0;
-  readonly #waiting = new PlaceQueue();
+  /** Requests that wait until it takes another one. */
+  readonly places = new PlaceQueue();
+  /** Requests that wait for what a probe comes to. */
+  readonly recovery = new PlaceQueue();
 
   /** @param budgets those of all targets */
   constructor(id: string, options: HealthOptions, runtime: Runtime, budgets: () => Iterable<RetryBudget>) {
@@ -94,16 +97,7 @@ export class TargetHealth {
   /** The attempt is over, its reply delivered or not. */
   end(): void {
     this.inFlight--;
-    if (this.inFlight < this.mostInFlight) this.#waiting.wakeNext();
-  }
-
-  /** Waits for a place, among at most `most` others; false at once when there are as many that go first. */
-  whenFree(most: number, waiter: PlaceWaiter): boolean {
-    return this.#waiting.add(waiter, most);
-  }
-
-  forgetWaiting(waiter: PlaceWaiter): void {
-    this.#waiting.remove(waiter);
+    if (this.inFlight < this.mostInFlight) this.places.wakeNext();
   }
 
   /** Content came. */
@@ -111,13 +105,20 @@ export class TargetHealth {
     this.breaker.succeeded(nowMs, wasProbe);
     this.#limit.answered(nowMs);
     this.answers++;
+    if (wasProbe) this.recovery.wakeAll();
   }
 
   /** A reply that had begun broke. */
-  broke(): void {
+  broke(wasProbe: boolean): void {
     const nowMs = this.#runtime.monotonicMs();
-    this.breaker.failed(nowMs, false);
+    this.breaker.broke(nowMs, wasProbe);
     this.budget.noteFailed(nowMs);
+  }
+
+  /** The probe ended without saying anything of the target. */
+  endProbe(): void {
+    this.breaker.endProbe();
+    this.recovery.wakeAll();
   }
 
   failed(failure: AttemptFailure, wasProbe: boolean): void {
@@ -131,6 +132,7 @@ export class TargetHealth {
     } else if (wasProbe) {
       this.breaker.endProbe();
     }
+    if (wasProbe) this.recovery.wakeAll();
     if (failure.kind === 'refused') this.#limit.refused(this.inFlight, nowMs);
     if (failure.kind === 'credential' || failure.kind === 'quota')
       this.#unpaidUntilMs = nowMs + this.#options.unpaidMs;

@@ -68,7 +68,7 @@ describe('a breaker', () => {
     expect(breaker.isClosed).toBe(true);
   });
 
-  it('stays open for longer each time in a row, up to its bound, and begins anew after a good while', () => {
+  it('stays open for longer each time in a row, up to its bound, and forgets one for each time that it stays closed', () => {
     const breaker = create();
     fail(breaker, 10);
     let nowMs = 0;
@@ -81,9 +81,35 @@ describe('a breaker', () => {
     nowMs += breaker.waitMs(nowMs);
     breaker.beginProbe();
     breaker.succeeded(nowMs, true);
-    nowMs += 10 * options.resetTimeoutMs + 1;
+    // five times in a row
+    nowMs += 3 * options.resetTimeoutMs;
+    fail(breaker, 10, nowMs);
+    expect(breaker.waitMs(nowMs)).toBe(90_000);
+    nowMs += breaker.waitMs(nowMs);
+    breaker.beginProbe();
+    breaker.succeeded(nowMs, true);
+    nowMs += 100 * options.resetTimeoutMs;
     fail(breaker, 10, nowMs);
     expect(breaker.waitMs(nowMs)).toBe(30_000);
+  });
+
+  it('counts a reply that breaks on its way as failed, and not as one that succeeded before', () => {
+    const breaker = create();
+    for (let turn = 0; turn < 20 && breaker.isClosed; turn++) {
+      breaker.succeeded(turn, false);
+      breaker.broke(turn, false);
+    }
+    expect(breaker.isClosed).toBe(false);
+  });
+
+  it('opens again when the reply that closed it breaks', () => {
+    const breaker = create();
+    fail(breaker, 10);
+    breaker.beginProbe();
+    breaker.succeeded(30_000, true);
+    expect(breaker.isClosed).toBe(true);
+    breaker.broke(30_100, true);
+    expect([breaker.isClosed, breaker.waitMs(30_100)]).toEqual([false, 60_000]);
   });
 
   it('lets the next one try when a probe ended without saying anything', () => {
