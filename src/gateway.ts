@@ -13,6 +13,7 @@ import { GatewayError, toGatewayError } from './errors.ts';
 import { type Explanation, explainRequest } from './explain.ts';
 import type { GatewayOptions, PipelineParts } from './gateway-options.ts';
 import { countFailures } from './identity/count-failures.ts';
+import { createRunningEnder } from './keys/end-running.ts';
 import { createFailedKeyCounter } from './keys/failed-keys.ts';
 import { followKeys } from './keys/follow-keys.ts';
 import { createNoPepperRing } from './keys/no-pepper.ts';
@@ -173,7 +174,16 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       failedKeys: countFailure,
       onUse: uses.note,
     });
-  const unfollowKeys = followKeys(store, keyResolver);
+  const ender = createRunningEnder(upstream.runningByKey, keyResolver, runtime);
+  const forgetKey = (kid: string): void => {
+    keyResolver.forget(kid);
+    ender.changed(kid);
+  };
+  const forgetAllKeys = (): void => {
+    keyResolver.forgetAll();
+    ender.changed();
+  };
+  const unfollowKeys = followKeys(store, { forget: forgetKey, forgetAll: forgetAllKeys });
   // one count for each address, whatever it fails with
   const identities = (options.identities ?? []).map((identity) => countFailures(identity, countFailure));
   const router = createRouter({ observations: upstream.observations, onError });
@@ -261,6 +271,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       await running.whenIdle(lastMs);
     }
     await unfollowKeys();
+    ender.close();
     for (const identity of identities) identity.close?.();
     snapshot.close();
     await uses.close();
@@ -280,7 +291,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     update(input, version) {
       const next = compile(input, version);
       configKeys = toKeyStore(next);
-      for (const key of [...snapshot.config.keys, ...next.config.keys]) keyResolver.forget(key.kid);
+      for (const key of [...snapshot.config.keys, ...next.config.keys]) forgetKey(key.kid);
       const before = snapshot;
       snapshot = next;
       // running requests end under the old one, and its secrets stay readable as they are
@@ -288,7 +299,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       const credentials = [...next.providers.values()].flatMap((entry) => entry.credentials);
       upstream.egress.retain?.(poolNamesOf(credentials));
     },
-    forgetKey: (kid) => keyResolver.forget(kid),
+    forgetKey,
     explain: (request) =>
       explainRequest(request, {
         ...parts,

@@ -80,6 +80,12 @@ export interface KeyResolver {
    * believed again. While the store fails, keys stay usable for the time declared in `cache.staleMs`.
    */
   forgetAll(): void;
+  /**
+   * The record of a key by its public id, whoever asks, as `resolve` knows it: at once when it is cached, else as a promise
+   * that rejects with `store_unavailable`; `null` for one that does not exist. Needed where running requests end with
+   * their key (`relay.onRevoke`). @default they go on
+   */
+  find?(kid: string): KeyRecord | null | Promise<KeyRecord | null>;
   /** The clock that it goes by, milliseconds since the epoch. @default the gateway's own */
   nowMs?(): number;
 }
@@ -145,6 +151,7 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
         throw toAnswer(error, remoteAddress);
       }
     },
+    find: (kid) => cache.find(kid),
     forget: cache.forget,
     forgetAll: cache.forgetAll,
     nowMs: clock.nowMs,

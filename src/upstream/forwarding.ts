@@ -30,6 +30,8 @@ export class Forwarding implements Interruptible {
   #begin: Timed | undefined;
   /** What is on its way to the caller, once something is. */
   #reply: Interruptible | undefined;
+  /** The key that it ends with; undefined where it goes on whatever becomes of that. */
+  readonly #kid: string | undefined;
   #isOver = false;
 
   constructor(context: TrialContext, upstream: Upstream, { totalMs, beginMs }: TimeLimits) {
@@ -40,6 +42,8 @@ export class Forwarding implements Interruptible {
     upstream.running.add(this);
     this.#total = this.#time(totalMs);
     this.#begin = this.#time(beginMs);
+    this.#kid = kidOf(context);
+    if (this.#kid !== undefined) upstream.runningByKey.add(this.#kid, this);
   }
 
   #time(ms: number | undefined): Timed | undefined {
@@ -157,6 +161,7 @@ export class Forwarding implements Interruptible {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#upstream.running.remove(this);
+    if (this.#kid !== undefined) this.#upstream.runningByKey.remove(this.#kid, this);
     this.#untime(this.#total);
     this.#untime(this.#begin);
   }
@@ -179,6 +184,10 @@ function exhausted({ error }: AttemptFailure, attempts: number): GatewayError {
   if (attempts === 1 || error.status < 500 || error.code === 'overloaded') return error;
   const { code, message, status } = error;
   return new GatewayError(code, message, { status, retryable: false, cause: error });
+}
+
+function kidOf({ principal, snapshot }: TrialContext): string | undefined {
+  return snapshot.config.relay.onRevoke === 'end' && principal.source === 'key' ? principal.key : undefined;
 }
 
 /** An answer that came too late. */

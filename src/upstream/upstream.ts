@@ -5,6 +5,7 @@ import type { Runtime } from '../runtime.ts';
 import { createDrainer, type Drainer } from './drain.ts';
 import type { Egress } from './egress.ts';
 import { createHealths, type Healths } from './health/healths.ts';
+import { RunningByKey } from './running-by-key.ts';
 import { createWatch, type Watch } from './watch.ts';
 
 /** A request that can be ended from outside. */
@@ -25,6 +26,8 @@ export interface Upstream {
   readonly watch: Watch;
   /** Requests that wait for a provider or whose reply is on its way. */
   readonly running: LinkedQueue<Interruptible>;
+  /** Those of them that end with their key. */
+  readonly runningByKey: RunningByKey;
   /** Ends every request that still runs. */
   interrupt(error: GatewayError): void;
   close(): Promise<void>;
@@ -49,6 +52,7 @@ export function createUpstream(
     observations: createObservations(runtime, { maxCandidates: max }),
     watch,
     running,
+    runningByKey: new RunningByKey(),
     interrupt(error) {
       for (const request of running.toArray()) request.interrupt(error);
     },

@@ -20,6 +20,8 @@ export const relaySchema = z.strictObject({
   rescueBytes: bytes.default(4_194_304),
   /** What becomes of the upstream stream when the caller goes away: end it, or read on for the usage. */
   onDisconnect: z.enum(['abort', 'drain']).default('abort'),
+  /** What becomes of running requests of a key that is revoked, taken away or expires: they end by themselves, or with an error. */
+  onRevoke: z.enum(['finish', 'end']).default('finish'),
   /** Bounds of `drain`. */
   drain: z
     .strictObject({
