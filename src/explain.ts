@@ -14,6 +14,8 @@ import type { GatewayReply, GatewayRequest } from './message.ts';
 import { createPipeline, nothing, type Stage } from './pipeline.ts';
 import { toReply } from './reply.ts';
 import { createRouter, type Router } from './routing/router.ts';
+import { stateOf } from './routing/target-state.ts';
+import { withStates } from './routing/trace.ts';
 import type { Runtime } from './runtime.ts';
 import type { Vault } from './secrets/vault.ts';
 import { authorizeModel } from './stages/authorize-model.ts';
@@ -86,6 +88,7 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
         found.metadata = metadata;
       }),
     )
+    .use(answerHealth)
     .use(readCall())
     .use(
       noting('noteCall', ({ call }: Received) => {
@@ -117,15 +120,11 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
         const { plan, targets } = router.trace(context, vault);
         if (plan.route !== undefined) found.route = plan.route;
         if (plan.arm !== undefined) found.arm = plan.arm;
-        found.targets = targets;
         const nowMs = runtime.monotonicMs();
+        found.targets = withStates(targets, upstream.healths.find, nowMs);
         found.plan = plan.candidates.map(({ id }) => {
-          const health = upstream.healths.find(id);
-          return {
-            target: id,
-            breaker: health?.breaker.stateAt(nowMs) ?? 'closed',
-            coolDownMs: health?.coolMs(nowMs) ?? 0,
-          };
+          const { breaker, coolDownMs } = stateOf(upstream.healths.find(id), nowMs);
+          return { target: id, breaker, coolDownMs };
         });
         return toReply(200, {}, '');
       },
@@ -156,6 +155,13 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
     return { ...found, allowed: false, refusal: { code, status, message } };
   }
 }
+
+/** Whoever asks how the gateway is is answered by the gateway. */
+const answerHealth: Stage<Arrival, object> = {
+  name: 'answerHealth',
+  run: ({ endpoint }, next) =>
+    endpoint.operation === 'health-report' ? Promise.resolve(toReply(200, {}, '')) : next(nothing),
+};
 
 /** A stage that looks and adds nothing. */
 function noting<Needs extends object>(

@@ -4,7 +4,7 @@ import type { LimitUnit, ScopeState } from './limits/ledger.ts';
 import type { Metadata } from './metadata.ts';
 import type { Principal } from './principal.ts';
 import type { RuleAnswer } from './routing/rules/rules.ts';
-import type { TracedTarget } from './routing/trace.ts';
+import type { ExplainedTarget } from './routing/trace.ts';
 import type { ConfigVersionInfo } from './stores/config-store.ts';
 
 /** A value, and where it stands in the configuration: a path, `key <id>`, or `default`. */
@@ -74,8 +74,8 @@ export interface Explanation {
   readonly route?: string;
   /** The arm of a test that the request is given to. */
   readonly arm?: string;
-  /** Every target that the route or the model has, and why it is in the plan or not. */
-  readonly targets?: readonly TracedTarget[];
+  /** Every target that the route or the model has, how it is, and why it is in the plan or not. */
+  readonly targets?: readonly ExplainedTarget[];
   /** Where the request would be sent, in this order. */
   readonly plan?: readonly {
     readonly target: string;

@@ -82,6 +82,8 @@ export interface GatewayOptions {
    * that cannot be fetched any more. Never of refusals. @default ignored; the record of the request still has `internal_error`
    */
   readonly onError?: (error: unknown) => void;
+  /** Told of another configuration that is in force: what it warns of may be worth a line. Must not throw. @default nobody */
+  readonly onUpdate?: (snapshot: Snapshot) => void;
   /** The stored version that the configuration is, see `openGateway`; its number is in every record. @default none */
   readonly version?: ConfigVersionInfo;
 }

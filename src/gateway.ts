@@ -12,6 +12,7 @@ import { dialectByFamily, dialectByName } from './dialects/index.ts';
 import { GatewayError, toGatewayError } from './errors.ts';
 import { type Explanation, explainRequest } from './explain.ts';
 import type { GatewayOptions, PipelineParts } from './gateway-options.ts';
+import { createHealthTeller, type GatewayHealth } from './health.ts';
 import { countFailures } from './identity/count-failures.ts';
 import { createRunningEnder } from './keys/end-running.ts';
 import { createFailedKeyCounter } from './keys/failed-keys.ts';
@@ -19,11 +20,12 @@ import { followKeys } from './keys/follow-keys.ts';
 import { createNoPepperRing } from './keys/no-pepper.ts';
 import { createKeyResolver } from './keys/resolver.ts';
 import { createUseRecorder } from './keys/use-recorder.ts';
-import { createGatewayLedger, type LimitsHealth } from './limits/gateway-ledger.ts';
+import { createGatewayLedger } from './limits/gateway-ledger.ts';
 import type { LimitEvent } from './limits/limit-event.ts';
 import { createRuns, type RunOptions, type RunScope } from './limits/run.ts';
 import { type FetchHandler, loadFetchHandler } from './load-fetch-handler.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
+import { createPipeline } from './pipeline.ts';
 import { builtInProviders } from './providers/index.ts';
 import { toReply } from './reply.ts';
 import { createRouter } from './routing/router.ts';
@@ -31,25 +33,19 @@ import { createRunning } from './running.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { createMirrors } from './stages/mirror.ts';
 import type { RateLimitOptions } from './stages/rate-limit.ts';
+import { resolveKey } from './stages/resolve-key.ts';
+import { showHealth } from './stages/show-health.ts';
 import { createMemoryStoredOwners, reporting } from './stored/stored-owners.ts';
 import type { ConfigVersionInfo } from './stores/config-store.ts';
 import type { KeyRecord, KeyStore } from './stores/key-store.ts';
 import { createMemoryKeyStore } from './stores/memory/memory-key-store.ts';
+import { observeHealth } from './telemetry/health-metrics.ts';
 import { observeLimits } from './telemetry/limit-metrics.ts';
 import { createDraft, type RequestRecord } from './telemetry/record.ts';
 import { createFunctionSink, createMemorySink } from './telemetry/sink.ts';
-import type { HealthReport } from './upstream/health/target-health.ts';
 import { poolNamesOf } from './upstream/pool-name.ts';
 import { createUndiciEgress } from './upstream/undici-egress.ts';
 import { createUpstream } from './upstream/upstream.ts';
-
-/** How a gateway is. */
-export interface GatewayHealth {
-  readonly status: 'serving' | 'not_serving';
-  readonly limits: LimitsHealth;
-  /** How the candidates are that were asked so far (provider, model and credential), the latest first. */
-  readonly targets: readonly HealthReport[];
-}
 
 /** A running gateway. */
 export interface Gateway {
@@ -78,7 +74,7 @@ export interface Gateway {
   forgetKey(kid: string): void;
   /** Tells what would become of a request, without sending or counting anything. */
   explain(request: GatewayRequest): Promise<Explanation>;
-  /** Whether it serves, how its limits are decided at the moment, and how its targets are. */
+  /** Whether it serves, what is degraded, how its limits are decided at the moment, and how its targets are. */
   health(): GatewayHealth;
   /** The configuration in force. */
   readonly snapshot: Snapshot;
@@ -147,7 +143,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     onEvent: onLimit,
   });
   const { ledger, isDegraded } = gatewayLedger;
-  const endMetrics = options.ledger ? observeLimits(gatewayLedger.health) : () => undefined;
+  const endLimitMetrics = options.ledger ? observeLimits(gatewayLedger.health) : () => undefined;
   const failsClosed = options.limits?.failure === false;
   const runs = createRuns({ runtime, secret: options.runSecret });
   const agentRuns = createAgentRuns({ runs, runOf: options.runOf, handle: handleIn });
@@ -210,6 +206,17 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
 
   const left = () => running.leave();
   let closing = false;
+  const health = createHealthTeller({
+    ...{ runtime, running, admission, router, mirrors, isLimitsDegraded: isDegraded },
+    healths: upstream.healths,
+    limits: gatewayLedger.health,
+    snapshot: () => snapshot,
+    isClosing: () => closing,
+  });
+  const healthPipeline = createPipeline<Arrival>()
+    .use(resolveKey({ resolver: keyResolver, identities }))
+    .end(showHealth({ health }));
+  const endHealthMetrics = observeHealth(health.report);
   let closed: Promise<void> | undefined;
   let fetchHandler: FetchHandler | undefined;
 
@@ -226,12 +233,16 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     try {
       if (request.refusal) throw request.refusal;
       const match = matchEndpoint(request.method, request.path, request.headers);
-      if (match === 'health') return Promise.resolve(toHealthReply(id, closing, isDegraded()));
+      if (match === 'health') return Promise.resolve(toHealthReply(id, health.brief()));
       if ('refused' in match) {
         dialect = dialectByFamily[match.family];
         throw match.refused;
       }
       dialect = dialectByName[match.dialect];
+      if (match.operation === 'health-report') {
+        const arrival = toArrival(id, request, match, snapshot, runtime, undefined);
+        return healthPipeline.run(arrival).catch(refuse);
+      }
       if (closing)
         throw new GatewayError('shutting_down', 'This gateway is shutting down.', { retryAfterSeconds: 1 });
       const hostRun = run ?? agentRuns.hostRunOf(request);
@@ -276,7 +287,8 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     snapshot.close();
     await uses.close();
     await gatewayLedger.close();
-    endMetrics();
+    endLimitMetrics();
+    endHealthMetrics();
     await sink.flush?.();
     await upstream.close();
   }
@@ -294,10 +306,16 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       for (const key of [...snapshot.config.keys, ...next.config.keys]) forgetKey(key.kid);
       const before = snapshot;
       snapshot = next;
+      health.noteUpdate();
       // running requests end under the old one, and its secrets stay readable as they are
       before.close();
       const credentials = [...next.providers.values()].flatMap((entry) => entry.credentials);
       upstream.egress.retain?.(poolNamesOf(credentials));
+      try {
+        options.onUpdate?.(next);
+      } catch (error) {
+        onError(error);
+      }
     },
     forgetKey,
     explain: (request) =>
@@ -308,11 +326,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
         runs,
         hostRun: agentRuns.hostRunOf(request),
       }),
-    health: () => ({
-      status: closing ? 'not_serving' : 'serving',
-      limits: gatewayLedger.health(),
-      targets: upstream.healths.report(),
-    }),
+    health: health.report,
     get snapshot() {
       return snapshot;
     },
@@ -385,8 +399,11 @@ function toKeyStore({ config }: Snapshot) {
   return createMemoryKeyStore(config.keys as readonly KeyRecord[]);
 }
 
-function toHealthReply(id: string, closing: boolean, isDegraded: boolean): GatewayReply {
-  const status = closing ? 'not_serving' : 'serving';
-  const body = JSON.stringify({ status, ...(isDegraded && { limits: 'degraded' }) });
-  return toReply(closing ? 503 : 200, { 'content-type': 'application/json', 'x-request-id': id }, body);
+function toHealthReply(
+  id: string,
+  { status, degraded }: Pick<GatewayHealth, 'status' | 'degraded'>,
+): GatewayReply {
+  const body = JSON.stringify({ status, ...(degraded.length > 0 && { degraded }) });
+  const headers = { 'content-type': 'application/json', 'x-request-id': id };
+  return toReply(status === 'serving' ? 200 : 503, headers, body);
 }

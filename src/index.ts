@@ -57,8 +57,9 @@ export {
   toGatewayError,
 } from './errors.ts';
 export type { Explained, ExplainedPolicy, Explanation } from './explanation.ts';
-export { createGateway, type Gateway, type GatewayHealth } from './gateway.ts';
+export { createGateway, type Gateway } from './gateway.ts';
 export type { GatewayOptions, PipelineParts } from './gateway-options.ts';
+export type { Degradation, GatewayHealth, HealthTeller } from './health.ts';
 export { countFailures } from './identity/count-failures.ts';
 export {
   createHostIdentity,
@@ -148,7 +149,7 @@ export type { Candidate, Plan } from './routing/plan.ts';
 export { createRouter, type Router, type RouterOptions, type RouteTrace } from './routing/router.ts';
 export type { RouteFacts } from './routing/rules/facts.ts';
 export type { RuleAnswer } from './routing/rules/rules.ts';
-export type { TracedTarget } from './routing/trace.ts';
+export type { ExplainedTarget, TracedTarget } from './routing/trace.ts';
 export { createRuntime, type Runtime } from './runtime.ts';
 export { openSecret, rewrapSecret, type SecretBinding, sealSecret } from './secrets/envelope.ts';
 export type { KeySource } from './secrets/key-encryption-key.ts';
@@ -177,7 +178,7 @@ export { authorizeModel } from './stages/authorize-model.ts';
 export { forwardWithFallback } from './stages/forward-with-fallback.ts';
 export { guardStored } from './stages/guard-stored.ts';
 export { listModels } from './stages/list-models.ts';
-export { createMirrors, type MirrorOptions, type Mirrors } from './stages/mirror.ts';
+export { createMirrors, type MirrorOptions, type MirrorReport, type Mirrors } from './stages/mirror.ts';
 export { type RateLimitOptions, rateLimit } from './stages/rate-limit.ts';
 export { readCall } from './stages/read-call.ts';
 export { replayIdempotent } from './stages/replay-idempotent.ts';

@@ -26,7 +26,10 @@ export function renderExplanation(explanation: Explanation, style: Style): strin
     ...list('limits', explanation.limits?.map(toLimitLine)),
     ...list('routes', explanation.routes?.length ? explanation.routes.map(toRouteLine) : undefined),
     ...row('arm', explanation.arm),
-    ...list('targets', explanation.plan?.map(toTargetLine)),
+    ...list(
+      'targets',
+      explanation.plan?.map((target, index) => toTargetLine(target, index, explanation.targets)),
+    ),
     ...list('left out', toLeftOut(explanation.targets)),
   ];
   return `${lines.join('\n')}\n`;
@@ -78,12 +81,13 @@ function shorten(patterns: readonly string[]): string {
 
 const maxPatterns = 10;
 
-function toTargetLine(target: NonNullable<Explanation['plan']>[number], index: number): string {
-  const state = [
-    ...(target.breaker === 'closed' ? [] : [`breaker ${target.breaker}`]),
-    ...(target.coolDownMs > 0 ? [`cools down for ${target.coolDownMs} ms`] : []),
-  ];
-  return `${index + 1}. ${target.target}${state.length > 0 ? ` (${state.join(', ')})` : ''}`;
+function toTargetLine(
+  { target }: NonNullable<Explanation['plan']>[number],
+  index: number,
+  targets: Explanation['targets'] = [],
+): string {
+  const reason = targets.find((traced) => traced.target === target)?.reason;
+  return `${index + 1}. ${target}${reason === undefined ? '' : ` (${reason})`}`;
 }
 
 function toRouteLine({ route, matched, reason }: NonNullable<Explanation['routes']>[number]): string {

@@ -18,6 +18,7 @@ export interface Level {
   readonly capture?: Capture | undefined;
   readonly clampOutput?: boolean | undefined;
   readonly priority?: Priority | undefined;
+  readonly operator?: boolean | undefined;
   readonly regions?: readonly string[] | undefined;
   readonly metadata?: { readonly required: readonly string[] } | undefined;
 }
@@ -86,6 +87,7 @@ export function combineLevels(subject: Subject, given: PolicyLevels, sets: Model
     requiredMetadata: [...required.keys()],
     regions: regions.length === 0 ? noRegions : regions,
     priority: batch ? 'batch' : 'interactive',
+    isOperator: nearestFirst.find((level) => level.operator !== undefined)?.operator ?? false,
     clampOutput: nearestFirst.find((level) => level.clampOutput !== undefined)?.clampOutput ?? false,
     ownBudget: undefined,
     origins: {

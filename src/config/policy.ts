@@ -61,6 +61,8 @@ export interface Policy {
   readonly clampOutput: boolean;
   /** Whether its requests wait behind others when not all can go on. */
   readonly priority: Priority;
+  /** Whether its keys see how the gateway and its targets are. */
+  readonly isOperator: boolean;
   /** A blocking `usd` limit of the key itself, which no check of the configuration has seen; such a key uses no model without a price. */
   readonly ownBudget: Limit | undefined;
   readonly origins: PolicyOrigins;

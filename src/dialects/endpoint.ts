@@ -22,7 +22,8 @@ export type Operation =
   | 'embed-content'
   | 'list-models'
   | 'get-model'
-  | 'limits';
+  | 'limits'
+  | 'health-report';
 
 /** An endpoint as recognised from method, path and headers. */
 export interface Endpoint {

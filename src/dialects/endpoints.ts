@@ -7,10 +7,9 @@ import { findPathFault, isPlainPrefix, maxPathLength, quotePath } from './path-s
 import {
   findBatchRoute,
   findGeminiRoute,
-  findLimitsRoute,
   findModelsRoute,
+  findOwnRoute,
   findResponseRoute,
-  limitsTail,
 } from './resource-routes.ts';
 import { anthropicRoutes, openAiRoutes, ownSegments, type Route, rootRoutes } from './routes.ts';
 
@@ -31,7 +30,7 @@ interface Found {
 const versions = new Set(['v1', 'v1beta', 'v1beta1']);
 
 /**
- * Recognises an endpoint by the tail of its path, so that any mount prefix works: `/headgate/limits`, what follows the last version
+ * Recognises an endpoint by the tail of its path, so that any mount prefix works: `/headgate/…`, what follows the last version
  * segment (`v1`, `v1beta`, `v1beta1`; a doubled `/v1/v1/…` works too), or for OpenAI's endpoints a tail without
  * version. Exactly `/` or an empty path is the health check (GET and HEAD).
  *
@@ -81,11 +80,13 @@ function refuse(
   };
 }
 
-/** Looks for the gateway's own endpoint, below any prefix. */
+/** Looks for the gateway's own endpoints, below any prefix. */
 function findOwn(path: string, headers: HeaderMap): Found | undefined {
-  if (!path.endsWith(limitsTail)) return undefined;
-  const prefix = path.slice(0, -limitsTail.length);
-  return { route: findLimitsRoute(familyOf(headers, path)), prefix };
+  for (const tail of ['/headgate/limits', '/headgate/health'] as const) {
+    if (!path.endsWith(tail)) continue;
+    return { route: findOwnRoute(tail, familyOf(headers, path)), prefix: path.slice(0, -tail.length) };
+  }
+  return undefined;
 }
 
 /** Looks at what follows the last version segment. */

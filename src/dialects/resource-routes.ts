@@ -29,12 +29,15 @@ export function findModelsRoute(tail: string, family: DialectFamily, version: st
   return [['GET', { ...toEndpoint(dialect, 'get-model', `${root}/models/{model}`, 'none'), model }]];
 }
 
-/** The end of the path at which callers read their own limits. */
-export const limitsTail = '/headgate/limits';
+/** The ends of the paths of the gateway's own endpoints. */
+export const ownTails = {
+  '/headgate/limits': 'limits',
+  '/headgate/health': 'health-report',
+} as const satisfies Readonly<Record<string, Operation>>;
 
-/** `headgate/limits`, the gateway's own; errors are in the shape of whoever asks. */
-export function findLimitsRoute(family: DialectFamily): Route {
-  return [['GET', toEndpoint(modelsDialect[family], 'limits', limitsTail, 'none')]];
+/** One of the gateway's own; errors are in the shape of whoever asks. */
+export function findOwnRoute(tail: keyof typeof ownTails, family: DialectFamily): Route {
+  return [['GET', toEndpoint(modelsDialect[family], ownTails[tail], tail, 'none')]];
 }
 
 /** `models/{model}:{verb}` and its longer spellings; undefined when the tail has no verb we know. */

@@ -1,10 +1,12 @@
 import type { Route, Target } from '../config/snapshot.ts';
 import { estimateInputTokens } from '../limits/estimate.ts';
+import type { TargetHealth } from '../upstream/health/target-health.ts';
 import { candidatesOf } from './credential-order.ts';
 import type { Plan } from './plan.ts';
 import { tiersOf } from './prepared.ts';
 import { type Residency, regionsOf, residencyOf } from './residency.ts';
 import type { RoutingContext } from './rules/facts.ts';
+import { stateOf, type TargetState, whyNotReady } from './target-state.ts';
 
 /** One target of a route or model with one of its credentials, and what became of it. */
 export interface TracedTarget {
@@ -18,8 +20,24 @@ export interface TracedTarget {
   readonly regions: readonly string[];
   /** Its place in the plan, from 1; absent when it is not in it. */
   readonly place?: number;
-  /** Why it is not in the plan, or why it stands last. */
+  /** Why it is not in the plan, why it stands last, or why others are asked before it all the same. */
   readonly reason?: string;
+}
+
+/** A target as it is at the moment. */
+export type ExplainedTarget = TracedTarget & TargetState;
+
+/** Targets with the state that they are in, and what follows from it where nothing else speaks against them. */
+export function withStates(
+  targets: readonly TracedTarget[],
+  healthOf: (id: string) => TargetHealth | undefined,
+  nowMs: number,
+): ExplainedTarget[] {
+  return targets.map((target) => {
+    const state = stateOf(healthOf(target.target), nowMs);
+    const reason = target.reason ?? whyNotReady(state);
+    return { ...target, ...state, ...(reason !== undefined && { reason }) };
+  });
 }
 
 /** Tells of every target why it is in a plan or not. */

@@ -2,8 +2,8 @@ import type { MirrorRule, Model, Policy, Route } from '../config/snapshot.ts';
 import type { Arrival, Authorized, Identified, Received, Routed } from '../context.ts';
 import type { Operation } from '../dialects/endpoint.ts';
 import { isGatewayError } from '../errors.ts';
-import type { GatewayReply, GatewayRequest } from '../message.ts';
-import { createPipeline, type Stage } from '../pipeline.ts';
+import type { GatewayReply, GatewayRequest, Outcome } from '../message.ts';
+import { createPipeline, nothing, type Stage } from '../pipeline.ts';
 import { candidatesOf } from '../routing/credential-order.ts';
 import { forwardingOf, type Plan } from '../routing/plan.ts';
 import { residencyOf } from '../routing/residency.ts';
@@ -35,9 +35,24 @@ export interface Mirrors {
   follow(context: Context, route: Route, reply: Promise<GatewayReply>): void;
   /** Copies that wait for their reply or run. */
   readonly running: number;
+  /** What became of the copies so far, by the names of routes. */
+  report(): Readonly<Record<string, MirrorReport>>;
   /** Ends all copies and makes no more. */
   close(): Promise<void>;
 }
+
+/** What became of the copies that a route had made. */
+export interface MirrorReport {
+  /** That were sent to their target, those that failed there among them. */
+  readonly sent: number;
+  readonly failed: number;
+  /** That were not made because `maxConcurrent` others waited or ran. */
+  readonly full: number;
+  /** That their budget refused. */
+  readonly refused: number;
+}
+
+type Counts = { -readonly [Name in keyof MirrorReport]: number };
 
 /** What asks a model for something; reading, counting and storing is not copied. */
 const copied: ReadonlySet<Operation> = new Set([
@@ -53,11 +68,13 @@ const copied: ReadonlySet<Operation> = new Set([
 /** One for each gateway: it counts what runs. */
 export function createMirrors({ limits, sink, upstream, runtime, onError }: MirrorOptions): Mirrors {
   // a copy that its budget refuses leaves no record: it was never sent
-  const pipeline = createPipeline<Context & Routed>()
+  const pipeline = createPipeline<Context & Routed & Counted>()
     .use(rateLimit(limits))
+    .use(noteSent)
     .use(attribute({ sink }) as Stage<Context & Routed, object>)
     .end(forwardWithFallback({ upstream }));
   const states = new WeakMap<MirrorRule, { running: number; due: number; readonly policy: Policy }>();
+  const counts = new Map<string, Counts>();
   const copies = new Map<AbortController, Promise<void>>();
   let running = 0;
   let isClosed = false;
@@ -67,16 +84,35 @@ export function createMirrors({ limits, sink, upstream, runtime, onError }: Mirr
     const cancel = runtime.schedule(rule.timeoutMs, () =>
       controller.abort(new Error('The copy of a request took longer than its route permits.')),
     );
-    const copy = run(context, plan, route, policy, controller.signal).catch((error: unknown) => {
-      if (!isGatewayError(error) && !controller.signal.aborted) onError?.(error);
-    });
+    const own = countsOf(counts, route);
+    let isSent = false;
+    const onSent = () => {
+      isSent = true;
+      own.sent++;
+    };
+    const copy = run({ ...context, onSent }, plan, route, policy, controller.signal).then(
+      (kind) => {
+        if (kind !== 'complete') own.failed++;
+      },
+      (error: unknown) => {
+        if (isSent) own.failed++;
+        else own.refused++;
+        if (!isGatewayError(error) && !controller.signal.aborted) onError?.(error);
+      },
+    );
     copies.set(controller, copy);
     await copy;
     cancel();
     copies.delete(controller);
   }
 
-  async function run(context: Context, plan: Plan, route: string, policy: Policy, signal: AbortSignal) {
+  async function run(
+    context: Context & Counted,
+    plan: Plan,
+    route: string,
+    policy: Policy,
+    signal: AbortSignal,
+  ): Promise<Outcome['kind']> {
     const { body, outcome } = await pipeline.run({
       ...withoutAccount(context),
       id: runtime.newId(),
@@ -89,13 +125,14 @@ export function createMirrors({ limits, sink, upstream, runtime, onError }: Mirr
     });
     // nobody reads it: its usage and its time are what it is for
     if (!(body instanceof Uint8Array)) for await (const _chunk of body);
-    await outcome;
+    return (await outcome).kind;
   }
 
   return {
     get running() {
       return running;
     },
+    report: () => Object.fromEntries(counts),
     follow(context, route, reply) {
       const rule = route.mirror;
       if (!rule || isClosed || !context.model || !copied.has(context.call.endpoint.operation)) return;
@@ -110,7 +147,10 @@ export function createMirrors({ limits, sink, upstream, runtime, onError }: Mirr
       // sums of shares such as 0.1 fall short of 1 by a rounding
       if (state.due < 1 - 1e-9) return;
       state.due -= 1;
-      if (state.running >= rule.maxConcurrent) return;
+      if (state.running >= rule.maxConcurrent) {
+        countsOf(counts, route.name).full++;
+        return;
+      }
       const own = state;
       own.running++;
       running++;
@@ -132,6 +172,28 @@ export function createMirrors({ limits, sink, upstream, runtime, onError }: Mirr
       await Promise.all(copies.values());
     },
   };
+}
+
+interface Counted {
+  readonly onSent: () => void;
+}
+
+/** Stands behind the budget: what comes here is sent. */
+const noteSent: Stage<Counted, object> = {
+  name: 'noteSent',
+  run({ onSent }, next) {
+    onSent();
+    return next(nothing);
+  },
+};
+
+function countsOf(counts: Map<string, Counts>, route: string): Counts {
+  let found = counts.get(route);
+  if (!found) {
+    found = { sent: 0, failed: 0, full: 0, refused: 0 };
+    counts.set(route, found);
+  }
+  return found;
 }
 
 /** Where a copy goes; undefined where it may not. It is paid by the gateway, never by a caller. */
@@ -158,8 +220,8 @@ function toPolicy(policy: Policy, { limits }: MirrorRule): Policy {
 }
 
 /** What the request holds of its limits is not the copy's to report to. */
-function withoutAccount(context: Context): Context {
-  return { ...context, account: undefined, upstreamHolds: undefined } as Context;
+function withoutAccount<Of extends Context>(context: Of): Of {
+  return { ...context, account: undefined, upstreamHolds: undefined };
 }
 
 function withPrice(model: Model, { candidates }: Plan): Model {

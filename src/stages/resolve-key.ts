@@ -61,7 +61,7 @@ export function resolveKey(options: ResolveKeyOptions): Stage<Arrival, Identifie
 }
 
 /** Calls that cost nothing and that clients make by themselves, before anybody could tell them what to send. */
-const asksOnly = new Set<Operation>(['list-models', 'get-model']);
+const asksOnly = new Set<Operation>(['list-models', 'get-model', 'health-report']);
 
 /** By the clock that decides when what proved it ends. */
 function nowFor({ source }: Principal, resolver: KeyResolver, runtime: Runtime): number {

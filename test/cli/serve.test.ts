@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createFakeUpstream } from 'headgate/testing';
@@ -28,6 +28,7 @@ interface Listening {
   readonly models: number;
   readonly keys: number | null;
   readonly temporaryKey?: string;
+  readonly warnings?: readonly string[];
 }
 
 /** Starts `headgate serve` on a free port; ends it with SIGTERM. */
@@ -76,6 +77,25 @@ describe('headgate serve', () => {
     expect(await reply.json()).toMatchObject({ object: 'chat.completion' });
     expect(upstream.requests.at(-1)?.headers.authorization).toBe('Bearer sk-upstream');
     expect((await chat(site.listening.url, 'hg_live_nonsense')).status).toBe(401);
+  });
+
+  it('says what is odd about its configuration, at its start and whenever it is loaded again', async () => {
+    const all = { name: 'all', targets: ['openai'] };
+    const never = (name: string) => ({ name, match: { models: ['gpt-4.1'] }, targets: ['openai'] });
+    const { directory, text, options } = await createSite({ routes: [all, never('late')] });
+    await using _ = directory;
+    await using site = await serve([], options);
+    expect(site.listening.warnings).toEqual([
+      expect.stringMatching(/^warning: headgate\.config\.json:\d+:\d+: routes\[1\]: .*"all"/),
+    ]);
+    const changed = { ...JSON.parse(text), routes: [all, never('late'), never('later')] };
+    await writeFile(join(directory.path, 'headgate.config.json'), JSON.stringify(changed));
+    site.command.signal('SIGHUP');
+    await until(() => /headgate: warning: .*routes\[2\]/.test(site.command.stderr()), 'the warning');
+    const people = start(['serve', '--port', '0'], options);
+    await until(() => /^warning: .*routes\[1\]/m.test(people.stdout()), 'the warning for people');
+    people.signal('SIGTERM');
+    expect(await people.code).toBe(0);
   });
 
   it('ends with 0 after SIGTERM and refuses connections from then on', async () => {

@@ -69,6 +69,7 @@ describe('a copy of a request', () => {
     await shadow.close();
     expect((await ask()).status).toBe(200);
     await until(() => copies().length === 3);
+    expect(gateway.health().mirrors).toEqual({ copied: { sent: 3, failed: 3, full: 0, refused: 0 } });
     // and the target itself is not held to be ill by what its copies met
     expect(gateway.records.filter(({ outcome }) => outcome === 'complete')).toHaveLength(3);
   });

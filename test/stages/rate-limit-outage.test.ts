@@ -105,7 +105,7 @@ describe('while the ledger does not answer', () => {
     expect(await health()).toEqual({ status: 'serving' });
     expect(gateway.health()).toMatchObject({ status: 'serving', limits: { state: 'healthy' } });
     for (let count = 0; count < 20; count++) await ask();
-    expect(await health()).toEqual({ status: 'serving', limits: 'degraded' });
+    expect(await health()).toEqual({ status: 'serving', degraded: ['limits'] });
     const { state, decisions } = gateway.health().limits;
     expect([state, decisions?.decisions]).toEqual([
       'degraded',

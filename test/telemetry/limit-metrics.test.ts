@@ -1,37 +1,13 @@
-import { metrics } from '@opentelemetry/api';
 import { createMemoryLedger } from 'headgate';
 import { createVirtualRuntime } from 'headgate/testing';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { chat, readText, startGateway } from '../harness.ts';
 import { limited } from '../stages/limited-gateway.ts';
-
-type Observe = (result: { observe(value: number, attributes?: object): void }) => void;
-
-/** A meter provider that reads when it is asked. */
-function register() {
-  const callbacks = new Map<string, Set<Observe>>();
-  const instrument = (name: string) => ({
-    addCallback: (callback: Observe) => callbacks.set(name, (callbacks.get(name) ?? new Set()).add(callback)),
-    removeCallback: (callback: Observe) => callbacks.get(name)?.delete(callback),
-  });
-  const meter = { createObservableGauge: instrument, createObservableCounter: instrument };
-  metrics.setGlobalMeterProvider({ getMeter: () => meter } as never);
-  onTestFinished(() => metrics.disable());
-  return () => {
-    const found: [string, number, object?][] = [];
-    for (const [name, all] of callbacks) {
-      for (const callback of all)
-        callback({
-          observe: (value, attributes) => found.push(attributes ? [name, value, attributes] : [name, value]),
-        });
-    }
-    return found;
-  };
-}
+import { registerMeter } from './meter.ts';
 
 describe('the metrics of limits', () => {
   it('tell whether they are decided without their ledger, who decided, and what failed; and end with the gateway', async () => {
-    const read = register();
+    const read = registerMeter();
     const runtime = createVirtualRuntime();
     const ledger = { ...createMemoryLedger(runtime), reserve: () => Promise.reject(new Error('down')) };
     const { send, gateway } = await startGateway(limited({ unit: 'requests', amount: 50, window: '1d' }), {

@@ -88,7 +88,7 @@ export const serve: Command = {
       watchStop: () => stopSignal(io),
       limits,
       nodes,
-      announce: (prepared, url) => announce(prepared, url, values.json === true, io),
+      announce: (prepared, url, warnings) => announce(prepared, url, warnings, values.json === true, io),
     });
     return 0;
   },

@@ -4,10 +4,11 @@ import { packageVersion } from '../version.ts';
 import { exportLines } from './local-key.ts';
 import type { PreparedConfig } from './prepare-config.ts';
 
-/** Tells that the gateway listens, where, and with what; and the temporary key, if there is one, this once. */
+/** Tells that the gateway listens, where, with what, and what is odd about that; and the temporary key, if there is one, this once. */
 export function announce(
   { config, loaded, localKey, hasKeyStore = false }: PreparedConfig,
   url: string,
+  warnings: readonly string[],
   isJson: boolean,
   io: Io,
 ): void {
@@ -15,7 +16,15 @@ export function announce(
   const models = Object.keys(config.models).length;
   const keys = hasKeyStore ? null : (config.keys?.length ?? 0);
   if (isJson) {
-    const line = { event: 'listening', url, providers, models, keys, source: loaded.source };
+    const line = {
+      event: 'listening',
+      url,
+      providers,
+      models,
+      keys,
+      source: loaded.source,
+      ...(warnings.length > 0 && { warnings }),
+    };
     io.stdout.write(`${JSON.stringify({ ...line, ...(localKey && { temporaryKey: localKey.key }) })}\n`);
     return;
   }
@@ -24,6 +33,7 @@ export function announce(
     `headgate ${packageVersion()} listening on ${style.bold(url)} (providers: ${providers.join(', ')}; ` +
       `${count(models, 'model')}, ${keys === null ? 'keys in the store' : count(keys, 'key')}; configuration: ${loaded.source})\n`,
   );
+  for (const warning of warnings) io.stdout.write(`${warning}\n`);
   if (!localKey) return;
   io.stdout.write(
     [

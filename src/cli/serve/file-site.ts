@@ -10,6 +10,7 @@ import { localTeam } from './local-key.ts';
 import type { OpenSite, SiteOptions } from './open-site.ts';
 import { type PreparedConfig, prepareConfig } from './prepare-config.ts';
 import { watchConfig } from './reload.ts';
+import { describeWarnings } from './warnings.ts';
 
 /** A gateway whose configuration, keys included, comes from a file or the environment. */
 export async function openFileSite({
@@ -44,6 +45,8 @@ export async function openFileSite({
       const next = await prepare();
       gateway.update(next.config);
       io.stderr.write(`headgate: configuration loaded again from ${next.loaded.source}.\n`);
+      const warnings = await describeWarnings(gateway.snapshot.warnings, next.loaded, io);
+      for (const warning of warnings) io.stderr.write(`headgate: ${warning}\n`);
     } catch (error) {
       io.stderr.write(
         `headgate: the new configuration is not used, the old one goes on: ${(error as Error).message}\n`,

@@ -16,6 +16,7 @@ import { type LimitsStore, openLimitsStore } from './limits-store.ts';
 import type { SiteOptions } from './open-site.ts';
 import type { PreparedConfig } from './prepare-config.ts';
 import { openStoreSite } from './store-site.ts';
+import { describeWarnings } from './warnings.ts';
 
 /** What a server is told by whoever runs it: the process itself, or the primary of several. */
 export interface Station {
@@ -30,7 +31,7 @@ export interface Station {
   /** The key in place of one that would be made where there are none. */
   readonly localKey?: IssuedKey | undefined;
   /** Called once it listens. */
-  announce(prepared: PreparedConfig, url: string): void;
+  announce(prepared: PreparedConfig, url: string, warnings: readonly string[]): void;
 }
 
 const settleMs = 5_000;
@@ -67,7 +68,8 @@ export async function runServer(values: OptionValues, io: Io, station: Station):
     const stop = station.watchStop();
     try {
       const listening = await listen(toNodeHandler(open.gateway), host, port);
-      station.announce(open.prepared, toUrl(host, listening.port));
+      const warnings = await describeWarnings(open.gateway.snapshot.warnings, open.prepared.loaded, io);
+      station.announce(open.prepared, toUrl(host, listening.port), warnings);
       const signal = await stop.first;
       io.stderr.write(`headgate: ${signal}: finishing requests in flight, for ${drainMs} ms at most.\n`);
       // from now on the gateway is not ready; what has not ended by then ends with an error, and that has to get out

@@ -30,6 +30,9 @@ async function openSite(url: string, stores: Stores, options: SiteOptions): Prom
     stores,
     runtime,
     onError: (error) => io.stderr.write(`headgate: ${describe(error)}\n`),
+    onUpdate({ warnings }) {
+      for (const { path, message } of warnings) io.stderr.write(`headgate: warning: ${path}: ${message}\n`);
+    },
     ...(secretKeys && { secretKeys }),
   });
   try {

@@ -71,6 +71,8 @@ export const profileSchema = z.strictObject({
    * team's each may say so; a request may say so of itself, and never the contrary. Default: `interactive`.
    */
   priority: z.enum(['interactive', 'batch']).optional(),
+  /** Its keys read all of `GET /headgate/health`. Of a project's profile and its team's the project's decides. Default: false. */
+  operator: z.boolean().optional(),
 });
 
 /** A team has one profile, and limits of its own on top. */

@@ -12,6 +12,8 @@ export interface Healths {
   find(id: string): TargetHealth | undefined;
   /** All of them, the latest first. */
   report(): HealthReport[];
+  /** Whether the breaker of any is not closed. */
+  isAnyOut(): boolean;
   close(): void;
 }
 
@@ -41,6 +43,10 @@ export function createHealths(runtime: Runtime, max = 1_000): Healths {
     report() {
       const nowMs = runtime.monotonicMs();
       return [...healths.values()].map((health) => health.report(nowMs));
+    },
+    isAnyOut() {
+      for (const { breaker } of healths.values()) if (!breaker.isClosed) return true;
+      return false;
     },
     close: () => healths.clear(),
   };

@@ -58,13 +58,13 @@ export async function runWorker(values: OptionValues, io: Io): Promise<void> {
       nodes,
       leastNodes: workers,
       localKey,
-      announce(prepared, url) {
+      announce(prepared, url, warnings) {
         let text = '';
         const write = (part: string) => {
           text += part;
         };
         const stdout = { isTTY: io.stdout.isTTY ?? false, write };
-        announce(prepared, url, values.json === true, { ...io, stdout });
+        announce(prepared, url, warnings, values.json === true, { ...io, stdout });
         send({ headgate: 'listening', text });
       },
     });

@@ -1,0 +1,115 @@
+import type { Admission } from './admission/admission.ts';
+import type { ConfigIssue } from './config/config-error.ts';
+import type { Snapshot } from './config/snapshot.ts';
+import type { LimitsHealth } from './limits/gateway-ledger.ts';
+import type { Router } from './routing/router.ts';
+import type { Running } from './running.ts';
+import type { Runtime } from './runtime.ts';
+import type { MirrorReport, Mirrors } from './stages/mirror.ts';
+import type { ConfigVersionInfo } from './stores/config-store.ts';
+import type { Healths } from './upstream/health/healths.ts';
+import type { HealthReport } from './upstream/health/target-health.ts';
+
+/** How a gateway is. */
+export interface GatewayHealth {
+  readonly status: 'serving' | 'not_serving';
+  /** What is not as it should be while it serves; see `Degradation`. Empty when all is well. */
+  readonly degraded: readonly Degradation[];
+  /** The configuration in force, and for how long it has been. */
+  readonly config: {
+    /** As records and explanations name it. */
+    readonly snapshot: string;
+    /** Its version in the store that it comes from. */
+    readonly version?: ConfigVersionInfo;
+    readonly ageMs: number;
+    /** What is odd about it, as `headgate check` says it. */
+    readonly warnings: readonly ConfigIssue[];
+  };
+  readonly requests: {
+    /** That have been let in, those that wait among them. */
+    readonly inFlight: number;
+    /** That wait for a place. */
+    readonly queued: number;
+  };
+  readonly limits: LimitsHealth;
+  /** How the candidates are that were asked so far (provider, model and credential), the latest first. */
+  readonly targets: readonly HealthReport[];
+  /** Routes whose `when` function has failed, and how often. */
+  readonly failedFunctions: Readonly<Record<string, number>>;
+  /** The copies that routes had made, by the names of the routes. */
+  readonly mirrors: Readonly<Record<string, MirrorReport>>;
+}
+
+/**
+ * What is not as it should be: `limits` are decided without their ledger, of some of the `targets` the breaker is not
+ * closed, a function of some of the `routes` has failed under the configuration in force.
+ */
+export type Degradation = 'limits' | 'targets' | 'routes';
+
+/** What a gateway's health is told from. */
+export interface HealthParts {
+  readonly runtime: Runtime;
+  readonly running: Running;
+  readonly admission: Admission;
+  readonly limits: () => LimitsHealth;
+  readonly isLimitsDegraded: () => boolean;
+  readonly healths: Healths;
+  readonly router: Router;
+  readonly mirrors: Mirrors;
+  readonly snapshot: () => Snapshot;
+  readonly isClosing: () => boolean;
+}
+
+/** Tells how a gateway is. */
+export interface HealthTeller {
+  report(): GatewayHealth;
+  /** The same in short: little work, for whoever asks all the time. */
+  brief(): Pick<GatewayHealth, 'status' | 'degraded'>;
+  /** Another configuration is in force. */
+  noteUpdate(): void;
+}
+
+export function createHealthTeller(parts: HealthParts): HealthTeller {
+  const { runtime, running, admission, healths, router, mirrors } = parts;
+  let sinceMs = runtime.monotonicMs();
+  let failedBefore = 0;
+
+  function failures(): number {
+    let sum = 0;
+    for (const count of router.errors.values()) sum += count;
+    return sum;
+  }
+
+  function brief(): Pick<GatewayHealth, 'status' | 'degraded'> {
+    const degraded: Degradation[] = [];
+    if (parts.isLimitsDegraded()) degraded.push('limits');
+    if (healths.isAnyOut()) degraded.push('targets');
+    if (failures() > failedBefore) degraded.push('routes');
+    return { status: parts.isClosing() ? 'not_serving' : 'serving', degraded };
+  }
+
+  return {
+    brief,
+    noteUpdate() {
+      sinceMs = runtime.monotonicMs();
+      failedBefore = failures();
+    },
+    report() {
+      const { id, version, warnings } = parts.snapshot();
+      return {
+        ...brief(),
+        config: {
+          snapshot: id,
+          ...(version && { version }),
+          ageMs: runtime.monotonicMs() - sinceMs,
+          warnings,
+        },
+        requests: { inFlight: running.count, queued: admission.queued },
+        limits: parts.limits(),
+        targets: healths.report(),
+        failedFunctions: Object.fromEntries(router.errors),
+        mirrors: mirrors.report(),
+      };
+    },
+  };
+}
