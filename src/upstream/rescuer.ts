@@ -7,7 +7,7 @@ import { setMembers, spliceJson } from '../json/splice.ts';
 import type { Candidate } from '../routing/plan.ts';
 import { concatBytes } from './bytes.ts';
 import { dataOf, splitEvents } from './events.ts';
-import { AttemptFailure } from './failure.ts';
+import { AttemptFailure, toBrokenReply } from './failure.ts';
 import type { Forwarding } from './forwarding.ts';
 import type { Inspector } from './inspector.ts';
 import type { RelaySource, Rescuer } from './relay.ts';
@@ -64,29 +64,41 @@ export class StreamRescuer implements Rescuer {
     return undefined;
   }
 
-  async #try(mode: SpliceMode, failure: AttemptFailure, broken: Inspector): Promise<RelaySource | undefined> {
+  async #try(mode: SpliceMode, broke: AttemptFailure, broken: Inspector): Promise<RelaySource | undefined> {
     const call = mode === 'restart' ? this.#context.call : this.#continuation();
     if (!call) return undefined;
-    const served = await this.#forwarding.goOn(failure, call, {
-      action: 'retry',
-      accepts: mode === 'restart' ? undefined : ({ target }) => target.continues === true,
-    });
-    const spent = broken.usage();
-    const { reply, passage } = served;
-    if (reply.rest === undefined && !reply.bytes) return undefined;
-    const inspector = new SplicedInspector(reply.inspector, this.#splicer.splice(mode, spent), spent);
-    const source = await this.#align(served, inspector);
-    if (source) {
-      this.#context.record.target = served.candidate.target.id;
-      return { ...source, inspector, passage };
+    const accepts = mode === 'restart' ? undefined : ({ target }: Candidate) => target.continues === true;
+    let spent = broken.usage();
+    for (let failure = broke; ; ) {
+      const served = await this.#forwarding.goOn(failure, call, { action: 'retry', accepts });
+      const { reply, passage, candidate } = served;
+      const inspector = new SplicedInspector(reply.inspector, this.#splicer.splice(mode, spent), spent);
+      const source = await this.#align(served, inspector).catch(toBrokenReply);
+      if (!(source instanceof AttemptFailure)) {
+        if (!source) return void this.#leave(passage, 'says something else');
+        this.#context.record.target = candidate.target.id;
+        return { ...source, inspector, passage };
+      }
+      // it broke before it had said anything new: the next one may
+      failure = source;
+      spent = inspector.usage();
+      passage.health.broke(passage.wasProbe);
+      this.#leave(passage, failure.reason);
+      this.#forwarding.noteBroken(failure);
     }
-    passage.record.failure = 'says something else';
-    passage.health.end();
-    passage.observed.onEnd({ ok: true });
-    return undefined;
   }
 
-  /** Reads on until what comes is new. Undefined when the other stream says something else, or ends before. */
+  #leave({ record, health, observed }: Served['passage'], why: string): void {
+    record.failure = why;
+    health.end();
+    observed.onEnd({ ok: true });
+  }
+
+  /**
+   * Reads on until what comes is new. Undefined when the other stream says something else, or ends before.
+   *
+   * @throws what its connection broke with
+   */
   async #align(
     { reply }: Served,
     inspector: SplicedInspector,
@@ -96,12 +108,17 @@ export class StreamRescuer implements Rescuer {
     if (!rest) return inspector.isReady && !inspector.failure ? toWhole(fresh) : undefined;
     while (!inspector.isReady && !inspector.failure) {
       const step = await rest.chunks.next();
-      if (step.done) break;
+      if (step.done) {
+        const { error } = inspector.end();
+        if (error) throw error;
+        return undefined;
+      }
       fresh.push(inspector.chunk(step.value));
     }
-    if (inspector.failure || !inspector.isReady) {
+    if (inspector.failure) {
       rest.body.cancel();
-      return undefined;
+      if (inspector.saysOther) return undefined;
+      throw inspector.failure;
     }
     return { body: rest.body, chunks: rest.chunks, first: concatBytes(fresh) };
   }

@@ -28,6 +28,11 @@ export class SplicedInspector implements Inspector {
     return this.#splice.isReady;
   }
 
+  /** Whether it is the splice that ends it: what goes on does not follow from what went out. */
+  get saysOther(): boolean {
+    return this.#diverged !== undefined;
+  }
+
   get hasBegun(): boolean {
     return this.#inner.hasBegun;
   }

@@ -10,10 +10,16 @@ const whole = words.join('').trimEnd();
 
 /** Two upstreams; the first breaks after some words, the second says what `answer` makes of the request. */
 async function startRescue(
-  more: Partial<GatewayConfig> & { continues?: boolean; rescue?: readonly ('continue' | 'restart')[] },
+  more: Partial<GatewayConfig> & {
+    continues?: boolean;
+    rescue?: readonly ('continue' | 'restart')[];
+    /** Another upstream, behind the second. */
+    third?: string;
+  },
   answer: (asked: { body: { toString(): string } }) => string,
 ) {
-  const { continues = true, rescue, ...config } = more;
+  const { continues = true, rescue, third, ...config } = more;
+  const behind = (type: string) => (third ? [`${type}3/third`] : []);
   const backup = await createFakeUpstream({
     chunkDelayMs: 2,
     reply: (request) => ({ text: answer(request as never) }),
@@ -27,13 +33,26 @@ async function startRescue(
         openai2: { type: 'openai', apiKey: 'sk-2', baseUrl: `${backup.url}/v1` },
         anthropic2: { type: 'anthropic', apiKey: 'sk-2', baseUrl: backup.url },
         gemini2: { type: 'gemini', apiKey: 'sk-2', baseUrl: backup.url },
+        ...(third && {
+          openai3: { type: 'openai', apiKey: 'sk-3', baseUrl: `${third}/v1` },
+          anthropic3: { type: 'anthropic', apiKey: 'sk-3', baseUrl: third },
+          gemini3: { type: 'gemini', apiKey: 'sk-3', baseUrl: third },
+        }),
       },
       models: {
-        'gpt-4.1': { targets: ['openai', { provider: 'openai2', model: 'gpt-2nd', continues }] },
-        'claude-sonnet': {
-          targets: ['anthropic', { provider: 'anthropic2', model: 'claude-2nd', continues }],
+        'gpt-4.1': {
+          targets: ['openai', { provider: 'openai2', model: 'gpt-2nd', continues }, ...behind('openai')],
         },
-        'gemini-flash': { targets: ['gemini', { provider: 'gemini2', model: 'gemini-2nd', continues }] },
+        'claude-sonnet': {
+          targets: [
+            'anthropic',
+            { provider: 'anthropic2', model: 'claude-2nd', continues },
+            ...behind('anthropic'),
+          ],
+        },
+        'gemini-flash': {
+          targets: ['gemini', { provider: 'gemini2', model: 'gemini-2nd', continues }, ...behind('gemini')],
+        },
       },
       ...(rescue && { forwarding: { rescue } }),
       ...config,
@@ -193,6 +212,28 @@ describe.each(calls)('a $name stream that breaks after content went out', (call)
     await until(() => started.gateway.records.length === 1);
     expect(started.gateway.records[0]).toMatchObject({ outcome: 'failed' });
     expect(started.gateway.records[0]?.rescue).toBeUndefined();
+  });
+
+  it('is begun again elsewhere when the one that says it again breaks before it says anything new', async () => {
+    const third = await createFakeUpstream({ chunkDelayMs: 2, reply: () => ({ text: whole }) });
+    onTestFinished(() => third.close());
+    const started = await startRescue(
+      { continues: false, rescue: ['restart'], third: third.url },
+      () => whole,
+    );
+    for (const [index, one] of [started.upstream, started.backup].entries())
+      one.fail({ kind: 'cut', how: 'reset', afterChunks: 5 - 2 * index });
+    const text = await readText(await started.send(path, body, { headers }));
+    expect(read(text, textOf, idOf).text).toBe(whole);
+    expect(text).toMatch(end);
+    await until(() => started.gateway.records.length === 1);
+    expect(started.gateway.records[0]).toMatchObject({ outcome: 'complete', rescue: ['restart'] });
+    expect(started.gateway.records[0]?.attempts.map(({ failure }) => failure !== undefined)).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(started.gateway.health().targets.every(({ inFlight }) => inFlight === 0)).toBe(true);
   });
 
   it('ends with an error when the one that goes on breaks, too, and nobody is left', async () => {
