@@ -90,12 +90,15 @@ export interface Ledger {
    * left out stays as it is.
    *
    * @returns whether the reservation is still held; `false` when it is unknown, settled or expired
+   * @throws TypeError for a charge that is no safe integer ≥ 0; nothing is changed
    */
   renew(id: string, leaseMs: number, charges?: readonly number[]): Awaitable<boolean>;
   /**
    * Replaces the holds by what was really used, in the order of the reservation's scopes; one left out counts 0. Posts
    * to the buckets of the reservation, even when others have begun, and corrects what its expiry had charged. A second
    * call for the same id changes nothing.
+   *
+   * @throws TypeError for a use that is no safe integer ≥ 0; nothing is changed
    */
   settle(id: string, used: readonly number[]): Awaitable<void>;
   /** Reads scopes without holding anything. */

@@ -282,6 +282,66 @@ export const mutants: readonly Mutant[] = [
     asking((scope) => ({ ...scope, hold: Math.floor(scope.hold) })),
   ],
   [
+    'takes a use that is no number for none',
+    'throws a TypeError for a use or a renewed charge',
+    (ledger) => ({
+      ...ledger,
+      settle: (id, used) =>
+        ledger.settle(
+          id,
+          used.map((each) => (Number.isSafeInteger(each) && each >= 0 ? each : 0)),
+        ),
+    }),
+  ],
+  [
+    'counts no use beyond a thousand times the hold',
+    'uses far beyond what was held',
+    (ledger) => ({
+      ...ledger,
+      settle: (id, used) =>
+        ledger.settle(
+          id,
+          used.map((each) => Math.min(each, 10_000)),
+        ),
+    }),
+  ],
+  [
+    'goes on counting in the window in which a scope was first asked for',
+    'a thousand requests across the end of a window',
+    (ledger) => {
+      const first = new Map<string, LedgerScope['span']>();
+      return asking((scope) => {
+        const span = first.get(scope.key) ?? scope.span;
+        first.set(scope.key, span);
+        return { ...scope, span: { ...scope.span, bucket: span.bucket, buckets: [span.bucket] } };
+      })(ledger);
+    },
+  ],
+  [
+    'posts what is settled to the window of the day',
+    'posts what was in flight as its window ended',
+    (ledger) => {
+      const known = new Map<string, readonly LedgerScope[]>();
+      const newest = new Map<string, LedgerScope>();
+      return {
+        ...ledger,
+        async reserve(id, scopes, ms) {
+          const result = await ledger.reserve(id, scopes, ms);
+          if (result.kind === 'granted') known.set(id, scopes);
+          for (const scope of scopes) newest.set(scope.key, scope);
+          return result;
+        },
+        async settle(id, used) {
+          const scopes = known.get(id)?.map((scope) => newest.get(scope.key) ?? scope);
+          await ledger.settle(id, []);
+          if (!scopes || !known.delete(id)) return;
+          await ledger.reserve(`${id} moved`, scopes, 60_000);
+          await ledger.settle(`${id} moved`, used);
+        },
+      };
+    },
+  ],
+  [
     'joins two scopes with one key',
     'throws a TypeError for two scopes',
     (ledger) => ({

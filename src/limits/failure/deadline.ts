@@ -10,9 +10,16 @@ export class LedgerTimeout extends Error {
   }
 }
 
+/** A timer that is later than this was held up by what the process did. */
+const punctualMs = 10;
+const maxGraceMs = 100;
+
 /**
  * `work`, or a rejection with `LedgerTimeout` after `ms`. What comes of it later goes to `onLate`: a reservation that was
  * granted after nobody waited for it any more must be given back.
+ *
+ * A process that stood still finds the deadline over before it has read an answer that came in time. So where the timer
+ * is late, it waits as long again as it is late, up to 100 ms.
  */
 export function withinDeadline<Value>(
   runtime: Runtime,
@@ -20,11 +27,17 @@ export function withinDeadline<Value>(
   work: Promise<Value>,
   onLate?: (value: Value) => void,
 ): Promise<Value> {
+  const dueMs = runtime.monotonicMs() + ms;
   return new Promise((resolve, reject) => {
     let isLate = false;
-    const cancel = runtime.schedule(ms, () => {
+    const giveUp = (): void => {
       isLate = true;
       reject(new LedgerTimeout(ms));
+    };
+    let cancel = runtime.schedule(ms, () => {
+      const lateMs = runtime.monotonicMs() - dueMs;
+      if (lateMs < punctualMs) giveUp();
+      else cancel = runtime.schedule(Math.min(lateMs, maxGraceMs), giveUp);
     });
     work.then(
       (value) => {

@@ -2,6 +2,7 @@ import { requireInteger } from '../../keys/option.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { LeasingLedger } from '../leasing/leasing-ledger.ts';
 import type { Awaitable, Ledger, LedgerScope, ReadScope, ReserveResult, ScopeState } from '../ledger.ts';
+import { requireCounts } from '../require-count.ts';
 import { createLedgerBreaker, type LedgerBreaker } from './breaker.ts';
 import { LedgerTimeout, withinDeadline } from './deadline.ts';
 import { createFallback, type FailureMode, type Fallback } from './fallback.ts';
@@ -284,6 +285,7 @@ class GuardedLedger implements FailurePolicyLedger {
   }
 
   renew(id: string, leaseMs: number, charges?: readonly number[]): Awaitable<boolean> {
+    if (charges) requireCounts(charges, 'A charge');
     const isHeld = this.#fallback.renew(id, leaseMs, charges);
     if (isHeld !== undefined) return isHeld;
     const token = this.#breaker.enter();
@@ -296,6 +298,7 @@ class GuardedLedger implements FailurePolicyLedger {
   }
 
   settle(id: string, used: readonly number[]): void {
+    requireCounts(used, 'What was used');
     if (this.#fallback.isUsed && this.#fallback.settle(id, used)) return;
     this.#outbox.send(id, used);
   }

@@ -1,4 +1,5 @@
 import type { LedgerScope, ReserveResult, ScopeState } from '../ledger.ts';
+import { requireCounts } from '../require-count.ts';
 import type { LeasingSettings } from './options.ts';
 import type { Pool } from './pool.ts';
 
@@ -67,6 +68,7 @@ export class Book {
   renew(id: string, leaseMs: number, nowMs: number, charges: readonly number[] | undefined): boolean {
     const reservation = this.#open.get(id);
     if (!reservation) return false;
+    if (charges) requireCounts(charges, 'A charge');
     reservation.untilMs = nowMs + leaseMs;
     if (!charges) return true;
     const { scopes, pools } = reservation;
@@ -78,8 +80,12 @@ export class Book {
     return true;
   }
 
-  /** @returns the pools that it was settled in; undefined when there is nothing to settle */
+  /**
+   * @returns the pools that it was settled in; undefined when there is nothing to settle
+   * @throws TypeError for a use that cannot be counted; nothing is settled then
+   */
   settle(id: string, used: readonly number[]): readonly Pool[] | undefined {
+    requireCounts(used, 'What was used');
     const open = this.#open.get(id);
     if (open) {
       this.#open.delete(id);
@@ -92,7 +98,7 @@ export class Book {
         pool.held -= hold;
         pool.heldCharge -= chargeOf(open, index);
         pool.open--;
-        pool.used += used[index] ?? 0;
+        pool.use(used[index] ?? 0);
       }
       return pools;
     }
@@ -143,7 +149,7 @@ export class Book {
       pool.expired -= charge;
       pool.heldCharge -= charge;
       pool.open--;
-      pool.used += used[index] ?? 0;
+      pool.use(used[index] ?? 0);
     }
   }
 

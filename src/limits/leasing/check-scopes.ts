@@ -1,6 +1,6 @@
 import type { LedgerScope } from '../ledger.ts';
 
-/** @throws TypeError for a hold or charge that is no safe integer ≥ 0, or two scopes with one key */
+/** @throws TypeError for a hold or charge that is no safe integer of at least 0, or two scopes with one key */
 export function checkScopes(scopes: readonly LedgerScope[]): void {
   for (let index = 0; index < scopes.length; index++) {
     const { key, hold, charge } = scopes[index] as LedgerScope;

@@ -162,11 +162,17 @@ export class Pool {
     this.drawn = this.draws = 0;
   }
 
+  /** Counts what was used. However much it is, a ledger can be told of it. */
+  use(amount: number): void {
+    this.used = Math.min(Number.MAX_SAFE_INTEGER, this.used + amount);
+  }
+
   /** What would be lost with this node if it were not charged: also what may be used before the next report. */
   get toCharge(): number {
     const room = Math.max(0, this.granted - this.used - this.held);
     const spare = this.isRetired ? Math.min(room, this.claimed) : room;
-    return this.used + this.heldCharge + (this.isCharging && !this.isCounting ? spare : 0);
+    const charge = this.used + this.heldCharge + (this.isCharging && !this.isCounting ? spare : 0);
+    return Math.min(Number.MAX_SAFE_INTEGER, charge);
   }
 
   /** Says what each slice is to be charged. The oldest are charged last, since they are posted first. */

@@ -155,7 +155,7 @@ export class Upkeep {
   /** The bucket ended before the shared ledger knew of the use: it counts in the next one. */
   #carryOver(pool: Pool, monotonicMs: number): void {
     const next = this.#table.counting(pool.key);
-    if (next && next !== pool) next.used += pool.used;
+    if (next && next !== pool) next.use(pool.used);
     else if (monotonicMs - pool.touchedAtMs < this.#settings.correctMs) return;
     else this.uncounted += pool.used;
     pool.used = 0;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { LedgerScope, ReadScope } from '../../limits/ledger.ts';
+import { requireCount, requireCounts } from '../../limits/require-count.ts';
 
 const maxScopes = 500;
 const maxBuckets = 5_000;
@@ -39,10 +40,9 @@ export function requireLease(leaseMs: number): void {
 
 /** Charges or uses, null where one is left out; those beyond all scopes mean nothing. @throws TypeError */
 export function toCounts(values: readonly (number | undefined)[], what: string): (number | null)[] {
-  return Array.from(values.slice(0, maxScopes), (value) => {
-    if (value !== undefined) requireCount(value, what);
-    return value ?? null;
-  });
+  const taken = values.slice(0, maxScopes);
+  requireCounts(taken, what);
+  return Array.from(taken, (value) => value ?? null);
 }
 
 /** @throws TypeError for more than one statement should take */
@@ -61,9 +61,4 @@ export function toLimit(amount: number): string {
 /** An instant or a length of time; whatever is further away is as good as for ever. */
 export function toMs(ms: number): number {
   return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Math.ceil(ms), Number.MAX_SAFE_INTEGER));
-}
-
-function requireCount(value: number, what: string): void {
-  if (Number.isSafeInteger(value) && value >= 0) return;
-  throw new TypeError(`${what} is ${value}: it must be a safe integer of at least 0.`);
 }

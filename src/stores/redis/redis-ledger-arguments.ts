@@ -1,4 +1,5 @@
 import type { LedgerScope, ReadScope, ReserveResult, ScopeState } from '../../limits/ledger.ts';
+import { requireCount, requireCounts } from '../../limits/require-count.ts';
 import type { LedgerReply } from './redis-ledger-server.ts';
 
 const maxScopes = 500;
@@ -102,16 +103,10 @@ function toInteger(value: number): string {
 
 function toCounts(values: readonly (number | undefined)[], what: string): string[] {
   // as many as a reservation may have scopes; those beyond mean nothing
-  const counted = Array.from(values.slice(0, maxScopes), (value) => {
-    if (value !== undefined) requireCount(value, what);
-    return value === undefined ? '' : String(value);
-  });
+  const taken = values.slice(0, maxScopes);
+  requireCounts(taken, what);
+  const counted = Array.from(taken, (value) => (value === undefined ? '' : String(value)));
   return [String(counted.length), ...counted];
-}
-
-function requireCount(value: number, what: string): void {
-  if (Number.isSafeInteger(value) && value >= 0) return;
-  throw new TypeError(`${what} is ${value}: it must be a safe integer of at least 0.`);
 }
 
 function requireLease(leaseMs: number): void {

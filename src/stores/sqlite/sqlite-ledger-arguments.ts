@@ -1,4 +1,5 @@
 import type { LedgerScope, ReadScope } from '../../limits/ledger.ts';
+import { requireCount, requireCounts } from '../../limits/require-count.ts';
 
 const maxScopes = 500;
 const maxBuckets = 5_000;
@@ -43,7 +44,7 @@ export function requireSpans(scopes: readonly ReadScope[]): void {
 /** Those that can be a scope's, checked. @throws TypeError for one that is no safe integer ≥ 0 */
 export function toCounts(counts: readonly number[], what: string): readonly number[] {
   const some = counts.slice(0, maxScopes);
-  for (const count of some) if (count !== undefined) requireCount(count, what);
+  requireCounts(some, what);
   return some;
 }
 
@@ -51,9 +52,4 @@ export function toCounts(counts: readonly number[], what: string): readonly numb
 export function requireLease(leaseMs: number): void {
   if (leaseMs >= 0 && leaseMs <= Number.MAX_SAFE_INTEGER / 2) return;
   throw new TypeError(`A lease of ${leaseMs} ms cannot be.`);
-}
-
-function requireCount(count: number, what: string): void {
-  if (Number.isSafeInteger(count) && count >= 0) return;
-  throw new TypeError(`${what} is ${count}: it must be a safe integer of at least 0.`);
 }

@@ -4,6 +4,8 @@ import { denied, expectFigures, granted, type LedgerCase, leaseMs, scope } from 
 
 const most = Number.MAX_SAFE_INTEGER;
 
+const noCounts = [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, most + 1, '1' as unknown as number];
+
 /** Texts that stores have been seen to take for others, or for a part of their own language. */
 const hostile = [
   ...['a', 'A', 'a ', ' a', 'a/b', 'a:b', 'a,b', '__proto__', 'constructor', 'toString', '0', '-1', 'null'],
@@ -66,8 +68,7 @@ export const ledgerInputCases: readonly LedgerCase[] = [
     name: 'throws a TypeError for a hold or charge that is no safe integer of at least 0, and holds nothing',
     async run({ ledger }) {
       const good = scope('good', 100);
-      const bad = [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, most + 1, '1' as unknown as number];
-      for (const [index, amount] of bad.entries()) {
+      for (const [index, amount] of noCounts.entries()) {
         for (const spoilt of [
           scope('bad', 100, { hold: amount, charge: 0 }),
           scope('bad', 100, { charge: amount }),
@@ -84,6 +85,39 @@ export const ledgerInputCases: readonly LedgerCase[] = [
         ],
       );
       granted(await ledger.reserve('bad 0', [good], leaseMs));
+    },
+  },
+  {
+    name: 'throws a TypeError for a use or a renewed charge that is no safe integer of at least 0, and goes on holding',
+    async run({ ledger }) {
+      const scopes = [scope('k', 1_000, { hold: 300 }), scope('other', 1_000, { hold: 200 })];
+      granted(await ledger.reserve('one', scopes, leaseMs));
+      for (const bad of [...noCounts, 1e308]) {
+        await rejects(() => ledger.settle('one', [40, bad]), `a use of ${bad}`);
+        await rejects(() => ledger.renew('one', leaseMs, [40, bad]), `a charge of ${bad}`);
+      }
+      await expectFigures(ledger, scopes, [
+        [0, 300],
+        [0, 200],
+      ]);
+      await ledger.settle('one', [40, 50]);
+      await expectFigures(ledger, scopes, [
+        [40, 0],
+        [50, 0],
+      ]);
+    },
+  },
+  {
+    name: 'counts uses far beyond what was held, up to the largest safe integer each, and denies from then on',
+    async run({ ledger }) {
+      const wanted = [scope('k', 1_000, { hold: 10 })];
+      for (const id of ['one', 'two', 'three']) granted(await ledger.reserve(id, wanted, leaseMs));
+      await ledger.settle('one', [5]);
+      await ledger.settle('two', [most]);
+      await ledger.settle('three', [most]);
+      denied(await ledger.reserve('four', wanted, leaseMs));
+      const [state] = await ledger.peek(wanted);
+      assert.ok(state && state.used >= most && state.held === 0, `${state?.used} used, ${state?.held} held`);
     },
   },
   {

@@ -6,6 +6,7 @@ import { ledgerLeaseCases } from './ledger-leases.ts';
 import { ledgerNodeCases } from './ledger-nodes.ts';
 import { ledgerRepeatCases } from './ledger-repeats.ts';
 import { ledgerReserveCases } from './ledger-reserve.ts';
+import { ledgerResetCases } from './ledger-reset.ts';
 import { ledgerSettleCases } from './ledger-settle.ts';
 import { ledgerTimeCases } from './ledger-time.ts';
 
@@ -26,6 +27,7 @@ export const ledgerContract: readonly LedgerCase[] = [
   ...ledgerSettleCases,
   ...ledgerInputCases,
   ...ledgerTimeCases,
+  ...ledgerResetCases,
   ...ledgerBucketCases,
   ...ledgerLeaseCases,
   ...ledgerNodeCases,
