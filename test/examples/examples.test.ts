@@ -2,13 +2,14 @@ import { cp, mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFakeUpstream, keyStoreContract } from 'headgate/testing';
 import OpenAI, { AuthenticationError, NotFoundError } from 'openai';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createFileKeyStore, writeKey } from '../../examples/custom-key-store/file-key-store.ts';
 import { start as startCustomKeyStore } from '../../examples/custom-key-store/server.ts';
 import { start as startExpress } from '../../examples/express/server.ts';
 import { start as startFastify } from '../../examples/fastify/server.ts';
 import { start as startHono } from '../../examples/hono/server.ts';
 import { start as startNode } from '../../examples/node/server.ts';
+import { start as startRoutes } from '../../examples/routes/server.ts';
 import { createDirectory, createKey, until } from '../cli/harness.ts';
 
 type Upstream = Awaited<ReturnType<typeof createFakeUpstream>>;
@@ -19,6 +20,7 @@ const examples = [
   { name: 'express', start: startExpress, isMounted: true },
   { name: 'fastify', start: startFastify, isMounted: true },
   { name: 'hono', start: startHono, isMounted: true },
+  { name: 'routes', start: startRoutes, isMounted: false },
   { name: 'custom-key-store', start: startCustomKeyStore, isMounted: false },
 ];
 
@@ -102,6 +104,77 @@ describe.each(examples.filter(({ isMounted }) => isMounted))('examples/$name', (
     const reply = await fetch(new URL('/hello', server.url));
     expect(await reply.json()).toEqual({ hello: 'world' });
     await server.close();
+  });
+});
+
+describe('examples/routes', () => {
+  const messages = [{ role: 'user' as const, content: 'Hello' }];
+
+  async function startBoth(more: NodeJS.ProcessEnv = {}) {
+    const europe = await createFakeUpstream();
+    const america = await createFakeUpstream({ chunkDelayMs: 5 });
+    const [web, claims] = await Promise.all([createKey(['--team', 'web']), createKey(['--team', 'claims'])]);
+    const server = await startRoutes({
+      port: 0,
+      environment: {
+        OPENAI_API_KEY: 'sk-upstream',
+        OPENAI_BASE_URL: `${america.url}/v1`,
+        EUROPE_BASE_URL: `${europe.url}/v1`,
+        HEADGATE_KEYS: JSON.stringify([web.record, claims.record]),
+        ...more,
+      },
+    });
+    onTestFinished(async () => {
+      await server.close();
+      await america.close();
+      await europe.close();
+    });
+    const ask = (of: Issued, options: object = {}) =>
+      new OpenAI({ apiKey: of.key, baseURL: `${server.url}/v1`, maxRetries: 0 }).chat.completions.create({
+        ...{ model: 'gpt-4.1', messages, max_tokens: 100 },
+        ...options,
+      });
+    const modelsOf = ({ requests }: Upstream) =>
+      requests.map(({ json }) => (json as { model: string }).model);
+    return { europe, america, web, claims, ask, modelsOf };
+  }
+
+  it('gives one request in ten to the canary', async () => {
+    const { america, web, ask, modelsOf } = await startBoth();
+    for (let count = 0; count < 20; count++) await ask(web);
+    expect(modelsOf(america).filter((model) => model === 'gpt-5')).toHaveLength(2);
+    expect(modelsOf(america).filter((model) => model === 'gpt-4.1')).toHaveLength(18);
+  });
+
+  it('goes to the second tier when the first fails, and on with a stream that breaks', async () => {
+    const { america, europe, web, ask } = await startBoth();
+    america.fail({ kind: 'status', status: 503 }, { times: 10 });
+    await ask(web);
+    expect(europe.requests).toHaveLength(1);
+    america.reset();
+    america.fail({ kind: 'cut', how: 'reset', afterChunks: 3 }, { times: 10 });
+    const stream = await ask(web, { stream: true });
+    let text = '';
+    for await (const chunk of stream as unknown as AsyncIterable<OpenAI.ChatCompletionChunk>) {
+      text += chunk.choices[0]?.delta.content ?? '';
+    }
+    expect(text).toMatch(/^The quick brown fox.*forty-two\.$/);
+  });
+
+  it('keeps what must stay in Europe there, even when nothing there answers', async () => {
+    const { america, europe, claims, ask } = await startBoth();
+    await ask(claims);
+    expect([america.requests.length, europe.requests.length]).toEqual([0, 1]);
+    europe.fail({ kind: 'status', status: 500 }, { times: 10 });
+    await expect(ask(claims)).rejects.toMatchObject({ status: 502 });
+    expect(america.requests).toHaveLength(0);
+  });
+
+  it('has a cheaper model serve the last fifth of a budget', async () => {
+    const { america, web, ask, modelsOf } = await startBoth({ DAILY_USD: '0.003' });
+    for (let count = 0; count < 10; count++) await ask(web);
+    expect(modelsOf(america)[0]).toBe('gpt-4.1');
+    expect(modelsOf(america).at(-1)).toBe('gpt-4.1-mini');
   });
 });
 

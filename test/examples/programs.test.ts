@@ -69,7 +69,7 @@ describe.skipIf(!isBuilt)('the demo (skipped only where the package was not buil
 describe.skipIf(!isBuilt)(
   'the examples as programs (skipped only where the package was not built: npm run build)',
   () => {
-    it.each(['node', 'express', 'fastify', 'hono', 'custom-key-store'])(
+    it.each(['node', 'express', 'fastify', 'hono', 'routes', 'custom-key-store'])(
       'examples/%s runs by itself and ends at SIGTERM',
       async (name) => {
         const { key, record } = await createKey(['--team', 'web']);
