@@ -39,6 +39,11 @@ export interface GatewayOptions {
   readonly keyResolver?: KeyResolver;
   /** Peppers of the key hashes. @default none, see `createNoPepperRing` */
   readonly peppers?: PepperRing;
+  /**
+   * How long after the start keys that are used are stored anew under the current pepper, milliseconds; see
+   * `createRehasher`. `Infinity`: never. @default 600_000, 10 minutes
+   */
+  readonly rehashAfterMs?: number;
   /** Where limits are kept. Stays open when the gateway closes. @default the memory of this process */
   readonly ledger?: Ledger;
   /** How limits are decided: ahead of need, and while their ledger cannot be asked. */

@@ -18,6 +18,7 @@ import { createRunningEnder } from './keys/end-running.ts';
 import { createFailedKeyCounter } from './keys/failed-keys.ts';
 import { followKeys } from './keys/follow-keys.ts';
 import { createNoPepperRing } from './keys/no-pepper.ts';
+import { createRehasher } from './keys/rehasher.ts';
 import { createKeyResolver } from './keys/resolver.ts';
 import { createUseRecorder } from './keys/use-recorder.ts';
 import { createGatewayLedger } from './limits/gateway-ledger.ts';
@@ -161,14 +162,24 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const store: KeyStore = options.keys ?? { findKey: (kid) => configKeys.findKey(kid) };
   const countFailure = createFailedKeyCounter(runtime, {});
   const uses = createUseRecorder({ store, runtime, onError });
+  const peppers = options.peppers ?? createNoPepperRing();
+  const { rehashAfterMs: afterMs } = options;
+  const rehasher = createRehasher({
+    store,
+    peppers,
+    runtime,
+    onError,
+    ...(afterMs !== undefined && { afterMs }),
+  });
   const keyResolver =
     options.keyResolver ??
     createKeyResolver({
       store,
       runtime,
-      peppers: options.peppers ?? createNoPepperRing(),
+      peppers,
       failedKeys: countFailure,
       onUse: uses.note,
+      onVerified: rehasher.note,
     });
   const ender = createRunningEnder(upstream.runningByKey, keyResolver, runtime);
   const forgetKey = (kid: string): void => {
@@ -285,7 +296,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     ender.close();
     for (const identity of identities) identity.close?.();
     snapshot.close();
-    await uses.close();
+    await Promise.all([uses.close(), rehasher.close()]);
     await gatewayLedger.close();
     endLimitMetrics();
     endHealthMetrics();

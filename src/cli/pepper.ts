@@ -3,27 +3,41 @@ import { createNoPepperRing } from '../keys/no-pepper.ts';
 import type { Io } from './io.ts';
 
 /**
- * The pepper that the environment gives: `HEADGATE_PEPPER` (32 bytes or more, base64) under the id
- * `HEADGATE_PEPPER_ID` (default `p1`); without it the ring that gateways use by default.
+ * The peppers that the environment gives: `HEADGATE_PEPPER` (32 bytes or more, base64) under the id `HEADGATE_PEPPER_ID`
+ * (default `p1`), and `HEADGATE_OTHER_PEPPERS` (`id=base64,id=base64`), whose keys are accepted too; without the first the
+ * ring that gateways use by default.
  *
- * @throws TypeError when the pepper is too short or not base64
+ * @throws TypeError when a pepper is too short or not base64
  */
 export function pepperFromEnvironment(environment: NodeJS.ProcessEnv): PepperRing {
   if (!hasPepper(environment)) return createNoPepperRing();
   const id = environment.HEADGATE_PEPPER_ID?.trim() || 'p1';
+  const others = environment.HEADGATE_OTHER_PEPPERS?.trim() ?? '';
   try {
     return createPepperRing({
       current: id,
-      peppers: { [id]: (environment.HEADGATE_PEPPER as string).trim() },
+      peppers: { ...toPeppers(others), [id]: (environment.HEADGATE_PEPPER as string).trim() },
     });
   } catch (cause) {
     throw new TypeError(
-      'HEADGATE_PEPPER must be at least 32 bytes as base64. Make one with: openssl rand -base64 32',
+      others === ''
+        ? 'HEADGATE_PEPPER must be at least 32 bytes as base64. Make one with: openssl rand -base64 32'
+        : 'HEADGATE_PEPPER, and each of HEADGATE_OTHER_PEPPERS (id=pepper,id=pepper), must be at least 32 bytes as base64.',
       {
         cause,
       },
     );
   }
+}
+
+function toPeppers(text: string): Record<string, string> {
+  const pairs = text.split(',').flatMap((pair) => {
+    const [, id = '', pepper = ''] = /^\s*([^=]*?)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
+    if (pair.trim() === '') return [];
+    if (id === '') throw new TypeError('A pepper has no id.');
+    return [[id, pepper] as const];
+  });
+  return Object.fromEntries(pairs);
 }
 
 /** Tells that a key was hashed without a pepper. */

@@ -35,8 +35,8 @@ const digestBytes = 32;
 const nobody: SecretHash = { pepperId: '', secretHash: '0'.repeat(digestBytes * 2) };
 
 /**
- * Makes a ring of peppers. To rotate: add a pepper, name it `current`, and drop the old one when no record
- * names it any more.
+ * Makes a ring of peppers. To rotate: add a pepper to the ring of every gateway, then name it `current`, and drop the old
+ * one when no record names it any more; gateways store the keys that are used anew under the current one.
  *
  * @example
  * const peppers = createPepperRing({ current: '2026', peppers: { 2026: pepperAsBase64 } });

@@ -53,6 +53,12 @@ export interface KeyResolverOptions {
    * `createUseRecorder`. On the request path: must return at once and not throw. @default nobody is told
    */
   readonly onUse?: (record: KeyRecord, isPrevious: boolean) => void;
+  /**
+   * Told of each secret that was hashed and found good, about once for every read of its key, and whether it is the one
+   * before the last rotation; see `createRehasher`. On the request path: must return at once and not throw, and must not
+   * keep the secret. @default nobody is told
+   */
+  readonly onVerified?: (record: KeyRecord, secret: string, isPrevious: boolean) => void;
 }
 
 /** Finds out who calls. */
@@ -114,7 +120,7 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
   const countFailure =
     typeof failedKeys === 'function' ? failedKeys : createFailedKeyCounter(runtime, failedKeys);
 
-  const matchSecret = createSecretMatcher(verify, runtime, clock);
+  const matchSecret = createSecretMatcher(verify, runtime, clock, options.onVerified);
   const { onUse } = options;
   const check = (record: KeyRecord | null, parts: CredentialParts): KeyRecord => {
     const match = matchSecret(record, parts.secret);

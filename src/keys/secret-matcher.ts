@@ -29,11 +29,14 @@ const previous: SecretMatch = { isPrevious: true };
  *
  * A secret that was accepted for a record need not be hashed with the pepper again while that record is cached: an
  * eighth of the cost. What is kept is a salted digest of this process's own, never the secret.
+ *
+ * @param onVerified told of each secret that was hashed and found good, not of those that are remembered
  */
 export function createSecretMatcher(
   verify: (record: KeyRecord | null, secret: string) => boolean,
   runtime: Pick<Runtime, 'randomBytes'>,
   clock: Pick<StoreClock, 'nowMs'>,
+  onVerified: (record: KeyRecord, secret: string, isPrevious: boolean) => void = () => undefined,
 ): (record: KeyRecord | null, secret: string) => SecretMatch | undefined {
   const salt = Buffer.from(runtime.randomBytes(32)).toString('latin1');
   const accepted = new WeakMap<KeyRecord, Known>();
@@ -64,6 +67,7 @@ export function createSecretMatcher(
     const refusal = refusalOf(record, !isCurrent, clock.nowMs());
     if (refusal !== undefined) return { isPrevious: !isCurrent, refusal };
     remember(record, digest, !isCurrent);
+    onVerified(record, secret, !isCurrent);
     return isCurrent ? current : previous;
   };
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { pepperFromEnvironment } from '../../src/cli/pepper.ts';
 import { parseKey } from '../../src/keys/key-format.ts';
 import { createPepperRing, verifySecret } from '../../src/keys/key-hash.ts';
 import { createNoPepperRing } from '../../src/keys/no-pepper.ts';
@@ -71,6 +72,30 @@ describe('headgate keys create', () => {
     expect(code).toBe(1);
     expect(stderr).toContain('HEADGATE_PEPPER must be at least 32 bytes');
     expect(stderr).not.toContain('c2hvcnQ');
+  });
+
+  it('knows keys of other peppers, hashes under none of them, and shows none that is wrong', async () => {
+    const [pepper, older, coming] = [1, 2, 3].map(() => randomBytes(32).toString('base64')) as [
+      string,
+      ...string[],
+    ];
+    const others = ` 2025=${older}, 2027=${coming},`;
+    const ring = pepperFromEnvironment({ HEADGATE_PEPPER: pepper, HEADGATE_OTHER_PEPPERS: others });
+    expect([ring.current, ...['p1', '2025', '2027', '2028'].map((id) => ring.has(id))]).toEqual([
+      'p1',
+      ...[true, true, true, false],
+    ]);
+    const { key, record } = await createKey(['--team', 'web'], { environment: { HEADGATE_PEPPER: older } });
+    const { secret } = parseKey(key) as { secret: string };
+    expect(verifySecret(ring, { ...record, pepperId: '2025' }, secret)).toBe(true);
+    for (const wrong of ['2025=c2hvcnQ=', `=${older}`, older as string, '2025']) {
+      const environment = { HEADGATE_PEPPER: pepper, HEADGATE_OTHER_PEPPERS: wrong };
+      const { code, stderr } = await run(['keys', 'create', '--team', 'web'], { environment });
+      expect(code).toBe(1);
+      expect(stderr).toContain('HEADGATE_OTHER_PEPPERS (id=pepper,id=pepper), must be at least 32 bytes');
+      expect(stderr).not.toMatch(/c2hvcnQ/);
+      expect(stderr).not.toContain(older);
+    }
   });
 
   it('refuses a team that the configuration does not know', async () => {

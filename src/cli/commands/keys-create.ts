@@ -32,6 +32,7 @@ export const keysCreate: Command = {
     '',
     'Records are hashed under HEADGATE_PEPPER (32 bytes, base64; its id is HEADGATE_PEPPER_ID, default p1), which the',
     'gateway needs too. Records made without it are not valid on a gateway that has one, nor the other way round.',
+    'A gateway accepts keys of HEADGATE_OTHER_PEPPERS (id=pepper,id=pepper) as well.',
   ].join('\n'),
   options: {
     ...storeOption,
