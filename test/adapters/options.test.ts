@@ -130,6 +130,29 @@ describe('the node bridge', () => {
     });
   });
 
+  it.each([
+    ['first', true],
+    ['later', false],
+  ])('leaves what arrives to a host that listens too, having begun %s', async (_when, first) => {
+    const body = Buffer.alloc(1_000_000, 'body');
+    const kept: Buffer[] = [];
+    const keep = (request: http.IncomingMessage) => request.on('data', (chunk: Buffer) => kept.push(chunk));
+    const listener: http.RequestListener = async (request, response) => {
+      if (first) keep(request);
+      const reading = toGatewayRequest(request, response).readBody(maxBodyBytes);
+      // a turn later, when it listens already
+      await Promise.resolve().then(() => undefined);
+      if (!first) keep(request);
+      response.end(await reading);
+    };
+    await withServer(listener, async (port) => {
+      const reply = await send({ port, protocol: 'http1' }, { method: 'POST', path: '/', body });
+      expect(reply.body.equals(body)).toBe(true);
+    });
+    expect(kept.length).toBeGreaterThan(1);
+    expect(Buffer.concat(kept).equals(body)).toBe(true);
+  });
+
   it('says what to do when a body was read and not kept', async () => {
     const gateway = createStubGateway();
     const handler = toNodeHandler(gateway);
