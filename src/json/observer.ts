@@ -124,7 +124,7 @@ class Observer implements JsonObserver {
   }
 
   #feedString(chunk: Uint8Array, view: DataView, start: number): number {
-    const position = skipPlainBytes(view, start);
+    const position = skipPlainBytes(view, start, chunk.length);
     if (position === chunk.length) return position;
     if (chunk[position] === 0x5c) {
       this.#state = 'escape';

@@ -1,36 +1,30 @@
 /**
- * The index of the first byte at or after `position` that a JSON string may not hold as it is: a quote, a backslash
- * or a control character. Answers `bytes.byteLength` when there is none.
+ * The marks of four bytes: which of them a JSON string may not hold as it is: a quote, a backslash or a control character. 0
+ * when there is none; else `firstMark` tells the first.
  */
-export function skipPlainBytes(bytes: DataView, position: number): number {
-  const length = bytes.byteLength;
-  // Four bytes a step. Flipping 0x02 puts the quote (0x22) right above the control characters and moves the space
-  // out of the way, so one "is any byte below 0x21" finds both; the second finds a zero where the backslash was.
-  while (position + 8 <= length) {
-    const first = bytes.getInt32(position, true);
-    const second = bytes.getInt32(position + 4, true);
-    const a =
-      (((first ^ 0x02020202) - 0x21212121) | ((first ^ 0x5c5c5c5c) - 0x01010101)) & ~first & 0x80808080;
-    const b =
-      (((second ^ 0x02020202) - 0x21212121) | ((second ^ 0x5c5c5c5c) - 0x01010101)) & ~second & 0x80808080;
-    if ((a | b) !== 0) {
-      if (a !== 0) return position + ((31 - Math.clz32(a & -a)) >>> 3);
-      return position + 4 + ((31 - Math.clz32(b & -b)) >>> 3);
-    }
-    position += 8;
-  }
+export function marksIn(word: number): number {
+  // Flipping 0x02 puts the quote (0x22) right above the control characters and moves the space out of the way, so one "is
+  // any byte below 0x21" finds both; the second finds a zero where the backslash was.
+  return (((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & ~word & 0x80808080;
+}
+
+/** Place of the first byte that is marked, from 0 to 3. Borrows only travel upwards, so the lowest mark is a real one. */
+export function firstMark(marks: number): number {
+  return (31 - Math.clz32(marks & -marks)) >>> 3;
+}
+
+/** The same of a byte. */
+export function isMark(byte: number): boolean {
+  return byte < 0x20 || byte === 0x22 || byte === 0x5c;
+}
+
+/** The index of the first byte at or after `position` that is marked; `length`, that of the bytes, when there is none. */
+export function skipPlainBytes(bytes: DataView, position: number, length: number): number {
   while (position + 4 <= length) {
-    const word = bytes.getInt32(position, true);
-    const hits =
-      (((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & ~word & 0x80808080;
-    // Borrows only travel upwards, so the lowest hit is a real one.
-    if (hits !== 0) return position + ((31 - Math.clz32(hits & -hits)) >>> 3);
+    const marks = marksIn(bytes.getInt32(position, true));
+    if (marks !== 0) return position + firstMark(marks);
     position += 4;
   }
-  while (position < length) {
-    const byte = bytes.getUint8(position);
-    if (byte < 0x20 || byte === 0x22 || byte === 0x5c) return position;
-    position++;
-  }
-  return length;
+  while (position < length && !isMark(bytes.getUint8(position))) position++;
+  return position;
 }
