@@ -24,7 +24,7 @@ export const throughputCases = {
 /** The length of a second try, where a run was over before the first reply. */
 const slowMs = 20_000;
 
-type Run = LoadResult & { rssMb: number };
+type Run = LoadResult & { rssMb: number; cpuUs: number };
 
 /** Starts every subject, warms each, then takes one run of each in turn, round after round. */
 export async function runThroughputCase(
@@ -45,9 +45,11 @@ export async function runThroughputCase(
     if (!target) return undefined;
     try {
       const load = { url: target.url, headers: target.headers, bodyFile, connections, durationMs };
+      const beforeMs = target.cpuMs();
       const result = (await runLoad(load)) ?? (await runLoad({ ...load, durationMs: slowMs }));
       if (!result) throw new Error(`no request was answered in ${slowMs} ms`);
-      return { ...result, rssMb: target.rssMb() };
+      const cpuUs = ((target.cpuMs() - beforeMs) * 1000) / result.requests;
+      return { ...result, rssMb: target.rssMb(), cpuUs };
     } catch (error) {
       leaveOut(name, subject, error);
       running.delete(subject);
@@ -95,6 +97,11 @@ function toResult(runs: ReadonlyMap<SubjectName, readonly Run[]>, isLatency: boo
       rssMb: round(Math.max(...own.map((run) => run.rssMb)), 1),
       ratioToBare: round(
         overBare((run, bareRun) => run.rps / bareRun.rps),
+        3,
+      ),
+      cpuUs: round(median(own.map((run) => run.cpuUs))),
+      cpuRatioToBare: round(
+        overBare((run, bareRun) => bareRun.cpuUs / run.cpuUs),
         3,
       ),
       runs: own.map((run) => round(run.rps, 1)),
