@@ -20,6 +20,22 @@ export type LimitEvent =
       /** Milliseconds since the epoch; undefined where it never does. */
       readonly resetsAtMs: number | undefined;
     }
+  | {
+      /**
+       * A request used more of a `block` limit than it held: the estimate was too low, or the provider counts more than the
+       * request allowed. It counts in full, and a limit can be exceeded by the difference.
+       */
+      readonly kind: 'overrun';
+      /** Of the reservation. */
+      readonly id: string;
+      readonly label: string;
+      /** The ledger key: limit and subject. */
+      readonly key: string;
+      readonly unit: LimitUnit;
+      /** In units; nano-USD for `usd`. */
+      readonly held: number;
+      readonly used: number;
+    }
   /** The ledger does not hold a running request any more: its lease ran out. What it uses is still counted at its end. */
   | { readonly kind: 'lease-lost'; readonly id: string }
   /** The ledger was given up, or answers again; once for each change. */

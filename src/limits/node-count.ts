@@ -95,9 +95,11 @@ export function createNodeCount(options: {
     async close() {
       isClosed = true;
       cancel();
-      if (id === undefined) return;
-      const settling = Promise.resolve(ledger.settle(id, []));
-      await withinDeadline(runtime, deadlineMs, settling).catch(() => undefined);
+      const leave = async (): Promise<void> => {
+        if (id !== undefined) await ledger.settle(id, []);
+      };
+      // what is not given back ends with its lease
+      await withinDeadline(runtime, deadlineMs, leave()).catch(() => undefined);
     },
   };
 }

@@ -15,7 +15,7 @@ export interface RateLimitOptions {
   readonly renewMs?: number;
   /** Requests that wait for room at once, see `throttleMs` of a limit; more are refused. @default 1_000 */
   readonly maxWaiting?: number;
-  /** Told of thresholds that are reached, and of leases that are lost. Must not throw. @default ignored */
+  /** Told of thresholds that are reached, of overruns, and of leases that are lost. Must not throw. @default ignored */
   readonly onLimit?: (event: LimitEvent) => void;
   /** Knows the runs that were opened by `gateway.run`. @default runs are what callers name them */
   readonly runs?: Pick<Runs, 'read'>;

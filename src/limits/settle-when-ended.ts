@@ -55,7 +55,7 @@ function settleLater(parts: SettleParts, account: Account, outcome: Promise<Outc
   void outcome.then((ended) => settle(parts, account, ended));
 }
 
-/** Settles at once, and tells of thresholds that are reached by it. */
+/** Settles at once, and tells of thresholds that are reached by it, and of what was used beyond its hold. */
 export function settle(parts: SettleParts, account: Account, ended: Settled): void {
   const { ledger, leases, thresholds, onLimit } = parts;
   leases.remove(account);
@@ -64,8 +64,13 @@ export function settle(parts: SettleParts, account: Account, ended: Settled): vo
   );
   if (!thresholds || !used) return;
   for (let index = 0; index < used.length; index++) {
-    if ((account.limits[index] as Limit).thresholds.length === 0) continue;
-    thresholds.add((account.scopes[index] as LimitScope).key, used[index] as number);
+    const { label, unit, mode, thresholds: shares } = account.limits[index] as Limit;
+    const { key, hold } = account.scopes[index] as LimitScope;
+    const amount = used[index] as number;
+    if (shares.length > 0) thresholds.add(key, amount);
+    if (amount > hold && mode === 'block') {
+      onLimit({ kind: 'overrun', id: account.id, label, key, unit, held: hold, used: amount });
+    }
   }
 }
 

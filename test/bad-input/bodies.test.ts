@@ -23,7 +23,8 @@ async function start() {
       ...config,
       profiles: { standard: { limits: [{ unit: 'tokens', amount: 1e9, window: '1d' }] } },
     }),
-    { ledger },
+    // said, so that nothing but requests is counted
+    { ledger, limits: { nodes: 1 } },
   );
   return { ...started, reserved: () => reserved };
 }

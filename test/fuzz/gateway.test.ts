@@ -64,7 +64,7 @@ async function start() {
       retry: { maxAttempts: 2, minBackoffMs: 1, maxBackoffMs: 1 },
       breaker: { volumeThreshold: 1e9 },
     }),
-    { ledger },
+    { ledger, limits: { nodes: 1 } },
   );
   return { ...started, open };
 }

@@ -40,7 +40,8 @@ export function createWatchedLedger(inner: Ledger = createMemoryLedger(runtime))
     peek: (scopes) => inner.peek(scopes),
     async reserve(id, scopes, leaseMs) {
       const result = await inner.reserve(id, scopes, leaseMs);
-      if (result.kind === 'granted') {
+      // the gateway's own place in the ledger
+      if (result.kind === 'granted' && !id.startsWith('node/')) {
         open.add(id);
         keys.set(
           id,

@@ -1,4 +1,4 @@
-import { createMemoryLedger, type Ledger } from 'headgate';
+import { createMemoryLedger, type Ledger, type LimitEvent } from 'headgate';
 import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
 import { chat, readJson, readText, runtime, startGateway, until } from '../harness.ts';
@@ -115,6 +115,30 @@ describe('what a request holds', () => {
     expect(gateway.records.every(({ usage }) => usage?.source !== 'counted')).toBe(true);
   });
 
+  it('is settled in full when more was used than it held, and whoever listens is told by how much', async () => {
+    const { ledger, settled } = createWatchedLedger();
+    const events: LimitEvent[] = [];
+    const { send, upstream, gateway } = await startGateway(
+      limited(
+        { unit: 'tokens', amount: 10_000, window: '1d' },
+        { unit: 'tokens', amount: 10_000, window: '1h', mode: 'shadow' },
+        { unit: 'requests', amount: 10, window: '1d' },
+      ),
+      { ledger, onLimit: (event) => events.push(event) },
+    );
+    upstream.fail({ kind: 'usage', usage: 'inflated' });
+    const reply = await send('/v1/chat/completions', chat());
+    expect(reply.status).toBe(200);
+    await readText(reply);
+    await until(() => settled.length === 1);
+    const used = onlyValue(settled[0]) as number;
+    expect(used).toBeGreaterThan(10_000);
+    expect(events.filter(({ kind }) => kind === 'overrun')).toEqual([
+      expect.objectContaining({ unit: 'tokens', used, held: expect.any(Number), id: gateway.records[0]?.id }),
+    ]);
+    expect((await send('/v1/chat/completions', chat())).status).toBe(402);
+  });
+
   it('is settled with the request alone when nothing was delivered, and with the input when the caller left early', async () => {
     const { ledger, settled, open } = createWatchedLedger();
     const { send, upstream } = await startGateway(
@@ -154,6 +178,7 @@ describe('what a request holds', () => {
     };
     const { send } = await startGateway(limited({ unit: 'tokens', amount: 1_000_000, window: '1d' }), {
       ledger,
+      limits: { nodes: 1 },
     });
     await send('/v1/chat/completions', chat({ max_tokens: 100, n: 3 }));
     await send('/v1/embeddings', { model: 'text-embedding-3-small', input: 'hello' });

@@ -52,7 +52,7 @@ describe('a running request', () => {
   it('renews its lease every ten seconds, all with one timer, and tells what has accrued', async () => {
     const runtime = createVirtualRuntime();
     const { ledger, renewals, charges } = createRenewedLedger(runtime);
-    const { send } = await startGateway(limited(...tokens), { runtime, ledger });
+    const { send } = await startGateway(limited(...tokens), { runtime, ledger, limits: { nodes: 1 } });
     const before = runtime.pending;
     const streams = [];
     for (let index = 0; index < 5; index++) {
@@ -77,7 +77,7 @@ describe('a running request', () => {
   it('of a process that died counts what was reported last, after its lease', async () => {
     const runtime = createVirtualRuntime();
     const { ledger, renewals, read } = createRenewedLedger(runtime);
-    const { send } = await startGateway(limited(...tokens), { runtime, ledger });
+    const { send } = await startGateway(limited(...tokens), { runtime, ledger, limits: { nodes: 1 } });
     const reply = await send('/v1/chat/completions', chat({ stream: true, max_tokens: 5_000 }));
     const iterator = (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
     await iterator.next();
@@ -152,7 +152,7 @@ describe('a running request', () => {
     const { ledger, read } = createRenewedLedger(runtime);
     const { send, gateway } = await startGateway(
       limited(...tokens),
-      { runtime, ledger },
+      { runtime, ledger, limits: { nodes: 1 } },
       { chunkDelayMs: 20 },
     );
     const reply = await send('/v1/chat/completions', chat({ stream: true }));
@@ -171,7 +171,11 @@ describe('a running request', () => {
   it('leaves the estimate that is counted in its record when its caller left before anything came', async () => {
     const runtime = createVirtualRuntime();
     const { ledger, read } = createRenewedLedger(runtime);
-    const { send, gateway, upstream } = await startGateway(limited(...tokens), { runtime, ledger });
+    const { send, gateway, upstream } = await startGateway(limited(...tokens), {
+      runtime,
+      ledger,
+      limits: { nodes: 1 },
+    });
     upstream.fail({ kind: 'stall' });
     const controller = new AbortController();
     const waiting = send('/v1/chat/completions', chat(), { signal: controller.signal });

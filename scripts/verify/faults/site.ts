@@ -68,6 +68,8 @@ export async function startSite(options: SiteOptions): Promise<Site> {
   const gateway = createGateway(config, {
     runtime,
     ledger: journal.ledger,
+    // said, so that the journal tells of requests alone
+    limits: { nodes: 1 },
     environment: {},
     onError: (error) => void errors.push(error),
     sink: options.record ?? ((record) => void records.push(record)),
