@@ -122,10 +122,11 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
 
   const matchSecret = createSecretMatcher(verify, runtime, clock, options.onVerified);
   const { onUse } = options;
-  const check = (record: KeyRecord | null, parts: CredentialParts): KeyRecord => {
-    const match = matchSecret(record, parts.secret);
+  const check = (found: KeyRecord | null, { secret, environment }: CredentialParts): KeyRecord => {
+    // of another environment is as good as none, and costs as much
+    const record = environment === undefined || environment === found?.environment ? found : null;
+    const match = matchSecret(record, secret);
     if (match === undefined || record === null) throw invalidKey();
-    if (parts.environment !== undefined && parts.environment !== record.environment) throw invalidKey();
     if (match.refusal !== undefined) throw unauthorized(match.refusal, refusalTexts[match.refusal]);
     onUse?.(record, match.isPrevious);
     return record;
