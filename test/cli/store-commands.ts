@@ -152,6 +152,56 @@ export function testCommandsOn(backend: string, place: () => Promise<string>): v
       expect((await cli('config', 'rollback', '9')).stderr).toContain('There is no version 9');
     });
 
+    it('says everything as one JSON document with --json: profiles, models, providers, versions and keys', async () => {
+      const models = { 'gpt-4.1': { targets: ['openai'] }, 'gpt-5': { targets: ['openai'] } };
+      expect(await json('config', 'diff')).toMatchObject({ from: 'nothing' });
+      const applied = await json('config', 'apply', '--message', 'first');
+      expect(applied).toMatchObject({ changed: true, version: { number: 1, message: 'first' } });
+      await directory.write('headgate.config.json', toStorable({ models }));
+      const { differences } = await json('config', 'diff');
+      expect(differences.map(({ path, kind }: Record<string, string>) => [kind, path])).toEqual([
+        ['removed', 'models.gpt-4.1.aliases'],
+        ['added', 'models.gpt-5'],
+      ]);
+      await json('config', 'apply');
+
+      expect(await json('profiles', 'list')).toMatchObject({
+        profiles: { standard: { models: ['gpt-*'], limits: [{ unit: 'requests', amount: 100 }] } },
+      });
+      expect(await json('profiles', 'show', 'standard')).toMatchObject({
+        name: 'standard',
+        entry: { models: ['gpt-*'] },
+      });
+      expect((await json('models', 'list')).models).toEqual(models);
+      expect(await json('models', 'show', 'gpt-5')).toMatchObject({ name: 'gpt-5', entry: models['gpt-5'] });
+      const { providers } = await json('providers', 'list');
+      expect(providers.openai).toMatchObject({ type: 'openai', apiKey: { env: 'OPENAI_API_KEY' } });
+      expect((await json('providers', 'show', 'openai')).entry).toEqual(providers.openai);
+      for (const section of ['profiles', 'models', 'providers']) {
+        const { stdout } = await cli(section, 'list');
+        expect(stdout).toMatch(section === 'models' ? /^NAME .*\ngpt-4\.1 .*\ngpt-5 / : /^NAME .*\n\w+ /);
+        const missing = await cli(section, 'show', 'nothing', '--json');
+        expect([missing.code, JSON.parse(missing.stdout).ok]).toEqual([1, false]);
+        expect(missing.stderr).toMatch(/There is no \w+ "nothing" in .*\. There are: /);
+      }
+      expect(await json('config', 'rollback', '1')).toMatchObject({ changed: true, version: { number: 3 } });
+      expect(await json('models', 'show', 'gpt-4.1')).toMatchObject({ entry: { aliases: ['smart'] } });
+
+      const keys = [await addKey('--owner', 'ana'), await addKey('--owner', 'ana'), await addKey()];
+      const [kid] = keys.map(({ record }) => record.kid);
+      const rotated = await json('keys', 'rotate', kid, '--grace', '0');
+      expect(rotated.record).toMatchObject({ kid, version: 2 });
+      const would = await cli('keys', 'revoke', '--owner', 'ana', '--json');
+      expect([would.code, JSON.parse(would.stdout)]).toEqual([1, { wouldRevoke: 2 }]);
+      expect(await json('keys', 'revoke', kid)).toMatchObject({ revoked: { kid, state: 'revoked' } });
+      expect(await json('keys', 'revoke', '--owner', 'ana', '--yes')).toMatchObject({
+        revoked: 1,
+        isComplete: true,
+      });
+      const { keys: left } = await json('keys', 'list', '--active');
+      expect(left.map((key: { kid: string }) => key.kid)).toEqual([keys[2]?.record.kid]);
+    });
+
     it('refuses a configuration that is not valid or holds a secret, with its place, and stores nothing', async () => {
       const canary = 'sk-canary-0123456789';
       const text = JSON.stringify(JSON.parse(toConfigText('http://127.0.0.1:1')), null, 2);

@@ -80,10 +80,12 @@ async function announce(service: KeyService, of: KeysOf, values: OptionValues, i
     count += page.length;
     after = page.at(-1)?.kid;
   } while (after !== undefined);
-  if (values.json === true) io.stdout.write(`${JSON.stringify({ wouldRevoke: count })}\n`);
-  throw new CommandError(
-    `${count} ${count === 1 ? 'key' : 'keys'} of ${describe(of)} would be revoked, for good. Add --yes to do it.`,
-  );
+  const what = `${count} ${count === 1 ? 'key' : 'keys'} of ${describe(of)}`;
+  const message = `${what} would be revoked, for good. Add --yes to do it.`;
+  if (values.json !== true) throw new CommandError(message);
+  io.stdout.write(`${JSON.stringify({ wouldRevoke: count })}\n`);
+  io.stderr.write(`headgate: ${message}\n`);
+  return 1;
 }
 
 function report(result: BulkRevocation, subject: string, values: OptionValues, io: Io): void {
