@@ -1,7 +1,10 @@
 import { createRandom } from '../failover/random.ts';
 
-/** What an upstream is like for a while. `killed`: its process is ended with SIGKILL, and started again behind it. */
-export type Weather = 'up' | 'killed' | 'errors' | 'overloaded' | 'resetting' | 'cutting';
+/**
+ * What an upstream is like for a while. `killed`: its process is ended with SIGKILL, and started again behind it. `severed`:
+ * it answers, and all of its connections are reset ten times a second, whatever is on them.
+ */
+export type Weather = 'up' | 'killed' | 'errors' | 'overloaded' | 'resetting' | 'cutting' | 'severed';
 
 /** A span of one upstream's life. */
 export interface Span {
@@ -9,7 +12,7 @@ export interface Span {
   readonly forMs: number;
 }
 
-const bad = ['killed', 'errors', 'overloaded', 'resetting', 'cutting'] as const;
+const bad = ['killed', 'errors', 'overloaded', 'resetting', 'cutting', 'severed'] as const;
 
 /** The life of one upstream, without end: up for 1.5 to 5 s, down for 0.5 to 2 s, as the seed has it. */
 export function* toLife(seed: number): Generator<Span, never> {

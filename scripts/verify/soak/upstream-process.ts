@@ -21,12 +21,18 @@ const upstream = await startFaultUpstream({
 const faults: Readonly<Record<Weather, () => Fault>> = {
   up: () => ({ do: 'answer' }),
   killed: () => ({ do: 'answer' }),
+  severed: () => ({ do: 'answer' }),
   errors: () => ({ do: 'status', status: 500 }),
   overloaded: () => ({ do: 'status', status: 529 }),
   resetting: () => ({ do: 'hang-up', when: 'request', how: 'reset' }),
   cutting: () => ({ do: 'cut', how: random() < 0.5 ? 'reset' : 'clean', after: Math.floor(random() * 5) }),
 };
 
-process.on('message', (weather: Weather) => upstream.decide(() => faults[weather]()));
+let severing: NodeJS.Timeout | undefined;
+process.on('message', (weather: Weather) => {
+  upstream.decide(() => faults[weather]());
+  clearInterval(severing);
+  if (weather === 'severed') severing = setInterval(() => upstream.sever(), 100);
+});
 process.on('disconnect', () => process.exit());
 process.send?.('ready');

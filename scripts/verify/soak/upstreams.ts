@@ -13,6 +13,8 @@ export interface Upstreams {
   readonly urls: readonly string[];
   /** How often a process was killed. */
   readonly kills: number;
+  /** How often it began that all connections of one were reset again and again. */
+  readonly severed: number;
   /** Times that any of them fell. */
   readonly falls: number;
   close(): Promise<void>;
@@ -25,6 +27,7 @@ export async function startUpstreams(count: number, seed: number, oracle: Oracle
   const timers = new Set<() => void>();
   let kills = 0;
   let falls = 0;
+  let severed = 0;
   let isOver = false;
   const start = async (index: number): Promise<void> => {
     const child = fork(program, [String(ports[index])], { execArgv: ['--import', loader] });
@@ -61,6 +64,7 @@ export async function startUpstreams(count: number, seed: number, oracle: Oracle
         if (isOver) return;
         await start(index);
       } else {
+        if (weather === 'severed') severed++;
         children[index]?.send(weather);
         await pause(forMs);
       }
@@ -82,6 +86,9 @@ export async function startUpstreams(count: number, seed: number, oracle: Oracle
     urls: ports.map((port) => `http://127.0.0.1:${port}`),
     get kills() {
       return kills;
+    },
+    get severed() {
+      return severed;
     },
     get falls() {
       return falls;

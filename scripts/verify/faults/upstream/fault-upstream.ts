@@ -34,6 +34,8 @@ export interface FaultUpstream {
   script(...faults: readonly Fault[]): void;
   /** Decides for each request. */
   decide(choose: (request: SeenRequest) => Fault): void;
+  /** Resets every connection that is open. */
+  sever(): void;
   close(): Promise<void>;
 }
 
@@ -140,6 +142,9 @@ export async function startFaultUpstream(options: FaultUpstreamOptions): Promise
     },
     decide(decide) {
       choose = (request) => (request ? decide(request) : { do: 'answer' });
+    },
+    sever() {
+      for (const socket of sockets) socket.resetAndDestroy();
     },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
