@@ -1,9 +1,10 @@
 import { createKeyEncryptionRing, type KeyEncryptionRing } from '../secrets/key-encryption-ring.ts';
 import { CommandError } from './command.ts';
+import { readPairs } from './pairs.ts';
 
 /**
- * The key that stored secrets are sealed under: `HEADGATE_KEK` (32 bytes, base64) under the id `HEADGATE_KEK_ID`
- * (default `k1`).
+ * The keys of stored secrets: they are sealed under `HEADGATE_KEK` (32 bytes, base64) with the id `HEADGATE_KEK_ID` (default
+ * `k1`), and opened with those of `HEADGATE_OTHER_KEKS` (`id=base64,id=base64`) too.
  *
  * @throws CommandError when it is not set
  * @throws TypeError when it is not 32 bytes as base64
@@ -21,5 +22,14 @@ export function optionalKeyEncryptionRing(environment: NodeJS.ProcessEnv): KeyEn
   const text = environment.HEADGATE_KEK?.trim();
   if (text === undefined || text === '') return undefined;
   const id = environment.HEADGATE_KEK_ID?.trim() || 'k1';
-  return createKeyEncryptionRing({ current: id, keys: { [id]: { env: 'HEADGATE_KEK' } }, environment });
+  const others = Object.entries(readPairs('HEADGATE_OTHER_KEKS', environment.HEADGATE_OTHER_KEKS));
+  const named = others.map(([other, key]) => [other, `HEADGATE_OTHER_KEKS (${other})`, key] as const);
+  return createKeyEncryptionRing({
+    current: id,
+    keys: {
+      ...Object.fromEntries(named.map(([other, name]) => [other, { env: name }])),
+      [id]: { env: 'HEADGATE_KEK' },
+    },
+    environment: { ...environment, ...Object.fromEntries(named.map(([, name, key]) => [name, key])) },
+  });
 }

@@ -13,6 +13,7 @@ import { migrate } from './commands/migrate.ts';
 import { modelsCommands } from './commands/models.ts';
 import { profilesCommands } from './commands/profiles.ts';
 import { providersCommands } from './commands/providers.ts';
+import { providersRewrap } from './commands/providers-rewrap.ts';
 import { providersSetSecret } from './commands/providers-set-secret.ts';
 import { serve } from './commands/serve.ts';
 import { renderHelp, renderOverview } from './help.ts';
@@ -32,6 +33,7 @@ const commands: readonly Command[] = [
   ...modelsCommands,
   ...providersCommands,
   providersSetSecret,
+  providersRewrap,
   configShow,
   configVersions,
   configDiff,

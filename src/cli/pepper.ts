@@ -1,6 +1,7 @@
 import { createPepperRing, type PepperRing } from '../keys/key-hash.ts';
 import { createNoPepperRing } from '../keys/no-pepper.ts';
 import type { Io } from './io.ts';
+import { readPairs } from './pairs.ts';
 
 /**
  * The peppers that the environment gives: `HEADGATE_PEPPER` (32 bytes or more, base64) under the id `HEADGATE_PEPPER_ID`
@@ -16,7 +17,10 @@ export function pepperFromEnvironment(environment: NodeJS.ProcessEnv): PepperRin
   try {
     return createPepperRing({
       current: id,
-      peppers: { ...toPeppers(others), [id]: (environment.HEADGATE_PEPPER as string).trim() },
+      peppers: {
+        ...readPairs('HEADGATE_OTHER_PEPPERS', others),
+        [id]: (environment.HEADGATE_PEPPER as string).trim(),
+      },
     });
   } catch (cause) {
     throw new TypeError(
@@ -28,16 +32,6 @@ export function pepperFromEnvironment(environment: NodeJS.ProcessEnv): PepperRin
       },
     );
   }
-}
-
-function toPeppers(text: string): Record<string, string> {
-  const pairs = text.split(',').flatMap((pair) => {
-    const [, id = '', pepper = ''] = /^\s*([^=]*?)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
-    if (pair.trim() === '') return [];
-    if (id === '') throw new TypeError('A pepper has no id.');
-    return [[id, pepper] as const];
-  });
-  return Object.fromEntries(pairs);
 }
 
 /** Tells that a key was hashed without a pepper. */

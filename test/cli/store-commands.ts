@@ -272,6 +272,53 @@ export function testCommandsOn(backend: string, place: () => Promise<string>): v
       expect([bare.code, bare.stderr]).toEqual([1, expect.stringContaining('HEADGATE_KEK is not set')]);
     });
 
+    it('seals all credentials anew under another key, after which the old one is not needed', async () => {
+      await cli('config', 'apply');
+      const [older, newer] = [kek, Buffer.alloc(32, 8).toString('base64')];
+      const under = (environment: NodeJS.ProcessEnv, ...argv: string[]) =>
+        run(argv, {
+          cwd: directory.path,
+          environment: { HEADGATE_STORE: store, ...environment },
+          stdin: 'sk-canary-0123456789',
+        });
+      const rotated = { HEADGATE_KEK: newer, HEADGATE_KEK_ID: 'k2', HEADGATE_OTHER_KEKS: `k1=${older}` };
+      for (const id of ['one', 'two'])
+        await under({ HEADGATE_KEK: older }, 'providers', 'set-secret', 'openai', '--id', id);
+      const withoutOld = await under({ ...rotated, HEADGATE_OTHER_KEKS: '' }, 'providers', 'rewrap');
+      expect(withoutOld).toEqual({
+        code: 1,
+        stdout: 'sealed 0 anew under k2; 0 were already\n',
+        stderr: ['one', 'two']
+          .map((id) => `headgate: ${id} stays as it is: key_encryption_key_unknown\n`)
+          .join(''),
+      });
+      expect(await under(rotated, 'providers', 'rewrap')).toEqual({
+        code: 0,
+        stdout: 'sealed 2 anew under k2; 0 were already\n',
+        stderr: '',
+      });
+      const again = await under({ ...rotated, HEADGATE_OTHER_KEKS: '' }, 'providers', 'rewrap', '--json');
+      expect([again.code, JSON.parse(again.stdout)]).toEqual([
+        0,
+        expect.objectContaining({
+          keyId: 'k2',
+          scanned: 2,
+          rewrapped: 0,
+          skipped: 2,
+          failed: 0,
+          complete: true,
+        }),
+      ]);
+      const wrong = await under(
+        { ...rotated, HEADGATE_OTHER_KEKS: `k1=${older.slice(4)}` },
+        'providers',
+        'rewrap',
+      );
+      expect([wrong.code, wrong.stdout]).toEqual([1, '']);
+      expect(wrong.stderr).toContain('HEADGATE_OTHER_KEKS (k1)');
+      expect(wrong.stderr).not.toContain(older.slice(4));
+    });
+
     it('explains a request of a key in the store under the configuration in the store', async () => {
       await cli('config', 'apply');
       const { key, record } = await addKey('--models', 'gpt-4*');
