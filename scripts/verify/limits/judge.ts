@@ -3,7 +3,7 @@ import type { Result } from './play.ts';
 import { maxShare } from './settings.ts';
 
 /** A run with fewer has shown nothing. */
-const usualLeast = { reservations: 250, replies: 100 };
+const usualLeast = { reservations: 1_000, replies: 100 };
 
 /** What is asked of every ledger, however it is used. */
 export function judgeLedger(
