@@ -1,3 +1,5 @@
+import { holdAllOf } from './limits/end-run.ts';
+import type { Ledger } from './limits/ledger.ts';
 import type { RunOptions, RunScope, Runs } from './limits/run.ts';
 import { runHeader } from './limits/run-of.ts';
 import { type FetchHandler, loadFetchHandler } from './load-fetch-handler.ts';
@@ -11,6 +13,13 @@ export interface Run {
   readonly headers: { readonly 'x-headgate-run': string };
   /** As `gateway.handle`; part of this run whatever its headers say. */
   handle(request: GatewayRequest): Promise<GatewayReply>;
+  /**
+   * Ends it before its time: this gateway refuses its requests from now on, and every other one on the same ledger once
+   * this has resolved, but for what it has leased of the run's budget ahead of need. What is running goes on to its end.
+   *
+   * @throws Error when the ledger cannot be told; here the run is ended all the same
+   */
+  close(): Promise<void>;
   /** As `gateway.fetch`; part of this run whatever its headers say: for an SDK in this process. */
   fetch(request: Request, host?: unknown): Promise<Response>;
 }
@@ -21,19 +30,28 @@ export interface AgentRuns {
   open(options: RunOptions): Run;
   /** The run that the host application says a request is part of. */
   hostRunOf(request: GatewayRequest): RunScope | undefined;
+  /** As `gateway.endRun`. */
+  end(token: string): Promise<void>;
 }
 
 export interface AgentRunsOptions {
   readonly runs: Runs;
   /** As `runOf` of the gateway's options. */
   readonly runOf: ((request: GatewayRequest) => Run | string | undefined) | undefined;
+  /** The ledger that gateways share, without what stands before it. */
+  readonly ledger: Ledger;
   /** Handles a request as part of a run. */
   readonly handle: (request: GatewayRequest, run: RunScope) => Promise<GatewayReply>;
 }
 
-export function createAgentRuns({ runs, runOf, handle }: AgentRunsOptions): AgentRuns {
+export function createAgentRuns({ runs, runOf, ledger, handle }: AgentRunsOptions): AgentRuns {
   /** The runs that were opened here. */
   const scopes = new WeakMap<Run, RunScope>();
+
+  async function end(scope: RunScope): Promise<void> {
+    runs.end(scope.id);
+    await holdAllOf(scope, ledger);
+  }
 
   return {
     open(options) {
@@ -44,6 +62,7 @@ export function createAgentRuns({ runs, runOf, handle }: AgentRunsOptions): Agen
         id: scope.id,
         headers: { [runHeader]: token },
         handle: handleInside,
+        close: () => end(scope),
         async fetch(request, host) {
           fetchInside ??= await loadFetchHandler(handleInside);
           return fetchInside(request, host);
@@ -52,6 +71,7 @@ export function createAgentRuns({ runs, runOf, handle }: AgentRunsOptions): Agen
       scopes.set(opened, scope);
       return opened;
     },
+    end: async (token) => end(runs.readToken(token)),
     hostRunOf(request) {
       const said = runOf?.(request);
       if (said === undefined) return undefined;

@@ -56,7 +56,7 @@ export interface Gateway {
   fetch(request: Request, host?: unknown): Promise<Response>;
   /**
    * Opens an agent run with a budget of its own, so that one runaway agent stops alone. Its requests count against the
-   * caller's limits too. It ends after `ttlMs`; there is nothing to close.
+   * caller's limits too. It ends after `ttlMs`, or with its `close()`.
    *
    * @throws TypeError for an amount out of its range, naming it
    * @example
@@ -64,6 +64,14 @@ export interface Gateway {
    * const client = new OpenAI({ baseURL: 'http://gateway/v1', apiKey: key, defaultHeaders: run.headers });
    */
   run(options: RunOptions): Run;
+  /**
+   * Ends a run before its time, whichever gateway with the same `runSecret` has opened it; see `Run.close`.
+   *
+   * @param token what its header holds: `run.headers['x-headgate-run']`
+   * @throws GatewayError `malformed_request` for what is no run that was opened under this secret
+   * @throws Error when the ledger cannot be told; here the run is ended all the same
+   */
+  endRun(token: string): Promise<void>;
   /**
    * Swaps the configuration: the next request is decided by the new one, running requests end under theirs.
    *
@@ -147,7 +155,12 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const endLimitMetrics = options.ledger ? observeLimits(gatewayLedger.health) : () => undefined;
   const failsClosed = options.limits?.failure === false;
   const runs = createRuns({ runtime, secret: options.runSecret });
-  const agentRuns = createAgentRuns({ runs, runOf: options.runOf, handle: handleIn });
+  const agentRuns = createAgentRuns({
+    runs,
+    runOf: options.runOf,
+    ledger: gatewayLedger.shared,
+    handle: handleIn,
+  });
   const limits: RateLimitOptions = {
     ledger,
     runs,
@@ -307,6 +320,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   return {
     handle,
     run: agentRuns.open,
+    endRun: agentRuns.end,
     async fetch(request, host) {
       fetchHandler ??= await loadFetchHandler(handle);
       return fetchHandler(request, host);

@@ -104,6 +104,7 @@ function join(gateway: Gateway, following: ConfigFollower, vault: Vault | undefi
     explain: gateway.explain,
     health: gateway.health,
     run: gateway.run,
+    endRun: gateway.endRun,
     get snapshot() {
       return gateway.snapshot;
     },

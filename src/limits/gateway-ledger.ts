@@ -26,6 +26,8 @@ export interface LimitsHealth {
 /** The ledger of one gateway, with what stands between it and the store. */
 export interface GatewayLedger {
   readonly ledger: Ledger;
+  /** The one behind it, which other gateways may share. */
+  readonly shared: Ledger;
   /** Whether the ledger behind it cannot be asked. */
   readonly isDegraded: () => boolean;
   health(): LimitsHealth;
@@ -46,13 +48,16 @@ export function createGatewayLedger(options: {
 }): GatewayLedger {
   const { given, limits, runtime, onEvent } = options;
   const { failure = {}, leasing = false } = limits;
-  if (!given) return ofMemory(createMemoryLedger(runtime));
+  if (!given) {
+    const memory = createMemoryLedger(runtime);
+    return ofMemory(memory, memory);
+  }
   const leased =
     leasing === false
       ? undefined
       : createLeasingLedger({ ...(leasing === true ? {} : leasing), shared: given, runtime });
   if (failure === false)
-    return { ...ofMemory(leased ?? given, leased), close: async () => leased?.close?.() };
+    return { ...ofMemory(leased ?? given, given, leased), close: async () => leased?.close?.() };
   const least = requireInteger('leastNodes', limits.leastNodes ?? 1, 1, 1_000_000, 'createGateway');
   const counted = limits.nodes === undefined ? createNodeCount({ ledger: given, runtime, least }) : undefined;
   const guarded = createFailurePolicy({
@@ -65,6 +70,7 @@ export function createGatewayLedger(options: {
   });
   return {
     ledger: guarded,
+    shared: given,
     isDegraded: () => guarded.report().state === 'degraded',
     health: () => toHealth(guarded, leased),
     async close() {
@@ -73,9 +79,10 @@ export function createGatewayLedger(options: {
   };
 }
 
-function ofMemory(ledger: Ledger, leased?: LeasingLedger): GatewayLedger {
+function ofMemory(ledger: Ledger, shared: Ledger, leased?: LeasingLedger): GatewayLedger {
   return {
     ledger,
+    shared,
     isDegraded: () => false,
     health: () => ({ state: 'healthy', ...(leased && { leasing: leased.report() }) }),
     close: async () => {},

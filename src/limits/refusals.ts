@@ -27,6 +27,11 @@ export function refuseMissing(limit: Limit, facts: SubjectFacts): void {
 
 const headers: Partial<Record<LimitSubject, string>> = { run: runHeader, endUser: endUserHeader };
 
+/** @throws GatewayError `budget_exceeded` (402): what a request is told whose run was ended before its time */
+export function refuseEnded(): never {
+  throw new GatewayError('budget_exceeded', 'This run was ended.', { retryable: false, param: runHeader });
+}
+
 /** @throws GatewayError `not_permitted` (403) when a blocking budget meets a model without a price: it is never free */
 export function refuseUnpriced(limits: readonly Limit[], model: Model | undefined): void {
   if (!model || model.price) return;

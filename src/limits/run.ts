@@ -25,6 +25,10 @@ export interface RunScope {
   readonly id: string;
   /** Absent where the caller has only named the run. */
   readonly limits?: readonly Limit[];
+  /** When its time is over, milliseconds since the epoch; absent where the caller has only named the run. */
+  readonly untilMs?: number;
+  /** Whether it was ended before its time, by this gateway. @default false */
+  readonly isEnded?: () => boolean;
 }
 
 /** Opens runs, and knows them again. */
@@ -37,6 +41,14 @@ export interface Runs {
    * @throws GatewayError `malformed_request` (400) for a name that is none, and for a token that was not made here
    */
   read(headers: HeaderMap): RunScope | undefined;
+  /**
+   * The run of a token that was made under the same secret.
+   *
+   * @throws GatewayError `malformed_request` (400) for anything else
+   */
+  readToken(token: string): RunScope;
+  /** Ends a run for this gateway; `RunScope.isEnded` says so from then on. */
+  end(id: string): void;
 }
 
 const tokenMark = 'hgrun_';
@@ -58,6 +70,12 @@ export function createRuns(options: {
   const { runtime } = options;
   const secret = toSecret(options.secret ?? runtime.randomBytes(32));
   const known = new LRUCache<string, RunScope>({ max: 1_000 });
+  // those longest ended go first; their budget is held in the ledger
+  const ended = new LRUCache<string, true>({ max: 10_000 });
+  const toScope = (id: string, numbers: readonly (number | undefined)[]): RunScope => ({
+    ...toBudget(id, numbers),
+    isEnded: () => ended.has(id),
+  });
   const seal = (text: string) =>
     createHmac('sha256', secret).update(`headgate run ${text}`).digest('base64url').slice(0, 22);
 
@@ -97,11 +115,13 @@ export function createRuns(options: {
       if (name === undefined) return undefined;
       return name.startsWith(tokenMark) ? verify(name) : { id: name };
     },
+    readToken: verify,
+    end: (id) => void ended.set(id, true),
   };
 }
 
 /** @param numbers begin and end in seconds, then the amounts in the order of `units`; money in nano-USD */
-function toScope(id: string, numbers: readonly (number | undefined)[]): RunScope {
+function toBudget(id: string, numbers: readonly (number | undefined)[]): RunScope {
   const [from = 0, until = 0, ...amounts] = numbers;
   const window = { from: from * 1_000, until: until * 1_000 };
   const limits = units.flatMap((unit, index) => {
@@ -111,7 +131,7 @@ function toScope(id: string, numbers: readonly (number | undefined)[]): RunScope
     const config = { unit, amount: written, mode: 'block', ...(unit !== 'parallel' && { window }) } as const;
     return [toLimit(config, 'run', 'run')];
   });
-  return { id, limits };
+  return { id, limits, untilMs: window.until };
 }
 
 function checkAmounts(options: RunOptions): (number | undefined)[] {

@@ -1,6 +1,7 @@
 import type { Arrival, Authorized, Identified, Received } from '../context.ts';
 import { type Applied, concernOf, type Limited, toScopes } from '../limits/apply.ts';
 import { estimateUsage } from '../limits/estimate.ts';
+import { refuseEnded } from '../limits/refusals.ts';
 import type { RunScope, Runs } from '../limits/run.ts';
 import { runOf } from '../limits/run-of.ts';
 import { billingOf } from '../routing/billing.ts';
@@ -23,11 +24,12 @@ export function runScopeOf(
   return hostRun ?? runs.read(request.headers);
 }
 
-/** What limits ask of a request; notes its run. */
+/** What limits ask of a request; notes its run. @throws GatewayError `budget_exceeded` for one of a run that was ended */
 export function toLimited(context: Context, runs: Pick<Runs, 'read'>): Limited {
   const { policy, principal, metadata, request, call, model, record } = context;
   const run = runScopeOf(context, runs);
   if (run) record.run = run.id;
+  if (run?.isEnded?.()) refuseEnded();
   const isOwn = billingOf({ policy, endpoint: call.endpoint }) === 'passthrough';
   return { policy, principal, metadata, request, call, model, run, isOwn };
 }

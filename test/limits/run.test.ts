@@ -73,6 +73,73 @@ describe('an agent run', () => {
     expect([await ask(headers), await ask(headers)]).toEqual([200, 402]);
   });
 
+  it('ends at once when its host closes it, and what is running goes on', async () => {
+    const { gateway, ask, send } = await start();
+    const run = gateway.run({ maxRequests: 50, maxUsd: 1 });
+    const other = gateway.run({ maxRequests: 50 });
+    const running = await send('/v1/chat/completions', chat({ stream: true }), {
+      headers: { ...run.headers },
+    });
+    expect(await ask(run.headers)).toBe(200);
+    await run.close();
+    await run.close();
+    expect([await ask(run.headers), await ask(other.headers), await ask()]).toEqual([402, 200, 200]);
+    expect(await readText(running)).toContain('[DONE]');
+    const refused = await send('/v1/chat/completions', chat(), { headers: { ...run.headers } });
+    expect(refused.headers['x-should-retry']).toBe('false');
+    expect((await readJson(refused)).error.message).toBe('This run was ended.');
+    await until(() => gateway.records.length === 6);
+    expect(gateway.records.at(-1)).toMatchObject({ run: run.id, errorCode: 'budget_exceeded' });
+    // it is part of the run, whatever its headers say
+    const inside = await run.fetch(
+      new Request('http://x/v1/chat/completions', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+      }),
+    );
+    expect(inside.status).not.toBe(200);
+  });
+
+  it.each([{ maxRequests: 50 }, { maxParallel: 3 }, { maxTokens: 1e6, maxUsd: 2 }])(
+    'that is closed on one gateway is refused by every other on the ledger, with a budget of %o',
+    async (budget) => {
+      const runtime = createVirtualRuntime({ now });
+      const ledger = createMemoryLedger(runtime);
+      const runSecret = 'the same on every node';
+      const [one, two, three] = await Promise.all([
+        start({ ledger, runSecret, limits: { nodes: 3 } }),
+        start({ ledger, runSecret, limits: { nodes: 3 } }),
+        start({ ledger, runSecret, limits: { nodes: 3 } }),
+      ]);
+      const run = one.gateway.run(budget);
+      expect([await two.ask(run.headers), await three.ask(run.headers)]).toEqual([200, 200]);
+      await two.gateway.endRun(run.headers['x-headgate-run']);
+      const statuses = [await one.ask(run.headers), await two.ask(run.headers), await three.ask(run.headers)];
+      expect(statuses[1]).toBe(402);
+      for (const status of statuses) expect([402, 429]).toContain(status);
+      await expect(two.gateway.endRun('hgrun_none')).rejects.toMatchObject({ code: 'malformed_request' });
+    },
+  );
+
+  it('is ended here also where the ledger cannot be told', async () => {
+    const runtime = createVirtualRuntime({ now });
+    const memory = createMemoryLedger(runtime);
+    let isDown = false;
+    const ledger = {
+      ...memory,
+      reserve: (...call: Parameters<typeof memory.reserve>) => {
+        if (isDown) throw new Error('down');
+        return memory.reserve(...call);
+      },
+    };
+    const { gateway, ask } = await start({ ledger, limits: { nodes: 1 } });
+    const run = gateway.run({ maxRequests: 5 });
+    isDown = true;
+    await expect(run.close()).rejects.toThrow('down');
+    isDown = false;
+    expect(await ask(run.headers)).toBe(402);
+  });
+
   it('ends with its time', async () => {
     const { gateway, ask, runtime } = await start();
     const { headers } = gateway.run({ maxRequests: 5, ttlMs: 60_000 });
