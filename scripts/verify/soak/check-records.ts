@@ -10,7 +10,7 @@ export interface RecordCheck {
   readonly twice: number;
   /** Replies that have no record. */
   readonly missing: number;
-  /** Records of which nobody saw the reply: no more than there were requests under a gateway that was killed. */
+  /** Records of which nobody saw the reply: their gateway was killed as it went out. */
   readonly unseen: number;
   /** What requests ended with that were not answered, the most frequent first. */
   readonly ends: readonly string[];

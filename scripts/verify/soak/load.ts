@@ -10,8 +10,6 @@ export interface Asked {
   readonly end: string;
   /** The id that the reply had; undefined where none came. */
   readonly id: string | undefined;
-  /** How often its gateway was killed under it. */
-  readonly kills: number;
 }
 
 /** What came of many requests. */
@@ -47,13 +45,11 @@ export async function runLoad(gateways: Gateways, key: string, count: number, at
     const isStream = (index >> 1) % 2 === 0;
     const arrivedMs = performance.now();
     let place = index % 2;
-    let kills = 0;
     let sentMs = arrivedMs;
     let got = await send(place, isStream);
     while (!got?.isEnded && gateways.wasDown(place, sentMs, performance.now())) {
-      kills++;
       if (got && isStream && dialect.readStream(got.body).text !== '') {
-        asked.push({ arrivedMs, end: 'lost', id: undefined, kills });
+        asked.push({ arrivedMs, end: 'lost', id: undefined });
         return;
       }
       place = 1 - place;
@@ -62,7 +58,7 @@ export async function runLoad(gateways: Gateways, key: string, count: number, at
     }
     const end = got ? read(got, isStream) : 'no reply';
     if (end === 'truncated') truncated++;
-    asked.push({ arrivedMs, end, id: toId(got), kills });
+    asked.push({ arrivedMs, end, id: toId(got) });
     // as every library does: who is told when to come back does not ask a thousand times before
     const waitSeconds = end === 'answered' ? 0 : Number(got?.headers['retry-after'] ?? 0);
     if (waitSeconds > 0)
