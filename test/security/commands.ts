@@ -35,6 +35,7 @@ export async function runCommands({ shell, url, keys, config }: CommandsOptions)
     ['profiles', 'show', 'own'],
     ['models', 'show', 'gpt-4.1'],
     ['migrate'],
+    ['providers', 'rewrap'],
     ['explain', '--team', 'standard', '--model', 'gpt-4.1'],
   ];
   for (const argv of views) {
@@ -82,7 +83,11 @@ export async function misuseCommands(options: CommandsOptions): Promise<void> {
   const environments = [
     { HEADGATE_PEPPER: short },
     { HEADGATE_PEPPER: `${short}!` },
+    { HEADGATE_OTHER_PEPPERS: short },
+    { HEADGATE_OTHER_PEPPERS: `p0=${short}!` },
     { HEADGATE_KEK: short },
+    { HEADGATE_OTHER_KEKS: short },
+    { HEADGATE_OTHER_KEKS: `k0=${short}` },
     { HEADGATE_KEYS: `[{"kid": ${short}` },
     { HEADGATE_KEYS: JSON.stringify([{ team: 'standard', secretHash: short }]) },
   ];

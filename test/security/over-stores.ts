@@ -25,6 +25,7 @@ export async function runOverStores(world: World, name: Backend['name']): Promis
     CANARY_ANTHROPIC: fromEnvironment,
     HEADGATE_PEPPER: peppers.current,
     HEADGATE_PEPPER_ID: 'p2',
+    HEADGATE_OTHER_PEPPERS: `p1=${peppers.before}`,
     HEADGATE_KEK: world.keyEncryptionKey,
     HEADGATE_AUTHOR: 'canary',
   };

@@ -61,6 +61,7 @@ export async function createWorld() {
     peppers: {
       ring: createPepperRing({ current: 'p2', peppers: { p1, p2: p2.toString('base64') } }),
       old: createPepperRing({ current: 'p1', peppers: { p1 } }),
+      before: p1.toString('base64'),
       current: p2.toString('base64'),
     },
     keyEncryptionKey: keyEncryptionKey.toString('base64'),
