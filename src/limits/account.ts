@@ -6,6 +6,7 @@ import { type Applied, type LimitScope, usedOf } from './apply.ts';
 import type { Awaitable, Ledger } from './ledger.ts';
 import type { Limit } from './limit.ts';
 import type { Price } from './price.ts';
+import { withAttempts } from './sum-usage.ts';
 
 /** Tells what a running reply has used so far. */
 export interface UsageSource {
@@ -88,7 +89,7 @@ export class Account implements Linked<Account> {
     if (this.isClosed) return undefined;
     this.isClosed = true;
     this.#source = undefined;
-    const usage = this.#usageOf(outcome);
+    const usage = withAttempts(this.#usageOf(outcome), this.#record.attempts);
     // what is counted is what the record tells
     if (usage) this.#record.usage ??= usage;
     const used = this.limits.map((limit) => usedOf(limit, usage, this.#price));

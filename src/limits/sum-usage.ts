@@ -24,3 +24,13 @@ export function sumUsage(one: Usage | undefined, other: Usage | undefined): Usag
   }
   return sum;
 }
+
+/** What attempts have cost whose answers nobody got, added to what the one that served did. */
+export function withAttempts<Known extends Usage | undefined>(
+  usage: Known,
+  attempts: readonly { readonly usage?: Usage }[],
+): Known | Usage {
+  let sum: Known | Usage = usage;
+  for (const attempt of attempts) if (attempt.usage) sum = sumUsage(sum, attempt.usage) ?? sum;
+  return sum;
+}

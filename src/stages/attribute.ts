@@ -2,6 +2,7 @@ import { trace } from '@opentelemetry/api';
 import type { Arrival } from '../context.ts';
 import { type GatewayError, toGatewayError } from '../errors.ts';
 import { costOf } from '../limits/price.ts';
+import { withAttempts } from '../limits/sum-usage.ts';
 import type { GatewayReply, Outcome } from '../message.ts';
 import { nothing, type Stage } from '../pipeline.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
@@ -109,7 +110,7 @@ class Entry {
     record.replyBytes = outcome.replyBytes;
     if (outcome.errorCode !== undefined) record.errorCode = outcome.errorCode;
     // where the provider told none, what limits were charged with
-    if (outcome.usage) record.usage = outcome.usage;
+    if (outcome.usage) record.usage = withAttempts(outcome.usage, record.attempts);
     record.costNanoUsd = record.usage && price ? costOf(record.usage, price) : null;
     return record as RequestRecord;
   }

@@ -9,6 +9,11 @@ export interface AttemptRecord {
   /** Why the attempt failed; absent for the one that served. */
   readonly failure?: string;
   readonly durationMs: number;
+  /**
+   * What it may have cost although another one was faster (`superseded`), part of the usage of the record; estimated where
+   * the provider had not told it when it was ended.
+   */
+  readonly usage?: Usage;
 }
 
 /** The one attributed row a request leaves, whatever its end. */

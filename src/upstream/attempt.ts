@@ -2,7 +2,7 @@ import type { Call } from '../call.ts';
 import type { Arrival, Identified } from '../context.ts';
 import { dialectByName } from '../dialects/index.ts';
 import { GatewayError } from '../errors.ts';
-import type { HeaderMap } from '../message.ts';
+import type { HeaderMap, Usage } from '../message.ts';
 import type { ForwardingPolicy } from '../routing/forwarding.ts';
 import type { ObservedAttempt } from '../routing/observations.ts';
 import type { Candidate } from '../routing/plan.ts';
@@ -66,6 +66,7 @@ export class Attempt implements Watched {
   #reject: ((error: unknown) => void) | undefined;
   #firstTokenMs: number | undefined;
   #isOver = false;
+  #inspector: Inspector | undefined;
 
   constructor(upstream: Upstream, options: AttemptOptions) {
     this.#upstream = upstream;
@@ -102,6 +103,13 @@ export class Attempt implements Watched {
     this.#request?.cancel();
     this.#body?.cancel();
     this.#reject?.(failure);
+  }
+
+  /** What it may have cost so far, as well as that can be known; undefined when nothing was sent, or nothing costs. */
+  spent(): Usage | undefined {
+    const { call, inputTokens } = this.#options;
+    if (!this.#request?.isTaken || !isMetered(call)) return undefined;
+    return this.#inspector?.usage() ?? { inputTokens, outputTokens: 0, source: 'estimated' };
   }
 
   async #send(): Promise<AttemptReply> {
@@ -186,6 +194,7 @@ export class Attempt implements Watched {
       throw toInvalidReply('The provider sent a reply larger than this gateway relays.', 'too large');
     }
     const inspector = createJsonInspector(dialect, relay.maxReplyBytes, isMetered(call));
+    this.#inspector = inspector;
     return body.collect(relay.heldReplyBytes).then((held) => {
       const bytes = inspector.chunk(held.bytes);
       if (!held.ended) {
@@ -203,6 +212,7 @@ export class Attempt implements Watched {
     inspector: Inspector,
     secret: Secret,
   ): Promise<AttemptReply> {
+    this.#inspector = inspector;
     const { arrival, policy } = this.#options;
     const untilWhole = policy.commit === 'complete';
     const { relay } = arrival.snapshot.config;

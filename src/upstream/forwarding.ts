@@ -1,6 +1,7 @@
 import pRetry from 'p-retry';
 import type { Call } from '../call.ts';
 import { GatewayError } from '../errors.ts';
+import { superseded } from './attempt-entry.ts';
 import { AttemptFailure } from './failure.ts';
 import { hedge, type Racer } from './hedge.ts';
 import type { TimeLimits } from './time-limits.ts';
@@ -84,12 +85,12 @@ export class Forwarding implements Interruptible {
     const racers: [Racer<Served>, Racer<Served>] = [
       {
         begin: () => trial.first(call).catch((firstError: unknown) => this.goOn(firstError, call)),
-        lose: () => trial.interrupt(slower, 'superseded'),
+        lose: () => trial.interrupt(slower, superseded),
         discard,
       },
       {
         begin: () => second.beside(call, trial.asked),
-        lose: () => second.interrupt(slower, 'superseded'),
+        lose: () => second.interrupt(slower, superseded),
         discard,
       },
     ];
@@ -193,7 +194,9 @@ function kidOf({ principal, snapshot }: TrialContext): string | undefined {
 /** An answer that came too late. */
 function discard({ reply, passage }: Served): void {
   reply.rest?.body.cancel();
-  passage.record.failure = 'superseded';
+  passage.record.failure = superseded;
+  const usage = reply.inspector.usage();
+  if (usage) passage.record.usage = usage;
   passage.health.end();
   passage.observed.onEnd({ ok: true });
 }

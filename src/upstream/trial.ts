@@ -4,14 +4,14 @@ import type { Model } from '../config/snapshot.ts';
 import type { Arrival, Identified, Received, Routed } from '../context.ts';
 import { type GatewayError, isGatewayError } from '../errors.ts';
 import type { Account } from '../limits/account.ts';
-import { estimateInputTokens } from '../limits/estimate.ts';
 import type { Awaitable } from '../limits/ledger.ts';
 import type { UpstreamHolds } from '../limits/upstream-holds.ts';
+import type { Usage } from '../message.ts';
 import type { FailureAction, FailureClass } from '../routing/forwarding.ts';
 import type { ObservedAttempt } from '../routing/observations.ts';
 import type { Candidate } from '../routing/plan.ts';
-import type { AttemptRecord } from '../telemetry/record.ts';
-import { Attempt, type AttemptReply } from './attempt.ts';
+import type { Attempt, AttemptReply } from './attempt.ts';
+import { AttemptEntry } from './attempt-entry.ts';
 import { type Choice, type ChoiceFacts, choose, noChoice } from './choice.ts';
 import { eligible } from './eligible.ts';
 import { AttemptFailure } from './failure.ts';
@@ -31,7 +31,7 @@ export interface Served {
 export interface Passage {
   readonly health: TargetHealth;
   readonly observed: ObservedAttempt;
-  readonly record: { failure?: string | undefined };
+  readonly record: { failure?: string; usage?: Usage };
   /** Whether it closed the breaker. */
   readonly wasProbe: boolean;
 }
@@ -302,84 +302,31 @@ export class Trial {
     return choice ? this.#ask(choice, call) : Promise.reject(failure);
   }
 
-  #attempt({ candidate, health, availability }: Choice, call: Call, hold?: Account): Promise<Served> {
-    const { runtime, record, plan, upstreamHolds } = this.#context;
+  #attempt(choice: Choice, call: Call, hold?: Account): Promise<Served> {
     if (this.#interrupted) {
-      if (hold) upstreamHolds?.fail(hold, false);
+      if (hold) this.#context.upstreamHolds?.fail(hold, false);
       return Promise.reject(this.#interrupted);
     }
     this.attempts++;
-    const startedAtMs = runtime.monotonicMs();
-    const isProbe = availability === 'probe';
-    if (isProbe) health.breaker.beginProbe();
-    health.begin();
-    const observed = this.#upstream.observations.onStart(candidate.id);
-    const attempt = new Attempt(this.#upstream, {
-      arrival: this.#context,
-      call,
-      candidate,
-      policy: plan.forwarding,
-      inputTokens: estimateInputTokens(call),
-      observed,
-      startedAtMs,
-      endsAtMs: this.endsAtMs,
-    });
-    this.#running = attempt;
+    const { candidate } = choice;
+    const entry = new AttemptEntry(this.#upstream, this.#context, call, choice, hold, this.endsAtMs);
+    this.#running = entry.attempt;
     this.#asked = candidate;
-    return attempt.run().then(
+    return entry.attempt.run().then(
       (reply) => {
-        const nowMs = runtime.monotonicMs();
         this.#running = undefined;
         this.#serving = candidate;
-        health.answered(nowMs, isProbe);
-        observed.onFirstToken();
-        if (this.#context.snapshot.config.breaker.slowFactor !== undefined)
-          this.#ejectSlow(candidate, health, nowMs);
-        if (hold) upstreamHolds?.serve(hold);
-        const noted: { -readonly [Name in keyof AttemptRecord]: AttemptRecord[Name] } = {
-          target: candidate.id,
-          status: reply.status,
-          durationMs: nowMs - startedAtMs,
-        };
-        record.attempts.push(noted);
-        return { candidate, reply, passage: { health, observed, record: noted, wasProbe: isProbe } };
+        return entry.served(reply);
       },
       (error: unknown) => {
         this.#running = undefined;
         const failure = error instanceof AttemptFailure ? error : undefined;
-        if (hold) upstreamHolds?.fail(hold, failure === undefined || uncertain.has(failure.kind));
-        const noted: AttemptRecord = {
-          target: candidate.id,
-          failure: failure?.reason ?? 'cancelled',
-          durationMs: runtime.monotonicMs() - startedAtMs,
-        };
-        record.attempts.push(noted);
-        if (failure) {
-          if (failure.mayCost) this.mayHaveCost = true;
-          health.failed(failure, isProbe);
-          this.#note(candidate, failure);
-        } else if (isProbe) {
-          health.endProbe();
-        }
-        health.end();
-        observed.onEnd({ ok: !failure?.unhealthy });
+        entry.failed(failure);
+        if (failure?.mayCost) this.mayHaveCost = true;
+        if (failure) this.#note(candidate, failure);
         throw this.#interrupted ?? error;
       },
     );
-  }
-
-  /** Leaves out a target that takes much longer for its first content than the fastest other one. */
-  #ejectSlow(candidate: Candidate, health: TargetHealth, nowMs: number): void {
-    const { slowFactor = Number.POSITIVE_INFINITY, volumeThreshold } = this.#context.snapshot.config.breaker;
-    const { observations } = this.#upstream;
-    const ownMs = observations.of(candidate.id).firstTokenMs;
-    if (ownMs === undefined || health.answers < volumeThreshold) return;
-    let fastestMs = Number.POSITIVE_INFINITY;
-    for (const other of this.#context.plan.candidates) {
-      if (other.target.id === candidate.target.id) continue;
-      fastestMs = Math.min(fastestMs, observations.of(other.id).firstTokenMs ?? Number.POSITIVE_INFINITY);
-    }
-    if (ownMs > slowFactor * fastestMs) health.breaker.eject(nowMs, true);
   }
 
   #note(candidate: Candidate, failure: AttemptFailure): void {
@@ -391,11 +338,3 @@ export class Trial {
 
 const admitFirst = () => true;
 const all = () => true;
-
-/** Failures after which nobody knows what the provider has done. */
-const uncertain: ReadonlySet<FailureClass> = new Set([
-  'uncertain',
-  'timeout',
-  'broken-stream',
-  'invalid-reply',
-]);

@@ -115,6 +115,11 @@ export class AttemptRequest implements EgressRequest {
     return AbortSignal.any([this.#caller.signal, this.#controller.signal]);
   }
 
+  /** Whether the way out has begun with it: what was ended before cannot have cost anything. */
+  get isTaken(): boolean {
+    return this.#onCancel !== undefined || this.#controller !== undefined;
+  }
+
   whenGone(listener: () => void): () => void {
     this.#onCancel = listener;
     if (this.#isCancelled) listener();

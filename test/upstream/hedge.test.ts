@@ -43,6 +43,27 @@ describe('a hedged request', () => {
     ).toBe(true);
   });
 
+  it('costs what both have cost: the input of the slower one is estimated, and told by its attempt', async () => {
+    const { gateway, upstream, send } = await startPair({ hedgeAfterMs: 30 });
+    await readText(await send('/v1/chat/completions', stream));
+    upstream.fail({ kind: 'stall' });
+    await readText(await send('/v1/chat/completions', stream));
+    await until(() => gateway.records.length === 2);
+    const [alone, hedged] = gateway.records;
+    const usageOf = (isSlower: boolean) =>
+      hedged?.attempts.find(({ failure }) => (failure === 'superseded') === isSlower)?.usage;
+    const slower = usageOf(true);
+    expect(slower).toEqual({ inputTokens: expect.any(Number), outputTokens: 0, source: 'estimated' });
+    expect(slower?.inputTokens).toBeGreaterThan(0);
+    expect(usageOf(false)).toBeUndefined();
+    expect(hedged?.usage).toMatchObject({
+      inputTokens: (alone?.usage?.inputTokens ?? 0) + (slower?.inputTokens ?? 0),
+      outputTokens: alone?.usage?.outputTokens,
+      source: 'estimated',
+    });
+    expect(alone?.usage?.source).toBe('reported');
+  });
+
   it('asks nobody else when the first answers in time', async () => {
     const { backup, send } = await startPair({ hedgeAfterMs: 5_000 });
     expect(await readText(await send('/v1/chat/completions', stream))).toMatch(/\[DONE\]\n\n$/);

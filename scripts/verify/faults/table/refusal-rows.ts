@@ -186,4 +186,36 @@ export const refusalRows: readonly FaultRow[] = [
     ],
     scenarios: ['larger-window'],
   },
+  {
+    id: 'C',
+    title: 'The target is slow, and a second attempt begins beside the first (`hedgeAfterMs`)',
+    note: 'The faster one answers, the other is ended. What it may have cost is counted with the rest: its input, and what it had told of itself.',
+    cases: [
+      {
+        name: 'the second one is faster',
+        faults: [{ do: 'stall', after: 0 }],
+        second: healthy,
+        mode: 'both',
+        policy: { hedgeAfterMs: 50 },
+        expect: { caller: answerOfSecond, first: 1, second: 1, charged: 'both', withinMs: 1_000 },
+      },
+      {
+        name: 'the first one is faster after all',
+        faults: [{ do: 'delay', ms: 100 }],
+        second: [{ do: 'stall', after: 0 }],
+        mode: 'both',
+        policy: { hedgeAfterMs: 20 },
+        expect: { caller: answer, first: 1, second: 1, charged: 'both', withinMs: 1_000 },
+      },
+      {
+        name: 'the first one never connects',
+        place: 'refused',
+        faults: [],
+        second: healthy,
+        mode: 'both',
+        policy: { hedgeAfterMs: 50 },
+        expect: { caller: answerOfSecond, first: 0, second: 1, attempts: 2, charged: 'actual' },
+      },
+    ],
+  },
 ];

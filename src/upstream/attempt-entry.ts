@@ -1,0 +1,125 @@
+import type { Call } from '../call.ts';
+import type { Account } from '../limits/account.ts';
+import { estimateInputTokens } from '../limits/estimate.ts';
+import type { FailureClass } from '../routing/forwarding.ts';
+import type { ObservedAttempt } from '../routing/observations.ts';
+import type { AttemptRecord } from '../telemetry/record.ts';
+import { Attempt, type AttemptReply } from './attempt.ts';
+import type { Choice } from './choice.ts';
+import type { AttemptFailure } from './failure.ts';
+import type { TargetHealth } from './health/target-health.ts';
+import type { Passage, Served, TrialContext } from './trial.ts';
+import type { Upstream } from './upstream.ts';
+
+/** One attempt, and everybody who is told what became of it: the health of its target, what it holds, the record. */
+export class AttemptEntry {
+  readonly attempt: Attempt;
+  readonly #upstream: Upstream;
+  readonly #context: TrialContext;
+  readonly #choice: Choice;
+  readonly #hold: Account | undefined;
+  readonly #observed: ObservedAttempt;
+  readonly #startedAtMs: number;
+
+  /** Begins it. @param endsAtMs when the request must be answered */
+  constructor(
+    upstream: Upstream,
+    context: TrialContext,
+    call: Call,
+    choice: Choice,
+    hold: Account | undefined,
+    endsAtMs: number | undefined,
+  ) {
+    const { candidate, health, availability } = choice;
+    this.#upstream = upstream;
+    this.#context = context;
+    this.#choice = choice;
+    this.#hold = hold;
+    this.#startedAtMs = context.runtime.monotonicMs();
+    if (availability === 'probe') health.breaker.beginProbe();
+    health.begin();
+    this.#observed = upstream.observations.onStart(candidate.id);
+    this.attempt = new Attempt(upstream, {
+      arrival: context,
+      call,
+      candidate,
+      policy: context.plan.forwarding,
+      inputTokens: estimateInputTokens(call),
+      observed: this.#observed,
+      startedAtMs: this.#startedAtMs,
+      endsAtMs,
+    });
+  }
+
+  /** It answers. */
+  served(reply: AttemptReply): Served {
+    const { candidate, health } = this.#choice;
+    const { runtime, record, snapshot, upstreamHolds } = this.#context;
+    const nowMs = runtime.monotonicMs();
+    const wasProbe = this.#wasProbe;
+    health.answered(nowMs, wasProbe);
+    this.#observed.onFirstToken();
+    if (snapshot.config.breaker.slowFactor !== undefined) this.#ejectSlow(health, nowMs);
+    if (this.#hold) upstreamHolds?.serve(this.#hold);
+    const noted: Passage['record'] & AttemptRecord = {
+      target: candidate.id,
+      status: reply.status,
+      durationMs: nowMs - this.#startedAtMs,
+    };
+    record.attempts.push(noted);
+    return { candidate, reply, passage: { health, observed: this.#observed, record: noted, wasProbe } };
+  }
+
+  /** It came to nothing, or was ended: because another one was faster, or because the caller left. */
+  failed(failure: AttemptFailure | undefined): void {
+    const { candidate, health } = this.#choice;
+    const { runtime, record, upstreamHolds } = this.#context;
+    const usage = failure?.reason === superseded ? this.attempt.spent() : undefined;
+    if (this.#hold) upstreamHolds?.fail(this.#hold, usage !== undefined || isUncertain(failure));
+    record.attempts.push({
+      target: candidate.id,
+      failure: failure?.reason ?? 'cancelled',
+      durationMs: runtime.monotonicMs() - this.#startedAtMs,
+      ...(usage && { usage }),
+    });
+    if (failure) health.failed(failure, this.#wasProbe);
+    else if (this.#wasProbe) health.endProbe();
+    health.end();
+    this.#observed.onEnd({ ok: !failure?.unhealthy });
+  }
+
+  get #wasProbe(): boolean {
+    return this.#choice.availability === 'probe';
+  }
+
+  /** Leaves out a target that takes much longer for its first content than the fastest other one. */
+  #ejectSlow(health: TargetHealth, nowMs: number): void {
+    const { candidate } = this.#choice;
+    const { snapshot, plan } = this.#context;
+    const { slowFactor = Number.POSITIVE_INFINITY, volumeThreshold } = snapshot.config.breaker;
+    const { observations } = this.#upstream;
+    const ownMs = observations.of(candidate.id).firstTokenMs;
+    if (ownMs === undefined || health.answers < volumeThreshold) return;
+    let fastestMs = Number.POSITIVE_INFINITY;
+    for (const other of plan.candidates) {
+      if (other.target.id === candidate.target.id) continue;
+      fastestMs = Math.min(fastestMs, observations.of(other.id).firstTokenMs ?? Number.POSITIVE_INFINITY);
+    }
+    if (ownMs > slowFactor * fastestMs) health.breaker.eject(nowMs, true);
+  }
+}
+
+/** What the record calls the slower one of two attempts that were made beside each other. */
+export const superseded = 'superseded';
+
+/** Failures after which nobody knows what the provider has done. */
+const uncertain: ReadonlySet<FailureClass> = new Set([
+  'uncertain',
+  'timeout',
+  'broken-stream',
+  'invalid-reply',
+]);
+
+function isUncertain(failure: AttemptFailure | undefined): boolean {
+  return failure === undefined || (failure.reason !== superseded && uncertain.has(failure.kind));
+}
