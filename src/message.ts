@@ -58,6 +58,11 @@ export type ReplyBody = Uint8Array | AsyncIterable<Uint8Array>;
 /** Takes the next part of a body that is read by `PulledBody.read`. */
 export interface ChunkReceiver {
   chunk(bytes: Uint8Array): void;
+  /**
+   * Takes a chunk as text, each character of it a byte (latin1): what a body has as text already need not become bytes to be
+   * written. @default everything comes as bytes
+   */
+  readonly text?: ((latin1: string) => void) | undefined;
   /** There is no more. */
   end(): void;
   /** The body broke: what went out is not whole. */

@@ -48,11 +48,19 @@ class Pump implements ChunkReceiver {
   }
 
   chunk(bytes: Uint8Array): void {
+    this.#write(bytes);
+  }
+
+  text(latin1: string): void {
+    this.#write(latin1);
+  }
+
+  #write(part: Uint8Array | string): void {
     const exchange = this.#exchange;
     if (exchange.gone) return;
     try {
       exchange.begun = true;
-      if (exchange.outgoing.write(bytes)) this.#pull();
+      if (exchange.outgoing.write(part, 'latin1')) this.#pull();
       else whenDrained(exchange, () => this.#pull());
     } catch {
       this.fail();

@@ -40,6 +40,13 @@ export interface StreamReader {
    *   injected `stream_options.include_usage`), `relay` for every other.
    */
   read(event: StreamEvent): 'relay' | 'drop';
+  /**
+   * The number of events in a text of whole ones, where it need not see any of them: they bring content, as others before
+   * them did, and nothing else. 0 where it has to. @default it sees all
+   *
+   * @param maxBytes of an event; with a larger one it has to
+   */
+  passes?(text: string, maxBytes: number): number;
   /** Whether the protocol's terminator, or its equivalent, was seen. */
   readonly whole: boolean;
   /** Usage as reported so far. */

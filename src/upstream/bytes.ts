@@ -12,6 +12,20 @@ export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
+const scratch = new Uint8Array(131_072);
+const scratchText = toBuffer(scratch);
+
+/** Chunks as one text of latin1. They are joined in memory that is there already: an array of their own would be garbage at once. */
+export function latin1Of(chunks: readonly Uint8Array[], length: number): string {
+  if (length > scratch.length) return toBuffer(concatBytes(chunks)).toString('latin1');
+  let offset = 0;
+  for (const chunk of chunks) {
+    scratch.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return scratchText.toString('latin1', 0, length);
+}
+
 const encoder = new TextEncoder();
 
 /** UTF-8 bytes of a text. */

@@ -1,5 +1,5 @@
 import type { ChunkReceiver, PulledBody } from '../message.ts';
-import { concatBytes } from './bytes.ts';
+import { concatBytes, latin1Of } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
 
 const highWaterBytes = 65_536;
@@ -109,10 +109,21 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
   #take(): Uint8Array {
     const first = this.#first ?? empty;
     const bytes = this.#more === undefined ? first : concatBytes([first, ...this.#more]);
+    this.#clear();
+    return bytes;
+  }
+
+  /** What came in several chunks, as text. */
+  #takeText(first: Uint8Array, more: readonly Uint8Array[]): string {
+    const text = latin1Of([first, ...more], this.#bytes);
+    this.#clear();
+    return text;
+  }
+
+  #clear(): void {
     this.#first = undefined;
     this.#more = undefined;
     this.#bytes = 0;
-    return bytes;
   }
 
   #resume(): void {
@@ -139,7 +150,9 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
     // two chunks came in one turn, and the first call has taken both
     if (receiver === undefined || (this.#first === undefined && !this.#ended)) return;
     this.#receiver = undefined;
-    if (this.#first !== undefined) receiver.chunk(this.#take());
+    if (this.#first !== undefined && this.#more !== undefined && receiver.text)
+      receiver.text(this.#takeText(this.#first, this.#more));
+    else if (this.#first !== undefined) receiver.chunk(this.#take());
     else if (this.#error === undefined) receiver.end();
     else receiver.fail(this.#error);
   }

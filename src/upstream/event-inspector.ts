@@ -24,8 +24,6 @@ export interface EventInspectorOptions {
   readonly secret?: Secret;
 }
 
-const empty = new Uint8Array(0);
-
 /**
  * Follows a stream of server-sent events. Bytes pass through untouched, event by event: the unfinished end of a chunk is
  * kept until its event is whole, so that a stream that breaks never ends in half an event.
@@ -78,19 +76,27 @@ export class EventInspector implements Inspector {
   }
 
   chunk(bytes: Uint8Array): Uint8Array {
-    if (this.failure) return empty;
+    const given = toBuffer(bytes).toString('latin1');
+    const kept = this.text(given);
+    // most chunks hold nothing remarkable and are whole: they go on as the bytes they are
+    return kept === given ? bytes : Buffer.from(kept, 'latin1');
+  }
+
+  text(latin1: string): string {
+    if (this.failure) return '';
     const before = this.#pending;
-    const all = before === '' ? latin1(bytes) : before + latin1(bytes);
+    const all = before === '' ? latin1 : before + latin1;
     const whole = all.endsWith('\n\n') ? all.length : endOfLastEvent(all, before.length);
     this.#pending = whole === all.length ? '' : all.slice(whole);
     if (this.#pending.length > this.#options.maxEventBytes) throw eventTooLarge();
-    if (whole === 0) return empty;
+    if (whole === 0) return '';
     const events = whole === all.length ? all : all.slice(0, whole);
-    // most chunks hold nothing remarkable and are whole: they go on as the bytes they are
     if (this.#mustSift(events)) return this.#sift(events);
+    const passed = this.#reader.passes?.(events, this.#options.maxEventBytes) ?? 0;
+    this.#events += passed;
+    if (passed > 0) return events;
     this.#feed(events);
-    if (this.#reader.malformed) return this.#cut(events);
-    return before === '' && whole === all.length ? bytes : Buffer.from(events, 'latin1');
+    return this.#reader.malformed ? this.#cut(events) : events;
   }
 
   end(): ReturnType<Inspector['end']> {
@@ -102,7 +108,7 @@ export class EventInspector implements Inspector {
       if (!isBrokenEvent(last)) {
         const kept = this.#sift(`${last}\n\n`);
         // without the blank line that was added, unless something may follow it
-        if (kept.length > 2) rest = this.#reader.whole ? kept.subarray(0, -2) : kept;
+        if (kept.length > 2) rest = Buffer.from(this.#reader.whole ? kept.slice(0, -2) : kept, 'latin1');
       }
     }
     if (this.failure) return { rest, error: this.failure };
@@ -145,8 +151,8 @@ export class EventInspector implements Inspector {
     if (!this.#parser.feed(text, this)) throw eventTooLarge();
   }
 
-  /** Feeds whole events one by one and returns the bytes of those that stay; none from an error of the provider on. */
-  #sift(text: string): Uint8Array {
+  /** Feeds whole events one by one and returns those that stay; none from an error of the provider on. */
+  #sift(text: string): string {
     let kept = '';
     for (let start = 0; start < text.length; ) {
       const end = endOfEvent(text, start);
@@ -170,25 +176,21 @@ export class EventInspector implements Inspector {
       }
       start = end;
     }
-    return Buffer.from(kept, 'latin1');
+    return kept;
   }
 
   /** The events before the first one that is none of the protocol. */
-  #cut(text: string): Uint8Array {
+  #cut(text: string): string {
     for (let start = 0; start < text.length; ) {
       const end = endOfEvent(text, start);
       if (isBrokenEvent(text.slice(start, end))) {
         this.failure = malformed();
-        return Buffer.from(text.slice(0, start), 'latin1');
+        return text.slice(0, start);
       }
       start = end;
     }
-    return Buffer.from(text, 'latin1');
+    return text;
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  return toBuffer(bytes).toString('latin1');
 }
 
 function malformed(): GatewayError {

@@ -10,6 +10,8 @@ export interface Inspector {
    * @throws GatewayError when the body must not go on (an event beyond its bound, …).
    */
   chunk(bytes: Uint8Array): Uint8Array;
+  /** The same of a chunk as text, each character a byte (latin1); for those who look at it as such anyway. */
+  text?(latin1: string): string;
   /** The upstream ended without an error. Tells what was held back, or why the body is not whole. */
   end(): { readonly rest: Uint8Array | undefined; readonly error: GatewayError | undefined };
   /** Usage as far as it is known, an estimate when the provider reported none. */

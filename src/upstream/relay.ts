@@ -6,9 +6,11 @@ import { AttemptFailure, toTransportFailure } from './failure.ts';
 import type { Inspector } from './inspector.ts';
 import type { Passage } from './trial.ts';
 
-const over: IteratorResult<Uint8Array> = { done: true, value: undefined };
+const over: IteratorResult<never> = { done: true, value: undefined };
 
-type Step = IteratorResult<Uint8Array> | Promise<IteratorResult<Uint8Array>>;
+/** Bytes, or the same as text of latin1 where both ends can take that. */
+type Part = Uint8Array | string;
+type Step<Of extends Part> = IteratorResult<Of | Uint8Array> | Promise<IteratorResult<Uint8Array>>;
 
 /** A body on its way, and what watches it. */
 export interface RelaySource {
@@ -97,6 +99,16 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     this.#take({ done: false, value });
   }
 
+  /** How a relay takes text, while nobody needs bytes of it. */
+  get text(): ((latin1: string) => void) | undefined {
+    const isText = this.#receiver?.text && this.#source.inspector.text && !this.#options.rescuer;
+    return isText ? this.takeText : undefined;
+  }
+
+  private takeText(value: string): void {
+    this.#take({ done: false, value });
+  }
+
   /** The source of a relay that is read is at its end. */
   end(): void {
     this.#take(over);
@@ -111,7 +123,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     }
   }
 
-  #take(step: IteratorResult<Uint8Array>): void {
+  #take(step: IteratorResult<Part>): void {
     try {
       this.#answer(this.#relay(step));
     } catch (thrown) {
@@ -119,7 +131,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     }
   }
 
-  #answer(result: Step): void {
+  #answer(result: Step<Part>): void {
     if (result instanceof Promise) {
       result.then(
         (step) => this.#answer(step),
@@ -129,6 +141,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     }
     const receiver = this.#takeReceiver();
     if (result.done) receiver?.end();
+    else if (typeof result.value === 'string') receiver?.text?.(result.value);
     else receiver?.chunk(result.value);
   }
 
@@ -178,7 +191,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     }
   }
 
-  #relay(step: IteratorResult<Uint8Array>): Step {
+  #relay<Of extends Part>(step: IteratorResult<Of>): Step<Of> {
     this.#pulling = false;
     if (this.#ended) return over;
     if (this.#interrupted) return this.#end(this.#interrupted);
@@ -187,19 +200,19 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
       const { rest, error } = inspector.end();
       return error ? this.#fail(error, rest) : this.#close(rest);
     }
-    let chunk: Uint8Array;
+    let chunk: Of;
     try {
-      chunk = inspector.chunk(step.value);
+      chunk = inspect(inspector, step.value);
     } catch (error) {
       return this.#fail(toError(error));
     }
-    if (inspector.failure) return this.#fail(inspector.failure, chunk);
+    if (inspector.failure) return this.#fail(inspector.failure, bytesOf(chunk));
     if (chunk.length === 0) return this.next();
     this.#note(chunk);
     return { done: false, value: chunk };
   }
 
-  #broke(error: unknown): Step {
+  #broke(error: unknown): Step<Uint8Array> {
     this.#pulling = false;
     if (this.#ended) return over;
     return this.#interrupted ? this.#end(this.#interrupted) : this.#fail(toError(error));
@@ -233,7 +246,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     return value.length;
   }
 
-  #fail(error: GatewayError, rest?: Uint8Array): Step {
+  #fail(error: GatewayError, rest?: Uint8Array): Step<Uint8Array> {
     const { body, passage, inspector } = this.#source;
     body.cancel();
     if (passage && error.code !== 'caller_gone') {
@@ -274,9 +287,9 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     return Promise.resolve(value?.length ? { done: false, value } : over);
   }
 
-  #note(bytes: Uint8Array): void {
-    this.#replyBytes += bytes.length;
-    this.#options.rescuer?.delivered(bytes);
+  #note(part: Part): void {
+    this.#replyBytes += part.length;
+    this.#options.rescuer?.delivered(bytesOf(part));
   }
 
   #abort(): void {
@@ -300,6 +313,14 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     passage?.health.end();
     passage?.observed.onEnd({ ok });
   }
+}
+
+function inspect<Of extends Part>(inspector: Inspector, part: Of): Of {
+  return (typeof part === 'string' ? inspector.text?.(part) : inspector.chunk(part)) as Of;
+}
+
+function bytesOf(part: Part): Uint8Array {
+  return typeof part === 'string' ? Buffer.from(part, 'latin1') : part;
 }
 
 /** A source that nobody takes from. */

@@ -1,6 +1,7 @@
 import type { Usage } from '../../message.ts';
 import type { StreamReader } from '../dialect.ts';
 import { EventReader } from '../event-reader.ts';
+import { countPlainEvents } from '../plain-events.ts';
 import { asObject, asText, eventType, type Members } from '../stream-data.ts';
 import { mergeAnthropicUsage, toAnthropicUsage } from './usage.ts';
 
@@ -15,6 +16,11 @@ export function createAnthropicStreamReader(): StreamReader {
 class AnthropicStreamReader extends EventReader {
   usage: Usage | undefined = undefined;
   #counts: Members | undefined;
+
+  passes(text: string, maxBytes: number): number {
+    const isKnown = this.hasContent && !this.malformed;
+    return isKnown ? countPlainEvents(text, 'event: content_block_delta\ndata: {', maxBytes) : 0;
+  }
 
   protected override readObject(event: string | undefined, data: string): 'relay' {
     const type = eventType(event, data);

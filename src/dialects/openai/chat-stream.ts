@@ -2,6 +2,7 @@ import type { Usage } from '../../message.ts';
 import type { StreamReader, StreamReaderOptions } from '../dialect.ts';
 import { EventReader } from '../event-reader.ts';
 import { FinishTracker } from '../finish-tracker.ts';
+import { countPlainEvents } from '../plain-events.ts';
 import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
 import { toOpenAiUsage } from './usage.ts';
 
@@ -28,6 +29,11 @@ class ChatStreamReader extends EventReader {
   constructor(dropUsage: boolean) {
     super();
     this.#dropUsage = dropUsage;
+  }
+
+  passes(text: string, maxBytes: number): number {
+    const isKnown = this.hasContent && this.#choices.hasFirst && !this.malformed;
+    return isKnown && !remarkable.test(text) ? countPlainEvents(text, 'data: {', maxBytes) : 0;
   }
 
   protected override readObject(event: string | undefined, data: string): 'relay' | 'drop' {

@@ -1,0 +1,136 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Dialect, DialectName } from '../../src/dialects/dialect.ts';
+import { dialectByName } from '../../src/dialects/index.ts';
+import { countPlainEvents } from '../../src/dialects/plain-events.ts';
+import { createEventInspector } from '../../src/upstream/event-inspector.ts';
+import { inspect } from './inspect.ts';
+
+const chunk = (fields: string) => `data: {"id":"c","choices":[{"index":0,${fields}}]}\n\n`;
+const delta = (text: string) => chunk(`"delta":{"content":${JSON.stringify(text)}},"finish_reason":null`);
+const block = (text: string) =>
+  `event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"text":${JSON.stringify(text)}}}\n\n`;
+
+/** Ordinary events and, among them, everything that must not pass for one. */
+const events: Partial<Record<DialectName, readonly string[]>> = {
+  'openai-chat': [
+    delta('a'),
+    delta('more text'),
+    delta('{"usage":{"prompt_tokens":1}}\n\n[DONE]'),
+    delta('x'.repeat(300)),
+    chunk('"delta":{},"finish_reason":"stop"'),
+    'data: {"choices":[{"index":1,"delta":{"content":"b"}}]}\n\n',
+    'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n',
+    'data: {"choices":[],"usage"  :  {"prompt_tokens":5,"completion_tokens":6}}\n\n',
+    'data: {"error":{"type":"server_error","message":"it broke"}}\n\n',
+    'event: error\ndata: {"message":"it broke"}\n\n',
+    'data: {"choices":[{"index":0,"delta":\ndata: {"content":"in two lines"}}]}\n\n',
+    'data: {"choices":[{"index":0,"delta":{"content":"c"}}]}\r\n\r\n',
+    'data: {"choices":[]}\rdata: {"usage":{"prompt_tokens":9,"completion_tokens":9}}\n\n',
+    'data: {"cut":"off\n\n',
+    'data: {"cut":{}\n\n\n',
+    'data:{"choices":[{"index":0,"delta":{"content":"d"}}]}\n\n',
+    ': {a comment}\n\n',
+    'id: {1}\n\n',
+    'data: [DONE]\n\n',
+    '\n\n',
+  ],
+  'anthropic-messages': [
+    block('a'),
+    block('x'.repeat(300)),
+    block('event: message_stop\ndata: {"type":"message_stop"}'),
+    'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":3}}}\n\n',
+    'event: message_delta\ndata: {"type":"message_delta","usage":{"output_tokens":5}}\n\n',
+    'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+    'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n',
+    'event: content_block_delta\ndata: {"cut":"off\n\n',
+    'event: content_block_delta\ndata: {}\nevent: message_stop\n\n',
+    'event: content_block_delta\r\ndata: {}\r\n\r\n',
+    ': ping\n\n',
+  ],
+};
+
+/** The dialect as it is when its reader sees every event. */
+function seeingAll(dialect: Dialect): Dialect {
+  return {
+    ...dialect,
+    createStreamReader: (options) =>
+      Object.defineProperty(dialect.createStreamReader(options), 'passes', { value: undefined }),
+  };
+}
+
+function follow(dialect: Dialect, text: string, cuts: readonly number[], dropUsage: boolean) {
+  const inspector = createEventInspector({
+    dialect,
+    requestId: 'req_1',
+    maxEventBytes: 200,
+    dropUsage,
+    inputTokens: 7,
+  });
+  const edges = [0, ...cuts.map((at) => at % (text.length + 1)).sort((a, b) => a - b), text.length];
+  const chunks = edges.slice(1).map((end, index) => Buffer.from(text.slice(edges[index], end)));
+  try {
+    const { output, usage, error } = inspect(inspector, chunks);
+    const { hasBegun, isWhole, isEmpty } = inspector;
+    return { output: output.toString(), usage, error: error?.code, hasBegun, isWhole, isEmpty };
+  } catch (error) {
+    return { thrown: (error as Error).message };
+  }
+}
+
+describe.each(Object.entries(events))('events of %s that are told without being parsed', (name, kinds) => {
+  const dialect = dialectByName[name as DialectName];
+
+  it('are told as if they had been', () => {
+    const ordinary = kinds[0] as string;
+    // mostly ordinary, as streams are
+    const event = fc.oneof(
+      { weight: 3, arbitrary: fc.constant(ordinary) },
+      { weight: 1, arbitrary: fc.constantFrom(...kinds) },
+    );
+    fc.assert(
+      fc.property(
+        fc.array(event, { maxLength: 12 }),
+        fc.array(fc.nat(), { maxLength: 4 }),
+        fc.boolean(),
+        (parts, cuts, dropUsage) => {
+          const text = ordinary + parts.join('');
+          expect(follow(dialect, text, cuts, dropUsage)).toEqual(
+            follow(seeingAll(dialect), text, cuts, dropUsage),
+          );
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('are those that streams mostly consist of', () => {
+    const reader = dialect.createStreamReader({ dropUsage: true });
+    const text = (kinds[0] as string).repeat(3);
+    expect(reader.passes?.(text, 1_000)).toBe(0);
+    const data =
+      text
+        .split('\n')
+        .find((line) => line.startsWith('data: '))
+        ?.slice(6) ?? '';
+    reader.read({ event: /^event: (.*)/.exec(text)?.[1], data });
+    expect(reader.passes?.(text, 1_000)).toBe(3);
+  });
+});
+
+it('counts nothing where one event is of another kind', () => {
+  const one = 'data: {"a":1}\n\n';
+  expect(countPlainEvents(one.repeat(4), 'data: {', 100)).toBe(4);
+  expect(countPlainEvents('', 'data: {', 100)).toBe(0);
+  for (const other of [
+    'data: {"a":1}\n',
+    'data: [1]\n\n',
+    ': {}\n\n',
+    'data: {"a":\n1}\n\n',
+    'data: {',
+    '\n\n',
+  ]) {
+    expect(countPlainEvents(one + other, 'data: {', 100), other).toBe(0);
+  }
+  expect(countPlainEvents(one, 'data: {', 12)).toBe(0);
+});
