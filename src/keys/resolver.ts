@@ -49,10 +49,11 @@ export interface KeyResolverOptions {
    */
   readonly verify?: (record: KeyRecord | null, secret: string) => boolean;
   /**
-   * Told of every key that was accepted, and whether it came with the secret before the last rotation; see
-   * `createUseRecorder`. On the request path: must return at once and not throw. @default nobody is told
+   * Told of every key that was accepted, whether it came with the secret before the last rotation, and when, by the clock
+   * that keys expire by; see `createUseRecorder`. On the request path: must return at once and not throw.
+   * @default nobody is told
    */
-  readonly onUse?: (record: KeyRecord, isPrevious: boolean) => void;
+  readonly onUse?: (record: KeyRecord, isPrevious: boolean, usedAtMs: number) => void;
   /**
    * Told of each secret that was hashed and found good, about once for every read of its key, and whether it is the one
    * before the last rotation; see `createRehasher`. On the request path: must return at once and not throw, and must not
@@ -128,7 +129,7 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
     const match = matchSecret(record, secret);
     if (match === undefined || record === null) throw invalidKey();
     if (match.refusal !== undefined) throw unauthorized(match.refusal, refusalTexts[match.refusal]);
-    onUse?.(record, match.isPrevious);
+    onUse?.(record, match.isPrevious, Math.floor(clock.nowMs()));
     return record;
   };
   const toAnswer = (error: unknown, remoteAddress: string | undefined): unknown => {

@@ -21,8 +21,12 @@ export interface UseRecorderOptions {
 
 /** Notes when keys were last used. */
 export interface UseRecorder {
-  /** Notes a use now. Costs well under a microsecond, never throws, and writes nothing yet. */
-  note(record: Pick<KeyRecord, 'kid'>, isPrevious: boolean): void;
+  /**
+   * Notes a use. Costs well under a microsecond, never throws, and writes nothing yet.
+   *
+   * @param usedAtMs milliseconds since the epoch. @default now
+   */
+  note(record: Pick<KeyRecord, 'kid'>, isPrevious: boolean, usedAtMs?: number): void;
   /** Writes what is noted. Never rejects. */
   flush(): Promise<void>;
   /** Writes what is noted and notes nothing from then on. Never rejects. */
@@ -103,9 +107,9 @@ export function createUseRecorder(options: UseRecorderOptions): UseRecorder {
   };
 
   return {
-    note({ kid }, isPrevious) {
+    note({ kid }, isPrevious, usedAtMs = runtime.now()) {
       if (isClosed) return;
-      put(isPrevious ? previous : current, kid, runtime.now());
+      put(isPrevious ? previous : current, kid, usedAtMs);
       if (cancelTimer === undefined && running === undefined) arm();
     },
     flush,

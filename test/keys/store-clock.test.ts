@@ -84,6 +84,23 @@ describe("a store's clock", () => {
     expect(await answer(key)).toBe('expired_key');
   });
 
+  it('dates the uses of keys, in whole milliseconds', async () => {
+    const { addKey, runtime, memory } = createClocked(0);
+    const { key, record } = addKey();
+    const store = { findKey: memory.findKey, readClockMs: async () => 1_700_000_000_000.4 };
+    const uses: unknown[] = [];
+    const onUse = (...use: unknown[]) => void uses.push(use);
+    const resolver = createKeyResolver({ store, runtime, peppers, onUse });
+    for (const elapsedMs of [0, 10]) {
+      runtime.advance(elapsedMs);
+      await resolver.resolve({ 'x-api-key': key }, '');
+    }
+    expect(uses).toEqual([
+      [record, false, 1_700_000_000_000],
+      [record, false, 1_700_000_000_010],
+    ]);
+  });
+
   it('is asked once for many keys that are read at once', async () => {
     const { addKey, answer, clock } = createClocked(0);
     const keys = Array.from({ length: 50 }, () => addKey().key);
