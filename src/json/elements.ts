@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import type { JsonMember } from './object-index.ts';
 
 /** Where one element of an array stands: offsets in bytes, `end` behind it. */
@@ -9,40 +10,64 @@ export interface ElementSpan {
 /**
  * The elements of an array member, in order. The document must have passed `scanJsonObject`: the grammar is not checked
  * again, only strings and brackets are told apart.
- *
- * @param most ends after so many elements, and looks no further. @default all
  */
-export function elementSpans(
+export function elementSpans(body: Uint8Array, member: JsonMember): ElementSpan[] {
+  const spans: ElementSpan[] = [];
+  forEachElement(body, member, (start, end) => {
+    spans.push({ start, end });
+    return true;
+  });
+  return spans;
+}
+
+/**
+ * The same one by one.
+ *
+ * @param visit `false` ends it: nothing behind that element is looked at
+ */
+export function forEachElement(
   body: Uint8Array,
   member: JsonMember,
-  most = Number.POSITIVE_INFINITY,
-): ElementSpan[] {
-  const spans: ElementSpan[] = [];
+  visit: (start: number, end: number) => boolean,
+): void {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   let depth = 0;
   let start = -1;
   for (let index = member.valueStart + 1; index < member.valueEnd - 1; index++) {
-    const byte = body[index] as number;
+    const byte = bytes[index] as number;
     if (byte <= 0x20) continue;
     if (depth === 0 && byte === 0x2c) {
-      spans.push({ start, end: endOfValue(body, index) });
-      if (spans.length >= most) return spans;
+      if (!visit(start, endOfValue(bytes, index))) return;
       start = -1;
       continue;
     }
     if (start < 0) start = index;
-    if (byte === 0x22) index = endOfString(body, index);
+    if (byte === 0x22) index = endOfString(bytes, index);
     else if (byte === 0x7b || byte === 0x5b) depth++;
     else if (byte === 0x7d || byte === 0x5d) depth--;
   }
-  if (start >= 0) spans.push({ start, end: endOfValue(body, member.valueEnd - 1) });
-  return spans;
+  if (start >= 0) visit(start, endOfValue(bytes, member.valueEnd - 1));
 }
 
+/** Strings of more bytes than this are looked through by the runtime, which takes longer to begin and is faster then. */
+const shortBytes = 64;
+
 /** Offset of the quote that closes the string opened at `index`. */
-function endOfString(body: Uint8Array, index: number): number {
+function endOfString(bytes: Buffer, index: number): number {
+  const most = index + shortBytes;
   let end = index + 1;
-  while (body[end] !== 0x22) end += body[end] === 0x5c ? 2 : 1;
-  return end;
+  while (end < most) {
+    const byte = bytes[end];
+    if (byte === 0x22) return end;
+    end += byte === 0x5c ? 2 : 1;
+  }
+  for (;;) {
+    const quote = bytes.indexOf(0x22, end);
+    let backslashes = 0;
+    while (quote - backslashes > end && bytes[quote - backslashes - 1] === 0x5c) backslashes++;
+    if (backslashes % 2 === 0) return quote;
+    end = quote + 1;
+  }
 }
 
 /** `end` without the white space before it. */

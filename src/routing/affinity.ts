@@ -1,8 +1,10 @@
 import { Buffer } from 'node:buffer';
 import type { Affinity } from '../config/snapshot.ts';
-import { elementSpans } from '../json/elements.ts';
-import { type JsonMember, readMember } from '../json/scan.ts';
-import { estimateInputTokens } from '../limits/estimate.ts';
+import type { DialectName } from '../dialects/dialect.ts';
+import { forEachElement } from '../json/elements.ts';
+import { type JsonMember, type JsonObjectIndex, readMember } from '../json/scan.ts';
+import { estimateBody } from '../limits/estimate.ts';
+import { hashBytes } from './hash.ts';
 import type { RoutingContext } from './rules/facts.ts';
 
 type Context = Pick<RoutingContext, 'request' | 'call' | 'principal'>;
@@ -69,46 +71,102 @@ const leastCachedBytes = 1_024;
 
 /** The key that the caller gives its prompt, or how the prompt begins where it is long enough to be cached. */
 function cacheOf({ call }: Context): string | undefined {
-  const { members, body } = call;
+  const { members, body, endpoint } = call;
   if (!members) return undefined;
   const key = members.get('prompt_cache_key');
   if (key?.kind === 'string' && !isLong(key)) {
     const given = toText(readMember(body, members, 'prompt_cache_key'));
     if (given !== undefined) return given;
   }
-  if (body.length < leastCachedBytes || estimateInputTokens(call) < leastCachedTokens) return undefined;
-  const turns = ['messages', 'input', 'contents', 'prompt'].map((name) => members.get(name)).find(Boolean);
+  if (body.length < leastCachedBytes) return undefined;
+  const { inputTokens, cacheWrite } = estimateBody(call);
+  if (inputTokens < leastCachedTokens) return undefined;
+  const { turns: names, instructions: instructionNames } = prompts[endpoint.dialect];
+  const turns = firstOf(members, names);
   if (!turns) return undefined;
-  const instructions = ['system', 'instructions', 'systemInstruction', 'system_instruction']
-    .map((name) => members.get(name))
-    .find(Boolean);
-  const head = instructions ? sampleOf(body, instructions.valueStart, instructions.valueEnd) : '';
-  return `${head}\n${firstTurn(body, turns)}`;
+  const instructions = firstOf(members, instructionNames);
+  // only who asks for a cache to be written marks what is to be in it
+  const sampler = new Sampler(body, cacheWrite !== undefined);
+  if (instructions) sampler.add(instructions.valueStart, instructions.valueEnd);
+  addFirstTurn(sampler, body, turns);
+  return String(sampler.hash);
+}
+
+/** Where each dialect has its prompt. */
+const prompts: Readonly<
+  Record<DialectName, { readonly turns: readonly string[]; readonly instructions: readonly string[] }>
+> = {
+  'openai-chat': { turns: ['messages'], instructions: [] },
+  'openai-completions': { turns: ['prompt'], instructions: [] },
+  'openai-responses': { turns: ['input'], instructions: ['instructions'] },
+  openai: { turns: ['input', 'prompt'], instructions: [] },
+  'anthropic-messages': { turns: ['messages'], instructions: ['system'] },
+  gemini: { turns: ['contents'], instructions: ['systemInstruction', 'system_instruction'] },
+};
+
+function firstOf(members: JsonObjectIndex, names: readonly string[]): JsonMember | undefined {
+  for (const name of names) {
+    const member = members.get(name);
+    if (member) return member;
+  }
+  return undefined;
 }
 
 /** Turns looked at for the first that is no instruction. */
 const mostInstructions = 8;
-const isInstruction = /"role"\s*:\s*"(?:system|developer)"/;
 
 /** How the first turn begins that is not an instruction: it tells conversations apart, and never changes as they go on. */
-function firstTurn(body: Uint8Array, turns: JsonMember): string {
-  if (turns.kind !== 'array') return sampleOf(body, turns.valueStart, turns.valueEnd);
-  let sample = '';
-  for (const { start, end } of elementSpans(body, turns, mostInstructions)) {
-    sample += sampleOf(body, start, end);
-    const tail = latin1(body, Math.max(start, end - 64), end);
-    if (!isInstruction.test(latin1(body, start, Math.min(end, start + 64))) && !isInstruction.test(tail))
-      break;
+function addFirstTurn(sampler: Sampler, body: Uint8Array, turns: JsonMember): void {
+  if (turns.kind !== 'array') {
+    sampler.add(turns.valueStart, turns.valueEnd);
+    return;
   }
-  return sample;
+  let left = mostInstructions;
+  forEachElement(body, turns, (start, end) => {
+    sampler.add(start, end);
+    return --left > 0 && isInstruction(body, start, end);
+  });
 }
 
-const sampleBytes = 1_024;
+const instructed = /"role"\s*:\s*"(?:system|developer)"/;
 
-/** Its first bytes, without the marks that callers move from turn to turn. */
-function sampleOf(body: Uint8Array, start: number, end: number): string {
-  const text = latin1(body, start, Math.min(end, start + sampleBytes));
-  return text.includes('"cache_control"') ? text.replace(/,?\s*"cache_control"\s*:\s*\{[^}]*\}/g, '') : text;
+/** Whether a turn is an instruction. Its role stands at one of its ends, nearly always at the first. */
+function isInstruction(body: Uint8Array, start: number, end: number): boolean {
+  const head = latin1(body, start, Math.min(end, start + 64));
+  if (head.includes('"role"')) return instructed.test(head);
+  return instructed.test(latin1(body, Math.max(start, end - 64), end));
+}
+
+/** So much of the beginning of instructions, and of each turn that is looked at, decides. */
+const sampleBytes = 960;
+/** What is looked at to have as much without the marks of callers. */
+const windowBytes = 1_152;
+
+/** One hash of the beginnings of several parts of a body, without the marks for the cache that callers move from turn to turn. */
+class Sampler {
+  hash = 0;
+  readonly #body: Uint8Array;
+  readonly #words: DataView;
+  readonly #hasMarks: boolean;
+
+  constructor(body: Uint8Array, hasMarks: boolean) {
+    this.#body = body;
+    this.#words = new DataView(body.buffer, body.byteOffset, body.byteLength);
+    this.#hasMarks = hasMarks;
+  }
+
+  add(start: number, end: number): void {
+    if (this.#hasMarks) {
+      const text = latin1(this.#body, start, Math.min(end, start + windowBytes));
+      if (text.includes('"cache_control"')) {
+        const left = Buffer.from(text.replace(/,?\s*"cache_control"\s*:\s*\{[^}]*\}/g, ''), 'latin1');
+        const words = new DataView(left.buffer, left.byteOffset, left.byteLength);
+        this.hash = hashBytes(words, 0, Math.min(left.length, sampleBytes), this.hash);
+        return;
+      }
+    }
+    this.hash = hashBytes(this.#words, start, Math.min(end, start + sampleBytes), this.hash);
+  }
 }
 
 function latin1(body: Uint8Array, start: number, end: number): string {

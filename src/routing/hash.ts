@@ -10,6 +10,24 @@ export function hashText(text: string, seed = 0): number {
   return mix(hash);
 }
 
+/** 32 bits of some bytes: MurmurHash3, four bytes at a time. As even as `hashText`, for longer texts. */
+export function hashBytes(bytes: DataView, start: number, end: number, seed: number): number {
+  let hash = seed;
+  let index = start;
+  for (; index + 4 <= end; index += 4) {
+    hash ^= scramble(bytes.getInt32(index, true));
+    hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
+  }
+  let rest = 0;
+  for (let at = end - 1; at >= index; at--) rest = (rest << 8) | bytes.getUint8(at);
+  return mix((hash ^ scramble(rest) ^ (end - start)) >>> 0);
+}
+
+function scramble(word: number): number {
+  const spread = Math.imul(word, 0xcc9e2d51);
+  return Math.imul((spread << 15) | (spread >>> 17), 0x1b873593);
+}
+
 /** One hash of two. */
 export function mixHashes(one: number, other: number): number {
   return mix(Math.imul(one ^ (other >>> 15), 0x9e3779b1) ^ mix(other));

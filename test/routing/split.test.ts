@@ -273,6 +273,33 @@ describe('what a request sticks to', () => {
     });
   }
 
+  it.each([900, 940, 950, 960, 970, 1_000, 5_000])(
+    'is how it begins whether a mark for the cache stands behind its %i letters or not',
+    (length) => {
+      const text = 'The fox. '.repeat(length).slice(0, length);
+      const marked = { type: 'text', text, cache_control: { type: 'ephemeral', ttl: '1h' } };
+      const system = long;
+      const first = (content: object) =>
+        anthropic({ system, messages: [{ role: 'user', content: [content] }] });
+      expect(together([first(marked), first({ type: 'text', text })])).toBe(true);
+      expect(together(times(20, (index) => first({ type: 'text', text: `${index} ${text}` })))).toBe(false);
+    },
+  );
+
+  it('is split by weight by how prompts begin, and stays as they go on', () => {
+    const { targets } = startRouter(withRoutes([{ name: 'split', targets: seventyThirty }]));
+    const firsts = times(10_000, (index) => targets(conversation(`question ${index}`))[0]);
+    expect(Math.abs(share(firsts, 'openai/gpt-4.1') - 0.7)).toBeLessThan(0.01);
+    const later = times(1_000, (index) => {
+      const more = [
+        { role: 'assistant', content: 'a' },
+        { role: 'user', content: 'more' },
+      ];
+      return targets(conversation(`question ${index}`, more))[0];
+    });
+    expect(later).toEqual(firsts.slice(0, 1_000));
+  });
+
   it('is nothing for a short prompt, whose cache nobody keeps; and for two conversations not the same', () => {
     expect(together([{}])).toBe(false);
     expect(together(times(20, (index) => conversation(`question ${index}`)))).toBe(false);

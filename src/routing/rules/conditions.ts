@@ -1,7 +1,7 @@
 import type { RouteMatch } from '../../config/snapshot.ts';
 import type { HeaderMap } from '../../message.ts';
 import type { RouteFacts } from './facts.ts';
-import { matchesAnyText } from './text.ts';
+import { compileTexts } from './text.ts';
 import { compileTime } from './time.ts';
 
 /** One thing that a route asks of a request. */
@@ -43,11 +43,12 @@ function ofText(
 ): Condition | undefined {
   if (!wanted) return undefined;
   const one = field.slice(0, -1);
+  const matches = compileTexts(wanted);
   return {
     field,
     holds(facts) {
       const value = read(facts);
-      return value !== undefined && matchesAnyText(wanted, value);
+      return value !== undefined && matches(value);
     },
     tell(facts) {
       const value = read(facts);
@@ -74,14 +75,12 @@ function ofMetadata(wanted: RouteMatch['metadata']): Condition | undefined {
   if (!wanted) return undefined;
   const entries = toEntries(wanted);
   const missed = ({ metadata }: RouteFacts) =>
-    entries.find(
-      ([name, values]) => !Object.hasOwn(metadata, name) || !matchesAnyText(values, metadata[name] as string),
-    );
+    entries.find(({ name, matches }) => !Object.hasOwn(metadata, name) || !matches(metadata[name] as string));
   return {
     field: 'metadata',
     holds: (facts) => missed(facts) === undefined,
     tell(facts) {
-      const [name, values] = missed(facts) as Entry;
+      const { name, values } = missed(facts) as Entry;
       const value = Object.hasOwn(facts.metadata, name)
         ? `says ${name}=${facts.metadata[name]}`
         : `says no ${name}`;
@@ -93,25 +92,22 @@ function ofMetadata(wanted: RouteMatch['metadata']): Condition | undefined {
 function ofHeaders(wanted: RouteMatch['headers']): Condition | undefined {
   if (!wanted) return undefined;
   const entries = toEntries(wanted);
-  const missed = ({ headers }: RouteFacts) =>
-    entries.find(([name, values]) => !hasHeader(headers, name, values));
+  const missed = ({ headers }: RouteFacts) => entries.find((entry) => !hasHeader(headers, entry));
   return {
     field: 'headers',
     holds: (facts) => missed(facts) === undefined,
     tell(facts) {
-      const [name, values] = missed(facts) as Entry;
+      const { name, values } = missed(facts) as Entry;
       const has = facts.headers[name] === undefined ? 'has no header' : 'has another';
       return `it ${has} ${name}, not ${values.join(' or ')}`;
     },
   };
 }
 
-function hasHeader(headers: HeaderMap, name: string, values: readonly string[]): boolean {
+function hasHeader(headers: HeaderMap, { name, matches }: Entry): boolean {
   const value = headers[name];
   if (value === undefined) return false;
-  return typeof value === 'string'
-    ? matchesAnyText(values, value)
-    : value.some((line) => matchesAnyText(values, line));
+  return typeof value === 'string' ? matches(value) : value.some(matches);
 }
 
 function ofTime(wanted: RouteMatch['time']): Condition | undefined {
@@ -165,8 +161,15 @@ function ofFunction(when: ((facts: RouteFacts) => unknown) | undefined): Conditi
   };
 }
 
-type Entry = readonly [name: string, values: readonly string[]];
+interface Entry {
+  readonly name: string;
+  readonly values: readonly string[];
+  readonly matches: (text: string) => boolean;
+}
 
 function toEntries(wanted: Readonly<Record<string, string | readonly string[]>>): Entry[] {
-  return Object.entries(wanted).map(([name, values]) => [name, [values].flat()]);
+  return Object.entries(wanted).map(([name, given]) => {
+    const values = [given].flat();
+    return { name, values, matches: compileTexts(values) };
+  });
 }

@@ -2,6 +2,7 @@ import { matchesAny } from '../../config/patterns.ts';
 import type { Model, Route, Snapshot } from '../../config/snapshot.ts';
 import { type Condition, compileConditions } from './conditions.ts';
 import type { RouteFacts } from './facts.ts';
+import { indexRules, type RuleIndex } from './rule-index.ts';
 
 /** A route with what it asks, ready to be asked. */
 export interface Rule {
@@ -45,17 +46,15 @@ export function rulesOf(snapshot: Snapshot): Rules {
 /** Compiles routes in their order. */
 export function compileRules(routes: readonly Route[]): Rules {
   const rules = routes.map((route): Rule => ({ route, conditions: compileConditions(route.match) }));
-  const unnamed = rules.filter(({ route }) => route.match.models === undefined);
+  const unnamed = toOwn(rules.filter(({ route }) => route.match.models === undefined));
   // which routes are for a model is found out once for each
-  const ofModels = new WeakMap<Model, readonly Rule[]>();
+  const ofModels = new WeakMap<Model, RuleIndex | undefined>();
 
-  function rulesFor(model: Model | undefined): readonly Rule[] {
+  function rulesFor(model: Model | undefined): RuleIndex | undefined {
     if (!model) return unnamed;
-    let own = ofModels.get(model);
-    if (!own) {
-      own = rules.filter(({ route }) => isFor(route, model));
-      ofModels.set(model, own);
-    }
+    if (ofModels.has(model)) return ofModels.get(model);
+    const own = toOwn(rules.filter(({ route }) => isFor(route, model)));
+    ofModels.set(model, own);
     return own;
   }
 
@@ -63,9 +62,9 @@ export function compileRules(routes: readonly Route[]): Rules {
     isEmpty: rules.length === 0,
     find(model, toFacts, onError) {
       const own = rulesFor(model);
-      if (own.length === 0) return undefined;
+      if (!own) return undefined;
       const facts = toFacts();
-      return own.find((rule) => missed(rule, facts, onError) === undefined);
+      return own.find(facts, (rule) => missed(rule, facts, onError) === undefined);
     },
     ask(model, facts, onError) {
       const answers: RuleAnswer[] = [];
@@ -78,6 +77,10 @@ export function compileRules(routes: readonly Route[]): Rules {
       return answers;
     },
   };
+}
+
+function toOwn(rules: readonly Rule[]): RuleIndex | undefined {
+  return rules.length === 0 ? undefined : indexRules(rules);
 }
 
 function isFor({ match }: Route, model: Model): boolean {

@@ -8,3 +8,18 @@ export function matchesAnyText(patterns: readonly string[], text: string): boole
   for (const pattern of patterns) if (matchesText(pattern, text)) return true;
   return false;
 }
+
+/** The same question for many texts: the patterns are taken apart once. */
+export function compileTexts(patterns: readonly string[]): (text: string) => boolean {
+  const exact = patterns.filter((pattern) => !pattern.endsWith('*'));
+  const prefixes = patterns.filter((pattern) => pattern.endsWith('*')).map((pattern) => pattern.slice(0, -1));
+  if (prefixes.length === 0) {
+    const [only] = exact;
+    if (exact.length === 1) return (text) => text === only;
+    const all = new Set(exact);
+    return (text) => all.has(text);
+  }
+  const [prefix] = prefixes;
+  if (exact.length === 0 && prefixes.length === 1) return (text) => text.startsWith(prefix as string);
+  return (text) => exact.includes(text) || prefixes.some((one) => text.startsWith(one));
+}
