@@ -1,5 +1,6 @@
 import type { Endpoint } from './dialects/endpoint.ts';
 import type { JsonObjectIndex } from './json/scan.ts';
+import type { BodyTokens } from './limits/body-tokens.ts';
 
 /** A request whose body has been read and checked: what is asked, of which model. */
 export interface Call {
@@ -24,4 +25,6 @@ export interface Call {
   readonly wantsStreamUsage: boolean;
   /** `?…` to send upstream, or ''. */
   readonly query: string;
+  /** What `estimateBody` found, and of which body. A place for it here spares a weak map an entry for each request. */
+  counted?: { readonly body: Uint8Array; readonly tokens: BodyTokens } | undefined;
 }

@@ -2,6 +2,7 @@ import type { JsonObjectIndex } from './object-index.ts';
 import { JsonScanError, quoteExcerpt } from './scan-error.ts';
 import { decodeUtf8 } from './text.ts';
 
+const quote = 0x22;
 const PLAIN_DIGITS = /^(?:0|[1-9][0-9]*)$/;
 
 /**
@@ -23,7 +24,9 @@ export function rawMember(body: Uint8Array, index: JsonObjectIndex, key: string)
  */
 export function readMember(body: Uint8Array, index: JsonObjectIndex, key: string): unknown {
   const raw = rawMember(body, index, key);
-  return raw === undefined ? undefined : JSON.parse(raw);
+  if (raw === undefined) return undefined;
+  // without escapes a string stands there as it is
+  return raw.charCodeAt(0) === quote && !raw.includes('\\') ? raw.slice(1, -1) : JSON.parse(raw);
 }
 
 /**

@@ -9,19 +9,18 @@ import { countMediaTokens } from './media-tokens.ts';
 /** Output held for a request that names no limit and whose model has none configured. */
 export const defaultOutputTokens = 4_096;
 
-// asked for by each limit, each attempt and the record
-const estimates = new WeakMap<Call, BodyTokens>();
-
-/** What a call brings in, by its body: see `countBodyTokens`. Linear in its size, whatever it is made of. */
+/**
+ * What a call brings in, by its body: see `countBodyTokens`. Linear in its size, whatever it is made of. Counted once for
+ * each body: it is asked for by each limit, each attempt and the record.
+ */
 export function estimateBody(call: Call): BodyTokens {
-  let found = estimates.get(call);
-  if (!found) {
-    found = call.members
-      ? countBodyTokens(call.body, call.members.longStrings, call.id)
-      : { inputTokens: formTokens(call), cacheWrite: undefined };
-    estimates.set(call, found);
-  }
-  return found;
+  const { id, body, members, counted } = call;
+  if (counted?.body === body) return counted.tokens;
+  const tokens = members
+    ? countBodyTokens(body, members.longStrings, id)
+    : { inputTokens: formTokens(call), cacheWrite: undefined };
+  call.counted = { body, tokens };
+  return tokens;
 }
 
 /** Input tokens of a call. */
@@ -59,13 +58,10 @@ export function estimateOutputTokens(call: Call, model: Pick<Model, 'maxOutputTo
 /** What a call may use at the most: all of its output, and its input written to the cache where it asks for that. */
 export function estimateUsage(call: Call, model: Pick<Model, 'maxOutputTokens'> | undefined): Usage {
   const { inputTokens, cacheWrite } = estimateBody(call);
-  return {
-    inputTokens,
-    outputTokens: estimateOutputTokens(call, model),
-    source: 'estimated',
-    ...(cacheWrite === '5m' && { cacheWrite5mTokens: inputTokens }),
-    ...(cacheWrite === '1h' && { cacheWrite1hTokens: inputTokens }),
-  };
+  const usage: Usage = { inputTokens, outputTokens: estimateOutputTokens(call, model), source: 'estimated' };
+  if (cacheWrite === undefined) return usage;
+  const written = cacheWrite === '5m' ? 'cacheWrite5mTokens' : 'cacheWrite1hTokens';
+  return { ...usage, [written]: inputTokens };
 }
 
 const choiceFields: Partial<Record<Operation, readonly string[]>> = {

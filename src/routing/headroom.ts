@@ -48,8 +48,10 @@ export function readHeadroom(status: number, headers: HeaderMap, nowMs: number):
   const found: Left[] = [];
   for (const { counts, limit, remaining, reset } of names) {
     const most = toCount(headers[limit]);
+    // nearly always: a provider has one spelling, and many tell nothing
+    if (most === undefined || most === 0) continue;
     const left = toCount(headers[remaining]);
-    if (most === undefined || left === undefined || most === 0) continue;
+    if (left === undefined) continue;
     found.push({ counts, limit: most, remaining: left, resetAtMs: toResetMs(headers[reset], nowMs) });
   }
   if (found.length === 0) {

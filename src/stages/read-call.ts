@@ -76,6 +76,7 @@ function readJsonCall(
       batchModels,
       wantsStreamUsage: readStreamUsage(bytes, members),
       query: query === '' ? '' : `?${query}`,
+      counted: undefined,
     };
   } catch (error) {
     throw error instanceof JsonScanError ? toRefusal(error) : error;
@@ -245,5 +246,6 @@ function readOtherCall(
     batchModels: undefined,
     wantsStreamUsage: false,
     query: query === '' ? '' : `?${query}`,
+    counted: undefined,
   };
 }

@@ -17,6 +17,7 @@ export function toReplyHeaders(
 ): HeaderMap {
   // one shape for all replies, absent fields and all, and not one that grows field by field
   const headers: Record<string, string | readonly string[] | undefined> = {
+    ...limitHeaders,
     'content-type': upstream['content-type'],
     'content-disposition': upstream['content-disposition'],
     'cache-control': upstream['cache-control'],
@@ -24,7 +25,6 @@ export function toReplyHeaders(
     'x-request-id': id,
     'request-id': endpoint.family === 'anthropic' ? id : undefined,
     'x-headgate-upstream-request-id': upstreamId(upstream, secret),
-    ...limitHeaders,
   };
   copy(entry.provider.replyHeaders, upstream, headers);
   copy(entry.config.relayHeaders, upstream, headers);
