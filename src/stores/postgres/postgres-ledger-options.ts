@@ -1,3 +1,5 @@
+import { resolveIntegers } from '../integer-options.ts';
+
 /** How a ledger on PostgreSQL behaves. */
 export interface PostgresLedgerOptions {
   /** A reservation, a renewal or a look rejects after this, waiting and repetitions included, milliseconds. @default 500 */
@@ -54,16 +56,6 @@ export type ResolvedPostgresLedgerOptions = Readonly<Record<IntegerName, number>
 
 /** @throws TypeError for an option that cannot be */
 export function resolvePostgresLedgerOptions(options: PostgresLedgerOptions): ResolvedPostgresLedgerOptions {
-  const resolved = {} as Record<IntegerName, number>;
-  for (const [name, [fallback, min, max]] of Object.entries(integers) as [
-    IntegerName,
-    readonly [number, number, number],
-  ][]) {
-    const value = options[name] ?? fallback;
-    if (!Number.isSafeInteger(value) || value < min || value > max) {
-      throw new TypeError(`createPostgresStores: "ledger.${name}" must be an integer from ${min} to ${max}.`);
-    }
-    resolved[name] = value;
-  }
+  const resolved = resolveIntegers(integers, options, 'createPostgresStores: "ledger.');
   return { ...resolved, ...(options.onError && { onError: options.onError }) };
 }

@@ -11,7 +11,6 @@ import {
   type ReservationRequest,
   toReserveArguments,
 } from './postgres-ledger-reservations.ts';
-import type { Settlement } from './postgres-ledger-settlements.ts';
 
 /** What the ledger needs of its stores. */
 export interface PostgresLedgerParts {
@@ -26,6 +25,12 @@ export interface PostgresLedgerParts {
 export interface DecidedReservation {
   readonly reply: ReservationReply;
   readonly nowMs: number;
+}
+
+/** What is settled: an id as the index has it, and what was used. */
+export interface Settlement {
+  readonly id: string;
+  readonly used: readonly (number | null)[];
 }
 
 /** What is to be renewed. */

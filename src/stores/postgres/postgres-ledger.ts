@@ -1,4 +1,5 @@
 import type { Ledger, LedgerScope, ReadScope, ReserveResult, ScopeState } from '../../limits/ledger.ts';
+import { SettlementQueue } from '../settlement-queue.ts';
 import {
   requireLease,
   requireReservation,
@@ -6,7 +7,7 @@ import {
   toCounts,
   toIndexText,
 } from './postgres-ledger-arguments.ts';
-import { LedgerBatches } from './postgres-ledger-batches.ts';
+import { isRefusal, LedgerBatches } from './postgres-ledger-batches.ts';
 import {
   type PostgresLedgerOptions,
   type ResolvedPostgresLedgerOptions,
@@ -18,8 +19,8 @@ import {
   type PostgresLedgerParts,
   PostgresLedgerServer,
   type Renewal,
+  type Settlement,
 } from './postgres-ledger-server.ts';
-import { LedgerSettlements } from './postgres-ledger-settlements.ts';
 import { PostgresLedgerUpkeep } from './postgres-ledger-upkeep.ts';
 
 /** How a ledger on PostgreSQL is. */
@@ -83,12 +84,12 @@ class BatchedLedger implements PostgresLedger {
   readonly #upkeep: PostgresLedgerUpkeep;
   readonly #reservations: LedgerBatches<ReservationRequest, DecidedReservation>;
   readonly #renewals: LedgerBatches<Renewal, boolean>;
-  readonly #settlements: LedgerSettlements;
+  readonly #settlements: SettlementQueue<Settlement>;
   #unknownSettlements = 0;
 
   constructor(parts: PostgresLedgerParts, options: ResolvedPostgresLedgerOptions) {
     const { runtime } = parts;
-    const { maxBatch } = options;
+    const { maxBatch, maxPendingSettlements: maxPending } = options;
     this.#options = options;
     this.#server = new PostgresLedgerServer(parts, options, {
       onDue: () => this.#upkeep.sweep(),
@@ -105,12 +106,15 @@ class BatchedLedger implements PostgresLedger {
       ...{ ...options, runtime, what: 'renew', maxInFlight: 1 },
       send: (renewals, deadlineMs) => this.#server.renew(renewals, deadlineMs),
     });
-    this.#settlements = new LedgerSettlements({
-      ...{ runtime, maxBatch, maxPending: options.maxPendingSettlements, giveUpMs: options.settleForMs },
+    const toError = (why: string) => new Error(`PostgreSQL: settle failed, ${why}.`);
+    this.#settlements = new SettlementQueue({
+      ...{ runtime, maxBatch, maxPending, giveUpMs: options.settleForMs, isRefusal },
       send: async (batch) => {
         this.#unknownSettlements += batch.length - (await this.#server.settle(batch));
       },
       onProblem: (error, givenUp) => this.#report(error, givenUp),
+      toFull: () => toError(`${maxPending} settlements wait already`),
+      toClosed: (last) => last ?? toError('the ledger is closed'),
     });
   }
 
@@ -131,7 +135,8 @@ class BatchedLedger implements PostgresLedger {
   }
 
   async settle(id: string, used: readonly number[]): Promise<void> {
-    return this.#settlements.add({ id: toIndexText(id), used: toCounts(used, 'What was used') });
+    const settlement: Settlement = { id: toIndexText(id), used: toCounts(used, 'What was used') };
+    return this.#settlements.add(settlement.id, settlement);
   }
 
   async peek(scopes: readonly ReadScope[]): Promise<readonly ScopeState[]> {

@@ -1,4 +1,5 @@
 import type { Awaitable } from '../../limits/ledger.ts';
+import { resolveIntegers } from '../integer-options.ts';
 import type { RebuiltBucket } from './redis-ledger-loss.ts';
 
 /** How a ledger on Redis behaves. */
@@ -67,17 +68,7 @@ export type ResolvedLedgerOptions = Readonly<Record<IntegerName, number>> &
 
 /** @throws TypeError for an option that cannot be */
 export function resolveLedgerOptions(options: RedisLedgerOptions): ResolvedLedgerOptions {
-  const resolved = {} as Record<IntegerName, number>;
-  for (const [name, [fallback, min, max]] of Object.entries(integers) as [
-    IntegerName,
-    readonly [number, number, number],
-  ][]) {
-    const value = options[name] ?? fallback;
-    if (!Number.isSafeInteger(value) || value < min || value > max) {
-      throw new TypeError(`createRedisStores: "ledger.${name}" must be an integer from ${min} to ${max}.`);
-    }
-    resolved[name] = value;
-  }
+  const resolved = resolveIntegers(integers, options, 'createRedisStores: "ledger.');
   const { whenEmpty = 'begin', rebuild, onError } = options;
   if (whenEmpty !== 'begin' && whenEmpty !== 'refuse') {
     throw new TypeError('createRedisStores: "ledger.whenEmpty" must be "begin" or "refuse".');

@@ -7,7 +7,8 @@ import type {
   ScopeState,
 } from '../../limits/ledger.ts';
 import type { Runtime } from '../../runtime.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from '../backoff.ts';
+import { SettlementQueue } from '../settlement-queue.ts';
 import { readTotals, renewLease, reserveHolds, settleHolds, sweepLedger } from './ledger-scripts.ts';
 import { RedisStoreError } from './redis-error.ts';
 import {
@@ -26,7 +27,6 @@ import {
   resolveLedgerOptions,
 } from './redis-ledger-options.ts';
 import { LedgerServer } from './redis-ledger-server.ts';
-import { Settlements } from './redis-ledger-settlements.ts';
 import type { ScriptRunner } from './script.ts';
 
 /** How a ledger on Redis is. */
@@ -107,11 +107,14 @@ export function createRedisLedger(parts: RedisLedgerParts, options: RedisLedgerO
   return new ScriptedLedger(parts, resolveLedgerOptions(options));
 }
 
+/** How many settlements go out in one call. */
+const settlementsOfCall = 64;
+
 class ScriptedLedger implements RedisLedger {
   readonly #parts: RedisLedgerParts;
   readonly #options: ResolvedLedgerOptions;
   readonly #server: LedgerServer;
-  readonly #settlements: Settlements;
+  readonly #settlements: SettlementQueue<readonly string[]>;
   #unknownSettlements = 0;
   #cancelSweep: (() => void) | undefined;
   #isClosed = false;
@@ -134,12 +137,13 @@ class ScriptedLedger implements RedisLedger {
       },
       onLost: (epoch) => this.#onLost(epoch),
     });
-    this.#settlements = new Settlements({
-      runtime,
-      maxPending: options.maxPendingSettlements,
-      giveUpMs: options.settleForMs,
+    const maxPending = options.maxPendingSettlements;
+    this.#settlements = new SettlementQueue({
+      ...{ runtime, maxBatch: settlementsOfCall, maxPending, giveUpMs: options.settleForMs },
       send: (batch) => this.#settleAll(batch),
       onProblem: (error, givenUp) => this.#report(error, givenUp),
+      toFull: () => new RedisStoreError('overloaded', `${maxPending} settlements wait`),
+      toClosed: (last) => new RedisStoreError('closed', '', last),
     });
   }
 

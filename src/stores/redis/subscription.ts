@@ -1,4 +1,4 @@
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from '../backoff.ts';
 import type { OpenRedis } from './commands.ts';
 import { type ConnectionOptions, openConnection, type RedisConnection } from './connection.ts';
 import { withDeadline } from './deadline.ts';

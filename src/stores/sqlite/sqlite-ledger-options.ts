@@ -1,3 +1,5 @@
+import { resolveIntegers } from '../integer-options.ts';
+
 /** How a ledger on SQLite behaves. */
 export interface SqliteLedgerOptions {
   /** A reservation or renewal whose turn has not come by then fails, and is not made later. @default 500 */
@@ -52,17 +54,7 @@ export type ResolvedSqliteLedgerOptions = Readonly<Record<IntegerName, number>> 
 
 /** @throws TypeError for an option that cannot be */
 export function resolveSqliteLedgerOptions(options: SqliteLedgerOptions): ResolvedSqliteLedgerOptions {
-  const resolved = {} as Record<IntegerName, number>;
-  for (const [name, [fallback, min, max]] of Object.entries(integers) as [
-    IntegerName,
-    readonly [number, number, number],
-  ][]) {
-    const value = options[name] ?? fallback;
-    if (!Number.isSafeInteger(value) || value < min || value > max) {
-      throw new TypeError(`createSqliteStores: "ledger.${name}" must be an integer from ${min} to ${max}.`);
-    }
-    resolved[name] = value;
-  }
+  const resolved = resolveIntegers(integers, options, 'createSqliteStores: "ledger.');
   const { durable = false, onError } = options;
   if (typeof durable !== 'boolean')
     throw new TypeError('createSqliteStores: "ledger.durable" is no boolean.');

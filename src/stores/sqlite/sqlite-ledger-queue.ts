@@ -1,7 +1,7 @@
 import type { Runtime } from '../../runtime.ts';
+import { SettlementBook } from '../settlement-book.ts';
 import { isBusy, refusal } from './failure.ts';
 import { DamagedReservation } from './sqlite-ledger-record.ts';
-import { SettlementBook } from './sqlite-ledger-settlements.ts';
 import { again } from './sqlite-ledger-transitions.ts';
 import type { LedgerTurn } from './sqlite-ledger-turn.ts';
 
@@ -39,7 +39,7 @@ interface Result {
  * one transaction; a call that fails before it has written anything spoils none of the others.
  */
 export class LedgerQueue {
-  readonly settlements: SettlementBook;
+  readonly settlements: SettlementBook<(turn: LedgerTurn) => void>;
   readonly #options: LedgerQueueOptions;
   readonly #calls = new Set<Call>();
   #running: Promise<void> | undefined;
@@ -50,7 +50,12 @@ export class LedgerQueue {
 
   constructor(options: LedgerQueueOptions) {
     this.#options = options;
-    this.settlements = new SettlementBook(options);
+    const { file, runtime, maxPendingSettlements: maxPending, settleForMs: giveUpMs } = options;
+    this.settlements = new SettlementBook({
+      ...{ runtime, maxPending, giveUpMs },
+      toFull: () => refusal(file, `${maxPending} settlements wait already.`),
+      onProblem: (error, givenUp) => options.onProblem(error, givenUp),
+    });
   }
 
   /** Whether the last turn failed. */
@@ -91,7 +96,7 @@ export class LedgerQueue {
     cancel();
     const error = refusal(this.#options.file, 'the ledger was closed.');
     this.#rejectCalls(error, () => true);
-    this.settlements.giveUpAll(error);
+    this.settlements.giveUpAll((last) => last ?? error);
     this.#wake();
   }
 
@@ -137,9 +142,9 @@ export class LedgerQueue {
     // first, since they free what calls may need
     if (isFor('settlements')) {
       let left = turnSize;
-      for (const [id, { run }] of this.settlements) {
+      for (const [id, { letter }] of this.settlements) {
         if (left-- === 0 || (results.size > 0 && !turn.hasTime())) break;
-        results.set(id, attempt(turn, run));
+        results.set(id, attempt(turn, letter));
       }
     }
     if (!isFor('calls')) return;

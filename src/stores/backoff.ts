@@ -1,4 +1,4 @@
-import type { Runtime } from '../../runtime.ts';
+import type { Runtime } from '../runtime.ts';
 
 const firstMs = 50;
 const maxMs = 1_000;

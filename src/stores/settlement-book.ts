@@ -1,28 +1,32 @@
-import type { Runtime } from '../../runtime.ts';
-import { refusal } from './failure.ts';
-import type { LedgerTurn } from './sqlite-ledger-turn.ts';
+import type { Runtime } from '../runtime.ts';
 
+/** The bounds of a book, and who is told. */
 export interface SettlementBookOptions {
-  readonly file: string;
   readonly runtime: Runtime;
-  readonly maxPendingSettlements: number;
-  readonly settleForMs: number;
+  /** Settlements that may wait; the next one is given up at once. */
+  readonly maxPending: number;
+  /** A settlement that could not be made for so long is given up. */
+  readonly giveUpMs: number;
+  /** What the one is told that does not fit any more. */
+  readonly toFull: () => Error;
   /** Told when settlements begin to be late, and how many were given up, at most once a second. */
-  onProblem(error: Error, givenUp: number): void;
+  readonly onProblem: (error: Error, givenUp: number) => void;
 }
 
-interface Settlement {
+/** One that was not made yet. */
+export interface PendingSettlement<Letter> {
+  /** What there is to do. */
+  readonly letter: Letter;
   readonly sinceMs: number;
   readonly done: Promise<void>;
-  run(turn: LedgerTurn): void;
   resolve(): void;
   reject(error: Error): void;
 }
 
 /** Settlements that were not made yet, by id: the first call for an id is the one that counts. */
-export class SettlementBook {
+export class SettlementBook<Letter> {
   readonly #options: SettlementBookOptions;
-  readonly #waiting = new Map<string, Settlement>();
+  readonly #waiting = new Map<string, PendingSettlement<Letter>>();
   #givenUp = 0;
   #untold = 0;
   #lastError: Error | undefined;
@@ -40,23 +44,22 @@ export class SettlementBook {
     return this.#givenUp;
   }
 
-  [Symbol.iterator](): MapIterator<[string, Settlement]> {
+  [Symbol.iterator](): MapIterator<[string, PendingSettlement<Letter>]> {
     return this.#waiting[Symbol.iterator]();
   }
 
-  /** Resolves when it was made, or when it is made later because the database fails; rejects when it is `refused`. */
-  add(id: string, run: (turn: LedgerTurn) => void, isLate: boolean, refused?: Error): Promise<void> {
+  /** Resolves when it was made, or when it is made later because the store fails; rejects when it is `refused`. */
+  add(id: string, letter: Letter, isLate: boolean, refused?: Error): Promise<void> {
     const known = this.#waiting.get(id);
     if (known) return known.done;
-    const { file, runtime, maxPendingSettlements } = this.#options;
+    const { runtime, maxPending, toFull } = this.#options;
     const { promise: done, resolve, reject } = Promise.withResolvers<void>();
     // it may be left alone: what is given up is told of besides
     done.catch(() => undefined);
-    const settlement = { sinceMs: runtime.monotonicMs(), done, run, resolve, reject };
+    const settlement = { letter, sinceMs: runtime.monotonicMs(), done, resolve, reject };
     if (refused) this.#giveUp(settlement, refused);
-    else if (this.#waiting.size >= maxPendingSettlements) {
-      this.#giveUp(settlement, refusal(file, `${maxPendingSettlements} settlements wait already.`));
-    } else {
+    else if (this.#waiting.size >= maxPending) this.#giveUp(settlement, toFull());
+    else {
       this.#waiting.set(id, settlement);
       if (isLate) resolve();
     }
@@ -64,7 +67,7 @@ export class SettlementBook {
   }
 
   /** It was made, or never can be. */
-  end(id: string, error: Error | undefined): void {
+  end(id: string, error?: Error): void {
     const settlement = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (error === undefined) settlement?.resolve();
@@ -74,11 +77,12 @@ export class SettlementBook {
   /** They could not be made now: nobody is kept waiting, and those that have waited too long are given up. */
   postpone(error: Error, isFirst: boolean): void {
     if (this.#waiting.size === 0) return;
+    this.#lastError = error;
     if (isFirst) this.#options.onProblem(error, 0);
-    const { runtime, settleForMs } = this.#options;
+    const { runtime, giveUpMs } = this.#options;
     const nowMs = runtime.monotonicMs();
     for (const [id, settlement] of this.#waiting) {
-      if (nowMs - settlement.sinceMs >= settleForMs) {
+      if (nowMs - settlement.sinceMs >= giveUpMs) {
         this.#waiting.delete(id);
         this.#giveUp(settlement, error);
       }
@@ -86,13 +90,15 @@ export class SettlementBook {
     }
   }
 
-  giveUpAll(error: Error): void {
-    for (const settlement of this.#waiting.values()) this.#giveUp(settlement, this.#lastError ?? error);
+  /** @param toError what they are told, by what has failed last */
+  giveUpAll(toError: (last: Error | undefined) => Error): void {
+    const error = toError(this.#lastError);
+    for (const settlement of this.#waiting.values()) this.#giveUp(settlement, error);
     this.#waiting.clear();
     this.#tell();
   }
 
-  #giveUp(settlement: Settlement, error: Error): void {
+  #giveUp(settlement: PendingSettlement<Letter>, error: Error): void {
     settlement.reject(error);
     this.#lastError = error;
     this.#givenUp++;
