@@ -149,10 +149,12 @@ function checkSums({ history, posted, isResolved, leasingNodes, killedNodes }: E
   }
   const wrongSums: string[] = [];
   let unusedShare = 0;
-  for (const [name, { least, most }] of bounds) {
+  const carried = leasingNodes > 0 ? toCarried(history, bounds, posted) : new Map<string, number>();
+  for (const [name, { least, most: mostOfItself }] of bounds) {
     const state = posted.get(name);
     if (!state) continue;
     const { used, amount } = state;
+    const most = mostOfItself + (carried.get(name) ?? 0);
     const isBlocking = history.places.get(name)?.scope.mode === 'block';
     const slices = leasingNodes > 0 && isBlocking ? killedNodes * Math.ceil(amount * maxShare) : 0;
     if (isBlocking && amount > 0) unusedShare = Math.max(unusedShare, (used - most) / amount);
@@ -165,6 +167,30 @@ function checkSums({ history, posted, isResolved, leasingNodes, killedNodes }: E
     }
   }
   return { wrongSums, unusedShare };
+}
+
+/**
+ * What leasing gateways may count in a bucket although it was used in those before: what never denies is counted after the
+ * fact, and what a store that stood still did not hear of before its bucket ended counts in the next. No more than is
+ * missing there.
+ */
+function toCarried(
+  { places }: History,
+  bounds: ReadonlyMap<string, { readonly most: number }>,
+  posted: Posted,
+): Map<string, number> {
+  const carried = new Map<string, number>();
+  const missing = new Map<string, number>();
+  const counted = [...places.values()].filter(({ scope }) => scope.mode === 'count');
+  counted.sort((one, other) => Number(one.scope.span.bucket) - Number(other.scope.span.bucket));
+  for (const { name, scope } of counted) {
+    const before = missing.get(scope.key) ?? 0;
+    const used = posted.get(name)?.used;
+    if (used === undefined) continue;
+    carried.set(name, before);
+    missing.set(scope.key, Math.max(0, (bounds.get(name)?.most ?? 0) + before - used));
+  }
+  return carried;
 }
 
 /** Of each request that its caller has whole: what the record, the ledger and the upstream say. */

@@ -41,6 +41,8 @@ export interface LeasingLedger extends Ledger {
  *   nothing used is lost, and at most its unused room (see `report()`) is charged too much. Reservations that were still
  *   open are charged their `charge`, as last reported: at most `postMs` old. Scopes without charges (slots) are released.
  *   Counted scopes lose at most what was used in the last `postMs`.
+ * - **Counted scopes** (`mode: 'count'`) are posted after the fact. What the shared ledger did not hear of before its bucket
+ *   ended counts in the next one.
  * - **Shared ledger down:** decisions go on while slices last and their leases are sure, then `reserve` rejects.
  *   What was used is kept, and posted when it is back.
  * - `settle` never waits. A reservation that expired here can be corrected for `correctMs`.
