@@ -1,13 +1,12 @@
-import { writeFileSync } from 'node:fs';
 import { measureStampede } from './propagation/cold-stampede.ts';
-import { type Figure, formatFigures, isPass } from './propagation/figures.ts';
 import { measureInProcess } from './propagation/in-process.ts';
 import { judgeInProcess, judgeNodes, judgeScale, judgeStampede } from './propagation/judge.ts';
 import { measureNodes } from './propagation/nodes.ts';
 import { help, type Options, parseOptions } from './propagation/options.ts';
 import { measureScale } from './propagation/scale.ts';
 import { wholeRunMs } from './propagation/settings.ts';
-import { createUndo, type Undo } from './propagation/undo.ts';
+import { createUndo } from './propagation/undo.ts';
+import { runVerification, type Verification } from './run-verification.ts';
 
 /**
  * Measures how late a change of keys, models and provider secrets is in force: in one process, and on several gateway
@@ -15,13 +14,7 @@ import { createUndo, type Undo } from './propagation/undo.ts';
  * and what many keys, profiles and models cost. Ends with `verify:propagation PASS` or
  * `verify:propagation FAIL`, and with code 1 for the latter.
  */
-async function run(options: Options, undo: Undo, figures: Figure[], details: Record<string, unknown>) {
-  const progress = (text: string): void =>
-    console.error(`${(performance.now() / 1_000).toFixed(0)} s  ${text}`);
-  const show = (added: readonly Figure[]): void => {
-    figures.push(...added);
-    console.log(`${formatFigures(added)}\n`);
-  };
+async function run(options: Options, { undo, details, progress, show }: Verification): Promise<void> {
   progress(`in process: ${options.tries} changes`);
   const inProcess = await measureInProcess(options.tries);
   details['in process'] = inProcess;
@@ -47,37 +40,8 @@ async function run(options: Options, undo: Undo, figures: Figure[], details: Rec
 }
 
 const options = parseOptions(process.argv.slice(2));
-if (!options) {
-  console.log(help);
-  process.exit(0);
-}
-const undo = createUndo();
-const figures: Figure[] = [];
-const details: Record<string, unknown> = {};
-let isEnding = false;
-
-async function end(error: unknown, code?: number): Promise<void> {
-  if (isEnding) return;
-  isEnding = true;
-  await undo.run();
-  const isGood = error === undefined && isPass(figures);
-  if (error !== undefined) console.error(error);
-  if (options?.json)
-    writeFileSync(options.json, `${JSON.stringify({ pass: isGood, figures, details }, null, 2)}\n`);
-  console.log(`verify:propagation ${isGood ? 'PASS' : 'FAIL'}`);
-  process.exit(code ?? (isGood ? 0 : 1));
-}
-
-for (const [name, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const) {
-  process.on(name, () => void end(new Error(`Ended by ${name}.`), code));
-}
-process.on('uncaughtException', (error) => void end(error));
-setTimeout(() => void end(new Error(`It took longer than ${wholeRunMs / 1_000} s.`)), wholeRunMs).unref();
-run(options, undo, figures, details).then(
-  () => end(undefined),
-  (error: unknown) => end(error),
-);
+if (options) {
+  runVerification({ name: 'propagation', wholeRunMs, json: options.json }, (verification) =>
+    run(options, verification),
+  );
+} else console.log(help);

@@ -7,7 +7,7 @@ import { freezeMs } from './settings.ts';
 import { startHammerStage } from './stage-hammer.ts';
 
 /** Reservations of each ledger, more where it takes more of them a second: a million in all. */
-export const reservationsOf: Readonly<Record<LedgerName, number>> = {
+const reservationsOf: Readonly<Record<LedgerName, number>> = {
   memory: 300_000,
   sqlite: 60_000,
   redis: 220_000,
