@@ -19,6 +19,7 @@ import type { Mirrors } from './stages/mirror.ts';
 import type { RateLimitOptions } from './stages/rate-limit.ts';
 import type { StoredOwners } from './stored/stored-owners.ts';
 import type { ConfigVersionInfo } from './stores/config-store.ts';
+import type { Hints } from './stores/hints.ts';
 import type { KeyStore } from './stores/key-store.ts';
 import type { RequestRecord } from './telemetry/record.ts';
 import type { UsageSink } from './telemetry/sink.ts';
@@ -72,6 +73,13 @@ export interface GatewayOptions {
   readonly storedOwners?: StoredOwners;
   /** Providers of your own, beside the built-in ones. */
   readonly providers?: readonly Provider[];
+  /**
+   * What nodes tell each other by: breakers that open are told, and others ask that target last for a while. Lost messages
+   * change nothing.
+   *
+   * @default nobody is told; in `openGateway` the stores', where they have some
+   */
+  readonly hints?: Hints;
   /** The way out. @default undici */
   readonly egress?: Egress;
   /** Clock, randomness, ids. @default the system's */

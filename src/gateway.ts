@@ -170,7 +170,9 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     ...(renewMs !== undefined && { renewMs }),
     ...(maxWaiting !== undefined && { maxWaiting }),
   };
-  const upstream = createUpstream(options.egress ?? createUndiciEgress(), runtime);
+  const upstream = createUpstream(options.egress ?? createUndiciEgress(), runtime, {
+    hints: options.hints,
+  });
   let configKeys = toKeyStore(snapshot);
   const store: KeyStore = options.keys ?? { findKey: (kid) => configKeys.findKey(kid) };
   const countFailure = createFailedKeyCounter(runtime, {});

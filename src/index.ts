@@ -196,6 +196,7 @@ export type {
   ConfigVersionInfo,
   NewConfigVersion,
 } from './stores/config-store.ts';
+export type { Hints } from './stores/hints.ts';
 export type {
   KeyQuery,
   KeyRecord,

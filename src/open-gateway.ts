@@ -14,7 +14,7 @@ export interface OpenGatewayOptions extends Omit<GatewayOptions, 'keys' | 'vault
    * Where configuration, keys and sealed secrets are, and limits where the backend keeps them. They stay open when the
    * gateway closes.
    */
-  readonly stores: Pick<Stores, 'keys' | 'config' | 'secrets' | 'ledger'>;
+  readonly stores: Pick<Stores, 'keys' | 'config' | 'secrets' | 'ledger' | 'hints'>;
   /** What sealed secrets are opened with. Without it `{ store: id }` secrets cannot be used. @default none */
   readonly secretKeys?: KeyEncryptionRing;
   /**
@@ -43,6 +43,7 @@ export interface OpenGateway extends Gateway {
  *
  * Limits are kept where the store keeps them (SQLite, PostgreSQL, Redis), shared with every other gateway on it and
  * decided ahead of need (`limits.leasing`); in the memory of this process where it keeps none, or where `ledger` is given.
+ * Where the store carries hints (PostgreSQL, Redis), a breaker that opens on one node makes the others ask that target last.
  *
  * @example
  * const stores = createPostgresStores({ connectionString: process.env.DATABASE_URL });
@@ -71,6 +72,7 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
     }
     const ledger = options.ledger ?? stores.ledger;
     gateway = createGateway(first.config, {
+      ...(stores.hints && { hints: stores.hints }),
       ...rest,
       ...(ledger && { ledger, limits: { leasing: options.ledger === undefined, ...options.limits } }),
       runtime,

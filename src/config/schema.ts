@@ -65,6 +65,8 @@ export type GatewayConfig = Omit<z.input<typeof configSchema>, 'keys'> & {
 /** A configuration with every default filled in. */
 export type ParsedConfig = z.output<typeof configSchema>;
 export type ProviderConfig = ParsedConfig['providers'][string];
+/** How a provider is asked whether it is back. */
+export type ProviderProbe = NonNullable<ProviderConfig['probe']>;
 export type ModelConfig = ParsedConfig['models'][string];
 export type ProfileConfig = ParsedConfig['profiles'][string];
 export type ProjectConfig = ParsedConfig['projects'][string];

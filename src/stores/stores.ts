@@ -1,5 +1,6 @@
 import type { Ledger } from '../limits/ledger.ts';
 import type { ConfigStore } from './config-store.ts';
+import type { Hints } from './hints.ts';
 import type { WritableKeyStore } from './key-store.ts';
 import type { SecretStore } from './secret-store.ts';
 
@@ -12,6 +13,8 @@ export interface Stores {
   readonly secrets: SecretStore;
   /** What is used and held of every limit; absent where the backend keeps none. */
   readonly ledger?: Ledger;
+  /** Carries messages between nodes that need not arrive; absent where the backend has no push. */
+  readonly hints?: Hints;
   /**
    * Brings the schema to the version that this release needs; does nothing when it is there already. Safe to call from
    * several nodes at once, and while the previous release runs beside. Resolves to the steps that were done.

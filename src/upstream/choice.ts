@@ -51,7 +51,10 @@ export function choose(
   const others: Choice[] = [];
   for (const candidate of candidates) {
     const health = healths.of(candidate, config);
-    const availability = health.availability(nowMs);
+    const found = health.availability(nowMs);
+    // where the provider itself is asked, no caller's request is risked
+    const availability =
+      found === 'probe' && healths.probe(candidate, health) ? health.availability(nowMs) : found;
     const isReady = order[availability] === 0;
     if (isReady && admits(health)) return { candidate, health, availability };
     if (!isReady && (mayWait || availability !== 'dead')) others.push({ candidate, health, availability });

@@ -2,8 +2,11 @@ import type { GatewayError } from '../errors.ts';
 import { type Linked, LinkedQueue } from '../linked-queue.ts';
 import { createObservations, type Observations } from '../routing/observations.ts';
 import type { Runtime } from '../runtime.ts';
+import type { Hints } from '../stores/hints.ts';
+import { createProber } from './active-probe.ts';
 import { createDrainer, type Drainer } from './drain.ts';
 import type { Egress } from './egress.ts';
+import { shareBreakers } from './health/breaker-hints.ts';
 import { createHealths, type Healths } from './health/healths.ts';
 import { RunningByKey } from './running-by-key.ts';
 import { createWatch, type Watch } from './watch.ts';
@@ -34,15 +37,21 @@ export interface Upstream {
 }
 
 /**
+ * @param options.hints what nodes tell each other by; breakers that open are told. @default nobody is told
  * @param options.maxTargets how many candidates are remembered, some 8 KB each. @default 5_000
  */
 export function createUpstream(
   egress: Egress,
   runtime: Runtime,
-  options: { readonly maxTargets?: number } = {},
+  options: { readonly maxTargets?: number; readonly hints?: Hints | undefined } = {},
 ): Upstream {
   const max = options.maxTargets ?? 5_000;
-  const healths = createHealths(runtime, max);
+  const healths = createHealths(runtime, {
+    max,
+    prober: createProber(egress, runtime),
+    onOpened: options.hints && ((id, forMs) => shared?.opened(id, forMs)),
+  });
+  const shared = options.hints && shareBreakers(options.hints, healths, runtime);
   const watch = createWatch(runtime);
   const running = new LinkedQueue<Interruptible>();
   return {
@@ -58,6 +67,7 @@ export function createUpstream(
     },
     async close() {
       watch.close();
+      await shared?.close();
       healths.close();
       await egress.close();
     },

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { toNodeHandler } from '../../../adapters/node.ts';
 import { createGateway } from '../../../src/gateway.ts';
 import type { Ledger, ReadScope } from '../../../src/limits/ledger.ts';
+import { noWindow } from '../../../src/limits/window.ts';
 import { createSqliteStores } from '../../../src/stores/sqlite/sqlite-stores.ts';
 import type { RequestRecord } from '../../../src/telemetry/record.ts';
 import { findRejections } from '../faults/rejections.ts';
@@ -34,6 +35,8 @@ async function run({ config, port, ledgerFile, recordsFile }: GatewayStart): Pro
   await stores.migrate();
   const scopes = new Map<string, ReadScope>();
   const { ledger } = stores;
+  // opened before the first request has to wait for it
+  await ledger.peek([{ key: 'none', amount: 0, span: noWindow.spanAt(0) }]);
   const watched: Ledger = Object.assign(Object.create(ledger), {
     reserve(...[id, asked, leaseMs]: Parameters<Ledger['reserve']>) {
       for (const scope of asked) scopes.set(scope.key, scope);

@@ -38,6 +38,19 @@ const credential = z.strictObject({
   limits: upstreamLimitsSchema,
 });
 
+/**
+ * What the gateway asks a provider itself while its breaker is open, in place of risking a request of a caller's: at most
+ * once for each time that it may be probed, and only while somebody wants it. Anything but a 5xx says that it is back.
+ */
+const probe = z.strictObject({
+  /** Behind the path of `baseUrl`. */
+  path: z.string().regex(/^\/[\x21-\x7e]*$/, { error: 'must begin with "/"' }),
+  /** JSON to send by POST. Default: a GET. */
+  body: z.record(z.string(), z.unknown()).optional(),
+  /** The whole of it. */
+  timeoutMs: milliseconds.default(5_000),
+});
+
 /** How a provider is reached. */
 export const providerSchema = z
   .strictObject({
@@ -71,5 +84,7 @@ export const providerSchema = z
     headersTimeoutMs: milliseconds.default(300_000),
     /** Between two chunks of a reply. */
     idleTimeoutMs: milliseconds.default(120_000),
+    /** How to find out whether it is back. Default: by the next request. */
+    probe: probe.optional(),
   })
   .refine((value) => !(value.apiKey && value.credentials), { error: 'give apiKey or credentials, not both' });

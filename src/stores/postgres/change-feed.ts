@@ -1,16 +1,18 @@
 import { type ChangeNotifier, createChangeNotifier } from '../change-notifier.ts';
 import type { ChangeListener, Unwatch } from '../watch.ts';
 import {
-  type ChangeKind,
   type ChangeWatch,
   type ChangeWatchOptions,
   changeKinds,
   startChangeWatch,
+  type ToldKind,
 } from './change-watch.ts';
+
+const toldKinds: readonly ToldKind[] = [...changeKinds, 'hints'];
 
 /** Tells of changes, whoever made them. Works only while somebody watches. */
 export interface ChangeFeed {
-  watch(kind: ChangeKind, listener: ChangeListener): Unwatch;
+  watch(kind: ToldKind, listener: ChangeListener): Unwatch;
   /** Something was changed here: look now, unless notifications tell of it anyway. */
   poke(): void;
   /** Ends all watches; resolves when nothing is under way any more. */
@@ -19,7 +21,8 @@ export interface ChangeFeed {
 
 /** One watch over the database for all listeners of these stores. */
 export function createChangeFeed(options: Omit<ChangeWatchOptions, 'tell' | 'isWatched'>): ChangeFeed {
-  const notifiers: Record<ChangeKind, ChangeNotifier> = {
+  const notifiers: Record<ToldKind, ChangeNotifier> = {
+    hints: createChangeNotifier(),
     keys: createChangeNotifier(),
     config: createChangeNotifier(),
     secrets: createChangeNotifier(),
@@ -34,7 +37,7 @@ export function createChangeFeed(options: Omit<ChangeWatchOptions, 'tell' | 'isW
       isWatched: (kind) => notifiers[kind].size > 0,
     });
   const stopUnlessWatched = async (): Promise<void> => {
-    if (current && changeKinds.every((kind) => notifiers[kind].size === 0)) {
+    if (current && toldKinds.every((kind) => notifiers[kind].size === 0)) {
       const ending = current.stop();
       current = undefined;
       endings.add(ending);
@@ -55,7 +58,7 @@ export function createChangeFeed(options: Omit<ChangeWatchOptions, 'tell' | 'isW
     },
     poke: () => current?.poke(),
     async close() {
-      for (const kind of changeKinds) notifiers[kind].close();
+      for (const kind of toldKinds) notifiers[kind].close();
       await stopUnlessWatched();
     },
   };

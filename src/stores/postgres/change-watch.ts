@@ -7,6 +7,9 @@ import { channelOf } from './steps.ts';
 /** What can change. */
 export type ChangeKind = 'keys' | 'config' | 'secrets';
 
+/** What can be told: changes, and hints, which are told by push alone. */
+export type ToldKind = ChangeKind | 'hints';
+
 /** How changes are found out. */
 export interface ChangeWatchOptions {
   readonly database: PostgresDatabase;
@@ -18,7 +21,7 @@ export interface ChangeWatchOptions {
   readonly deadlineMs: number;
   readonly after: (() => Promise<unknown>) | undefined;
   /** Told of each change, and with `undefined` that anything may have changed. */
-  readonly tell: (kind: ChangeKind, id: string | undefined) => void;
+  readonly tell: (kind: ToldKind, id: string | undefined) => void;
   readonly isWatched: (kind: ChangeKind) => boolean;
 }
 
@@ -55,6 +58,10 @@ export function startChangeWatch(options: ChangeWatchOptions): ChangeWatch {
   const onPayload = (payload: string): void => {
     const change = toChange(payload);
     if (!change || !isWanted) return;
+    if ('hint' in change) {
+      tell('hints', change.hint);
+      return;
+    }
     const { kind, stamp, id } = change;
     // it may be newer than what a look that is under way brings
     const last = known?.get(kind) ?? 0;
@@ -146,9 +153,23 @@ export function startChangeWatch(options: ChangeWatchOptions): ChangeWatch {
   };
 }
 
-function toChange(payload: string): { kind: ChangeKind; stamp: number; id: string | null } | undefined {
+/** A hint as it is notified. */
+export function toHintPayload(hint: string): string {
+  return JSON.stringify({ hint });
+}
+
+type Change = { readonly kind: ChangeKind; readonly stamp: number; readonly id: string | null };
+
+function toChange(payload: string): Change | { readonly hint: string } | undefined {
   try {
-    const { kind, stamp, id } = JSON.parse(payload) as { kind: ChangeKind; stamp: string; id: string | null };
+    const parsed = JSON.parse(payload) as {
+      kind: ChangeKind;
+      stamp: string;
+      id: string | null;
+      hint?: unknown;
+    };
+    const { kind, stamp, id, hint } = parsed;
+    if (typeof hint === 'string') return { hint };
     return changeKinds.includes(kind) ? { kind, stamp: Number(stamp), id } : undefined;
   } catch {
     // anybody may notify on a channel

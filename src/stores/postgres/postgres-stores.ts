@@ -1,6 +1,7 @@
 import { createRuntime, type Runtime } from '../../runtime.ts';
 import type { Stores } from '../stores.ts';
 import { createChangeFeed } from './change-feed.ts';
+import { toHintPayload } from './change-watch.ts';
 import type { PostgresPool } from './client.ts';
 import { createPostgresDatabase } from './connection.ts';
 import { createPostgresContext } from './context.ts';
@@ -10,7 +11,8 @@ import { createPostgresKeyStore } from './postgres-key-store.ts';
 import { createPostgresLedger, type PostgresLedger } from './postgres-ledger.ts';
 import type { PostgresLedgerOptions } from './postgres-ledger-options.ts';
 import { createPostgresSecretStore } from './postgres-secret-store.ts';
-import { postgresSteps } from './steps.ts';
+import type { PostgresSession } from './session.ts';
+import { channelOf, postgresSteps } from './steps.ts';
 
 /** Where a PostgreSQL database is, and how long it may take. Either `pool` or `connectionString` is given. */
 export interface PostgresStoresOptions {
@@ -161,6 +163,16 @@ export function createPostgresStores(options: PostgresStoresOptions): PostgresSt
     config: createPostgresConfigStore(context),
     secrets: createPostgresSecretStore(context),
     ledger,
+    hints: {
+      publish(text) {
+        const notify = (session: PostgresSession) =>
+          session.query('SELECT pg_notify($1, $2)', [channelOf(schema), toHintPayload(text)]);
+        database.run({ what: 'watch', deadlineMs, after }, notify).catch(() => undefined);
+      },
+      listen(listener) {
+        return feed.watch('hints', (text) => text !== undefined && listener(text));
+      },
+    },
     async migrate() {
       // asked for, it looks again; what was found by a call before is old
       await migrating?.catch(() => {});

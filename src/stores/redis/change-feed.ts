@@ -4,8 +4,8 @@ import { parseStored, type RedisDatabase } from './database.ts';
 import type { RedisStoreError } from './redis-error.ts';
 import type { RedisSubscription, SubscriptionOptions } from './subscription.ts';
 
-/** What can be watched; the word in the messages. */
-export type ChangeKind = 'keys' | 'config' | 'secrets';
+/** What can be watched; the word in the messages. `hints` are told by push alone, and are no change. */
+export type ChangeKind = 'keys' | 'config' | 'secrets' | 'hints';
 
 /** Tells of changes: at once by pub/sub, and by a number that is polled in case that a message was lost. */
 export interface ChangeFeed {
@@ -131,6 +131,10 @@ export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
     const change = parseMessage(message);
     // not ours; if one of ours was lost, the numbers show it
     if (change === undefined) return;
+    if ('hint' in change) {
+      tell('hints', change.hint);
+      return;
+    }
     if (position && continues(position, change) && change.stamp <= position.stamp) return;
     if (reading || !position || !continues(position, change) || change.stamp !== position.stamp + 1) {
       void catchUp();
@@ -199,9 +203,20 @@ function continues(from: Position, to: Position): boolean {
   return from.epoch === null || from.epoch === to.epoch;
 }
 
-function parseMessage(message: string): Change | undefined {
+/** A message between nodes that is no change. */
+interface Hint {
+  readonly hint: string;
+}
+
+/** A hint as it is published. */
+export function toHintMessage(hint: string): string {
+  return JSON.stringify({ hint } satisfies Hint);
+}
+
+function parseMessage(message: string): Change | Hint | undefined {
   try {
-    const change = JSON.parse(message) as Partial<Change> | null;
+    const change = JSON.parse(message) as Partial<Change & Hint> | null;
+    if (typeof change?.hint === 'string') return { hint: change.hint };
     return Number.isSafeInteger(change?.stamp) && typeof change?.epoch === 'string'
       ? (change as Change)
       : undefined;

@@ -1,6 +1,6 @@
 import { createRuntime, type Runtime } from '../../runtime.ts';
 import type { Stores } from '../stores.ts';
-import { createChangeFeed } from './change-feed.ts';
+import { createChangeFeed, toHintMessage } from './change-feed.ts';
 import { createRedisDatabase } from './database.ts';
 import { schemaVersion, toRedisLayout } from './layout.ts';
 import { createRedisLink } from './link.ts';
@@ -170,6 +170,17 @@ export function createRedisStores(options: RedisStoresOptions): RedisStores {
     config: createRedisConfigStore(database, feed, maxVersions),
     secrets: createRedisSecretStore(database, feed),
     ledger,
+    hints: {
+      publish(text) {
+        const { channel } = layout;
+        link
+          .command(writeDeadlineMs, channel, 'PUBLISH', channel, toHintMessage(text))
+          .catch(() => undefined);
+      },
+      listen(listener) {
+        return feed.watch('hints', (text) => text !== undefined && listener(text));
+      },
+    },
     async migrate() {
       const epoch = Buffer.from(runtime.randomBytes(12)).toString('hex');
       const parameters = [String(schemaVersion), epoch];

@@ -37,6 +37,12 @@ export class Breaker {
   #timesOpened = 0;
   #probing = false;
   #isSlow = false;
+  /** Whether it is open only because another node has said so. */
+  #isHinted = false;
+  /** Until then hints are not believed: one was wrong. */
+  #doubtsUntilMs = Number.NEGATIVE_INFINITY;
+  /** Told for how long it has opened, unless another node had told of it or the target is only slow. @default nobody */
+  onOpened: ((forMs: number) => void) | undefined;
 
   constructor(options: BreakerOptions, random: () => number) {
     this.options = options;
@@ -65,7 +71,7 @@ export class Breaker {
   /** Nothing has worked lately. One that is open and not dead still answers now and then. */
   get isDead(): boolean {
     const { volumeThreshold } = this.options;
-    if (this.isClosed || this.#isSlow) return false;
+    if (this.isClosed || this.#isSlow || this.#isHinted) return false;
     return this.#failuresInARow >= 2 * volumeThreshold || this.#circuit?.stats.successes === 0;
   }
 
@@ -124,6 +130,7 @@ export class Breaker {
    */
   eject(nowMs: number, isSlow = false): void {
     this.#isSlow = isSlow;
+    this.#isHinted = false;
     const { resetTimeoutMs, maxEjectionMs } = this.options;
     if (this.isClosed) {
       const forgotten = Math.floor((nowMs - this.#closedAtMs) / resetTimeoutMs);
@@ -133,9 +140,23 @@ export class Breaker {
     const longestMs = Math.min(maxEjectionMs, resetTimeoutMs * this.#timesOpened);
     this.#openUntilMs = nowMs + longestMs * (1 - 0.2 * this.#random());
     this.#counted(nowMs).open();
+    if (!isSlow) this.onOpened?.(this.#openUntilMs - nowMs);
+  }
+
+  /**
+   * Another node has left the target alone for so long. It is asked after all others then, and never left out; the first
+   * request after that time, or after `resetTimeoutMs`, is its probe. When that works, no hint is believed for `maxEjectionMs`.
+   */
+  hint(nowMs: number, forMs: number): void {
+    if (!this.isClosed || nowMs < this.#doubtsUntilMs) return;
+    this.#isHinted = true;
+    this.#openUntilMs = nowMs + Math.min(forMs, this.options.resetTimeoutMs);
+    this.#counted(nowMs).open();
   }
 
   #close(nowMs: number): void {
+    if (this.#isHinted) this.#doubtsUntilMs = nowMs + this.options.maxEjectionMs;
+    this.#isHinted = false;
     this.#failuresInARow = 0;
     this.#closedAtMs = nowMs;
     // what was counted belongs to the time before

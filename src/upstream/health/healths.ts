@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { ParsedConfig } from '../../config/schema.ts';
 import type { Candidate } from '../../routing/plan.ts';
 import type { Runtime } from '../../runtime.ts';
+import type { Prober } from '../active-probe.ts';
 import { type HealthOptions, type HealthReport, TargetHealth } from './target-health.ts';
 
 /** What is known of all candidates. */
@@ -10,6 +11,8 @@ export interface Healths {
   of(candidate: Candidate, config: ParsedConfig): TargetHealth;
   /** The health of a candidate by its id, if it was ever asked. */
   find(id: string): TargetHealth | undefined;
+  /** Asks the provider of a candidate whether it is back, where its configuration says how. False where it does not. */
+  probe(candidate: Candidate, health: TargetHealth): boolean;
   /** All of them, the latest first. */
   report(): HealthReport[];
   /** Whether the breaker of any is not closed. */
@@ -17,11 +20,20 @@ export interface Healths {
   close(): void;
 }
 
-/**
- * @param max how many are kept; the least used go first, since with patterns in the catalog the callers decide how many
- *   upstream models there are. @default 1_000
- */
-export function createHealths(runtime: Runtime, max = 1_000): Healths {
+/** How healths are kept. */
+export interface HealthsOptions {
+  /**
+   * How many are kept; the least used go first, since with patterns in the catalog the callers decide how many upstream
+   * models there are.
+   */
+  readonly max: number;
+  readonly prober: Prober;
+  /** Told of breakers that open here. @default nobody */
+  readonly onOpened?: ((id: string, forMs: number) => void) | undefined;
+}
+
+/** Makes one that knows of nobody yet. */
+export function createHealths(runtime: Runtime, { max, prober, onOpened }: HealthsOptions): Healths {
   const healths = new LRUCache<string, TargetHealth>({
     max,
     dispose: (health) => health.breaker.shutdown(),
@@ -36,10 +48,17 @@ export function createHealths(runtime: Runtime, max = 1_000): Healths {
       if (health && health.options === options) return health;
       const next = health ?? new TargetHealth(candidate.id, options, runtime, budgets);
       next.configure(options, candidate.target.provider.config.maxInFlight);
-      if (!health) healths.set(candidate.id, next);
+      if (health) return next;
+      healths.set(candidate.id, next);
+      if (onOpened) next.breaker.onOpened = (forMs) => onOpened(candidate.id, forMs);
       return next;
     },
     find: (id) => healths.peek(id),
+    probe(candidate, health) {
+      const { probe } = candidate.target.provider.config;
+      if (probe) prober(candidate, probe, health);
+      return probe !== undefined;
+    },
     report() {
       const nowMs = runtime.monotonicMs();
       return [...healths.values()].map((health) => health.report(nowMs));

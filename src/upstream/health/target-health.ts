@@ -115,6 +115,14 @@ export class TargetHealth {
     this.budget.noteFailed(nowMs);
   }
 
+  /** What asking the provider itself came to. */
+  probed(isWell: boolean): void {
+    const nowMs = this.#runtime.monotonicMs();
+    if (isWell) this.breaker.succeeded(nowMs, true);
+    else this.breaker.failed(nowMs, true);
+    this.recovery.wakeAll();
+  }
+
   /** The probe ended without saying anything of the target. */
   endProbe(): void {
     this.breaker.endProbe();

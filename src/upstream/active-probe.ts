@@ -1,0 +1,71 @@
+import type { ProviderProbe } from '../config/schema.ts';
+import type { Candidate } from '../routing/plan.ts';
+import type { Runtime } from '../runtime.ts';
+import type { Secret } from '../secrets/secret.ts';
+import { toBytes } from './bytes.ts';
+import type { Egress, EgressRequest } from './egress.ts';
+import type { TargetHealth } from './health/target-health.ts';
+import { poolNameOf } from './pool-name.ts';
+import { toRequestHeaders } from './request-headers.ts';
+
+/** Asks a provider itself whether it is back, in place of a caller's request. */
+export type Prober = (candidate: Candidate, probe: ProviderProbe, health: TargetHealth) => void;
+
+/** Nobody waits for what a probe comes to, and it never throws. */
+export function createProber(egress: Egress, runtime: Runtime): Prober {
+  return (candidate, probe, health) => {
+    health.breaker.beginProbe();
+    void ask(egress, runtime, candidate, probe).then(
+      (isWell) => health.probed(isWell),
+      () => health.probed(false),
+    );
+  };
+}
+
+/** Whether it answers with anything but an error of the server's own. */
+async function ask(
+  egress: Egress,
+  runtime: Runtime,
+  { target, credential }: Candidate,
+  probe: ProviderProbe,
+): Promise<boolean> {
+  const ending = new AbortController();
+  const cancel = runtime.schedule(probe.timeoutMs, () => ending.abort(new Error('The probe took too long.')));
+  try {
+    await credential.source.ready();
+    const reply = await egress.send(toRequest(target, credential, probe, ending.signal));
+    reply.body.cancel();
+    return reply.status < 500;
+  } finally {
+    cancel();
+  }
+}
+
+function toRequest(
+  { provider }: Candidate['target'],
+  credential: Candidate['credential'],
+  probe: ProviderProbe,
+  signal: AbortSignal,
+): EgressRequest {
+  const secret: Secret = credential.source.current();
+  const body = probe.body && toBytes(JSON.stringify(probe.body));
+  const own = { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) };
+  return {
+    origin: provider.origin,
+    path: provider.basePath + probe.path,
+    method: body ? 'POST' : 'GET',
+    headers: toRequestHeaders(own, provider, credential, secret),
+    body,
+    signal,
+    whenGone(listener) {
+      if (signal.aborted) listener();
+      else signal.addEventListener('abort', listener, { once: true });
+      return () => signal.removeEventListener('abort', listener);
+    },
+    pool: poolNameOf(credential, secret),
+    maxConnections: provider.config.maxConnections,
+    connectTimeoutMs: Math.min(provider.config.connectTimeoutMs, probe.timeoutMs),
+    headersTimeoutMs: probe.timeoutMs,
+    idleTimeoutMs: probe.timeoutMs,
+  };
+}
