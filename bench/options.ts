@@ -21,7 +21,10 @@ export interface BenchOptions {
   /** Runs of each subject in a throughput case. */
   readonly rounds: number;
   readonly runMs: number;
+  /** A subject is warmed up for so long, and then until it has answered so many requests, but no longer than the last. */
   readonly warmUpMs: number;
+  readonly warmUpRequests: number;
+  readonly longestWarmUpMs: number;
   readonly streams: number;
   readonly streamRounds: number;
   /** How long all streams stay open. */
@@ -39,7 +42,7 @@ export const help = `Usage: npm run bench -- [options]
   --only <cases>     ${caseNames.join(',')}
   --subjects <names> ${subjectNames.join(',')}
   --rounds <n>       runs of each subject in a case            (5; quick: 2)
-  --seconds <n>      length of a run                           (4; quick: 1)
+  --seconds <n>      length of a run                           (2; quick: 1)
   --streams <n>      open streams of streams9k                 (9000; quick: 1000)
   --requests <n>     requests of rss1m                         (1000000; quick: 20000)
   --no-install       leave out peers that are not in bench/peers yet
@@ -77,11 +80,13 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
       isSubjectName,
     ),
     rounds,
-    runMs: toCount('seconds', values.seconds, quick ? 1 : 4) * 1000,
+    runMs: toCount('seconds', values.seconds, quick ? 1 : 2) * 1000,
     warmUpMs: quick ? 2_000 : 3_000,
+    warmUpRequests: 25_000,
+    longestWarmUpMs: quick ? 4_000 : 7_000,
     streams: toCount('streams', values.streams, quick ? 1_000 : 9_000),
     streamRounds: quick ? 1 : rounds,
-    holdMs: quick ? 4_000 : 12_000,
+    holdMs: quick ? 4_000 : 8_000,
     paceMs: quick ? 500 : 1_000,
     requests: toCount('requests', values.requests, quick ? 20_000 : 1_000_000),
     coldStarts: quick ? 3 : 15,

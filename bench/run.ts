@@ -41,6 +41,8 @@ async function run(options: BenchOptions): Promise<void> {
       rounds: options.rounds,
       runMs: options.runMs,
       warmUpMs: options.warmUpMs,
+      warmUpRequests: options.warmUpRequests,
+      longestWarmUpMs: options.longestWarmUpMs,
       paceMs: options.paceMs,
       holdMs: options.holdMs,
     },

@@ -37,7 +37,7 @@ export interface StreamReport {
 }
 
 const openAtOnce = 128;
-const longestOpeningMs = 90_000;
+const longestOpeningMs = 30_000;
 
 const options = JSON.parse(process.env.STREAM_OPTIONS ?? '{}') as ClientOptions;
 const url = new URL(options.url);
