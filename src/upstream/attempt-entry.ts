@@ -20,6 +20,7 @@ export class AttemptEntry {
   readonly #hold: Account | undefined;
   readonly #observed: ObservedAttempt;
   readonly #startedAtMs: number;
+  readonly #wasProbe: boolean;
 
   /** Begins it. @param endsAtMs when the request must be answered */
   constructor(
@@ -36,7 +37,9 @@ export class AttemptEntry {
     this.#choice = choice;
     this.#hold = hold;
     this.#startedAtMs = context.runtime.monotonicMs();
-    if (availability === 'probe') health.breaker.beginProbe();
+    // another one may have begun to probe it while this one waited
+    this.#wasProbe = availability === 'probe' && health.breaker.mayProbe(this.#startedAtMs);
+    if (this.#wasProbe) health.breaker.beginProbe();
     health.begin();
     this.#observed = upstream.observations.onStart(candidate.id);
     this.attempt = new Attempt(upstream, {
@@ -86,10 +89,6 @@ export class AttemptEntry {
     else if (this.#wasProbe) health.endProbe();
     health.end();
     this.#observed.onEnd({ ok: !failure?.unhealthy });
-  }
-
-  get #wasProbe(): boolean {
-    return this.#choice.availability === 'probe';
   }
 
   /** Leaves out a target that takes much longer for its first content than the fastest other one. */

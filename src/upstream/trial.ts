@@ -7,16 +7,16 @@ import type { Account } from '../limits/account.ts';
 import type { Awaitable } from '../limits/ledger.ts';
 import type { UpstreamHolds } from '../limits/upstream-holds.ts';
 import type { Usage } from '../message.ts';
-import type { FailureAction, FailureClass } from '../routing/forwarding.ts';
+import type { FailureAction } from '../routing/forwarding.ts';
 import type { ObservedAttempt } from '../routing/observations.ts';
 import type { Candidate } from '../routing/plan.ts';
 import type { Attempt, AttemptReply } from './attempt.ts';
 import { AttemptEntry } from './attempt-entry.ts';
 import { type Choice, type ChoiceFacts, choose, noChoice } from './choice.ts';
-import { eligible } from './eligible.ts';
 import { AttemptFailure } from './failure.ts';
 import type { TargetHealth } from './health/target-health.ts';
 import { pause, type QueueBounds, type Waiting, whenFree, whenRecovered } from './pause.ts';
+import { Tries, type Turn } from './tries.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A candidate and what it answered. */
@@ -47,21 +47,11 @@ export type TrialContext = Arrival &
     readonly upstreamHolds?: UpstreamHolds | undefined;
   };
 
-/** How often the same target is asked again. What was provably not taken up may be asked for more often. */
-const repeats: Partial<Record<FailureClass, number>> = { 'not-sent': 2, refused: 2, overloaded: 2 };
-
 /** How it goes on after a failure, where that is not the policy's to say. */
 export interface GoOn {
   readonly action?: FailureAction | undefined;
   /** Candidates that may be asked at all. @default all */
   readonly accepts?: ((candidate: Candidate) => boolean) | undefined;
-}
-
-/** A candidate that has failed in this request. */
-export interface Tried {
-  readonly candidate: Candidate;
-  failure: AttemptFailure;
-  repeated: number;
 }
 
 /** The attempts of one request: who is asked next, after which pause, and whether anybody is. */
@@ -71,12 +61,12 @@ export class Trial {
   mayHaveCost = false;
   readonly #context: TrialContext;
   readonly #upstream: Upstream;
-  readonly #tried: Tried[] = [];
+  /** Most requests never have any. */
+  #tries: Tries | undefined;
   #beganAtMs: number;
   #serving: Candidate | undefined;
   #asked: Candidate | undefined;
-  #choice: Choice | undefined;
-  #pauseMs = 0;
+  #turn: Turn | undefined;
   #accepts: (candidate: Candidate) => boolean = all;
   #running: Attempt | undefined;
   #interrupted: GatewayError | undefined;
@@ -130,16 +120,16 @@ export class Trial {
   beside(call: Call, others: Candidate | undefined): Promise<Served> | undefined {
     const { plan } = this.#context;
     const candidates = plan.candidates.filter(({ id }) => id !== others?.id);
-    const choice = this.#chooseOther(candidates, false);
+    const choice = this.#failed().other(candidates, false)?.choice;
     return choice && ['ready', 'probe'].includes(choice.availability) ? this.#ask(choice, call) : undefined;
   }
 
   /** Makes the attempt that `mayGoOn` has decided on. */
   next(call: Call): Promise<Served> {
-    const choice = this.#choice as Choice;
+    const { choice, pauseMs } = this.#turn as Turn;
     const { runtime, request } = this.#context;
-    if (this.#pauseMs <= 0) return this.#ask(choice, call);
-    return pause(this.#pauseMs, runtime, request.signal, this.#waiting).then(() => this.#ask(choice, call));
+    if (pauseMs <= 0) return this.#ask(choice, call);
+    return pause(pauseMs, runtime, request.signal, this.#waiting).then(() => this.#ask(choice, call, true));
   }
 
   /**
@@ -152,28 +142,14 @@ export class Trial {
     const { onFailure, maxAttempts, deadlineMs } = plan.forwarding;
     const action = said ?? onFailure[error.kind];
     if (action === 'stop' || this.attempts >= maxAttempts) return false;
-    const nowMs = runtime.monotonicMs();
-    if (nowMs - this.#beganAtMs >= deadlineMs) return false;
-    const others = eligible(plan.candidates, this.#tried, error, action, this.#context.model).filter(accepts);
-    this.#pauseMs = 0;
-    const again = (mayWait: boolean) =>
-      action === 'retry' ? this.#again(nowMs, accepts, said, mayWait) : undefined;
-    // whoever may be asked now, be it once more, before anybody is waited for
-    this.#choice =
-      this.#chooseOther(others, false) ?? again(false) ?? this.#chooseOther(others, true) ?? again(true);
-    return this.#choice !== undefined;
-  }
-
-  #chooseOther(others: readonly Candidate[], mayWait: boolean): Choice | undefined {
-    const facts = this.#facts(mayWait);
-    const choice = choose(others, facts, (health) => health.budget.take(facts.nowMs, false));
-    if (choice?.availability === 'cooling') this.#pauseMs = choice.health.coolMs(facts.nowMs);
-    return choice;
+    if (runtime.monotonicMs() - this.#beganAtMs >= deadlineMs) return false;
+    this.#turn = this.#failed().after(error, { action, isSaid: said !== undefined, accepts });
+    return this.#turn !== undefined;
   }
 
   /** The reply of the candidate that serves broke on its way: what may follow has a time of its own. */
   noteBroken(failure: AttemptFailure): void {
-    if (this.#serving) this.#note(this.#serving, failure);
+    if (this.#serving) this.#failed().note(this.#serving, failure);
     this.#patientUntilMs = Number.POSITIVE_INFINITY;
     this.#beganAtMs = this.#context.runtime.monotonicMs();
   }
@@ -186,42 +162,9 @@ export class Trial {
     this.#running?.cancel(new AttemptFailure('uncertain', error, reason, options));
   }
 
-  /** One that has failed before and may do better now, after a pause: full jitter under an exponential bound. */
-  #again(
-    nowMs: number,
-    accepts: (candidate: Candidate) => boolean,
-    said: FailureAction | undefined,
-    mayWait: boolean,
-  ): Choice | undefined {
-    const { plan, snapshot, runtime } = this.#context;
-    const { minBackoffMs, maxBackoffMs } = snapshot.config.retry;
-    const candidates = this.#tried
-      .filter(({ candidate, failure, repeated }) => {
-        const most = repeats[failure.kind] ?? 1;
-        return (
-          failure.again &&
-          repeated < most &&
-          (said ?? plan.forwarding.onFailure[failure.kind]) === 'retry' &&
-          accepts(candidate)
-        );
-      })
-      .map(({ candidate }) => candidate);
-    const choice = choose(candidates, this.#facts(mayWait), (health) => {
-      const tried = this.#triedAt(health.id);
-      return tried?.failure.reason === 'stale connection' || health.budget.take(nowMs, true);
-    });
-    const tried = choice && this.#triedAt(choice.candidate.id);
-    if (!tried) return undefined;
-    const mostMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** tried.repeated);
-    tried.repeated++;
-    // a connection that had grown stale says nothing about the next one
-    const backoffMs = tried.failure.reason === 'stale connection' ? 0 : runtime.random() * mostMs;
-    this.#pauseMs = Math.max(backoffMs, choice.health.coolMs(nowMs));
-    return choice;
-  }
-
-  #triedAt(id: string): Tried | undefined {
-    return this.#tried.find(({ candidate }) => candidate.id === id);
+  #failed(): Tries {
+    this.#tries ??= new Tries(this.#context, (mayWait) => this.#facts(mayWait));
+    return this.#tries;
   }
 
   #facts(mayWait = true): ChoiceFacts {
@@ -239,10 +182,10 @@ export class Trial {
     };
   }
 
-  #ask(choice: Choice, call: Call): Promise<Served> {
+  #ask(choice: Choice, call: Call, hasPaused = false): Promise<Served> {
     const { runtime, request } = this.#context;
     if (this.#interrupted) return Promise.reject(this.#interrupted);
-    if (choice.availability === 'cooling' && this.#pauseMs === 0) {
+    if (choice.availability === 'cooling' && !hasPaused) {
       const waitMs = choice.health.coolMs(runtime.monotonicMs());
       return pause(waitMs, runtime, request.signal, this.#waiting).then(() => this.#send(choice, call));
     }
@@ -268,9 +211,7 @@ export class Trial {
     const bounds = this.#boundsOf(candidate);
     const refusal = () => noChoice(plan.candidates, this.#facts());
     return whenRecovered(health, bounds, refusal, runtime, request.signal, this.#waiting).then(() => {
-      const others = plan.candidates.filter(
-        (other) => other === candidate || (!this.#triedAt(other.id) && this.#accepts(other)),
-      );
+      const others = plan.candidates.filter((other) => other === candidate || this.#isLeft(other));
       const choice = choose(others, this.#facts(), admitFirst);
       if (!choice) throw refusal();
       return this.#ask(choice, call);
@@ -296,8 +237,8 @@ export class Trial {
     const { plan, record } = this.#context;
     record.attempts.push({ target: candidate.id, failure: 'limit', durationMs: 0 });
     const failure = new AttemptFailure('refused', error, 'limit', { unhealthy: false, again: false });
-    this.#note(candidate, failure);
-    const others = plan.candidates.filter((other) => !this.#triedAt(other.id) && this.#accepts(other));
+    this.#failed().note(candidate, failure);
+    const others = plan.candidates.filter((other) => this.#isLeft(other));
     const choice = choose(others, this.#facts(), admitFirst);
     return choice ? this.#ask(choice, call) : Promise.reject(failure);
   }
@@ -323,16 +264,15 @@ export class Trial {
         const failure = error instanceof AttemptFailure ? error : undefined;
         entry.failed(failure);
         if (failure?.mayCost) this.mayHaveCost = true;
-        if (failure) this.#note(candidate, failure);
+        if (failure) this.#failed().note(candidate, failure);
         throw this.#interrupted ?? error;
       },
     );
   }
 
-  #note(candidate: Candidate, failure: AttemptFailure): void {
-    const tried = this.#triedAt(candidate.id);
-    if (tried) tried.failure = failure;
-    else this.#tried.push({ candidate, failure, repeated: 0 });
+  /** Whether it has not failed in this request, and may be asked. */
+  #isLeft(candidate: Candidate): boolean {
+    return !this.#tries?.has(candidate) && this.#accepts(candidate);
   }
 }
 
