@@ -1,92 +1,19 @@
-import { requireInteger } from '../../keys/option.ts';
-import type { Runtime } from '../../runtime.ts';
-import type { LeasingLedger } from '../leasing/leasing-ledger.ts';
 import type { Awaitable, Ledger, LedgerScope, ReadScope, ReserveResult, ScopeState } from '../ledger.ts';
 import { requireCounts } from '../require-count.ts';
 import { createLedgerBreaker, type LedgerBreaker } from './breaker.ts';
 import { LedgerTimeout, withinDeadline } from './deadline.ts';
-import { createFallback, type FailureMode, type Fallback } from './fallback.ts';
+import { createFallback, type Fallback } from './fallback.ts';
 import { createJournal, type Journal } from './journal.ts';
+import {
+  type FailurePolicyOptions,
+  type FailurePolicyReport,
+  type FailureSettings,
+  toFailureSettings,
+} from './options.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 
 export type { FailureMode } from './fallback.ts';
-
-/** What a failure policy is made of, and its bounds. */
-export interface FailurePolicyOptions {
-  /** Where limits are kept. What it can decide in memory (`reserveInMemory`, see `createLeasingLedger`) it decides in an outage, too. */
-  readonly ledger: Ledger & Partial<Pick<LeasingLedger, 'reserveInMemory'>>;
-  readonly runtime: Runtime;
-  /** What happens to a scope while the ledger cannot be asked. @default every scope is `closed` */
-  readonly policyOf?: (scope: LedgerScope) => FailureMode;
-  /**
-   * How many nodes share the limits, or who knows at the moment: a degraded scope grants 1 / `nodes` of its amount on each,
-   * at least 1.
-   *
-   * @default 1
-   */
-  readonly nodes?: number | (() => number);
-  /** Told when the ledger is given up and when it is back, never for single requests. @default ignored */
-  readonly onChange?: (change: FailurePolicyChange) => void;
-  /**
-   * How long the ledger may take to answer. Over a leasing ledger better twice its own deadline, since what it must ask
-   * for may wait for what it asks for others.
-   *
-   * @default 500
-   */
-  readonly deadlineMs?: number;
-  /** Failures in a row, late answers left out, after which the ledger is not asked any more. @default 3 */
-  readonly maxFailures?: number;
-  /** Nothing but failures and late answers for this long has the same effect. @default 1_000 */
-  readonly maxFailingMs?: number;
-  /** Then one call tries it again after this, after twice as long the next time, and so on; a fifth more or less. @default 500 */
-  readonly probeMs?: number;
-  /** The longest time between two such calls. @default 5_000 */
-  readonly openMs?: number;
-  /** Reservations open at once that were granted without the ledger; above it scopes are `closed`. @default 100_000 */
-  readonly maxOpen?: number;
-  /** Uses kept to be posted when the ledger is back; the oldest go first. @default 100_000 */
-  readonly maxJournal?: number;
-  /** Settlements kept until the ledger takes them; the oldest go first, and their leases charge them. @default 100_000 */
-  readonly maxUnsettled?: number;
-  /** How often what is kept is tried again. @default 1_000 */
-  readonly retryMs?: number;
-}
-
-/** The ledger was given up, or is back. */
-export interface FailurePolicyChange {
-  readonly state: 'degraded' | 'healthy';
-  /** Why it was given up. */
-  readonly cause?: unknown;
-  /** How long the state before lasted. */
-  readonly lastedMs: number;
-  readonly report: FailurePolicyReport;
-}
-
-/** Where a ledger stands, and what was decided without it. */
-export interface FailurePolicyReport {
-  readonly state: 'healthy' | 'degraded';
-  /** How long it has been so. */
-  readonly sinceMs: number;
-  /** Reservations by who decided: the ledger, this node with a part of the amounts, nobody, or none (refused). */
-  readonly decisions: {
-    readonly ledger: number;
-    readonly degraded: number;
-    readonly open: number;
-    readonly closed: number;
-  };
-  /** How many nodes share the limits, as far as is known. */
-  readonly nodes: number;
-  /** Calls that were rejected, late ones among them. */
-  readonly failures: number;
-  readonly timeouts: number;
-  /** Reservations granted without the ledger and not settled yet. */
-  readonly openWithoutLedger: number;
-  /** Uses and settlements that wait for the ledger. */
-  readonly unposted: number;
-  readonly unsettled: number;
-  /** Uses and settlements given up: too many, or their bucket had ended. */
-  readonly lost: number;
-}
+export type { FailurePolicyChange, FailurePolicyOptions, FailurePolicyReport } from './options.ts';
 
 /** A ledger that goes on when the one below does not. */
 export interface FailurePolicyLedger extends Ledger {
@@ -124,16 +51,12 @@ export function createFailurePolicy(options: FailurePolicyOptions): FailurePolic
 }
 
 class GuardedLedger implements FailurePolicyLedger {
+  readonly #settings: FailureSettings;
   readonly #ledger: FailurePolicyOptions['ledger'];
-  readonly #runtime: Runtime;
-  readonly #deadlineMs: number;
-  readonly #retryMs: number;
-  readonly #onChange: (change: FailurePolicyChange) => void;
   readonly #breaker: LedgerBreaker;
   readonly #outbox: Outbox;
   readonly #journal: Journal;
   readonly #fallback: Fallback;
-  readonly #nodes: () => number;
   readonly #pending = new Map<string, Promise<ReserveResult>>();
   #byLedger = 0;
   #closed = 0;
@@ -144,61 +67,21 @@ class GuardedLedger implements FailurePolicyLedger {
   #isClosed = false;
 
   constructor(options: FailurePolicyOptions) {
-    const { ledger, runtime, policyOf = () => 'closed', onChange = () => undefined } = options;
-    const whole = (option: keyof FailurePolicyOptions, fallback: number, min: number, max?: number) =>
-      requireInteger(
-        option,
-        (options[option] as number | undefined) ?? fallback,
-        min,
-        max,
-        'createFailurePolicy',
-      );
+    const settings = toFailureSettings(options);
+    const { ledger, runtime, maxUnsettled, maxJournal } = settings;
+    this.#settings = settings;
     this.#ledger = ledger;
-    this.#runtime = runtime;
-    this.#onChange = onChange;
     this.#changedAtMs = runtime.monotonicMs();
-    this.#deadlineMs = whole('deadlineMs', 500, 1, 60_000);
-    this.#retryMs = whole('retryMs', 1_000, 10, 60_000);
-    const deadlineMs = this.#deadlineMs;
-    this.#breaker = createLedgerBreaker({
-      runtime,
-      maxFailures: whole('maxFailures', 3, 1, 1_000),
-      maxFailingMs: whole('maxFailingMs', 1_000, 1, 600_000),
-      probeMs: whole('probeMs', 500, 1, 600_000),
-      openMs: whole('openMs', 5_000, 1, 600_000),
-      onChange: () => this.#changed(),
-    });
+    this.#breaker = createLedgerBreaker({ ...settings, onChange: () => this.#changed() });
     this.#outbox = createOutbox({
-      ledger,
-      runtime,
-      deadlineMs,
-      retryMs: this.#retryMs,
-      maxPending: whole('maxUnsettled', 100_000, 1),
-      maxParallel: 32,
+      ...settings,
+      ...{ maxPending: maxUnsettled, maxParallel: 32 },
       onAnswer: (ok, cause) => {
         if (!ok) this.#count(cause);
       },
     });
-    this.#journal = createJournal({
-      ledger,
-      runtime,
-      deadlineMs,
-      maxEntries: whole('maxJournal', 100_000, 1),
-    });
-    const { nodes } = options;
-    if (typeof nodes === 'function') this.#nodes = nodes;
-    else {
-      const fixed = whole('nodes', 1, 1, 1_000_000);
-      this.#nodes = () => fixed;
-    }
-    this.#fallback = createFallback({
-      ledger,
-      runtime,
-      journal: this.#journal,
-      nodes: this.#nodes,
-      maxOpen: whole('maxOpen', 100_000, 1),
-      policyOf,
-    });
+    this.#journal = createJournal({ ...settings, maxEntries: maxJournal });
+    this.#fallback = createFallback({ ...settings, journal: this.#journal });
   }
 
   nowMs(): number {
@@ -247,9 +130,14 @@ class GuardedLedger implements FailurePolicyLedger {
     answer: Promise<ReserveResult>,
   ): Promise<ReserveResult> {
     try {
-      const result = await withinDeadline(this.#runtime, this.#deadlineMs, answer, (late) => {
-        if (late.kind === 'granted') this.#outbox.send(id, []);
-      });
+      const result = await withinDeadline(
+        this.#settings.runtime,
+        this.#settings.deadlineMs,
+        answer,
+        (late) => {
+          if (late.kind === 'granted') this.#outbox.send(id, []);
+        },
+      );
       this.#breaker.succeed(token);
       this.#byLedger++;
       return result;
@@ -331,7 +219,7 @@ class GuardedLedger implements FailurePolicyLedger {
       this.#breaker.leave(token);
       return answer;
     }
-    return withinDeadline(this.#runtime, this.#deadlineMs, answer).then((value) => {
+    return withinDeadline(this.#settings.runtime, this.#settings.deadlineMs, answer).then((value) => {
       this.#breaker.succeed(token);
       return value;
     }, fail);
@@ -348,14 +236,14 @@ class GuardedLedger implements FailurePolicyLedger {
   }
 
   #changed(): void {
-    const nowMs = this.#runtime.monotonicMs();
+    const nowMs = this.#settings.runtime.monotonicMs();
     const lastedMs = nowMs - this.#changedAtMs;
     this.#changedAtMs = nowMs;
     const { isOpen, cause } = this.#breaker;
     const report = this.report();
     try {
-      if (isOpen) this.#onChange({ state: 'degraded', cause, lastedMs, report });
-      else this.#onChange({ state: 'healthy', lastedMs, report });
+      if (isOpen) this.#settings.onChange({ state: 'degraded', cause, lastedMs, report });
+      else this.#settings.onChange({ state: 'healthy', lastedMs, report });
     } catch {
       // a listener that fails must not fail the request that happened to notice
     }
@@ -365,7 +253,7 @@ class GuardedLedger implements FailurePolicyLedger {
   /** What was used without the ledger is posted when one call has shown that it is back, be there requests or not. */
   #postLater(): void {
     if (this.#cancelPosting || this.#isClosed) return;
-    this.#cancelPosting = this.#runtime.schedule(this.#retryMs, () => {
+    this.#cancelPosting = this.#settings.runtime.schedule(this.#settings.retryMs, () => {
       this.#cancelPosting = undefined;
       void this.#post();
     });
@@ -386,14 +274,14 @@ class GuardedLedger implements FailurePolicyLedger {
     const { granted, open } = this.#fallback;
     return {
       state: this.#breaker.isOpen ? 'degraded' : 'healthy',
-      sinceMs: this.#runtime.monotonicMs() - this.#breaker.sinceMs,
+      sinceMs: this.#settings.runtime.monotonicMs() - this.#breaker.sinceMs,
       decisions: {
         ledger: this.#byLedger,
         degraded: granted.degraded,
         open: granted.open,
         closed: this.#closed,
       },
-      nodes: this.#nodes(),
+      nodes: this.#settings.nodes(),
       failures: this.#failures,
       timeouts: this.#timeouts,
       openWithoutLedger: open,
@@ -408,8 +296,8 @@ class GuardedLedger implements FailurePolicyLedger {
     this.#isClosed = true;
     this.#cancelPosting?.();
     const postings = this.#journal.post();
-    await withinDeadline(this.#runtime, 2 * this.#deadlineMs, postings).catch(() => false);
-    await this.#outbox.flush(2 * this.#deadlineMs);
+    await withinDeadline(this.#settings.runtime, 2 * this.#settings.deadlineMs, postings).catch(() => false);
+    await this.#outbox.flush(2 * this.#settings.deadlineMs);
     this.#outbox.stop();
     await this.#ledger.close?.();
   }
