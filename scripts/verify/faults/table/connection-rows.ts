@@ -1,11 +1,9 @@
+import { answer, answerOfSecond, healthy, servedBySecond } from './expectations.ts';
 import type { FaultRow } from './row.ts';
 
-const answer = { what: 'answer', from: 'first' } as const;
-const answerOfSecond = { what: 'answer', from: 'second' } as const;
 const unreachable = { what: 'error', status: 502, code: 'upstream_unreachable' } as const;
 const untrusted = { what: 'error', status: 502, code: 'upstream_tls' } as const;
 const late = { what: 'error', status: 504, code: 'upstream_timeout' } as const;
-const healthy = [{ do: 'answer' }] as const;
 
 /** No connection, and connections that end before a status came. */
 export const connectionRows: readonly FaultRow[] = [
@@ -146,7 +144,7 @@ export const connectionRows: readonly FaultRow[] = [
         second: healthy,
         mode: 'both',
         policy: { onFailure: { uncertain: 'next-target' } },
-        expect: { caller: answerOfSecond, first: 1, second: 1, failures: ['uncertain'], charged: 'actual' },
+        expect: servedBySecond('uncertain'),
       },
     ],
   },

@@ -1,8 +1,6 @@
+import { answer, answerOfSecond, healthy, servedBySecond } from './expectations.ts';
 import type { FaultRow } from './row.ts';
 
-const answer = { what: 'answer', from: 'first' } as const;
-const answerOfSecond = { what: 'answer', from: 'second' } as const;
-const healthy = [{ do: 'answer' }] as const;
 const limited = { what: 'error', status: 429, code: 'rate_limited' } as const;
 const overloaded = { what: 'error', status: 503, code: 'upstream_overloaded' } as const;
 
@@ -18,7 +16,7 @@ export const refusalRows: readonly FaultRow[] = [
         faults: [{ do: 'status', status: 429 }],
         second: healthy,
         mode: 'both',
-        expect: { caller: answerOfSecond, first: 1, second: 1, failures: ['refused'], charged: 'actual' },
+        expect: servedBySecond('refused'),
       },
       {
         name: 'once, with no other target',
@@ -64,7 +62,7 @@ export const refusalRows: readonly FaultRow[] = [
         faults: [{ do: 'status', status: 429, body: 'no-money' }],
         second: healthy,
         mode: 'both',
-        expect: { caller: answerOfSecond, first: 1, second: 1, failures: ['quota'], charged: 'actual' },
+        expect: servedBySecond('quota'),
       },
       {
         name: 'with no other target',
@@ -89,13 +87,7 @@ export const refusalRows: readonly FaultRow[] = [
         faults: [{ do: 'status', status }] as const,
         second: healthy,
         mode: 'both' as const,
-        expect: {
-          caller: answerOfSecond,
-          first: 1,
-          second: 1,
-          failures: ['overloaded' as const],
-          charged: 'actual' as const,
-        },
+        expect: servedBySecond('overloaded'),
       })),
       {
         name: 'always, with no other target',
@@ -115,13 +107,7 @@ export const refusalRows: readonly FaultRow[] = [
         faults: [{ do: 'status', status }] as const,
         second: healthy,
         mode: 'both' as const,
-        expect: {
-          caller: answerOfSecond,
-          first: 1,
-          second: 1,
-          failures: ['credential' as const],
-          charged: 'actual' as const,
-        },
+        expect: servedBySecond('credential'),
       })),
       {
         name: 'with no other target',

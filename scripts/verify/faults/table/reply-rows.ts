@@ -1,8 +1,6 @@
+import { answer, healthy, servedBySecond } from './expectations.ts';
 import type { FaultCase, FaultRow } from './row.ts';
 
-const answer = { what: 'answer', from: 'first' } as const;
-const answerOfSecond = { what: 'answer', from: 'second' } as const;
-const healthy = [{ do: 'answer' }] as const;
 const invalid = { what: 'error', status: 502, code: 'upstream_invalid_response' } as const;
 const failed = { what: 'error', status: 502, code: 'upstream_error' } as const;
 
@@ -49,13 +47,7 @@ export const replyRows: readonly FaultRow[] = [
         faults: [{ do: 'cut', how: 'clean', after: 0 }],
         second: healthy,
         mode: 'whole',
-        expect: {
-          caller: answerOfSecond,
-          first: 1,
-          second: 1,
-          failures: ['invalid-reply'],
-          charged: 'actual',
-        },
+        expect: servedBySecond('invalid-reply'),
       },
       {
         name: 'with no other target',
@@ -68,7 +60,7 @@ export const replyRows: readonly FaultRow[] = [
         faults: [{ do: 'cut', how: 'reset', after: 0 }],
         second: healthy,
         mode: 'whole',
-        expect: { caller: answerOfSecond, first: 1, second: 1, charged: 'actual' },
+        expect: servedBySecond(),
       },
     ],
   },
@@ -82,13 +74,7 @@ export const replyRows: readonly FaultRow[] = [
         faults: [{ do: 'encoded', encoding: 'gzip', inflatedBytes: 16_000_000 }],
         second: healthy,
         mode: 'both',
-        expect: {
-          caller: answerOfSecond,
-          first: 1,
-          second: 1,
-          failures: ['invalid-reply'],
-          charged: 'actual',
-        },
+        expect: servedBySecond('invalid-reply'),
       },
       {
         name: 'brotli, with no other target',
@@ -166,26 +152,14 @@ export const replyRows: readonly FaultRow[] = [
         faults: [{ do: 'status', status: 500 }],
         second: healthy,
         mode: 'both',
-        expect: {
-          caller: answerOfSecond,
-          first: 1,
-          second: 1,
-          failures: ['server-error'],
-          charged: 'actual',
-        },
+        expect: servedBySecond('server-error'),
       },
       {
         name: '200 with HTML, with another target',
         faults: [{ do: 'status', status: 200, body: 'html' }],
         second: healthy,
         mode: 'both',
-        expect: {
-          caller: answerOfSecond,
-          first: 1,
-          second: 1,
-          failures: ['invalid-reply'],
-          charged: 'actual',
-        },
+        expect: servedBySecond('invalid-reply'),
       },
     ],
   },
@@ -212,13 +186,7 @@ export const replyRows: readonly FaultRow[] = [
           faults: [{ do: 'raw', text }],
           second: healthy,
           mode: 'both',
-          expect: {
-            caller: answerOfSecond,
-            first: 1,
-            second: 1,
-            failures: ['invalid-reply'],
-            charged: 'actual',
-          },
+          expect: servedBySecond('invalid-reply'),
         },
         {
           name: `${name}, with no other target`,
@@ -232,13 +200,7 @@ export const replyRows: readonly FaultRow[] = [
         faults: [{ do: 'huge-head', bytes: 20_000 }],
         second: healthy,
         mode: 'both',
-        expect: {
-          caller: answerOfSecond,
-          first: 1,
-          second: 1,
-          failures: ['invalid-reply'],
-          charged: 'actual',
-        },
+        expect: servedBySecond('invalid-reply'),
       },
       {
         name: 'ten informational replies before it',

@@ -1,10 +1,8 @@
 import type { GatewayErrorCode } from '../../../../src/errors.ts';
+import { answer, answerOfSecond, healthy, servedBySecond } from './expectations.ts';
 import type { FaultCase, FaultRow } from './row.ts';
 
-const answer = { what: 'answer', from: 'first' } as const;
-const answerOfSecond = { what: 'answer', from: 'second' } as const;
 const rescued = { what: 'rescued answer' } as const;
-const healthy = [{ do: 'answer' }] as const;
 const incomplete = ['stream_incomplete', 'upstream_unreachable'] as const;
 const restart = { rescue: ['restart'] } as const;
 const none = { rescue: [] } as const;
@@ -66,7 +64,7 @@ export const streamRows: readonly FaultRow[] = [
         mode: 'stream',
         policy: { idleMs: 300 },
         isHeavy: true,
-        expect: { caller: answerOfSecond, first: 1, second: 1, failures: ['timeout'], charged: 'actual' },
+        expect: servedBySecond('timeout'),
       },
       {
         name: 'before any content, for longer than `firstTokenMs`',
@@ -106,13 +104,7 @@ export const streamRows: readonly FaultRow[] = [
         faults: [{ do: 'cut', how: 'reset', after: 0 }],
         second: healthy,
         mode: 'stream',
-        expect: {
-          caller: answerOfSecond,
-          first: 1,
-          second: 1,
-          failures: ['broken-stream'],
-          charged: 'actual',
-        },
+        expect: servedBySecond('broken-stream'),
       },
     ],
   },
@@ -126,13 +118,7 @@ export const streamRows: readonly FaultRow[] = [
         faults: [{ do: 'cut', how: 'fin-in-chunk', after: 0 }],
         second: healthy,
         mode: 'stream',
-        expect: {
-          caller: answerOfSecond,
-          first: 1,
-          second: 1,
-          failures: ['broken-stream'],
-          charged: 'actual',
-        },
+        expect: servedBySecond('broken-stream'),
       },
     ],
   },
@@ -159,13 +145,7 @@ export const streamRows: readonly FaultRow[] = [
         faults: [{ do: 'cut', how: 'clean', after: 0 }],
         second: healthy,
         mode: 'stream',
-        expect: {
-          caller: answerOfSecond,
-          first: 1,
-          second: 1,
-          failures: ['broken-stream'],
-          charged: 'actual',
-        },
+        expect: servedBySecond('broken-stream'),
       },
       {
         name: 'after content, where the route wants whole answers (`commit: "complete"`)',
@@ -173,13 +153,7 @@ export const streamRows: readonly FaultRow[] = [
         second: healthy,
         mode: 'stream',
         policy: { commit: 'complete' },
-        expect: {
-          caller: answerOfSecond,
-          first: 1,
-          second: 1,
-          failures: ['broken-stream'],
-          charged: 'actual',
-        },
+        expect: servedBySecond('broken-stream'),
       },
     ],
   },
@@ -193,7 +167,7 @@ export const streamRows: readonly FaultRow[] = [
         faults: [{ do: 'error-event', after: 0 }],
         second: healthy,
         mode: 'stream',
-        expect: { caller: answerOfSecond, first: 1, second: 1, charged: 'actual' },
+        expect: servedBySecond(),
       },
       {
         name: 'once, and calls it overload, with no other target',
@@ -252,13 +226,7 @@ export const streamRows: readonly FaultRow[] = [
         faults: [{ do: 'malformed', after: 0 }],
         second: healthy,
         mode: 'stream',
-        expect: {
-          caller: answerOfSecond,
-          first: 1,
-          second: 1,
-          failures: ['invalid-reply'],
-          charged: 'actual',
-        },
+        expect: servedBySecond('invalid-reply'),
       },
       {
         name: 'where the route says to skip it (`onMalformedChunk: "skip"`)',
