@@ -1,59 +1,16 @@
-import { createGateway, type GatewayConfig, type RequestRecord } from 'headgate';
 import OpenAI from 'openai';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { makeKey, until } from '../harness.ts';
+import { describe, expect, it } from 'vitest';
+import { until } from '../harness.ts';
+import { cutsOf, type RescueSite, startRescueSite } from './rescue-site.ts';
 import { responseEvents, type ScriptedItem, toText } from './response-events.ts';
-import { createScriptedEgress, cutAt, type ScriptedStream } from './scripted-egress.ts';
+import { cutAt } from './scripted-egress.ts';
 
 const pieces = ['Zwölf ', 'Füchse 🦊', ' quer.'];
 const whole = pieces.join('');
 const message: ScriptedItem = { type: 'message', pieces };
 const call: ScriptedItem = { type: 'function_call', name: 'weather', pieces: ['{"city":', '"Oslo"}'] };
 const silent: ScriptedItem = { type: 'reasoning' };
-
-interface Site {
-  /** What the providers say, the first first. The one behind the last is never asked. */
-  readonly answers: readonly ((body: string) => ScriptedStream)[];
-  readonly rescue: readonly ('continue' | 'restart')[];
-}
-
-/** A gateway in front of providers that say what they are told to, and the official client in front of it. */
-function start({ answers, rescue }: Site) {
-  const egress = createScriptedEgress(({ origin, body }) => {
-    const answer = answers[Number(/\d+/.exec(origin)?.[0])];
-    if (!answer) throw new Error(`nobody answers at ${origin}`);
-    return answer(Buffer.from(body ?? []).toString());
-  });
-  const records: RequestRecord[] = [];
-  const { key, record } = makeKey('payments');
-  const names = answers.map((_, index) => `place${index}`);
-  const providers: Record<string, GatewayConfig['providers'][string]> = {};
-  for (const name of names)
-    providers[name] = { type: 'openai', apiKey: 'sk', baseUrl: `https://${name}.test/v1` };
-  const gateway = createGateway(
-    {
-      providers,
-      models: { 'gpt-4.1': { targets: names.map((provider) => ({ provider, continues: true })) } },
-      profiles: { standard: {} },
-      teams: { payments: { profile: 'standard' } },
-      keys: [record],
-      // the same provider breaks again and again, and is to be asked all the same
-      retry: { minBackoffMs: 1, maxBackoffMs: 2, budget: { ratio: 1, floor: 1_000_000, windowMs: 60_000 } },
-      breaker: { volumeThreshold: 1_000_000 },
-      forwarding: { rescue },
-    },
-    { egress, sink: (record) => void records.push(record) },
-  );
-  onTestFinished(() => gateway.close({ drainMs: 1 }));
-  const client = new OpenAI({
-    apiKey: key,
-    baseURL: 'http://gateway.test/v1',
-    maxRetries: 0,
-    fetch: (input, init) => gateway.fetch(new Request(input as string, init as RequestInit)),
-  });
-  return { records, client, egress };
-}
 
 interface Seen {
   readonly events: ResponseStreamEvent[];
@@ -65,7 +22,7 @@ interface Seen {
 /** Reads a response with the client's own accumulator, which checks ids and places. */
 async function read(client: OpenAI, more: object = {}): Promise<Seen> {
   const events: ResponseStreamEvent[] = [];
-  const stream = client.responses.stream({ model: 'gpt-4.1', input: 'hi', store: false, ...more });
+  const stream = client.responses.stream({ model: 'model', input: 'hi', store: false, ...more });
   stream.on('event', (event) => void events.push(event));
   try {
     return { events, final: await stream.finalResponse(), error: undefined };
@@ -99,19 +56,6 @@ function expectConsistent({ events, final }: Seen): void {
 const callsOf = ({ final }: Seen) =>
   final?.output.flatMap((item) => (item.type === 'function_call' ? [item.arguments] : []));
 
-/** Where a stream may be cut: behind each event and within it, or at every byte. */
-function cutsOf(events: readonly string[], everyByte: boolean): number[] {
-  const cuts: number[] = [];
-  let at = 0;
-  for (const event of events) {
-    const { length } = Buffer.from(event);
-    for (const inner of everyByte ? Array.from({ length }, (_, index) => index) : [1, length - 1])
-      cuts.push(at + inner);
-    at += length;
-  }
-  return cuts;
-}
-
 describe('a response cut anywhere', () => {
   const answers: readonly [string, readonly ScriptedItem[], boolean][] = [
     ['of text', [message], true],
@@ -138,7 +82,7 @@ describe('a response cut anywhere', () => {
       let rescued = 0;
       let asked = 0;
       let cut = 0;
-      const { client, records } = start({
+      const { openai: client, records } = startRescueSite({
         rescue: ['restart'],
         answers: [() => cutAt(first, cut), () => second],
       });
@@ -167,15 +111,15 @@ describe('a response cut anywhere', () => {
 
 /** Asks once, while the first provider says these events and breaks behind them. */
 async function readOnce(
-  site: Pick<Site, 'rescue'> & {
+  site: Pick<RescueSite, 'rescue'> & {
     readonly said: readonly string[];
-    readonly others: Site['answers'];
+    readonly others: RescueSite['answers'];
     readonly more?: object;
   },
 ) {
   const { rescue, said, others, more } = site;
-  const started = start({ rescue, answers: [() => ({ chunks: said, breaks: true }), ...others] });
-  const seen = await read(started.client, more);
+  const started = startRescueSite({ rescue, answers: [() => ({ chunks: said, breaks: true }), ...others] });
+  const seen = await read(started.openai, more);
   expectConsistent(seen);
   await until(() => started.records.length === 1);
   return { ...seen, record: started.records[0], sent: started.egress.sent };
