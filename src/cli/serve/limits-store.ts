@@ -1,4 +1,5 @@
 import type { Ledger } from '../../limits/ledger.ts';
+import type { Hints } from '../../stores/hints.ts';
 import { UsageError } from '../command.ts';
 import type { Io } from '../io.ts';
 import { describeStore, openStores, toStoreError } from '../open-stores.ts';
@@ -6,6 +7,8 @@ import { describeStore, openStores, toStoreError } from '../open-stores.ts';
 /** A ledger that was opened by its URL. */
 export interface LimitsStore {
   readonly ledger: Ledger;
+  /** What nodes on it tell each other by; undefined where it has no push. */
+  readonly hints: Hints | undefined;
   close(): Promise<void>;
 }
 
@@ -27,7 +30,7 @@ export async function openLimitsStore(url: string, io: Io): Promise<LimitsStore>
       await stores.close().catch(() => undefined);
       throw error;
     });
-    return { ledger, close: () => stores.close() };
+    return { ledger, hints: stores.hints, close: () => stores.close() };
   } catch (error) {
     throw toStoreError(error, url);
   }

@@ -95,6 +95,7 @@ function limitOptions(
 ): GatewayOptions {
   return {
     ...(own && { ledger: own.ledger }),
+    ...(own?.hints && { hints: own.hints }),
     limits: { leastNodes, ...(nodes !== undefined && { nodes }), ...(own && { leasing: true }) },
     onLimit(event) {
       const line = describeLimitEvent(event);
