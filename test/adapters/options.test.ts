@@ -1,7 +1,9 @@
 import http from 'node:http';
+import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import fastify from 'fastify';
+import type { PulledBody } from 'headgate';
 import { toExpressHandler } from 'headgate/express';
 import { headgate } from 'headgate/fastify';
 import { toFetchHandler } from 'headgate/fetch';
@@ -15,6 +17,25 @@ import { createStubGateway, maxBodyBytes, toReply } from './support/stub-gateway
 /** What the Hono application of these tests keeps in its context. */
 interface Variables {
   Variables: { user: string };
+}
+
+/** A body that is read without promises, and has some of its parts as text. */
+function asPulled(parts: readonly (Uint8Array | string)[]): AsyncIterable<Uint8Array> {
+  const left = parts.slice();
+  const body: PulledBody & AsyncIterable<Uint8Array> = {
+    read(receiver) {
+      queueMicrotask(() => {
+        const part = left.shift();
+        if (part === undefined) receiver.end();
+        else if (typeof part !== 'string') receiver.chunk(part);
+        else if (receiver.text) receiver.text(part);
+        else receiver.fail(new Error('it takes no text'));
+      });
+    },
+    next: () => Promise.reject(new Error('it is read')),
+    [Symbol.asyncIterator]: () => body,
+  };
+  return body;
 }
 
 const factories = { toNodeHandler, toExpressHandler, headgate, toHonoHandler, toFetchHandler };
@@ -103,6 +124,35 @@ describe('the host option', () => {
 });
 
 describe('the node bridge', () => {
+  it.each(['http1', 'http2'] as const)(
+    'writes what is text as the bytes it stands for, over %s',
+    async (protocol) => {
+      // the bytes of two characters, cut where UTF-8 is not to be cut
+      const parts = [
+        'data: gr\u00c3',
+        '\u00bc\u00c3\u009fe\n\n',
+        new Uint8Array([0xc3, 0xa9, 0x00, 0xff]),
+        'x'.repeat(100_000),
+      ];
+      const expected = Buffer.concat(
+        parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part)),
+      );
+      const gateway = createStubGateway();
+      gateway.answer = () => toReply(200, asPulled(parts));
+      const handler = toNodeHandler(gateway);
+      const server = protocol === 'http2' ? http2.createServer(handler) : http.createServer(handler);
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      try {
+        const { port } = server.address() as AddressInfo;
+        const reply = await send({ port, protocol }, { path: '/' });
+        expect(reply.whole).toBe(true);
+        expect(reply.body.equals(expected)).toBe(true);
+      } finally {
+        await new Promise((resolve) => server.close(resolve));
+      }
+    },
+  );
+
   it('leaves a response alone that a middleware has answered in the meantime', async () => {
     const gateway = createStubGateway();
     const handler = toNodeHandler(gateway);
