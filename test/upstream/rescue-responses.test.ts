@@ -1,7 +1,6 @@
 import OpenAI from 'openai';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
 import { describe, expect, it } from 'vitest';
-import { until } from '../harness.ts';
 import { cutsOf, type RescueSite, startRescueSite } from './rescue-site.ts';
 import { responseEvents, type ScriptedItem, toText } from './response-events.ts';
 import { cutAt } from './scripted-egress.ts';
@@ -82,15 +81,21 @@ describe('a response cut anywhere', () => {
       let rescued = 0;
       let asked = 0;
       let cut = 0;
-      const { openai: client, records } = startRescueSite({
+      const {
+        openai: client,
+        records,
+        recorded,
+      } = startRescueSite({
         rescue: ['restart'],
         answers: [() => cutAt(first, cut), () => second],
       });
-      for (cut of cutsOf(first, everyByte)) {
+      // every byte of what can be gone on with, and the ends of the rest
+      const everywhere = cutsOf(first, everyByte).filter((at) => at <= over);
+      for (cut of [...everywhere, ...cutsOf(first, false).filter((at) => at > over)]) {
         const seen = await read(client);
         expectConsistent(seen);
         asked++;
-        await until(() => records.length === asked);
+        await recorded(asked);
         const record = records.at(-1);
         // an event that is whole but for its blank line counts
         if (cut >= over + Buffer.byteLength('event: response.output_text.done\ndata: {')) {
@@ -121,7 +126,7 @@ async function readOnce(
   const started = startRescueSite({ rescue, answers: [() => ({ chunks: said, breaks: true }), ...others] });
   const seen = await read(started.openai, more);
   expectConsistent(seen);
-  await until(() => started.records.length === 1);
+  await started.recorded(1);
   return { ...seen, record: started.records[0], sent: started.egress.sent };
 }
 

@@ -22,6 +22,7 @@ export function startRescueSite({ answers, rescue, type = 'openai' }: RescueSite
     return answer(Buffer.from(body ?? []).toString());
   });
   const records: RequestRecord[] = [];
+  let wake: () => void = () => undefined;
   const { key, record } = makeKey('payments');
   const names = answers.map((_, index) => `place${index}`);
   const providers: Record<string, GatewayConfig['providers'][string]> = {};
@@ -43,7 +44,13 @@ export function startRescueSite({ answers, rescue, type = 'openai' }: RescueSite
       breaker: { volumeThreshold: 1_000_000 },
       forwarding: { rescue },
     },
-    { egress, sink: (record) => void records.push(record) },
+    {
+      egress,
+      sink(record) {
+        records.push(record);
+        wake();
+      },
+    },
   );
   onTestFinished(() => gateway.close({ drainMs: 1 }));
   const fetch = (input: unknown, init: unknown) =>
@@ -51,6 +58,14 @@ export function startRescueSite({ answers, rescue, type = 'openai' }: RescueSite
   const common = { apiKey: key, maxRetries: 0, fetch };
   return {
     records,
+    /** Waits until so many requests have their record. */
+    async recorded(count: number): Promise<void> {
+      while (records.length < count) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
     egress,
     openai: new OpenAI({ ...common, baseURL: 'http://gateway.test/v1' }),
     anthropic: new Anthropic({ ...common, baseURL: 'http://gateway.test' }),
