@@ -8,8 +8,8 @@ export interface RecordCheck {
   readonly attempts: number;
   /** Ids that are there twice. */
   readonly twice: number;
-  /** Replies that have no record. */
-  readonly missing: number;
+  /** Requests whose reply has no record. */
+  readonly missing: readonly Asked[];
   /** Records of which nobody saw the reply: their gateway was killed as it went out. */
   readonly unseen: number;
   /** What requests ended with that were not answered, the most frequent first. */
@@ -29,12 +29,13 @@ export async function checkRecords(file: string, asked: readonly Asked[]): Promi
     seen.set(noted.id, noted);
     attempts += noted.attempts;
   }
-  let missing = 0;
+  const missing: Asked[] = [];
   let found = 0;
-  for (const { id, end } of asked) {
+  for (const request of asked) {
+    const { id, end } = request;
     if (id === undefined) continue;
     const noted = seen.get(id);
-    if (!noted) missing++;
+    if (!noted) missing.push(request);
     else found++;
     if (end !== 'answered') ends.set(noted?.end ?? end, (ends.get(noted?.end ?? end) ?? 0) + 1);
   }

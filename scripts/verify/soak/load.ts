@@ -10,6 +10,9 @@ export interface Asked {
   readonly end: string;
   /** The id that the reply had; undefined where none came. */
   readonly id: string | undefined;
+  /** At which gateway it ended, and when. */
+  readonly place: number;
+  readonly endedMs: number;
 }
 
 /** What came of many requests. */
@@ -49,7 +52,7 @@ export async function runLoad(gateways: Gateways, key: string, count: number, at
     let got = await send(place, isStream);
     while (!got?.isEnded && gateways.wasDown(place, sentMs, performance.now())) {
       if (got && isStream && dialect.readStream(got.body).text !== '') {
-        asked.push({ arrivedMs, end: 'lost', id: undefined });
+        asked.push({ arrivedMs, end: 'lost', id: undefined, place, endedMs: performance.now() });
         return;
       }
       place = 1 - place;
@@ -58,7 +61,7 @@ export async function runLoad(gateways: Gateways, key: string, count: number, at
     }
     const end = got ? read(got, isStream) : 'no reply';
     if (end === 'truncated') truncated++;
-    asked.push({ arrivedMs, end, id: toId(got) });
+    asked.push({ arrivedMs, end, id: toId(got), place, endedMs: performance.now() });
     // as every library does: who is told when to come back does not ask a thousand times before
     const waitSeconds = end === 'answered' ? 0 : Number(got?.headers['retry-after'] ?? 0);
     if (waitSeconds > 0)
