@@ -72,7 +72,10 @@ export function whenRecovered(
   signal: AbortSignal,
   waiting: Waiting,
 ): Promise<void> {
-  const dueMs = breaker.waitMs(runtime.monotonicMs()) || bounds.mostWaitMs;
+  const nowMs = runtime.monotonicMs();
+  // it has recovered, or may be probed, since it was chosen
+  if (breaker.isClosed || breaker.mayProbe(nowMs)) return Promise.resolve();
+  const dueMs = breaker.waitMs(nowMs) || bounds.mostWaitMs;
   return settling(signal, waiting, (settle) => {
     const look = () => settle();
     return waitIn(
