@@ -62,6 +62,7 @@ const clockwork = `
   const { parentPort } = require('node:worker_threads');
   const server = createServer((request, response) => {
     request.resume();
+    parentPort.postMessage('asked');
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     let count = 0;
     const timer = setInterval(() => {
@@ -93,9 +94,10 @@ export const blockedLoop: Scenario = {
           const mid = site.ask(true);
           await new Promise((resolve) => setTimeout(resolve, 500));
           block(2_000);
+          const hasLeft = new Promise((resolve) => worker.once('message', resolve));
           const early = site.ask(true);
-          // its request leaves, and then nothing moves
-          await new Promise((resolve) => setTimeout(resolve, 20));
+          // its request has left, and then nothing moves
+          await hasLeft;
           block(2_000);
           for (const [what, got] of [
             ['in its middle', await mid],
