@@ -9,6 +9,10 @@ import type { SamplePlaces } from './sample-places.ts';
  * @param end offset of the closing quote
  */
 export function countTextTokens(bytes: Uint8Array, start: number, end: number): number {
+  return Math.max(addUp(bytes, start, end), (end - start) / leastBytes);
+}
+
+function addUp(bytes: Uint8Array, start: number, end: number): number {
   let tokens = 0;
   let position = start;
   while (position < end) {
@@ -49,7 +53,7 @@ export function countTextTokens(bytes: Uint8Array, start: number, end: number): 
       tokens += perCharacter[kind] as number;
     }
   }
-  return Math.max(tokens, (end - start) / leastBytes);
+  return tokens;
 }
 
 /**
@@ -71,11 +75,11 @@ export function countLongTextTokens(
   for (let window = 0; window < windows; window++) {
     const from = start + Math.floor((window + places.next()) * stride);
     const over = from + width - end;
-    if (over <= 0) tokens += countTextTokens(bytes, from, from + width);
+    if (over <= 0) tokens += addUp(bytes, from, from + width);
     // the end is followed by the beginning: else both would be looked at less than the rest
-    else tokens += countTextTokens(bytes, from, end) + countTextTokens(bytes, start, start + over);
+    else tokens += addUp(bytes, from, end) + addUp(bytes, start, start + over);
   }
-  return (tokens * length) / (windows * width);
+  return Math.max((tokens * length) / (windows * width), length / leastBytes);
 }
 
 const windowBytes = 160;

@@ -175,8 +175,9 @@ describe('adversarial paths', () => {
     const mutated = fc
       .tuple(known, fc.constantFrom('', 'a', '/a', ...odd), fc.nat(60))
       .map(([good, insert, at]) => good.slice(0, at) + insert + good.slice(at));
-    const path = fc.oneof(mutated, built, fc.string({ unit: 'binary' }));
-    const method = fc.oneof(fc.constantFrom('GET', 'POST', 'DELETE', 'HEAD'), fc.string());
+    const path = fc.oneof({ arbitrary: mutated, weight: 4 }, built, fc.string({ unit: 'binary' }));
+    const verbs = fc.constantFrom('GET', 'POST', 'DELETE', 'HEAD');
+    const method = fc.oneof({ arbitrary: verbs, weight: 4 }, fc.string());
     const headers = fc.constantFrom(none, anthropic, google);
     let accepted = 0;
     fc.assert(
