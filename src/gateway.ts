@@ -13,14 +13,7 @@ import { GatewayError, toGatewayError } from './errors.ts';
 import { type Explanation, explainRequest } from './explain.ts';
 import type { GatewayOptions, PipelineParts } from './gateway-options.ts';
 import { createHealthTeller, type GatewayHealth } from './health.ts';
-import { countFailures } from './identity/count-failures.ts';
-import { createRunningEnder } from './keys/end-running.ts';
-import { createFailedKeyCounter } from './keys/failed-keys.ts';
-import { followKeys } from './keys/follow-keys.ts';
-import { createNoPepperRing } from './keys/no-pepper.ts';
-import { createRehasher } from './keys/rehasher.ts';
-import { createKeyResolver } from './keys/resolver.ts';
-import { createUseRecorder } from './keys/use-recorder.ts';
+import { createGatewayKeys } from './keys/gateway-keys.ts';
 import { createGatewayLedger } from './limits/gateway-ledger.ts';
 import type { LimitEvent } from './limits/limit-event.ts';
 import { createRuns, type RunOptions, type RunScope } from './limits/run.ts';
@@ -38,8 +31,6 @@ import { resolveKey } from './stages/resolve-key.ts';
 import { showHealth } from './stages/show-health.ts';
 import { createMemoryStoredOwners, reporting } from './stored/stored-owners.ts';
 import type { ConfigVersionInfo } from './stores/config-store.ts';
-import type { KeyRecord, KeyStore } from './stores/key-store.ts';
-import { createMemoryKeyStore } from './stores/memory/memory-key-store.ts';
 import { observeHealth } from './telemetry/health-metrics.ts';
 import { observeLimits } from './telemetry/limit-metrics.ts';
 import { createDraft, type RequestRecord } from './telemetry/record.ts';
@@ -173,41 +164,9 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const upstream = createUpstream(options.egress ?? createUndiciEgress(), runtime, {
     hints: options.hints,
   });
-  let configKeys = toKeyStore(snapshot);
-  const store: KeyStore = options.keys ?? { findKey: (kid) => configKeys.findKey(kid) };
-  const countFailure = createFailedKeyCounter(runtime, {});
-  const uses = createUseRecorder({ store, runtime, onError });
-  const peppers = options.peppers ?? createNoPepperRing();
-  const { rehashAfterMs: afterMs } = options;
-  const rehasher = createRehasher({
-    store,
-    peppers,
-    runtime,
-    onError,
-    ...(afterMs !== undefined && { afterMs }),
-  });
-  const keyResolver =
-    options.keyResolver ??
-    createKeyResolver({
-      store,
-      runtime,
-      peppers,
-      failedKeys: countFailure,
-      onUse: uses.note,
-      onVerified: rehasher.note,
-    });
-  const ender = createRunningEnder(upstream.runningByKey, keyResolver, runtime);
-  const forgetKey = (kid: string): void => {
-    keyResolver.forget(kid);
-    ender.changed(kid);
-  };
-  const forgetAllKeys = (): void => {
-    keyResolver.forgetAll();
-    ender.changed();
-  };
-  const unfollowKeys = followKeys(store, { forget: forgetKey, forgetAll: forgetAllKeys });
-  // one count for each address, whatever it fails with
-  const identities = (options.identities ?? []).map((identity) => countFailures(identity, countFailure));
+  const { runningByKey } = upstream;
+  const keys = createGatewayKeys(options, { snapshot, runningByKey, runtime, onError });
+  const { resolver: keyResolver, identities } = keys;
   const router = createRouter({ observations: upstream.observations, onError });
   const mirrors = createMirrors({ limits, sink, upstream, runtime, onError });
   const running = createRunning(runtime);
@@ -307,11 +266,9 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       upstream.interrupt(new GatewayError('shutting_down', message, { retryAfterSeconds: 1 }));
       await running.whenIdle(lastMs);
     }
-    await unfollowKeys();
-    ender.close();
-    for (const identity of identities) identity.close?.();
+    await keys.unfollow();
     snapshot.close();
-    await Promise.all([uses.close(), rehasher.close()]);
+    await keys.close();
     await gatewayLedger.close();
     endLimitMetrics();
     endHealthMetrics();
@@ -329,9 +286,8 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     },
     update(input, version) {
       const next = compile(input, version);
-      configKeys = toKeyStore(next);
-      for (const key of [...snapshot.config.keys, ...next.config.keys]) forgetKey(key.kid);
       const before = snapshot;
+      keys.replace(before, next);
       snapshot = next;
       health.noteUpdate();
       // running requests end under the old one, and its secrets stay readable as they are
@@ -344,7 +300,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
         onError(error);
       }
     },
-    forgetKey,
+    forgetKey: keys.forget,
     explain: (request) =>
       explainRequest(request, {
         ...parts,
@@ -419,11 +375,6 @@ function toErrorReply(error: GatewayError, dialect: ErrorDialect, id: string): G
     kind: error.status < 500 ? 'refused' : 'failed',
     errorCode: error.code,
   });
-}
-
-function toKeyStore({ config }: Snapshot) {
-  // an optional field that zod leaves out is absent, which its types cannot say
-  return createMemoryKeyStore(config.keys as readonly KeyRecord[]);
 }
 
 function toHealthReply(
