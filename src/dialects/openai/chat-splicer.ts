@@ -1,22 +1,15 @@
 import type { ReadRequest, StreamSplicer } from '../splicer.ts';
-import { asObject, type Members } from '../stream-data.ts';
-import { createTextSplicer, withUnfinishedTurn } from '../text-splicer.ts';
-import { type ChoiceText, spliceChunk, textOfChunk } from './spliced-chunk.ts';
+import { asObject } from '../stream-data.ts';
+import { withUnfinishedTurn } from '../text-splicer.ts';
+import { type ChoiceText, createChunkSplicer } from './spliced-chunk.ts';
 
 /** Splices streams of Chat Completions: one choice, text only. */
 export function createChatSplicer(request: ReadRequest): StreamSplicer {
-  let opening: Members | undefined;
-  return createTextSplicer({
-    textOf(chunk) {
-      opening ??= chunk;
-      return textOfChunk(chunk, choiceText);
-    },
+  return createChunkSplicer(choiceText, {
     continuation(text) {
       const messages = withUnfinishedTurn(request('messages'), text);
       return messages && { messages };
     },
-    rewriter: (splicing) => (chunk) => spliceChunk(chunk, opening, splicing, choiceText),
-    endsWithDone: true,
   });
 }
 

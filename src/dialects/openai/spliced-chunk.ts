@@ -1,5 +1,6 @@
+import type { StreamSplicer } from '../splicer.ts';
 import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
-import { addCounts, ownMembers, type Splicing } from '../text-splicer.ts';
+import { addCounts, createTextSplicer, ownMembers, type Splicing, type TextStream } from '../text-splicer.ts';
 
 const ofAnswer = ['id', 'created', 'model', 'system_fingerprint'];
 
@@ -11,8 +12,25 @@ export interface ChoiceText {
   withText(choice: Members, text: string): Members;
 }
 
+/** Splices streams of chunks with choices. */
+export function createChunkSplicer(
+  choiceText: ChoiceText,
+  stream: Pick<TextStream, 'continuation' | 'isExact'>,
+): StreamSplicer {
+  let opening: Members | undefined;
+  return createTextSplicer({
+    ...stream,
+    textOf(chunk) {
+      opening ??= chunk;
+      return textOfChunk(chunk, choiceText);
+    },
+    rewriter: (splicing) => (chunk) => spliceChunk(chunk, opening, splicing, choiceText),
+    endsWithDone: true,
+  });
+}
+
 /** The text of a chunk: one choice that is not over. Undefined when it brings anything else. */
-export function textOfChunk(chunk: Members, { textOf }: ChoiceText): string | undefined {
+function textOfChunk(chunk: Members, { textOf }: ChoiceText): string | undefined {
   let text = '';
   for (const choice of asObjects(chunk.choices)) {
     const content = textOf(choice);
@@ -23,7 +41,7 @@ export function textOfChunk(chunk: Members, { textOf }: ChoiceText): string | un
 }
 
 /** A chunk of another stream as it goes out in the place of one that broke; see `Splice`. */
-export function spliceChunk(
+function spliceChunk(
   chunk: Members,
   opening: Members | undefined,
   splicing: Splicing,
