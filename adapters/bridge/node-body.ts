@@ -136,8 +136,8 @@ function countReaders(incoming: IncomingMessage): number {
 }
 
 /**
- * Gives the memory of a chunk back at once, and not when it is found to be garbage: V8 makes a full collection for every few
- * megabytes outside of its heap, and that took half as much time again as all else that a large body costs.
+ * Gives the memory of a chunk back at once, and not when it is found to be garbage: what large bodies take outside of V8's heap
+ * brings about full collections of it.
  */
 function release({ buffer, byteLength }: Uint8Array): void {
   if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
