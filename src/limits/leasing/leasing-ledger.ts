@@ -34,9 +34,10 @@ export interface LeasingLedger extends Ledger {
  *   used than held.
  * - **Little left unused.** Scopes with few requests or a small amount have no slices: each request asks for exactly what
  *   it holds. Of the others a node takes no more ahead of need than `maxShare` of the amount, `maxShareOfRest` of what is
- *   left of it, and what it uses in `aheadMs`. What settlements free beyond twice that, or beyond `maxShare` of the amount, is given
- *   back, at the latest within half of `postMs`; of an idle scope everything after `idleMs`. In the bucket of a rolling window that has ended, what
- *   surrounds reservations still open is given back when they end.
+ *   left of it, and what it uses in `aheadMs`. No slice is larger than `maxShare` of the amount or one request, so that
+ *   what settlements free beyond twice that, or beyond `maxShare` of the amount, is given back however full the limit is,
+ *   at the latest within half of `postMs`; of an idle scope everything after `idleMs`. In the bucket of a rolling window
+ *   that has ended, what surrounds reservations still open is given back when they end.
  * - **A node that dies** is charged what it could have used: its slices expire within `leaseMs` and count as used, so
  *   nothing used is lost, and at most its unused room (see `report()`) is charged too much. Reservations that were still
  *   open are charged their `charge`, as last reported: at most `postMs` old. Scopes without charges (slots) are released.

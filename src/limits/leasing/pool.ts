@@ -144,13 +144,26 @@ export class Pool {
   /** Sets the levels between which room is kept. @returns what is wanted now: the size of another slice, or 0 */
   plan(settings: LeasingSettings): number {
     const target = this.#target(settings);
-    this.keep = Math.min(2 * target, Math.floor(this.amount * settings.maxShare));
+    this.keep = Math.min(2 * target, this.largestUnused(settings));
     this.low = target > 0 ? target / 2 : -1;
     // what requests wait for is not ahead of need: no share bounds it
     const ahead = this.free < this.low ? Math.floor(target - Math.max(0, this.free)) : 0;
     // what is asked at the same time for a single request is taken already
     const rest = this.#rest + Math.min(0, this.free);
     return Math.max(0, Math.min(Math.max(ahead, this.awaited), rest));
+  }
+
+  /**
+   * No slice that is taken for several is larger, so that what becomes free can be given back whatever is still open: a
+   * larger one would have to be exchanged for a smaller, which a limit that is all taken does not grant.
+   */
+  largestSlice(settings: LeasingSettings): number {
+    return Math.max(1, this.largestUnused(settings), this.#largest);
+  }
+
+  /** What is taken ahead of need never leaves more than this unused. */
+  largestUnused({ maxShare }: LeasingSettings): number {
+    return Math.floor(this.amount * maxShare);
   }
 
   /** Forgets half of the rate. */

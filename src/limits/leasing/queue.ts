@@ -178,6 +178,7 @@ export class Queue {
         const monotonicMs = this.#settings.runtime.monotonicMs();
         const pools = scopes.map((scope) => this.#table.of(scope, monotonicMs));
         waiter.resolve(this.#book.deny(id, pools, index));
+        this.#upkeep.denied(pools);
       } else {
         pool.waiting.push(waiter);
         pool.awaited += hold;

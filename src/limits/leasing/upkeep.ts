@@ -53,7 +53,18 @@ export class Upkeep {
         pool.isOverrun = false;
         if (pool.keep === 0 || pool.free > pool.keep) this.giveBack(pool);
       }
+    }
+    // only now: what those that wait take of one scope could keep a slice of several from being given back
+    for (let index = 0; index < pools.length; index++) {
+      const pool = pools[index] as Pool;
       if (pool.waiting.length > 0 && pool.asks === 0) this.onRoom(pool);
+    }
+  }
+
+  /** After a denial: what was taken for the request in its other scopes may be more than this node may have unused. */
+  denied(pools: readonly Pool[]): void {
+    for (const pool of pools) {
+      if (!pool.isCounting && pool.free > pool.largestUnused(this.#settings)) this.giveBack(pool);
     }
   }
 
@@ -67,6 +78,17 @@ export class Upkeep {
   async #take(pool: Pool, size: number): Promise<void> {
     pool.isRefilling = true;
     pool.underWay = size;
+    const most = pool.largestSlice(this.#settings);
+    const taking: Promise<void>[] = [];
+    for (let left = size; left > 0; left -= most) taking.push(this.#takeOne(pool, Math.min(left, most)));
+    await Promise.all(taking);
+    pool.isRefilling = false;
+    pool.underWay = 0;
+    if (pool.isRetired) this.giveBack(pool);
+    this.onRoom(pool);
+  }
+
+  async #takeOne(pool: Pool, size: number): Promise<void> {
     try {
       const { kind } = await this.#lender.ask([{ pool, size }]);
       if (kind !== 'granted') pool.low = -1;
@@ -74,10 +96,6 @@ export class Upkeep {
       pool.low = -1;
       this.onFailure(pool, error);
     }
-    pool.isRefilling = false;
-    pool.underWay = 0;
-    if (pool.isRetired) this.giveBack(pool);
-    this.onRoom(pool);
   }
 
   /** Settles slices that are used up or not wanted, as far as the rest covers what is held. */
