@@ -42,6 +42,8 @@ export interface Rescuer {
   delivered(bytes: Uint8Array): void;
   /** What to go on with; undefined when the caller has to be told of the error. Must not reject. */
   rescue(error: GatewayError, broken: Inspector): Promise<RelaySource | undefined>;
+  /** Nobody waits for what `rescue` is looking for any more. */
+  giveUp(): void;
 }
 
 /** The rest of a body whose caller is gone. */
@@ -68,6 +70,8 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
   #ended = false;
   #pulling = false;
   #interrupted: GatewayError | undefined;
+  /** What goes out whatever comes of a rescue; noted already. */
+  #held: Uint8Array | undefined;
   /** What is still to go out of a relay that has settled. */
   #last: Uint8Array | undefined;
   #lastError: unknown;
@@ -180,10 +184,11 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     this.#interrupted = error;
     const isWaiting = this.#pulling;
     this.#source.body.cancel();
+    this.#options.rescuer?.giveUp();
     // whoever waits gets the error with the chunk that does not come
     if (isWaiting) return;
     try {
-      const step = this.#end(error);
+      const step = this.#end(error, this.#held, true);
       this.#last = step.done ? undefined : step.value;
     } catch (thrown) {
       // a protocol without errors in its bodies: the connection is broken off when the caller asks again
@@ -227,6 +232,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
   return(): Promise<IteratorResult<Uint8Array>> {
     if (!this.#ended) {
       this.#ended = true;
+      this.#options.rescuer?.giveUp();
       const rest: DrainableBody = { step: () => this.#step(), finish: () => this.#abort() };
       if (!this.#options.drain?.(rest)) this.#abort();
     }
@@ -256,10 +262,13 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     const { rescuer } = this.#options;
     if (!rescuer) return this.#end(error, rest);
     if (rest?.length) this.#note(rest);
+    this.#held = rest;
     return rescuer.rescue(error, inspector).then((source) => {
-      if (source && (this.#ended || this.#interrupted)) drop(source);
-      if (this.#ended) return over;
-      if (!source || this.#interrupted) return this.#end(this.#interrupted ?? error, rest, true);
+      this.#held = undefined;
+      if (source && this.#ended) drop(source);
+      // interrupted meanwhile, or nobody is there
+      if (this.#ended) return this.#takeLast();
+      if (!source) return this.#end(error, rest, true);
       this.#leave(true);
       this.#source = source;
       const first = concatBytes([rest, source.first].filter((bytes) => bytes !== undefined));

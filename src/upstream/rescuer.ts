@@ -6,6 +6,7 @@ import { readMember, scanJsonObject } from '../json/scan.ts';
 import { setMembers, spliceJson } from '../json/splice.ts';
 import type { Candidate } from '../routing/plan.ts';
 import { concatBytes } from './bytes.ts';
+import type { EgressBody } from './egress.ts';
 import { dataOf, splitEvents } from './events.ts';
 import { AttemptFailure, toBrokenReply } from './failure.ts';
 import type { Forwarding } from './forwarding.ts';
@@ -26,6 +27,8 @@ export class StreamRescuer implements Rescuer {
   #unread: Uint8Array[] = [];
   #unreadBytes = 0;
   #bytes = 0;
+  /** What is read until it says something new. */
+  #aligning: EgressBody | undefined;
 
   /** @param mostBytes a stream of which more went out is not gone on with */
   constructor(context: TrialContext, forwarding: Forwarding, splicer: StreamSplicer, mostBytes: number) {
@@ -44,6 +47,10 @@ export class StreamRescuer implements Rescuer {
     this.#unread.push(bytes);
     this.#unreadBytes += bytes.length;
     if (this.#unreadBytes >= digestBytes) this.#digest();
+  }
+
+  giveUp(): void {
+    this.#aligning?.cancel();
   }
 
   async rescue(error: GatewayError, broken: Inspector): Promise<RelaySource | undefined> {
@@ -106,6 +113,7 @@ export class StreamRescuer implements Rescuer {
     const fresh = [inspector.spliced(reply.bytes ?? new Uint8Array(0))];
     const { rest } = reply;
     if (!rest) return inspector.isReady && !inspector.failure ? toWhole(fresh) : undefined;
+    this.#aligning = rest.body;
     while (!inspector.isReady && !inspector.failure) {
       const step = await rest.chunks.next();
       if (step.done) {
@@ -120,6 +128,7 @@ export class StreamRescuer implements Rescuer {
       if (inspector.saysOther) return undefined;
       throw inspector.failure;
     }
+    this.#aligning = undefined;
     return { body: rest.body, chunks: rest.chunks, first: concatBytes(fresh) };
   }
 

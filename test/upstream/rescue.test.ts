@@ -277,4 +277,26 @@ describe('a rescue', () => {
     expect((await reply.outcome).kind).toBe('failed');
     await until(() => started.backup.requests[0]?.aborted === true);
   });
+
+  it('ends with an error in its dialect when it is told to end meanwhile', async () => {
+    const { gateway, upstream, backup, send } = await startRescue({}, () => 'x');
+    upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 3 });
+    backup.fail({ kind: 'stall' });
+    const reply = await send('/v1/chat/completions', chat({ stream: true }));
+    const text = readText(reply);
+    await backup.waitFor(() => true);
+    await gateway.close({ drainMs: 10 });
+    expect(await text).toMatch(/data: \{"error":\{.*"shutting_down"\}\}\n\n$/);
+    expect(await reply.outcome).toMatchObject({ kind: 'failed', replyBytes: (await text).length });
+  });
+
+  it('ends when its time is over while the new answer says what went out already, and then nothing', async () => {
+    const forwarding = { rescue: ['restart'], timeouts: { totalMs: 400 } } as const;
+    const { upstream, backup, send } = await startRescue({ forwarding }, () => whole);
+    upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 3 });
+    backup.fail({ kind: 'cut', how: 'stall', afterChunks: 2 } as never);
+    const reply = await send('/v1/chat/completions', chat({ stream: true }));
+    expect(await readText(reply)).toMatch(/data: \{"error":\{.*"upstream_timeout"\}\}\n\n$/);
+    await until(() => backup.requests[0]?.aborted === true);
+  });
 });
