@@ -25,7 +25,7 @@ export function hedge<Result>(
     let failed: { readonly error: unknown } | undefined;
     let running = 0;
     const run = (racer: Racer<Result>, other: Racer<Result>) => {
-      const promise = racer.begin();
+      const promise = begun(racer);
       if (!promise) return;
       running++;
       promise.then(
@@ -55,4 +55,13 @@ export function hedge<Result>(
     });
     run(first, second);
   });
+}
+
+/** One that cannot begin has failed. */
+function begun<Result>(racer: Racer<Result>): Promise<Result> | undefined {
+  try {
+    return racer.begin();
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
