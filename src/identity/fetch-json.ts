@@ -1,5 +1,6 @@
 import type { Runtime } from '../runtime.ts';
 import type { Egress } from '../upstream/egress.ts';
+import { whenGone } from '../when-gone.ts';
 
 /** How a document is fetched. */
 export interface JsonFetcher {
@@ -53,11 +54,7 @@ async function get(fetcher: JsonFetcher, url: URL, signal: AbortSignal): Promise
     headers: ['accept', 'application/json', 'accept-encoding', 'identity', 'user-agent', 'headgate', ...more],
     body: undefined,
     signal,
-    whenGone(listener) {
-      if (signal.aborted) listener();
-      else signal.addEventListener('abort', listener, { once: true });
-      return () => signal.removeEventListener('abort', listener);
-    },
+    whenGone: (listener) => whenGone({ signal }, listener),
     pool,
     maxConnections: 1,
     connectTimeoutMs: timeoutMs,

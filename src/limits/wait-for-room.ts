@@ -1,6 +1,7 @@
 import { GatewayError } from '../errors.ts';
 import type { GatewayRequest } from '../message.ts';
 import type { Runtime } from '../runtime.ts';
+import { whenGone } from '../when-gone.ts';
 import type { ScopeState } from './ledger.ts';
 import type { Limit } from './limit.ts';
 
@@ -36,22 +37,14 @@ export function waitForRoom(
   request: Pick<GatewayRequest, 'signal' | 'whenGone'>,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const gone = () => {
-      cancel();
-      reject(new GatewayError('caller_gone', 'The caller closed the connection.'));
-    };
+    let release: () => void = () => undefined;
     const cancel = runtime.schedule(waitMs, () => {
       release();
       resolve();
     });
-    const release = whenGone(request, gone);
+    release = whenGone(request, () => {
+      cancel();
+      reject(new GatewayError('caller_gone', 'The caller closed the connection.'));
+    });
   });
-}
-
-function whenGone(request: Pick<GatewayRequest, 'signal' | 'whenGone'>, listener: () => void): () => void {
-  if (request.whenGone) return request.whenGone(listener);
-  const { signal } = request;
-  if (signal.aborted) queueMicrotask(listener);
-  else signal.addEventListener('abort', listener, { once: true });
-  return () => signal.removeEventListener('abort', listener);
 }

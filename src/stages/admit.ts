@@ -1,8 +1,8 @@
 import type { Admission } from '../admission/admission.ts';
 import { priorityOf } from '../admission/priority.ts';
 import type { Arrival, Identified } from '../context.ts';
-import type { GatewayRequest } from '../message.ts';
 import { nothing, type Stage } from '../pipeline.ts';
+import { whenGone } from '../when-gone.ts';
 
 /**
  * Lets a request on, before its body is read: at once while there is room, after others when there is none, and not at
@@ -22,12 +22,4 @@ export function admit({ admission }: { readonly admission: Admission }): Stage<A
       return waiting ? waiting.then(() => next(nothing)) : next(nothing);
     },
   };
-}
-
-function whenGone(request: GatewayRequest, listener: () => void): () => void {
-  if (request.whenGone) return request.whenGone(listener);
-  const { signal } = request;
-  if (signal.aborted) listener();
-  else signal.addEventListener('abort', listener, { once: true });
-  return () => signal.removeEventListener('abort', listener);
 }

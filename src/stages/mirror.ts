@@ -123,8 +123,7 @@ export function createMirrors({ limits, sink, upstream, runtime, onError }: Mirr
       model: withPrice(context.model as Model, plan),
       plan,
     });
-    // nobody reads it: its usage and its time are what it is for
-    if (!(body instanceof Uint8Array)) for await (const _chunk of body);
+    if (!(body instanceof Uint8Array)) await readOut(body, signal);
     return (await outcome).kind;
   }
 
@@ -172,6 +171,14 @@ export function createMirrors({ limits, sink, upstream, runtime, onError }: Mirr
       await Promise.all(copies.values());
     },
   };
+}
+
+/** Nobody wants it: its usage and its time are what it is read for. */
+async function readOut(body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  const chunks = body[Symbol.asyncIterator]();
+  signal.addEventListener('abort', () => void chunks.return?.(), { once: true });
+  if (signal.aborted) await chunks.return?.();
+  while (!(await chunks.next()).done);
 }
 
 interface Counted {

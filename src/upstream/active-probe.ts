@@ -2,6 +2,7 @@ import type { ProviderProbe } from '../config/schema.ts';
 import type { Candidate } from '../routing/plan.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Secret } from '../secrets/secret.ts';
+import { whenGone } from '../when-gone.ts';
 import { toBytes } from './bytes.ts';
 import type { Egress, EgressRequest } from './egress.ts';
 import type { TargetHealth } from './health/target-health.ts';
@@ -57,11 +58,7 @@ function toRequest(
     headers: toRequestHeaders(own, provider, credential, secret),
     body,
     signal,
-    whenGone(listener) {
-      if (signal.aborted) listener();
-      else signal.addEventListener('abort', listener, { once: true });
-      return () => signal.removeEventListener('abort', listener);
-    },
+    whenGone: (listener) => whenGone({ signal }, listener),
     pool: poolNameOf(credential, secret),
     maxConnections: provider.config.maxConnections,
     connectTimeoutMs: Math.min(provider.config.connectTimeoutMs, probe.timeoutMs),

@@ -84,7 +84,10 @@ export class Attempt implements Watched {
     // what is cancelled is over at once, whatever the transport still does
     return new Promise((resolve, reject) => {
       this.#reject = reject;
-      this.#send().then(resolve, reject);
+      this.#send().then(resolve, (error: unknown) => {
+        this.#unwatch();
+        reject(error);
+      });
     });
   }
 
@@ -131,7 +134,10 @@ export class Attempt implements Watched {
       this.#body = reply.body;
       if (this.#cancelled) reply.body.cancel();
       observed.onHeaders(reply.status, reply.headers);
-      return await this.#read(reply, injectedUsage, secret);
+      const read = await this.#read(reply, injectedUsage, secret);
+      // whoever reads the rest has it drained when the caller leaves
+      if (read.rest && arrival.snapshot.config.relay.onDisconnect === 'drain') request.outliveCaller();
+      return read;
     } catch (error) {
       throw this.#cancelled ?? (arrival.request.signal.aborted ? error : this.#toFailure(error));
     } finally {

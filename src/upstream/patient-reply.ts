@@ -74,8 +74,12 @@ class PatientBody implements AsyncIterableIterator<Uint8Array> {
 
   async return(): Promise<IteratorResult<Uint8Array>> {
     this.#isOver = true;
-    if (this.#rest) await this.#rest.return?.();
-    else this.#options.giveUp();
+    if (this.#rest) {
+      // it may be read on for its usage, and tells then how it ended
+      await this.#rest.return?.();
+      return over;
+    }
+    this.#options.giveUp();
     this.#settle({ kind: 'aborted', errorCode: 'caller_gone', replyBytes: this.#comments });
     return over;
   }

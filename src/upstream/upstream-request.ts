@@ -10,6 +10,7 @@ import type { GatewayRequest } from '../message.ts';
 import { overlayTimeouts, type Timeouts } from '../routing/forwarding.ts';
 import type { Candidate } from '../routing/plan.ts';
 import type { Secret } from '../secrets/secret.ts';
+import { whenGone } from '../when-gone.ts';
 import { toBytes } from './bytes.ts';
 import type { EgressRequest } from './egress.ts';
 import { overrideBody, overrideHeaders } from './overrides.ts';
@@ -77,6 +78,7 @@ export class AttemptRequest implements EgressRequest {
   #isCancelled = false;
   #onCancel: (() => void) | undefined;
   #controller: AbortController | undefined;
+  #unfollow: (() => void) | undefined;
 
   constructor(
     caller: GatewayRequest,
@@ -110,9 +112,13 @@ export class AttemptRequest implements EgressRequest {
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.#isCancelled) this.#controller.abort();
-    return AbortSignal.any([this.#caller.signal, this.#controller.signal]);
+    if (!this.#controller) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      if (this.#isCancelled) controller.abort();
+      this.#follow(() => controller.abort(this.#caller.signal.reason));
+    }
+    return this.#controller.signal;
   }
 
   /** Whether the way out has begun with it: what was ended before cannot have cost anything. */
@@ -123,11 +129,19 @@ export class AttemptRequest implements EgressRequest {
   whenGone(listener: () => void): () => void {
     this.#onCancel = listener;
     if (this.#isCancelled) listener();
-    if (this.#caller.whenGone) return this.#caller.whenGone(listener);
-    const { signal } = this.#caller;
-    if (signal.aborted) listener();
-    else signal.addEventListener('abort', listener, { once: true });
-    return () => signal.removeEventListener('abort', listener);
+    return this.#follow(listener);
+  }
+
+  #follow(listener: () => void): () => void {
+    const forget = whenGone(this.#caller, listener);
+    const before = this.#unfollow;
+    this.#unfollow = before ? () => [before(), forget()] : forget;
+    return forget;
+  }
+
+  /** The caller's leaving ends it no more: whoever reads the reply decides what becomes of it. */
+  outliveCaller(): void {
+    this.#unfollow?.();
   }
 
   /** Ends it, although the caller is still there. */

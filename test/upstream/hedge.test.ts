@@ -1,5 +1,6 @@
-import { createFakeUpstream } from 'headgate/testing';
+import { createFakeUpstream, createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { hedge } from '../../src/upstream/hedge.ts';
 import { chat, readText, startGateway, until } from '../harness.ts';
 
 async function startPair(forwarding: object, relay: object = {}) {
@@ -44,12 +45,14 @@ describe('a hedged request', () => {
   });
 
   it('costs what both have cost: the input of the slower one is estimated, and told by its attempt', async () => {
+    const other = await startPair({});
+    await readText(await other.send('/v1/chat/completions', stream));
     const { gateway, upstream, send } = await startPair({ hedgeAfterMs: 30 });
-    await readText(await send('/v1/chat/completions', stream));
     upstream.fail({ kind: 'stall' });
     await readText(await send('/v1/chat/completions', stream));
-    await until(() => gateway.records.length === 2);
-    const [alone, hedged] = gateway.records;
+    await until(() => gateway.records.length === 1 && other.gateway.records.length === 1);
+    const [alone] = other.gateway.records;
+    const [hedged] = gateway.records;
     const usageOf = (isSlower: boolean) =>
       hedged?.attempts.find(({ failure }) => (failure === 'superseded') === isSlower)?.usage;
     const slower = usageOf(true);
@@ -83,6 +86,24 @@ describe('a hedged request', () => {
     backup.fail({ kind: 'status', status: 500 }, { times: 5 });
     const reply = await send('/v1/chat/completions', chat());
     expect([reply.status, backup.requests.length]).toEqual([200, 1]);
+  });
+});
+
+describe('hedge', () => {
+  it('asks nobody later when the first cannot begin', async () => {
+    const runtime = createVirtualRuntime();
+    const lost = { lose() {}, discard() {} };
+    let asked = 0;
+    const first = {
+      ...lost,
+      begin(): Promise<number> {
+        throw new Error('nobody may be asked');
+      },
+    };
+    const second = { ...lost, begin: () => Promise.resolve(++asked) };
+    await expect(hedge(first, second, 100, runtime)).rejects.toThrow('nobody may be asked');
+    await runtime.advanceAsync(1_000);
+    expect([asked, runtime.pending]).toEqual([0, 0]);
   });
 });
 
@@ -130,5 +151,18 @@ describe('a stream that goes out when it is whole', () => {
     await iterator.return?.();
     expect((await reply.outcome).kind).toBe('aborted');
     await until(() => upstream.requests[0]?.aborted === true);
+  });
+
+  it('is read on for its usage when its caller leaves while the rest of a long one goes out', async () => {
+    const relay = { keepAliveMs: 10, heldReplyBytes: 400, onDisconnect: 'drain' };
+    const { gateway, upstream, send } = await startPair({ commit: 'complete' }, relay);
+    upstream.fail({ kind: 'split', everyBytes: 500, delayMs: 30 });
+    const reply = await send('/v1/chat/completions', stream);
+    const iterator = (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    for (let text = ''; !text.includes('data: '); ) text += Buffer.from((await iterator.next()).value ?? []);
+    await iterator.return?.();
+    expect(await reply.outcome).toMatchObject({ kind: 'aborted', usage: { source: 'reported' } });
+    await until(() => gateway.records.length === 1);
+    expect(gateway.records[0]).toMatchObject({ outcome: 'aborted', usage: { source: 'reported' } });
   });
 });

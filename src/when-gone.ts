@@ -1,0 +1,13 @@
+import type { GatewayRequest } from './message.ts';
+
+/** Calls `listener` once when the caller of a request goes away, at once when it is gone; returns how to take it back. */
+export function whenGone(
+  request: Pick<GatewayRequest, 'signal' | 'whenGone'>,
+  listener: () => void,
+): () => void {
+  if (request.whenGone) return request.whenGone(listener);
+  const { signal } = request;
+  if (signal.aborted) listener();
+  else signal.addEventListener('abort', listener, { once: true });
+  return () => signal.removeEventListener('abort', listener);
+}
