@@ -260,6 +260,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     closing = true;
     await mirrors.close();
     await running.whenIdle(drainMs);
+    admission.close();
     if (running.count > 0) {
       // what is left ends with an error in its caller's dialect, and is settled
       const message = 'This gateway is shutting down.';

@@ -45,6 +45,7 @@ export function forwardWithFallback(options: { readonly upstream: Upstream }): S
   return {
     name: 'forwardWithFallback',
     run(context) {
+      if (upstream.refusal) throw upstream.refusal;
       const forwarding = new Forwarding(context, upstream, timeLimitsOf(context));
       const reply = forwarding.serve(context.call).then(
         (served) => toGatewayReply(context, served, forwarding, upstream),

@@ -31,7 +31,9 @@ export interface Upstream {
   readonly running: LinkedQueue<Interruptible>;
   /** Those of them that end with their key. */
   readonly runningByKey: RunningByKey;
-  /** Ends every request that still runs. */
+  /** What requests are refused with that come here after the others were ended. */
+  readonly refusal: GatewayError | undefined;
+  /** Ends every request that still runs, and refuses those that were on their way here. */
   interrupt(error: GatewayError): void;
   close(): Promise<void>;
 }
@@ -54,6 +56,7 @@ export function createUpstream(
   const shared = options.hints && shareBreakers(options.hints, healths, runtime);
   const watch = createWatch(runtime);
   const running = new LinkedQueue<Interruptible>();
+  let refusal: GatewayError | undefined;
   return {
     egress,
     healths,
@@ -62,7 +65,11 @@ export function createUpstream(
     watch,
     running,
     runningByKey: new RunningByKey(),
+    get refusal() {
+      return refusal;
+    },
     interrupt(error) {
+      refusal = error;
       for (const request of running.toArray()) request.interrupt(error);
     },
     async close() {

@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { request as ask, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { toNodeHandler } from 'headgate/node';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { chat, readJson, readText, startGateway, until } from '../harness.ts';
 
 describe('a gateway that closes', () => {
@@ -50,10 +53,68 @@ describe('a gateway that closes', () => {
     }
   });
 
+  it('refuses what waits at its door or for its limits when the time is over, and sends none of it', async () => {
+    const { gateway, send, upstream } = await startGateway((config) => ({
+      ...config,
+      admission: { maxInFlight: 2 },
+      profiles: {
+        standard: { limits: [{ unit: 'parallel', amount: 1, throttleMs: 20_000 }] },
+      },
+    }));
+    upstream.fail({ kind: 'stall' });
+    const running = send('/v1/chat/completions', chat());
+    await upstream.waitFor(() => true);
+    const throttled = send('/v1/chat/completions', chat());
+    const atDoor = send('/v1/chat/completions', chat());
+    await until(() => gateway.health().requests.queued === 1);
+    await gateway.close({ drainMs: 50 });
+    for (const reply of await Promise.all([running, throttled, atDoor])) {
+      expect([reply.status, (await readJson(reply)).error.code]).toEqual([503, 'shutting_down']);
+    }
+    expect(upstream.requests).toHaveLength(1);
+  });
+
+  it('looks no more at how busy the process is', async () => {
+    let closed = 0;
+    const loadMonitor = { read: () => ({ loopDelayMs: 0, heapShare: 0 }), close: () => closed++ };
+    const { gateway } = await startGateway(undefined, { loadMonitor });
+    await gateway.close({ drainMs: 1 });
+    expect(closed).toBe(1);
+  });
+
   it('closes once, however often it is told to', async () => {
     const { gateway } = await startGateway();
     const first = gateway.close({ drainMs: 1 });
     expect(gateway.close()).toBe(first);
     await first;
+  });
+});
+
+describe('a caller who hangs up', () => {
+  it('leaves the stream to be read for its usage where the configuration says drain', async () => {
+    const { gateway, upstream, key } = await startGateway(
+      (config) => ({ ...config, relay: { onDisconnect: 'drain' } }),
+      {},
+      { chunkDelayMs: 10 },
+    );
+    const server = createServer(toNodeHandler(gateway)).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await new Promise((resolve) => server.once('listening', resolve));
+    const caller = ask({
+      host: '127.0.0.1',
+      port: (server.address() as AddressInfo).port,
+      path: '/v1/chat/completions',
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    });
+    caller.on('error', () => undefined);
+    caller.on('response', (response) => {
+      response.on('error', () => undefined);
+      response.once('data', () => caller.destroy());
+    });
+    caller.end(JSON.stringify(chat({ stream: true })));
+    await until(() => gateway.records.length === 1);
+    expect(gateway.records[0]).toMatchObject({ outcome: 'aborted', usage: { source: 'reported' } });
+    expect(upstream.requests[0]?.aborted).toBe(false);
   });
 });
