@@ -1,7 +1,7 @@
 import { trace } from '@opentelemetry/api';
-import type { Arrival } from '../context.ts';
+import type { Arrival, Authorized } from '../context.ts';
 import { type GatewayError, toGatewayError } from '../errors.ts';
-import { costOf } from '../limits/price.ts';
+import { costOf, type Price } from '../limits/price.ts';
 import { withAttempts } from '../limits/sum-usage.ts';
 import type { GatewayReply, Outcome } from '../message.ts';
 import { nothing, type Stage } from '../pipeline.ts';
@@ -59,6 +59,8 @@ class Entry {
   readonly #startedAtMs: number;
   readonly #span: RequestSpan;
   readonly #sink: UsageSink;
+  /** Known already where it stands behind `authorizeModel`, as it does for copies, which have a price of their own. */
+  readonly #price: Price | undefined;
 
   constructor(arrival: Arrival, span: RequestSpan, sink: UsageSink) {
     this.#id = arrival.id;
@@ -71,6 +73,7 @@ class Entry {
     this.#startedAtMs = arrival.runtime.now();
     this.#span = span;
     this.#sink = sink;
+    this.#price = (arrival as Partial<Authorized>).model?.price;
   }
 
   write(status: number, outcome: Outcome): void {
@@ -96,7 +99,7 @@ class Entry {
   #toRecord(status: number, outcome: Outcome): RequestRecord {
     // the draft becomes the record: nobody writes to it any more
     const record = this.#record;
-    const price = record.model === undefined ? undefined : this.#snapshot.findModel(record.model)?.price;
+    const price = this.#price ?? (record.model && this.#snapshot.findModel(record.model)?.price);
     record.id = this.#id;
     record.startedAtMs = this.#startedAtMs;
     record.durationMs = this.#runtime.monotonicMs() - this.#arrivedAtMs;

@@ -117,6 +117,28 @@ describe('a copy of a request', () => {
     expect(shadow.requests).toHaveLength(0);
   });
 
+  it('has a record that tells its cost at the price of the mirror, the original one at that of its model', async () => {
+    const target = { provider: 'shadow', model: 'gpt-new', price: { input: 20, output: 80 } };
+    const { ask, copies, originals } = await start({ target });
+    await ask();
+    await until(() => copies().length === 1);
+    const costAt = (input: number, output: number) => {
+      const { inputTokens = 0, outputTokens = 0 } = copies()[0]?.usage ?? {};
+      return (inputTokens * input + outputTokens * output) * 1_000;
+    };
+    expect([originals()[0]?.costNanoUsd, copies()[0]?.costNanoUsd]).toEqual([costAt(2, 8), costAt(20, 80)]);
+  });
+
+  it('is ended when its time is over, also where streams are read on for their usage', async () => {
+    const relay = { onDisconnect: 'drain', drain: { maxMs: 100 } } as const;
+    const { ask, shadow, copies } = await start({ timeoutMs: 150 }, { relay });
+    shadow.fail({ kind: 'cut', how: 'stall', afterChunks: 3 } as never);
+    await ask(chat({ stream: true }));
+    await until(() => copies().length === 1);
+    expect(copies()[0]).toMatchObject({ outcome: 'aborted' });
+    await until(() => shadow.requests[0]?.aborted === true);
+  });
+
   it('is not made while as many run as may', async () => {
     const { ask, shadow, gateway } = await start({ maxConcurrent: 2 });
     shadow.fail({ kind: 'stall' }, { times: 10 });
