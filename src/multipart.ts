@@ -35,8 +35,10 @@ export function findFormField(body: Uint8Array, contentType: string, name: strin
     const headerEnd = bytes.indexOf('\r\n\r\n', headerStart);
     if (headerEnd < 0 || headerEnd - headerStart > maxPartHeaderBytes)
       throw malformed('a part has no end of headers');
-    const next = bytes.indexOf(`\r\n${delimiter}`, headerEnd + 2);
+    const next = bytes.indexOf(`\n${delimiter}`, headerEnd + 2) - 1;
     if (next < 0) throw malformed('its last boundary is missing');
+    // some readers take a bare line feed for a line break
+    if (bytes[next] !== 0x0d) throw malformed('a boundary does not stand behind CR LF');
     if (fieldName(bytes.toString('latin1', headerStart, headerEnd)) === name) {
       if (found)
         throw new GatewayError('duplicate_key', `The form field "${name}" is given twice; give it once.`, {
@@ -49,10 +51,15 @@ export function findFormField(body: Uint8Array, contentType: string, name: strin
   }
 }
 
+/** The one parameter, or one of two with a `charset`: which of two boundaries counts, readers do not agree about. */
+const parameters =
+  /^[^;]*(?:;\s*charset=[\w-]{1,40}\s*)?;\s*boundary=(?:"([^"\\\r\n]{1,70})"|([^\s;"]{1,70}))\s*(?:;\s*charset=[\w-]{1,40}\s*)?;?\s*$/i;
+
 function boundaryOf(contentType: string): string {
-  const match = /;\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType);
+  const match = parameters.exec(contentType);
   const boundary = match?.[1] ?? match?.[2];
-  if (!boundary) throw malformed('its content-type names no boundary');
+  if (!boundary)
+    throw malformed('its content-type must be multipart/form-data; boundary=…, and nothing else');
   return boundary;
 }
 

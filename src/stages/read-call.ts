@@ -11,6 +11,7 @@ import {
 } from '../json/scan.ts';
 import { findFormField } from '../multipart.ts';
 import type { Stage } from '../pipeline.ts';
+import { nestedModels } from '../upstream/nested-models.ts';
 
 /**
  * Reads the body, once the caller is known, and makes sure that everybody who reads it sees the same thing: strict JSON
@@ -48,8 +49,16 @@ function checkMediaType(endpoint: Endpoint, value: string | readonly string[] | 
   if (wanted === '') return '';
   const given = typeof value === 'string' ? value : '';
   const end = given.indexOf(';');
-  if ((end < 0 ? given : given.slice(0, end).trimEnd()).toLowerCase() === wanted) return given;
+  const type = end < 0 ? given : given.slice(0, end).trimEnd();
+  if (type.toLowerCase() === wanted && (end < 0 || wanted !== 'application/json' || isUtf8(given, end)))
+    return given;
   throw new GatewayError('unsupported_media_type', `This endpoint takes a body of content-type ${wanted}.`);
+}
+
+/** JSON in any other charset would be another document to whoever goes by what is said. */
+function isUtf8(contentType: string, end: number): boolean {
+  const parameters = contentType.slice(end);
+  return !/charset/i.test(parameters) || /^;\s*charset="?utf-?8"?\s*;?\s*$/i.test(parameters);
 }
 
 function readJsonCall(
@@ -64,6 +73,8 @@ function readJsonCall(
     const batchModels =
       endpoint.operation === 'message-batch-create' ? readBatchModels(bytes, members) : undefined;
     const model = batchModels ? batchModels[0] : readModel(endpoint, bytes, members);
+    // of two names in one the other one could be what the provider goes by
+    nestedModels(bytes, members);
     return {
       id,
       endpoint,
@@ -93,7 +104,7 @@ function readModel(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectInd
   const given = members.get('model') ? readMember(bytes, members, 'model') : undefined;
   if (endpoint.model !== undefined) {
     if (given !== undefined) checkSameModel(endpoint.model, given);
-    for (const name of nestedModels) checkNested(endpoint.model, name, bytes, members);
+    for (const name of nests) checkNested(endpoint.model, name, bytes, members);
     return endpoint.model;
   }
   if (typeof given !== 'string' || given === '') {
@@ -109,11 +120,11 @@ function readModel(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectInd
 }
 
 /** Gemini requests that carry whole requests inside, which name the model again. */
-const nestedModels = ['requests', 'generateContentRequest'] as const;
+const nests = ['requests', 'generateContentRequest', 'generate_content_request'] as const;
 
 function checkNested(
   model: string,
-  name: (typeof nestedModels)[number],
+  name: (typeof nests)[number],
   bytes: Uint8Array,
   members: JsonObjectIndex,
 ): void {

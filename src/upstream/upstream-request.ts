@@ -2,8 +2,7 @@ import type { Call } from '../call.ts';
 import type { ConfiguredProvider, Credential, TargetOverrides } from '../config/snapshot.ts';
 import type { Arrival, Identified } from '../context.ts';
 import { GatewayError } from '../errors.ts';
-import { elementSpans } from '../json/elements.ts';
-import { type JsonObjectIndex, readMember, scanJsonObject } from '../json/scan.ts';
+import { readMember } from '../json/scan.ts';
 import { type JsonEdit, setMember, spliceJson, stripByteOrderMark } from '../json/splice.ts';
 import { clampEdits } from '../limits/clamp.ts';
 import type { GatewayRequest } from '../message.ts';
@@ -13,6 +12,7 @@ import type { Secret } from '../secrets/secret.ts';
 import { whenGone } from '../when-gone.ts';
 import { toBytes } from './bytes.ts';
 import type { EgressRequest } from './egress.ts';
+import { type NestedModel, nestedModels } from './nested-models.ts';
 import { overrideBody, overrideHeaders } from './overrides.ts';
 import { poolNameOf } from './pool-name.ts';
 import { toRequestHeaders } from './request-headers.ts';
@@ -194,40 +194,6 @@ function jsonEdits(
 /** In bodies Gemini spells a model as a resource name. */
 function wireName(call: Call, model: string): string {
   return call.endpoint.family === 'gemini' && !model.startsWith('tunedModels/') ? `models/${model}` : model;
-}
-
-interface NestedModel {
-  readonly start: number;
-  readonly end: number;
-  readonly model: string;
-}
-
-/** The names in requests within the request: `requests[].model`, `requests[].params.model`, `generateContentRequest.model`. */
-function nestedModels(body: Uint8Array, members: JsonObjectIndex): NestedModel[] {
-  const found: NestedModel[] = [];
-  const requests = members.get('requests');
-  const single = members.get('generateContentRequest');
-  const spans = requests?.kind === 'array' ? elementSpans(body, requests) : [];
-  if (single?.kind === 'object') spans.push({ start: single.valueStart, end: single.valueEnd });
-  for (const { start, end } of spans) {
-    if (body[start] === openingBrace) collectModel(body.subarray(start, end), start, found);
-  }
-  return found;
-}
-
-const openingBrace = 0x7b;
-
-function collectModel(request: Uint8Array, offset: number, found: NestedModel[]): void {
-  const members = scanJsonObject(request);
-  const model = members.get('model');
-  if (model?.kind === 'string') {
-    const name = readMember(request, members, 'model') as string;
-    found.push({ start: offset + model.valueStart, end: offset + model.valueEnd, model: name });
-  }
-  const params = members.get('params');
-  if (params?.kind === 'object') {
-    collectModel(request.subarray(params.valueStart, params.valueEnd), offset + params.valueStart, found);
-  }
 }
 
 function renamed({ start, end, model }: NestedModel, name: string | undefined): JsonEdit[] {

@@ -156,6 +156,8 @@ describe.each(dialects)('an $dialect request', (one) => {
     'application/json, text/plain',
     'application/x-www-form-urlencoded',
     'application/problem+json',
+    'application/json; charset=utf-16',
+    'application/json; charset=utf-8; charset=utf-7',
   ])('of content-type %j is 415', async (type) => {
     const { send, upstream } = await start();
     const refused = await ask(send, one, JSON.stringify(one.body), { headers: { 'content-type': type } });
@@ -254,6 +256,23 @@ describe('a form', () => {
     ['that is JSON', Buffer.from('{"model":"whisper-1"}'), 400],
     ['without a boundary', form([field('model', 'whisper-1')]), 400, 'multipart/form-data'],
     ['of another type', form([field('model', 'whisper-1')]), 415, 'multipart/mixed; boundary=b'],
+    [
+      'with two boundaries',
+      Buffer.concat([form([field('model', 'none')], 'c'), form([field('model', 'whisper-1')])]),
+      400,
+      'multipart/form-data; boundary=b; boundary=c',
+    ],
+    [
+      'with a boundary inside of another parameter',
+      Buffer.concat([form([field('model', 'none')], 'c'), form([field('model', 'whisper-1')])]),
+      400,
+      'multipart/form-data; x="; boundary=b"; boundary=c',
+    ],
+    [
+      'with a boundary behind a bare line feed',
+      form([`${field('x', 'y')}\n--b\n${field('model', 'none')}`, field('model', 'whisper-1')]),
+      400,
+    ],
   ])('%s is refused', async (_, body, status, contentType) => {
     const { send, upstream } = await startGateway(config);
     const headers = contentType ? { headers: { 'content-type': contentType } } : type;
