@@ -7,7 +7,8 @@ import { createSqliteConnection } from '../../src/stores/sqlite/connection.ts';
 import { createSqliteLedger } from '../../src/stores/sqlite/sqlite-ledger.ts';
 import { sqliteSteps } from '../../src/stores/sqlite/steps.ts';
 import { atEnd, newFile } from './sqlite-fixture.ts';
-import { createSettableRuntime, openStores, scope } from './sqlite-ledger-fixture.ts';
+import { createSettableRuntime, openStores } from './sqlite-ledger-fixture.ts';
+import { scope } from './sqlite-ledger-scope.ts';
 
 const figures = async (ledger: ReturnType<typeof openStores>['ledger'], wanted = scope('k', 10)) => {
   const [state] = await ledger.peek([wanted]);

@@ -1,4 +1,3 @@
-import type { LedgerScope, Span } from '../../src/limits/ledger.ts';
 import { createRuntime, type Runtime } from '../../src/runtime.ts';
 import type { SqliteLedgerOptions } from '../../src/stores/sqlite/sqlite-ledger-options.ts';
 import {
@@ -29,17 +28,4 @@ export function openStores(
   const stores = createSqliteStores({ file, pollMs: 5, reopenMs: 10, ledger, ...options });
   atEnd(() => stores.close());
   return stores;
-}
-
-export const forever: Span = {
-  bucket: 0,
-  buckets: [0],
-  fromMs: 0,
-  untilMs: Number.POSITIVE_INFINITY,
-  forgetMs: Number.POSITIVE_INFINITY,
-};
-
-/** A lifetime scope that blocks; when its lease runs out its hold is counted. */
-export function scope(key: string, amount: number, hold = 1, charge = hold, span = forever): LedgerScope {
-  return { key, amount, hold, charge, mode: 'block', span };
 }

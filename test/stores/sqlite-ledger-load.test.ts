@@ -2,7 +2,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { atEnd, killTwo, type LoadedStore } from './ledger-load.ts';
 import { newFile, withDatabase } from './sqlite-fixture.ts';
-import { openStores, scope } from './sqlite-ledger-fixture.ts';
+import { openStores } from './sqlite-ledger-fixture.ts';
+import { scope } from './sqlite-ledger-scope.ts';
 
 async function start(): Promise<LoadedStore> {
   const file = newFile();

@@ -3,7 +3,7 @@ import type { Runtime } from '../../runtime.ts';
 import type { MigrationStep } from '../sql/migration.ts';
 import { generationOf } from '../sql/migration.ts';
 import { whileBusy } from './busy.ts';
-import { type SqliteDatabase, transact } from './database.ts';
+import { type SqliteDatabase, syncLog, transact } from './database.ts';
 import { refusal, toStoreError } from './failure.ts';
 import { migrate, requireGeneration, requireSchema } from './migrate.ts';
 import { memoryFile, openFile } from './open-file.ts';
@@ -32,7 +32,8 @@ export interface SqliteConnection {
   read<T>(action: (database: SqliteDatabase) => T): Promise<T>;
   /**
    * Runs `action` in one transaction against every other writer, in this process and others; takes it back when it
-   * throws. Without `durable` a power failure may undo it, and it does not wait for the disk. @default durable: true
+   * throws. Without `durable` a power failure may undo it, and it does not wait for the disk; only now and then one waits
+   * for those before it, and rejects when the disk failed. @default durable: true
    *
    * @throws Error when the lock is not to be had in time, too many writes wait, or the disk refuses
    */
@@ -42,6 +43,9 @@ export interface SqliteConnection {
   /** Ends when the writes that were called before have ended; later calls reject. */
   close(): Promise<void>;
 }
+
+/** Transactions that need not have reached the disk: a megabyte of the log as the ledger writes it. */
+const mostUnsynced = 32;
 
 interface Open {
   readonly database: SqliteDatabase;
@@ -56,6 +60,7 @@ export function createSqliteConnection(options: SqliteConnectionOptions): Sqlite
   let current: Open | undefined;
   let opening: Promise<readonly string[]> | undefined;
   let failure: { readonly error: unknown; readonly untilMs: number } | undefined;
+  let unsynced = 0;
   let wasOpen = false;
   let isClosed = false;
 
@@ -132,6 +137,8 @@ export function createSqliteConnection(options: SqliteConnectionOptions): Sqlite
     write: (action, { durable = true } = {}) =>
       writes.run((endMs) =>
         inTime(endMs, (database) => {
+          // while the disk fails, what it may lose does not grow, and whoever writes learns of it
+          if (!durable && unsynced++ >= mostUnsynced && syncLog(database)) unsynced = 1;
           const careful = (): ReturnType<typeof action> => {
             requireGeneration(database, generation, file);
             return action(database);

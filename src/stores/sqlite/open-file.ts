@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { whileBusy } from './busy.ts';
-import { type SqliteDatabase, toSqliteDatabase, transact } from './database.ts';
+import { careful, type SqliteDatabase, toSqliteDatabase, transact } from './database.ts';
 import { refusal, toStoreError } from './failure.ts';
 import { applicationId, type InspectOptions, inspectFile } from './inspect-file.ts';
 import { loadSqlite } from './load-sqlite.ts';
@@ -71,11 +71,8 @@ function configure(database: SqliteDatabase, file: string): void {
   if (mode !== 'wal' && file !== memoryFile) {
     throw refusal(file, 'its file system has no shared memory, which WAL mode needs: use a local disk.');
   }
-  // a COMMIT returns when the log is on the disk: a revocation survives a power failure
-  database.exec('PRAGMA synchronous = FULL');
+  database.exec(careful);
   database.exec('PRAGMA busy_timeout = 0');
-  // a megabyte: who commits copies so much of the log into the database now and then, and waits for it
-  database.exec('PRAGMA wal_autocheckpoint = 250');
   database.exec('PRAGMA foreign_keys = ON');
   database.exec('PRAGMA trusted_schema = OFF');
   database.exec('PRAGMA cell_size_check = ON');

@@ -6,9 +6,9 @@ export interface SqliteLedgerOptions {
   readonly deadlineMs?: number;
   /**
    * Whether what was answered survives a power failure or a crash of the operating system too: then every turn waits for
-   * the disk, and the event loop with it. Without it such a failure undoes the last turns, some hundred at the most,
-   * holds and uses alike: so much of a limit can be used again. The end of a process, by SIGKILL too, undoes nothing
-   * either way. @default false
+   * the disk, and the event loop with it. Without it such a failure undoes the last turns, 32 of each process at the most,
+   * holds and uses alike: so much of a limit can be used again. A disk that fails is noticed as late, and then nothing
+   * more is granted. The end of a process, by SIGKILL too, undoes nothing either way. @default false
    */
   readonly durable?: boolean;
   /** How often what is due is ended when no request does it. @default 1_000 */

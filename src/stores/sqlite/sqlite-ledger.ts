@@ -42,8 +42,8 @@ export interface SqliteLedger extends Ledger {
  * What a caller may assume: every transition happens in one transaction against every other writer, or not at all; calls of
  * one process that come together share one. A call that has rejected was not made, except where the disk failed at that
  * very moment; repeat it by its id, or let its lease end it. What was answered survives the end of the process; a power
- * failure may undo the last turns unless `durable`. While the disk is full, read-only or damaged, `reserve` and `renew`
- * reject with the reason, `peek` goes on as long as the file can be read, and settlements wait.
+ * failure may undo the last turns unless `durable`. While the disk is full, read-only, damaged or failing, `reserve`
+ * and `renew` reject with the reason, `peek` goes on as long as the file can be read, and settlements wait.
  *
  * The clock is the system's, or the latest instant that any process has noted where that is later: a system clock that is
  * set back stands still here until it has caught up, so one that was an hour ahead holds windows and leases for an hour. A

@@ -59,9 +59,9 @@ export interface SqliteStores extends Stores {
  * The file is opened by the first call, so call `migrate()` at start: it rejects when the file is damaged, belongs to
  * another application or was made by a release that this one cannot work beside, and changes nothing then. What was
  * written has reached the disk when the call resolves (WAL, `synchronous = FULL`), except for times of use and,
- * unless `ledger.durable`, what the ledger counts, which a power failure may set back. A disk that is full or read-only rejects writes and goes on serving reads; but a directory
- * that may not be written to can only be read from while another process has the database open, since WAL needs two
- * files beside it. A write that the disk failed may be in force after a crash at that moment: read before trying again.
+ * unless `ledger.durable`, what the ledger counts, which a power failure may set back. On a disk that is full, read-only or
+ * failing, writes reject and reads go on; but a directory that may not be written to can only be read from while another
+ * process has the database open, since WAL needs two files beside it. A write that the disk failed may be in force after a crash at that moment: read before trying again.
  * A file that is moved or replaced while it is open is noticed by the next call; a new one is never made in its place.
  *
  * Every call rejects with an Error that names the file and the reason, never with half an answer.
