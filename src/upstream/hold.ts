@@ -4,6 +4,8 @@ import { EventInspector } from './event-inspector.ts';
 import { type AttemptFailure, toBrokenReply, toInvalidReply, toStreamFailure } from './failure.ts';
 import type { Inspector } from './inspector.ts';
 
+const over: IteratorResult<never> = { done: true, value: undefined };
+
 /** A stream that has shown what it is worth: what came so far, and where the rest comes from. */
 export interface HeldStream {
   /** Inspected, and not passed on yet. */
@@ -36,7 +38,9 @@ export async function holdStream(
     try {
       step = await iterator.next();
     } catch (error) {
-      throw toBrokenReply(error);
+      if (!inspector.isWhole) throw toBrokenReply(error);
+      // nothing more was to come
+      step = over;
     }
     if (step.done) {
       const { rest, error } = inspector.end();

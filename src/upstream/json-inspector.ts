@@ -106,6 +106,6 @@ export const passingInspector: Inspector = {
   usage: () => undefined,
   errorTail: () => undefined,
   hasBegun: true,
-  isWhole: true,
+  isWhole: false,
   failure: undefined,
 };

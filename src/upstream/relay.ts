@@ -220,7 +220,9 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
   #broke(error: unknown): Step<Uint8Array> {
     this.#pulling = false;
     if (this.#ended) return over;
-    return this.#interrupted ? this.#end(this.#interrupted) : this.#fail(toError(error));
+    if (this.#interrupted) return this.#end(this.#interrupted);
+    // nothing more was to come
+    return this.#source.inspector.isWhole ? this.#close(undefined) : this.#fail(toError(error));
   }
 
   #close(rest: Uint8Array | undefined): IteratorResult<Uint8Array> {

@@ -2,6 +2,7 @@ import { createFakeUpstream, createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { hedge } from '../../src/upstream/hedge.ts';
 import { chat, readText, startGateway, until } from '../harness.ts';
+import { createScriptedEgress } from './scripted-egress.ts';
 
 async function startPair(forwarding: object, relay: object = {}) {
   const backup = await createFakeUpstream();
@@ -20,6 +21,8 @@ async function startPair(forwarding: object, relay: object = {}) {
 }
 
 const stream = chat({ stream: true });
+const finished =
+  'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
 
 describe('a hedged request', () => {
   it('is answered by the second when the first shows no content; the first is ended and on record', async () => {
@@ -116,6 +119,21 @@ describe('a stream that goes out when it is whole', () => {
     expect(text.match(/"role":"assistant"/g)).toHaveLength(1);
     await until(() => gateway.records.length === 1);
     expect(gateway.records[0]).toMatchObject({ outcome: 'complete', target: 'backup/second' });
+  });
+
+  it('is asked for once when the connection breaks behind its end', async () => {
+    const egress = createScriptedEgress(() => ({ chunks: [finished], breaks: true }));
+    const { gateway, send } = await startGateway(
+      (config) => ({
+        ...config,
+        models: { 'gpt-4.1': { targets: ['openai', 'openai/second'] } },
+        forwarding: { commit: 'complete' },
+      }),
+      { egress },
+    );
+    expect(await readText(await send('/v1/chat/completions', stream))).toBe(finished);
+    await until(() => gateway.records.length === 1);
+    expect([egress.sent.length, gateway.records[0]?.outcome]).toEqual([1, 'complete']);
   });
 
   it('keeps its caller waiting with comments, and nothing but them', async () => {

@@ -1,10 +1,12 @@
 import * as fc from 'fast-check';
 import { GatewayError, type Outcome } from 'headgate';
 import { describe, expect, it } from 'vitest';
+import { dialectByName } from '../../src/dialects/index.ts';
 import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
 import { ChunkQueue } from '../../src/upstream/chunk-queue.ts';
 import { createDrainer } from '../../src/upstream/drain.ts';
 import type { Inspector } from '../../src/upstream/inspector.ts';
+import { createJsonInspector, passingInspector } from '../../src/upstream/json-inspector.ts';
 import { Relay, type RelayOptions, type RelaySource } from '../../src/upstream/relay.ts';
 import { createInspector } from './inspect.ts';
 
@@ -138,6 +140,29 @@ describe('a relay', () => {
       },
     ]);
     expect(cancelled()).toBe(0);
+  });
+
+  it('is complete when its connection breaks behind the end of the stream, or of the document', async () => {
+    const stream = createRelay();
+    stream.queue.push(text(delta));
+    stream.queue.push(text(end));
+    stream.queue.end(new Error('reset'));
+    expect(await readAll(stream.relay)).toBe(delta + end);
+    expect(await stream.relay.outcome).toMatchObject({ kind: 'complete', usage: reported });
+
+    const inspector = createJsonInspector(dialectByName['openai-chat'], 1_000, true);
+    const whole = createRelay({ inspector });
+    whole.queue.push(text('{"id":"x"}'));
+    whole.queue.end(new Error('reset'));
+    expect(await readAll(whole.relay)).toBe('{"id":"x"}');
+    expect(await whole.relay.outcome).toMatchObject({ kind: 'complete' });
+
+    // of audio nobody but the connection knows where it ends
+    const audio = createRelay({ inspector: passingInspector });
+    audio.queue.push(text('RIFF'));
+    audio.queue.end(new Error('reset'));
+    await expect(readAll(audio.relay)).rejects.toThrow();
+    expect(await audio.relay.outcome).toMatchObject({ kind: 'failed' });
   });
 
   it('ends a stream without its terminator with an error event', async () => {
