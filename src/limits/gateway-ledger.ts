@@ -5,6 +5,7 @@ import type { LimitScope } from './apply.ts';
 import {
   createFailurePolicy,
   type FailurePolicyLedger,
+  type FailurePolicyOptions,
   type FailurePolicyReport,
 } from './failure/failure-policy.ts';
 import { createLeasingLedger, type LeasingLedger, type LeasingReport } from './leasing/leasing-ledger.ts';
@@ -99,9 +100,12 @@ function policyOf(scope: LedgerScope) {
   return (scope as Partial<LimitScope>).onFailure ?? 'closed';
 }
 
-/** The same ledger, which somebody else closes. */
-function withoutClose(ledger: Ledger): Ledger {
+/** The same ledger, which somebody else closes. One that leases decides in memory as before. */
+function withoutClose(ledger: FailurePolicyOptions['ledger']): FailurePolicyOptions['ledger'] {
   return {
+    ...(ledger.reserveInMemory && {
+      reserveInMemory: (id, scopes, leaseMs) => ledger.reserveInMemory?.(id, scopes, leaseMs),
+    }),
     nowMs: () => ledger.nowMs(),
     reserve: (id, scopes, leaseMs) => ledger.reserve(id, scopes, leaseMs),
     renew: (id, leaseMs, charges) => ledger.renew(id, leaseMs, charges),

@@ -83,8 +83,9 @@ export function createRuns(options: {
     const found = known.get(token);
     if (found) return found;
     const end = token.lastIndexOf('.');
-    const [given, right] = [token.slice(end + 1), seal(token.slice(0, Math.max(0, end)))];
-    if (given.length !== right.length || !timingSafeEqual(Buffer.from(given), Buffer.from(right))) {
+    const given = Buffer.from(token.slice(end + 1));
+    const right = Buffer.from(seal(token.slice(0, Math.max(0, end))));
+    if (given.length !== right.length || !timingSafeEqual(given, right)) {
       throw new GatewayError(
         'malformed_request',
         `The header ${runHeader} names a run that was not opened here.`,

@@ -117,7 +117,9 @@ describe('an agent run', () => {
       const statuses = [await one.ask(run.headers), await two.ask(run.headers), await three.ask(run.headers)];
       expect(statuses[1]).toBe(402);
       for (const status of statuses) expect([402, 429]).toContain(status);
-      await expect(two.gateway.endRun('hgrun_none')).rejects.toMatchObject({ code: 'malformed_request' });
+      for (const token of ['hgrun_none', `hgrun_none.${'é'.repeat(22)}`, '']) {
+        await expect(two.gateway.endRun(token)).rejects.toMatchObject({ code: 'malformed_request' });
+      }
     },
   );
 
