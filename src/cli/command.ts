@@ -80,7 +80,9 @@ function readArgs(argv: readonly string[], options: ParseArgsOptionsConfig, allo
   } catch (error) {
     // the first sentence names the option; the others are about positionals
     const [message = ''] = (error as Error).message.split(/\. |\n/);
-    throw new UsageError(hideLong(message.replace(/\.?$/, '.')));
+    const isFile = message.startsWith('Unexpected argument') && options.config !== undefined;
+    const hint = isFile ? ' A configuration file is named by --config.' : '';
+    throw new UsageError(hideLong(message.replace(/\.?$/, '.')) + hint);
   }
 }
 

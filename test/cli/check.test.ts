@@ -8,7 +8,7 @@ describe('headgate check', () => {
     await using directory = await createDirectory({ 'headgate.config.json': valid });
     const { code, stdout, stderr } = await run(['check'], { cwd: directory.path });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toContain('headgate.config.json: 1 providers, 1 models, 1 profiles, 1 teams, 0 keys');
+    expect(stdout).toContain('headgate.config.json: 1 provider, 1 model, 1 profile, 1 team, 0 keys');
   });
 
   it('lists every issue with file, line, column and path', async () => {

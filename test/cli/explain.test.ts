@@ -77,9 +77,10 @@ describe('headgate explain', () => {
     await using _ = directory;
     const known = await run(['explain', '--team', 'web', '--model', 'gpt-4.1'], { cwd: directory.path });
     expect(known.code).toBe(0);
+    expect(known.stdout).toMatch(/^key +any of the team$/m);
     const unknown = await run(['explain', '--team', 'wbe', '--model', 'gpt-4.1'], { cwd: directory.path });
     expect(unknown.code).toBe(1);
-    expect(unknown.stderr).toContain('There is no team "wbe"');
+    expect(unknown.stderr).toMatch(/There is no team "wbe" in .*\. There are: web\./);
   });
 
   it('reads the key from standard input or HEADGATE_KEY', async () => {

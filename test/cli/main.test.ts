@@ -65,7 +65,7 @@ describe('headgate', () => {
     [['keys'], 'no command "keys"'],
     [['keys', 'crate'], 'no command "keys crate"'],
     [['serve', '--prt', '1'], "Unknown option '--prt'"],
-    [['serve', 'now'], "Unexpected argument 'now'"],
+    [['serve', 'now'], "Unexpected argument 'now'. A configuration file is named by --config."],
     [['serve', '--port', 'http'], '--port must be a whole number'],
     [['serve', '--port', '70000'], '--port must be a whole number from 0 to 65535'],
     [['serve', '--port'], 'argument missing'],

@@ -9,6 +9,7 @@ import {
 } from '../check-config.ts';
 import type { Command } from '../command.ts';
 import { configStoreUrl, loadAnyConfig } from '../config-source.ts';
+import { count } from '../count.ts';
 import type { Io } from '../io.ts';
 import { withStores } from '../open-stores.ts';
 import { sourceOptions } from '../show.ts';
@@ -73,13 +74,12 @@ function countParts({ snapshot }: CheckResult & { ok: true }) {
 function render(result: CheckResult, warnings: readonly LocatedIssue[], io: Io): void {
   if (result.ok) {
     const style = createStyle(io.stdout, io.environment);
-    const parts = Object.entries(countParts(result)).map(([name, count]) => `${count} ${name}`);
+    const parts = Object.entries(countParts(result)).map(([name, found]) => count(found, name.slice(0, -1)));
     for (const warning of warnings) io.stderr.write(`warning: ${formatIssue(warning, io.cwd)}\n`);
     io.stdout.write(`${style.green('ok')} ${result.loaded.source}: ${parts.join(', ')}\n`);
     return;
   }
   const style = createStyle(io.stderr, io.environment);
   for (const issue of result.issues) io.stderr.write(`${formatIssue(issue, io.cwd)}\n`);
-  const count = result.issues.length;
-  io.stderr.write(`${style.red(`${count} ${count === 1 ? 'issue' : 'issues'}`)}\n`);
+  io.stderr.write(`${style.red(count(result.issues.length, 'issue'))}\n`);
 }

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { withStandIns } from '../../config/check-storable.ts';
 import type { GatewayConfig } from '../../config/schema.ts';
-import type { Snapshot } from '../../config/snapshot.ts';
 import type { Explanation } from '../../explain.ts';
 import { createGateway } from '../../gateway.ts';
 import { issueKey } from '../../keys/issue-key.ts';
@@ -26,6 +25,7 @@ import { renderExplanation } from '../explanation.ts';
 import type { Io } from '../io.ts';
 import { withStores } from '../open-stores.ts';
 import { pepperFromEnvironment } from '../pepper.ts';
+import { requireTeam } from '../require-team.ts';
 import { sourceOptions } from '../show.ts';
 import { createStyle } from '../style.ts';
 
@@ -84,7 +84,6 @@ export const explain: Command = {
 interface Site {
   readonly config: GatewayConfig;
   readonly source: string;
-  readonly snapshot: Snapshot;
   /** The stored version that it is; undefined for one of a file. */
   readonly version: ConfigVersionInfo | undefined;
   /** The keys of a store; those of the configuration without one. */
@@ -109,21 +108,18 @@ async function readSite(
   return {
     config: from ? withStandIns(config) : config,
     source,
-    snapshot: checked.snapshot,
     version,
     keys: from?.stores.keys,
   };
 }
 
 async function explainAt(
-  { config, source, snapshot, version, keys }: Site,
+  { config, source, version, keys }: Site,
   team: string | undefined,
   requestWith: (key: string | undefined) => GatewayRequest,
   io: Io,
 ): Promise<Explanation> {
-  if (team !== undefined && !snapshot.policyOf(team)) {
-    throw new CommandError(`There is no team ${JSON.stringify(team)} in ${source}.`);
-  }
+  if (team !== undefined) requireTeam(team, config, source);
   const peppers = pepperFromEnvironment(io.environment);
   const runtime = createRuntime();
   const issued =
@@ -141,7 +137,12 @@ async function explainAt(
     ...(version && { version }),
   });
   try {
-    return await gateway.explain(requestWith(issued?.key));
+    const explanation = await gateway.explain(requestWith(issued?.key));
+    const { principal } = explanation;
+    // nobody has the key that was made for this
+    return issued && principal
+      ? { ...explanation, principal: { ...principal, key: 'any of the team' } }
+      : explanation;
   } finally {
     await gateway.close();
   }

@@ -1,5 +1,5 @@
 import { type LoadedConfig, loadConfig } from '../../config/load-config.ts';
-import { configSchema, type GatewayConfig, type LimitConfig } from '../../config/schema.ts';
+import { configSchema, type LimitConfig } from '../../config/schema.ts';
 import { type IssuedKey, issueKey } from '../../keys/issue-key.ts';
 import type { KeyRequest } from '../../keys/key-request.ts';
 import { createKeyService } from '../../keys/key-service.ts';
@@ -9,7 +9,6 @@ import type { Stores } from '../../stores/stores.ts';
 import { authorOf, authorOption } from '../author.ts';
 import {
   type Command,
-  CommandError,
   durationMs,
   type OptionValues,
   optionalText,
@@ -19,6 +18,7 @@ import {
 import type { Io } from '../io.ts';
 import { optionalStoreUrl, storeOption, withStores } from '../open-stores.ts';
 import { pepperFromEnvironment, warnWithoutPepper } from '../pepper.ts';
+import { requireTeam } from '../require-team.ts';
 import { createStyle } from '../style.ts';
 
 /** Makes a key and the record to configure. */
@@ -167,12 +167,6 @@ async function checkTeam(team: string, values: OptionValues, io: Io): Promise<vo
   }
   if (loaded.file === undefined) return;
   requireTeam(team, loaded.config, loaded.source);
-}
-
-function requireTeam(team: string, { teams }: GatewayConfig, source: string): void {
-  if (typeof teams === 'object' && teams !== null && Object.hasOwn(teams, team)) return;
-  const known = Object.keys(teams ?? {}).join(', ') || 'none';
-  throw new CommandError(`There is no team ${JSON.stringify(team)} in ${source}. There are: ${known}.`);
 }
 
 function renderStored(key: string, kid: string, io: Io): void {

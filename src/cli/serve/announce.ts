@@ -1,3 +1,4 @@
+import { count } from '../count.ts';
 import type { Io } from '../io.ts';
 import { createStyle } from '../style.ts';
 import { packageVersion } from '../version.ts';
@@ -45,8 +46,4 @@ export function announce(
       '',
     ].join('\n'),
   );
-}
-
-function count(number: number, word: string): string {
-  return `${number} ${word}${number === 1 ? '' : 's'}`;
 }
