@@ -101,6 +101,14 @@ function importsOf(file: string, seen = new Set<string>()): Set<string> {
 }
 
 describe('the packed package', () => {
+  it('has no line so long that whoever misspells an option has the terminal filled with it', () => {
+    const lengths = filesOf(join(installed, 'dist'))
+      .filter((path) => path.endsWith('.js'))
+      .flatMap((path) => readFileSync(path, 'utf8').split('\n'))
+      .map(({ length }) => length);
+    expect(Math.max(...lengths)).toBeLessThan(10_000);
+  });
+
   it('is small: at most 400 KB, without source maps, tests or sources', () => {
     expect(statSync(tarball).size).toBeLessThanOrEqual(400_000);
     const names = filesOf(installed).map((file) => file.slice(installed.length + 1));

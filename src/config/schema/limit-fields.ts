@@ -5,7 +5,7 @@ const callerSubject = z.union(
   [
     z.enum(['key', 'user', 'project', 'team', 'organisation', 'model', 'run', 'endUser']),
     /** A value that requests give in `x-headgate-metadata`. */
-    z.templateLiteral(['metadata:', z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/)]),
+    z.custom<`metadata:${string}`>(isMetadata),
   ],
   {
     error:
@@ -56,3 +56,7 @@ export const raiseSchema = z.strictObject({
   /** From here on the raise is over. */
   until: instantSchema,
 });
+
+function isMetadata(subject: unknown): boolean {
+  return typeof subject === 'string' && /^metadata:[A-Za-z0-9_.-]{1,64}$/.test(subject);
+}
