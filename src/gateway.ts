@@ -26,7 +26,7 @@ import { createRouter } from './routing/router.ts';
 import { createRunning } from './running.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { createMirrors } from './stages/mirror.ts';
-import type { RateLimitOptions } from './stages/rate-limit.ts';
+import type { Accounted, HeldUpstream, RateLimitOptions } from './stages/rate-limit.ts';
 import { resolveKey } from './stages/resolve-key.ts';
 import { showHealth } from './stages/show-health.ts';
 import { createMemoryStoredOwners, reporting } from './stored/stored-owners.ts';
@@ -336,7 +336,16 @@ function toArrival(
   runtime: Runtime,
   hostRun: RunScope | undefined,
 ): Arrival {
-  const facts: Record<keyof DefaultFacts, undefined> = {
+  // one literal: a copy of another object's fields is a call into the runtime
+  const run: Arrival & Record<keyof DefaultFacts, undefined> = {
+    id,
+    request,
+    endpoint,
+    snapshot,
+    runtime,
+    hostRun,
+    arrivedAtMs: runtime.monotonicMs(),
+    record: createDraft(),
     principal: undefined,
     policy: undefined,
     metadata: undefined,
@@ -344,10 +353,11 @@ function toArrival(
     model: undefined,
     limitHeaders: undefined,
     limitStates: undefined,
+    account: undefined,
+    upstreamHolds: undefined,
     plan: undefined,
   };
-  const arrivedAtMs = runtime.monotonicMs();
-  return { id, request, endpoint, snapshot, runtime, hostRun, arrivedAtMs, record: createDraft(), ...facts };
+  return run;
 }
 
 /** Who is told nothing of limits is told of an outage of their ledger all the same. */
@@ -367,7 +377,7 @@ function tellOfLimits(
   };
 }
 
-type DefaultFacts = Identified & Received & Authorized & Reserved & Routed;
+type DefaultFacts = Identified & Received & Authorized & Reserved & Accounted & HeldUpstream & Routed;
 type ErrorDialect = { readonly renderError: (typeof dialectByName)['openai']['renderError'] };
 
 function toErrorReply(error: GatewayError, dialect: ErrorDialect, id: string): GatewayReply {

@@ -7,6 +7,7 @@ import type { Awaitable, Ledger } from './ledger.ts';
 import type { Limit } from './limit.ts';
 import type { Price } from './price.ts';
 import { withAttempts } from './sum-usage.ts';
+import type { Untold } from './untold.ts';
 
 /** Tells what a running reply has used so far. */
 export interface UsageSource {
@@ -21,10 +22,7 @@ export interface AccountFacts {
   readonly price: Price | undefined;
   /** Estimate of the input. */
   readonly inputTokens: number;
-  /** The most output to count when a whole reply tells no usage. */
-  readonly untoldOutputTokens: number;
-  /** Bytes of such a reply that are counted as one token of output; 0 counts all of the most. */
-  readonly untoldBytesPerToken: number;
+  readonly untold: Untold;
   readonly record: RecordDraft;
 }
 
@@ -38,8 +36,7 @@ export class Account implements Linked<Account> {
   readonly scopes: readonly LimitScope[];
   readonly #price: Price | undefined;
   readonly #inputTokens: number;
-  readonly #untoldOutputTokens: number;
-  readonly #untoldBytesPerToken: number;
+  readonly #untold: Untold;
   readonly #record: RecordDraft;
   #source: UsageSource | undefined;
   #mayHaveCost = false;
@@ -51,14 +48,13 @@ export class Account implements Linked<Account> {
   behind: Account | undefined = undefined;
 
   constructor(facts: AccountFacts) {
-    const { id, applied, price, inputTokens, untoldOutputTokens, untoldBytesPerToken, record } = facts;
+    const { id, applied, price, inputTokens, untold, record } = facts;
     this.id = id;
     this.limits = applied.limits;
     this.scopes = applied.scopes;
     this.#price = price;
     this.#inputTokens = inputTokens;
-    this.#untoldOutputTokens = untoldOutputTokens;
-    this.#untoldBytesPerToken = untoldBytesPerToken;
+    this.#untold = untold;
     this.#record = record;
   }
 
@@ -107,8 +103,8 @@ export class Account implements Linked<Account> {
   }
 
   #untoldOutput(replyBytes: number): number {
-    if (this.#untoldBytesPerToken === 0) return this.#untoldOutputTokens;
-    return Math.min(this.#untoldOutputTokens, Math.ceil(replyBytes / this.#untoldBytesPerToken));
+    const { outputTokens, bytesPerToken } = this.#untold;
+    return bytesPerToken === 0 ? outputTokens : Math.min(outputTokens, Math.ceil(replyBytes / bytesPerToken));
   }
 }
 

@@ -76,7 +76,8 @@ export function countBodyTokens(
       tokens += perContainer;
       position++;
     } else if (byte === 0x7d || byte === 0x5d) {
-      names.length -= 2;
+      names.pop();
+      names.pop();
       isText = texts.pop() ?? false;
       hasName = false;
       position++;

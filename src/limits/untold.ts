@@ -1,5 +1,12 @@
 import type { Operation } from '../dialects/endpoint.ts';
-import type { AccountFacts } from './account.ts';
+
+/** What is counted of a whole reply that tells no usage. */
+export interface Untold {
+  /** The most output. */
+  readonly outputTokens: number;
+  /** Bytes of such a reply that are counted as one token of output; 0 counts all of the most. */
+  readonly bytesPerToken: number;
+}
 
 /** JSON around the text included, so that it is rather too much. */
 const untoldBytesPerToken = 4;
@@ -10,14 +17,11 @@ const producesText: ReadonlySet<string> = new Set([
 
 const answersLater: ReadonlySet<string> = new Set(['response', 'message-batch-create']);
 
-/** What is counted of a whole reply that tells no usage, of a request that may have produced so much. */
-export function untoldOf(
-  operation: Operation,
-  outputTokens: number,
-): Pick<AccountFacts, 'untoldOutputTokens' | 'untoldBytesPerToken'> {
+/** The same of a request that may have produced so much. */
+export function untoldOf(operation: Operation, outputTokens: number): Untold {
   return {
-    untoldOutputTokens: producesText.has(operation) ? outputTokens : 0,
+    outputTokens: producesText.has(operation) ? outputTokens : 0,
     // what answers later, or in a place where nobody may look, is counted with all it may produce
-    untoldBytesPerToken: answersLater.has(operation) ? 0 : untoldBytesPerToken,
+    bytesPerToken: answersLater.has(operation) ? 0 : untoldBytesPerToken,
   };
 }

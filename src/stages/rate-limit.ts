@@ -188,7 +188,7 @@ class Reservation {
       applied: { limits, scopes },
       price: model?.price,
       inputTokens: usage.inputTokens ?? 0,
-      ...untoldOf(call.endpoint.operation, usage.outputTokens ?? 0),
+      untold: untoldOf(call.endpoint.operation, usage.outputTokens ?? 0),
       record,
     });
     const headers = this.#headers(granted, record.warnings);

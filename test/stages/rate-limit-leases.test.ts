@@ -100,8 +100,7 @@ describe('a running request', () => {
       applied: { limits: [], scopes: [] },
       price: undefined,
       inputTokens: 1,
-      untoldOutputTokens: 0,
-      untoldBytesPerToken: 0,
+      untold: { outputTokens: 0, bytesPerToken: 0 },
       record: createDraft(),
     });
     const leases = createLeases({ ledger, leaseMs: 30_000, renewMs: 10_000, onLost: (id) => lost.push(id) });
@@ -131,8 +130,7 @@ describe('a running request', () => {
       applied: { limits: [], scopes: [] },
       price: undefined,
       inputTokens: 1,
-      untoldOutputTokens: 0,
-      untoldBytesPerToken: 0,
+      untold: { outputTokens: 0, bytesPerToken: 0 },
       record: createDraft(),
     });
     const leases = createLeases({
