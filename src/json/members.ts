@@ -2,7 +2,6 @@ import type { JsonObjectIndex } from './object-index.ts';
 import { JsonScanError, quoteExcerpt } from './scan-error.ts';
 import { decodeUtf8 } from './text.ts';
 
-const quote = 0x22;
 const PLAIN_DIGITS = /^(?:0|[1-9][0-9]*)$/;
 
 /**
@@ -23,10 +22,13 @@ export function rawMember(body: Uint8Array, index: JsonObjectIndex, key: string)
  * @param body the bytes that `index` was made from.
  */
 export function readMember(body: Uint8Array, index: JsonObjectIndex, key: string): unknown {
-  const raw = rawMember(body, index, key);
-  if (raw === undefined) return undefined;
+  const member = index.get(key);
+  if (member === undefined) return undefined;
+  const { kind, valueStart, valueEnd } = member;
+  if (kind !== 'string') return JSON.parse(decodeUtf8(body, valueStart, valueEnd));
   // without escapes a string stands there as it is
-  return raw.charCodeAt(0) === quote && !raw.includes('\\') ? raw.slice(1, -1) : JSON.parse(raw);
+  const text = decodeUtf8(body, valueStart + 1, valueEnd - 1);
+  return text.includes('\\') ? JSON.parse(`"${text}"`) : text;
 }
 
 /**

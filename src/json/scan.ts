@@ -30,7 +30,7 @@ const CONSTRUCTOR_OBJECT = 2;
  * The grammar is RFC 8259 without extensions: what is accepted here, `JSON.parse` accepts too. Refused besides, since
  * two readers of such a document may not see the same thing: duplicate keys in the root object, keys that reach a
  * prototype, lone surrogate escapes and the NUL character. A leading UTF-8 byte order mark, which `JSON.parse` refuses,
- * is allowed. The work is linear in the size of the body, memory is `maxDepth` bytes and one entry for each member of
+ * is allowed. The work is linear in the size of the body, memory is one number for each level and one entry for each member of
  * the root object, and nothing recurses.
  *
  * @param body the whole document. It is not changed here, and must not be while the index is in use.
@@ -51,7 +51,8 @@ export function scanJsonObject(body: Uint8Array, options: JsonScanOptions = {}):
   const bodyStart = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0;
   const objectStart = findRootObject(body, bodyStart);
   const members = new MemberTable(body, bodyStart, objectStart);
-  const containers = new Uint8Array(Math.min(maxDepth, length));
+  // plain numbers: a typed array costs more to make than a small body to scan
+  const containers: number[] = [];
   let container = OBJECT;
   let depth = 0;
   let keys = 0;

@@ -16,7 +16,9 @@ export function decodeUtf8(bytes: Uint8Array, start: number, end: number): strin
     }
     if (position === end) return text;
   }
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8');
+  // bodies are buffers, and another view of one costs more than a short text
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return buffer.toString('utf8', start, end);
 }
 
 /** Whether the bytes from `start` up to `end` are those of `text`, which must be ASCII. */

@@ -101,7 +101,7 @@ function toRefusal(error: JsonScanError): GatewayError {
 
 /** The model a JSON body names. Where the path names one too (Gemini), the body must agree wherever it says one. */
 function readModel(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectIndex): string | undefined {
-  const given = members.get('model') ? readMember(bytes, members, 'model') : undefined;
+  const given = readMember(bytes, members, 'model');
   if (endpoint.model !== undefined) {
     if (given !== undefined) checkSameModel(endpoint.model, given);
     for (const name of nests) checkNested(endpoint.model, name, bytes, members);

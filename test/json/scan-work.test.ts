@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { JsonScanError, scanJsonObject } from '../../src/json/scan.ts';
 
@@ -27,8 +26,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-function toCountingBody(text: string): Buffer {
-  return new Proxy(Buffer.from(text), {
+function toCountingBody(text: string): Uint8Array {
+  return new Proxy(new TextEncoder().encode(text), {
     get(target, key) {
       if (typeof key === 'string' && /^\d+$/.test(key)) reads++;
       return Reflect.get(target, key, target);
