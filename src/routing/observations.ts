@@ -94,10 +94,10 @@ class Entry implements Observed {
     return this.#left ? this.#left.shareAt(this.runtime.now(), this.startedSince) : 1;
   }
 
-  noteTime(ms: number): void {
+  noteTime(ms: number, nowMs: number): void {
     this.firstTokenMs =
       this.firstTokenMs === undefined ? ms : this.firstTokenMs + newest * (ms - this.firstTokenMs);
-    this.lastSeenMs = this.runtime.monotonicMs();
+    this.lastSeenMs = nowMs;
   }
 
   noteHeaders(status: number, headers: HeaderMap): void {
@@ -129,15 +129,17 @@ class Attempt implements ObservedAttempt {
   onFirstToken(): void {
     if (this.#isOver || !this.#isFirst) return;
     this.#isFirst = false;
-    this.#entry.noteTime(this.#entry.runtime.monotonicMs() - this.#startedAtMs);
+    const nowMs = this.#entry.runtime.monotonicMs();
+    this.#entry.noteTime(nowMs - this.#startedAtMs, nowMs);
   }
 
   onEnd({ ok }: { readonly ok: boolean }): void {
     if (this.#isOver) return;
     // a candidate that fails at once must not pass for a fast one
     if (!ok && this.#isFirst) {
-      const tookMs = this.#entry.runtime.monotonicMs() - this.#startedAtMs;
-      this.#entry.noteTime(Math.max(tookMs, 2 * (this.#entry.firstTokenMs ?? 0), failedMs));
+      const nowMs = this.#entry.runtime.monotonicMs();
+      const tookMs = Math.max(nowMs - this.#startedAtMs, 2 * (this.#entry.firstTokenMs ?? 0), failedMs);
+      this.#entry.noteTime(tookMs, nowMs);
     }
     this.#isOver = true;
     this.#entry.inFlight--;
