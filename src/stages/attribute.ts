@@ -31,16 +31,11 @@ export function attribute(options: { readonly sink: UsageSink }): Stage<Arrival,
 
 // a function of its own, so that what waits for the outcome holds the entry and not the request
 function close(entry: Entry, reply: Promise<GatewayReply>): Promise<GatewayReply> {
-  return reply.then(
-    (reply) => {
-      writeLater(entry, reply.status, reply.outcome);
-      return reply;
-    },
-    (thrown: unknown) => {
-      entry.writeError(toGatewayError(thrown));
-      throw thrown;
-    },
+  void reply.then(
+    (reply) => writeLater(entry, reply.status, reply.outcome),
+    (thrown: unknown) => entry.writeError(toGatewayError(thrown)),
   );
+  return reply;
 }
 
 function writeLater(entry: Entry, status: number, outcome: Promise<Outcome>): void {
