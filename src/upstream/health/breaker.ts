@@ -1,5 +1,4 @@
-import { EventEmitter } from 'node:events';
-import CircuitBreaker from 'opossum';
+import { RollingCounts } from './rolling-counts.ts';
 
 /** When a breaker opens, and for how long. */
 export interface BreakerOptions {
@@ -13,24 +12,12 @@ export interface BreakerOptions {
   readonly maxEjectionMs: number;
 }
 
-const windowMs = 10_000;
-const buckets = 10;
-const bucketMs = windowMs / buckets;
-/** Never fires by itself: when a breaker may be probed is decided by the runtime's clock. */
-const neverMs = 2_147_483_647;
-
-type Circuit = CircuitBreaker<[], unknown>;
-
-/**
- * A circuit breaker for one candidate: opossum counts in a rolling window and holds the state; by whose clock, for how
- * long and with how many probes is decided here. Has no timers of its own that matter.
- */
+/** A circuit breaker for one candidate, by the clock of whoever tells it something: it has no timers. */
 export class Breaker {
   options: BreakerOptions;
   readonly #random: () => number;
-  #rotator: EventEmitter | undefined;
-  #circuit: Circuit | undefined;
-  #rotateAtMs = 0;
+  #counts: RollingCounts | undefined;
+  #isOpen = false;
   #failuresInARow = 0;
   #openUntilMs = 0;
   #closedAtMs = Number.NEGATIVE_INFINITY;
@@ -50,7 +37,7 @@ export class Breaker {
   }
 
   get isClosed(): boolean {
-    return this.#circuit === undefined || this.#circuit.closed;
+    return !this.#isOpen;
   }
 
   stateAt(nowMs: number): 'closed' | 'open' | 'half-open' {
@@ -72,7 +59,7 @@ export class Breaker {
   get isDead(): boolean {
     const { volumeThreshold } = this.options;
     if (this.isClosed || this.#isSlow || this.#isHinted) return false;
-    return this.#failuresInARow >= 2 * volumeThreshold || this.#circuit?.stats.successes === 0;
+    return this.#failuresInARow >= 2 * volumeThreshold || this.#counts?.successes === 0;
   }
 
   /** Takes the one probe. */
@@ -86,9 +73,7 @@ export class Breaker {
   }
 
   succeeded(nowMs: number, wasProbe: boolean): void {
-    const circuit = this.#counted(nowMs);
-    circuit.emit('fire');
-    circuit.emit('success');
+    this.#countsAt(nowMs).succeeded();
     this.#failuresInARow = 0;
     // what began before it opened says nothing about the probe that may close it
     if (wasProbe) this.#close(nowMs);
@@ -97,29 +82,28 @@ export class Breaker {
 
   failed(nowMs: number, wasProbe: boolean): void {
     const { volumeThreshold } = this.options;
-    const circuit = this.#counted(nowMs);
-    circuit.emit('fire');
-    circuit.emit('failure');
+    const counts = this.#countsAt(nowMs);
+    counts.failed();
     this.#failuresInARow++;
     if (wasProbe) {
       this.#probing = false;
       this.eject(nowMs);
       return;
     }
-    if (circuit.closed && (this.#failuresInARow >= volumeThreshold || this.#failsOften(circuit)))
+    if (this.isClosed && (this.#failuresInARow >= volumeThreshold || this.#failsOften(counts)))
       this.eject(nowMs);
   }
 
   /** An attempt that had succeeded failed after all: its reply broke on its way. */
   broke(nowMs: number, wasProbe: boolean): void {
-    const circuit = this.#counted(nowMs);
-    circuit.emit('failure');
-    if (circuit.closed && (wasProbe || this.#failsOften(circuit))) this.eject(nowMs);
+    const counts = this.#countsAt(nowMs);
+    counts.broke();
+    if (this.isClosed && (wasProbe || this.#failsOften(counts))) this.eject(nowMs);
   }
 
-  #failsOften({ stats: { fires, failures } }: Circuit): boolean {
+  #failsOften({ attempts, failures }: RollingCounts): boolean {
     const { volumeThreshold, errorThresholdPercentage } = this.options;
-    return fires >= volumeThreshold && (failures / fires) * 100 > errorThresholdPercentage;
+    return attempts >= volumeThreshold && (failures / attempts) * 100 > errorThresholdPercentage;
   }
 
   /**
@@ -139,7 +123,7 @@ export class Breaker {
     this.#timesOpened++;
     const longestMs = Math.min(maxEjectionMs, resetTimeoutMs * this.#timesOpened);
     this.#openUntilMs = nowMs + longestMs * (1 - 0.2 * this.#random());
-    this.#counted(nowMs).open();
+    this.#isOpen = true;
     if (!isSlow) this.onOpened?.(this.#openUntilMs - nowMs);
   }
 
@@ -151,7 +135,7 @@ export class Breaker {
     if (!this.isClosed || nowMs < this.#doubtsUntilMs) return;
     this.#isHinted = true;
     this.#openUntilMs = nowMs + Math.min(forMs, this.options.resetTimeoutMs);
-    this.#counted(nowMs).open();
+    this.#isOpen = true;
   }
 
   #close(nowMs: number): void {
@@ -160,36 +144,13 @@ export class Breaker {
     this.#failuresInARow = 0;
     this.#closedAtMs = nowMs;
     // what was counted belongs to the time before
-    this.shutdown();
+    this.#counts = undefined;
+    this.#isOpen = false;
   }
 
-  shutdown(): void {
-    this.#circuit?.shutdown();
-    this.#circuit = undefined;
-    this.#rotator = undefined;
-  }
-
-  #counted(nowMs: number): Circuit {
-    let circuit = this.#circuit;
-    if (!circuit) {
-      this.#rotator = new EventEmitter();
-      circuit = new CircuitBreaker(async () => undefined, {
-        timeout: false,
-        resetTimeout: neverMs,
-        rollingCountTimeout: windowMs,
-        rollingCountBuckets: buckets,
-        enableSnapshots: false,
-        rollingPercentilesEnabled: false,
-        rotateBucketController: this.#rotator,
-      });
-      this.#circuit = circuit;
-      this.#rotateAtMs = nowMs + bucketMs;
-    }
-    for (let turn = 0; nowMs >= this.#rotateAtMs && turn < buckets; turn++) {
-      this.#rotator?.emit('rotate');
-      this.#rotateAtMs += bucketMs;
-    }
-    if (nowMs >= this.#rotateAtMs) this.#rotateAtMs = nowMs + bucketMs;
-    return circuit;
+  #countsAt(nowMs: number): RollingCounts {
+    this.#counts ??= new RollingCounts(nowMs);
+    this.#counts.moveTo(nowMs);
+    return this.#counts;
   }
 }
