@@ -34,6 +34,7 @@ export interface AgentRuns {
   end(token: string): Promise<void>;
 }
 
+/** What the runs of a gateway are made of. */
 export interface AgentRunsOptions {
   readonly runs: Runs;
   /** As `runOf` of the gateway's options. */
@@ -44,6 +45,7 @@ export interface AgentRunsOptions {
   readonly handle: (request: GatewayRequest, run: RunScope) => Promise<GatewayReply>;
 }
 
+/** The runs of one gateway; a run that was opened here is known again by itself, one of another gateway by its token. */
 export function createAgentRuns({ runs, runOf, ledger, handle }: AgentRunsOptions): AgentRuns {
   /** The runs that were opened here. */
   const scopes = new WeakMap<Run, RunScope>();

@@ -69,6 +69,7 @@ export interface HealthTeller {
   noteUpdate(): void;
 }
 
+/** Tells how a gateway is by its parts, none of which it asks anything that takes time. */
 export function createHealthTeller(parts: HealthParts): HealthTeller {
   const { runtime, running, admission, healths, router, mirrors } = parts;
   let sinceMs = runtime.monotonicMs();

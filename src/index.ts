@@ -152,7 +152,7 @@ export type { RuleAnswer } from './routing/rules/rules.ts';
 export type { ExplainedTarget, TracedTarget } from './routing/trace.ts';
 export { createRuntime, type Runtime } from './runtime.ts';
 export { openSecret, rewrapSecret, type SecretBinding, sealSecret } from './secrets/envelope.ts';
-export type { KeySource } from './secrets/key-encryption-key.ts';
+export type { KeyEncryptionKey } from './secrets/key-encryption-key.ts';
 export {
   createKeyEncryptionRing,
   type KeyEncryptionRing,

@@ -1,5 +1,6 @@
 import type { GatewayReply, GatewayRequest } from './message.ts';
 
+/** Answers a WHATWG request; see `Gateway.fetch`. */
 export type FetchHandler = (request: Request, host?: unknown) => Promise<Response>;
 
 /** `handle` for WHATWG requests. The adapter is loaded only by who calls it, so that the core itself holds none. */

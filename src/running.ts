@@ -11,6 +11,7 @@ export interface Running {
   whenIdle(ms: number): Promise<void>;
 }
 
+/** One for each gateway: none runs yet. */
 export function createRunning(runtime: Pick<Runtime, 'schedule'>): Running {
   const waiting = new Set<() => void>();
   let onLeave: (() => void) | undefined;

@@ -22,6 +22,7 @@ export function closeSessions(server: object): void {
   for (const session of sessionsOf.get(server) ?? []) session.close();
 }
 
+/** Ends what `closeSessions` has left open. */
 export function destroySessions(server: object): void {
   for (const session of sessionsOf.get(server) ?? []) session.destroy();
 }

@@ -11,11 +11,13 @@ export function refuseTarget(method: string, url: string): GatewayError | undefi
   return new GatewayError('malformed_request', 'The request target must be a path that starts with "/".');
 }
 
+/** A host that is no host name, address or either with a port. */
 export function refuseHost(host: string | undefined): GatewayError | undefined {
   if (host === undefined || validHost.test(host)) return undefined;
   return new GatewayError('malformed_request', 'The Host header is not a valid host name.');
 }
 
+/** More header lines than any client sends. */
 export function refuseHeaderCount(count: number, maxHeaders: number): GatewayError | undefined {
   if (count <= maxHeaders) return undefined;
   return new GatewayError('malformed_request', `The request has more than ${maxHeaders} header fields.`);
@@ -46,6 +48,7 @@ export function refuseEncoding(headers: HeaderMap): GatewayError | undefined {
   return new GatewayError('unsupported_media_type', 'Send the body without a content-encoding.');
 }
 
+/** Whether a body parser of the host may have read JSON; so also where no type is given. */
 export function isJson(headers: HeaderMap): boolean {
   const type = headers['content-type'];
   return type === undefined || /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i.test(String(type));

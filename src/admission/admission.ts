@@ -49,6 +49,7 @@ const idle: Load = { loopDelayMs: 0, heapShare: 0 };
 /** What is not urgent is sent away earlier. */
 const shareOf: Readonly<Record<Priority, number>> = { interactive: 1, batch: 0.5 };
 
+/** The door of one gateway. Whoever waits is let in when `running` tells that another one has left. */
 export function createAdmission({ running, runtime, monitor }: AdmissionParts): Admission {
   // interactive ones stand first, each kind in the order in which it came
   const queue: Waiter[] = [];

@@ -31,6 +31,7 @@ interface Newest {
   readonly untilMs: number;
 }
 
+/** Resolves names by the catalog of one snapshot: aliases, families, pins and patterns. */
 export function createModelResolver({ byName, families, isDisabled, find }: Catalog): ModelResolver {
   const remembered = new WeakMap<Policy, Remembered>();
 

@@ -64,17 +64,27 @@ export type GatewayConfig = Omit<z.input<typeof configSchema>, 'keys'> & {
 };
 /** A configuration with every default filled in. */
 export type ParsedConfig = z.output<typeof configSchema>;
+/** How a provider is reached, with every default filled in: what `Snapshot.config` holds. */
 export type ProviderConfig = ParsedConfig['providers'][string];
 /** How a provider is asked whether it is back. */
 export type ProviderProbe = NonNullable<ProviderConfig['probe']>;
+/** A model of the catalog, with every default filled in. */
 export type ModelConfig = ParsedConfig['models'][string];
+/** An access profile, with every default filled in. */
 export type ProfileConfig = ParsedConfig['profiles'][string];
+/** A project, with every default filled in. */
 export type ProjectConfig = ParsedConfig['projects'][string];
+/** A route, with every default filled in. */
 export type RouteConfig = ParsedConfig['routes'][number];
+/** A limit, with every default filled in. */
 export type LimitConfig = ParsedConfig['limits'][number];
+/** Who may reach what providers store, with every default filled in. */
 export type StoredConfig = ParsedConfig['stored'];
+/** A price as it is written: US dollars for a million tokens. */
 export type PriceConfig = z.output<typeof priceSchema>;
+/** How attempts are made, as far as it is said; see `ForwardingPolicy` for the whole of it. */
 export type ForwardingConfig = z.output<typeof forwardingSchema>;
+/** Where a secret comes from: itself, a variable, a file, a function or the store. */
 export type SecretConfig = z.output<typeof secretSchema>;
 
 /**

@@ -17,6 +17,7 @@ export const weekdays = [
   'sunday',
 ] as const;
 
+/** A day that a week may begin on. */
 export type Weekday = (typeof weekdays)[number];
 
 /** A day, week or month of a place. */

@@ -23,6 +23,7 @@ export const untried: TargetState = Object.freeze({
   inFlight: 0,
 });
 
+/** How a target is by its health; one without a health has never been asked. */
 export function stateOf(health: TargetHealth | undefined, nowMs: number): TargetState {
   if (!health) return untried;
   const { breaker, probeInMs, coolDownMs, inFlight, maxInFlight } = health.report(nowMs);

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
  * Where a key encryption key is: its 32 bytes, the same as base64 (either alphabet), an environment variable that
  * holds base64, or a file that holds base64 or the bare bytes.
  */
-export type KeySource = Uint8Array | string | { readonly env: string } | { readonly file: string };
+export type KeyEncryptionKey = Uint8Array | string | { readonly env: string } | { readonly file: string };
 
 const keyBytes = 32;
 const hint = 'Make one with: openssl rand -base64 32';
@@ -17,7 +17,7 @@ const hint = 'Make one with: openssl rand -base64 32';
  */
 export function readKeyEncryptionKey(
   option: string,
-  source: KeySource,
+  source: KeyEncryptionKey,
   environment: Readonly<Record<string, string | undefined>>,
 ): KeyObject {
   const bytes = toBytes(option, source, environment);
@@ -29,7 +29,7 @@ export function readKeyEncryptionKey(
 
 function toBytes(
   option: string,
-  source: KeySource,
+  source: KeyEncryptionKey,
   environment: Readonly<Record<string, string | undefined>>,
 ): Uint8Array {
   if (typeof source === 'string') return fromText(option, source);

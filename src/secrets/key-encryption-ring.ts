@@ -1,6 +1,6 @@
 import { createRuntime, type Runtime } from '../runtime.ts';
 import { decrypt, encrypt } from './aes-gcm.ts';
-import { type KeySource, readKeyEncryptionKey } from './key-encryption-key.ts';
+import { type KeyEncryptionKey, readKeyEncryptionKey } from './key-encryption-key.ts';
 import { type KeyEncryptionService, type RingKey, toServiceKey } from './key-encryption-service.ts';
 import { maxTimerMs, readInteger } from './option.ts';
 import { keyIdPattern } from './sealed-text.ts';
@@ -14,7 +14,7 @@ export interface KeyEncryptionRingOptions {
    * Keys by id (1 to 64 of `A-Z a-z 0-9 _ -`): 32 bytes, raw or as base64 (either alphabet), or where to find them, or a
    * key service. Keep a key as long as a record names it, and keep them out of the database that holds the records.
    */
-  readonly keys: Readonly<Record<string, KeySource | KeyEncryptionService>>;
+  readonly keys: Readonly<Record<string, KeyEncryptionKey | KeyEncryptionService>>;
   /** Where `{ env }` is looked up. @default process.env */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** What a key service may take for one call. @default 5_000 */
@@ -90,13 +90,13 @@ export function createKeyEncryptionRing(options: KeyEncryptionRingOptions): KeyE
   };
 }
 
-function isService(source: KeySource | KeyEncryptionService): source is KeyEncryptionService {
+function isService(source: KeyEncryptionKey | KeyEncryptionService): source is KeyEncryptionService {
   return typeof source === 'object' && source !== null && 'wrap' in source && 'unwrap' in source;
 }
 
 function toLocalKey(
   id: string,
-  source: KeySource,
+  source: KeyEncryptionKey,
   environment: Readonly<Record<string, string | undefined>>,
 ): RingKey {
   const key = readKeyEncryptionKey(`createKeyEncryptionRing: "keys.${id}"`, source, environment);

@@ -14,6 +14,7 @@ export interface Drainer {
   take(body: DrainableBody, options: DrainOptions): boolean;
 }
 
+/** One for each gateway: what it reads is bounded for all of its requests together. */
 export function createDrainer(runtime: Runtime): Drainer {
   let running = 0;
 

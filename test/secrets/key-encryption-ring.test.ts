@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import { createVirtualRuntime } from 'headgate/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openSecret, sealSecret } from '../../src/secrets/envelope.ts';
-import type { KeySource } from '../../src/secrets/key-encryption-key.ts';
+import type { KeyEncryptionKey } from '../../src/secrets/key-encryption-key.ts';
 import { createKeyEncryptionRing } from '../../src/secrets/key-encryption-ring.ts';
 import { binding, canary, createService, keyBytes } from './fixture.ts';
 
@@ -21,11 +21,11 @@ const bytes = Uint8Array.from({ length: 32 }, (_, index) => index * 7);
 const base64 = Buffer.from(bytes).toString('base64');
 const environment = { KEK: ` ${base64}\n`, SHORT: 'c2hvcnQ=', EMPTY: '' };
 
-const ringOf = (source: KeySource) =>
+const ringOf = (source: KeyEncryptionKey) =>
   createKeyEncryptionRing({ current: 'k', keys: { k: source }, environment });
 
 describe('a key encryption key', () => {
-  it.each<[string, () => KeySource]>([
+  it.each<[string, () => KeyEncryptionKey]>([
     ['base64', () => base64],
     ['base64url without padding', () => Buffer.from(bytes).toString('base64url')],
     ['an environment variable', () => ({ env: 'KEK' })],
@@ -45,7 +45,7 @@ describe('a key encryption key', () => {
     expect(await openSecret(ring, sealed, binding)).toBe(canary);
   });
 
-  it.each<[string, KeySource, RegExp]>([
+  it.each<[string, KeyEncryptionKey, RegExp]>([
     ['31 bytes', new Uint8Array(31), /"keys\.k" has 31 bytes and needs 32/],
     ['33 bytes', new Uint8Array(33), /"keys\.k" has 33 bytes and needs 32/],
     ['a short base64', 'c2hvcnQ=', /"keys\.k" is not the base64 of 32 bytes/],

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { bytes, milliseconds, positiveInteger } from './parts.ts';
 
+/** `relay`: bounds and habits of bodies on their way. */
 export const relaySchema = z.strictObject({
   /** Largest request body. */
   maxBodyBytes: bytes.default(33_554_432),
@@ -32,6 +33,7 @@ export const relaySchema = z.strictObject({
     .prefault({}),
 });
 
+/** `retry`: how often and how soon something is asked again. */
 export const retrySchema = z.strictObject({
   /** Attempts for one request over all targets. */
   maxAttempts: z.int().min(1).max(20).default(4),
@@ -58,6 +60,7 @@ export const retrySchema = z.strictObject({
     .prefault({}),
 });
 
+/** `breaker`: when a target is left alone. */
 export const breakerSchema = z.strictObject({
   /** Share of failed attempts that opens it, in percent. */
   errorThresholdPercentage: z.number().min(1).max(100).default(50),
@@ -77,6 +80,7 @@ export const breakerSchema = z.strictObject({
   slowFactor: z.number().min(1.5).max(1_000).optional(),
 });
 
+/** `stored`: who may reach what providers store. */
 export const storedSchema = z.strictObject({
   /**
    * Who reaches a response or batch that a provider stored for a request: whoever came with the same key, the same user (of
@@ -87,6 +91,7 @@ export const storedSchema = z.strictObject({
   unknown: z.enum(['allow', 'refuse']).default('allow'),
 });
 
+/** `idempotency`: replies kept for repeated requests. */
 export const idempotencySchema = z.strictObject({
   /** Replies kept for `idempotency-key`. 0 switches it off. */
   maxEntries: z.int().nonnegative().default(1_000),

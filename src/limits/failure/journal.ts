@@ -20,6 +20,7 @@ export interface Journal {
   readonly lapsed: number;
 }
 
+/** An empty one. @param options.maxEntries above this many the oldest is dropped */
 export function createJournal(options: {
   readonly ledger: Ledger;
   readonly runtime: Runtime;

@@ -4,8 +4,10 @@ import { open, stat } from 'node:fs/promises';
 /** Tells one content of a file from another without reading it; `absent` for a file that does not exist. */
 export type FileStamp = string;
 
+/** The stamp of a file that is not there. */
 export const absent: FileStamp = 'absent';
 
+/** What changes when a file does: times, size and inode. */
 export function toFileStamp({ ino, size, mtimeNs }: BigIntStats): FileStamp {
   return `${ino}:${size}:${mtimeNs}`;
 }

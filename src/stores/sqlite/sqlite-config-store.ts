@@ -7,6 +7,7 @@ import { parseRecord } from './parse-record.ts';
 
 const infoColumns = 'number, author, created_at_ms, message, digest';
 
+/** Versions of a configuration in a table that is only appended to. */
 export function createSqliteConfigStore(
   connection: SqliteConnection,
   feed: ChangeFeed,

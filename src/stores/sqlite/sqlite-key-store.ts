@@ -32,6 +32,7 @@ const mergeUses = `INSERT INTO headgate_key_uses (last_used_at_ms, previous_used
   WHERE excluded.last_used_at_ms > ifnull(last_used_at_ms, excluded.last_used_at_ms - 1)
     OR excluded.previous_used_at_ms > ifnull(previous_used_at_ms, excluded.previous_used_at_ms - 1)`;
 
+/** Keys in a table; every write is one transaction, and told to watchers by the change feed. */
 export function createSqliteKeyStore(
   connection: SqliteConnection,
   feed: ChangeFeed,

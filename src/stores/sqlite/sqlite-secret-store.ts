@@ -11,6 +11,7 @@ const insertSecret = `INSERT INTO headgate_secrets (version, provider, scope, su
 const updateSecret = `UPDATE headgate_secrets SET version = ?, provider = ?, scope = ?, subject = ?, record = ?
   WHERE id = ? AND version = ?`;
 
+/** Sealed secrets in a table, with a stamp that changes with every write. */
 export function createSqliteSecretStore(connection: SqliteConnection, feed: ChangeFeed): SecretStore {
   return {
     async findSecret(id) {
