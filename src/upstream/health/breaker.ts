@@ -1,4 +1,5 @@
-import { RollingCounts } from './rolling-counts.ts';
+import { EventEmitter } from 'node:events';
+import CircuitBreaker from 'opossum';
 
 /** When a breaker opens, and for how long. */
 export interface BreakerOptions {
@@ -12,12 +13,24 @@ export interface BreakerOptions {
   readonly maxEjectionMs: number;
 }
 
-/** A circuit breaker for one candidate, by the clock of whoever tells it something: it has no timers. */
+const windowMs = 10_000;
+const buckets = 10;
+const bucketMs = windowMs / buckets;
+/** Never fires by itself: when a breaker may be probed is decided by the runtime's clock. */
+const neverMs = 2_147_483_647;
+
+type Circuit = CircuitBreaker<[], unknown>;
+
+/**
+ * A circuit breaker for one candidate: opossum counts in a rolling window and holds the state; by whose clock, for how
+ * long and with how many probes is decided here. Has no timers of its own that matter.
+ */
 export class Breaker {
   options: BreakerOptions;
   readonly #random: () => number;
-  #counts: RollingCounts | undefined;
-  #isOpen = false;
+  #rotator: EventEmitter | undefined;
+  #circuit: Circuit | undefined;
+  #rotateAtMs = 0;
   #failuresInARow = 0;
   #openUntilMs = 0;
   #closedAtMs = Number.NEGATIVE_INFINITY;
@@ -37,7 +50,7 @@ export class Breaker {
   }
 
   get isClosed(): boolean {
-    return !this.#isOpen;
+    return this.#circuit === undefined || this.#circuit.closed;
   }
 
   stateAt(nowMs: number): 'closed' | 'open' | 'half-open' {
@@ -59,7 +72,7 @@ export class Breaker {
   get isDead(): boolean {
     const { volumeThreshold } = this.options;
     if (this.isClosed || this.#isSlow || this.#isHinted) return false;
-    return this.#failuresInARow >= 2 * volumeThreshold || this.#counts?.successes === 0;
+    return this.#failuresInARow >= 2 * volumeThreshold || this.#circuit?.stats.successes === 0;
   }
 
   /** Takes the one probe. */
@@ -73,7 +86,9 @@ export class Breaker {
   }
 
   succeeded(nowMs: number, wasProbe: boolean): void {
-    this.#countsAt(nowMs).succeeded();
+    const circuit = this.#counted(nowMs);
+    circuit.emit('fire');
+    circuit.emit('success');
     this.#failuresInARow = 0;
     // what began before it opened says nothing about the probe that may close it
     if (wasProbe) this.#close(nowMs);
@@ -82,28 +97,29 @@ export class Breaker {
 
   failed(nowMs: number, wasProbe: boolean): void {
     const { volumeThreshold } = this.options;
-    const counts = this.#countsAt(nowMs);
-    counts.failed();
+    const circuit = this.#counted(nowMs);
+    circuit.emit('fire');
+    circuit.emit('failure');
     this.#failuresInARow++;
     if (wasProbe) {
       this.#probing = false;
       this.eject(nowMs);
       return;
     }
-    if (this.isClosed && (this.#failuresInARow >= volumeThreshold || this.#failsOften(counts)))
+    if (circuit.closed && (this.#failuresInARow >= volumeThreshold || this.#failsOften(circuit)))
       this.eject(nowMs);
   }
 
   /** An attempt that had succeeded failed after all: its reply broke on its way. */
   broke(nowMs: number, wasProbe: boolean): void {
-    const counts = this.#countsAt(nowMs);
-    counts.broke();
-    if (this.isClosed && (wasProbe || this.#failsOften(counts))) this.eject(nowMs);
+    const circuit = this.#counted(nowMs);
+    circuit.emit('failure');
+    if (circuit.closed && (wasProbe || this.#failsOften(circuit))) this.eject(nowMs);
   }
 
-  #failsOften({ attempts, failures }: RollingCounts): boolean {
+  #failsOften({ stats: { fires, failures } }: Circuit): boolean {
     const { volumeThreshold, errorThresholdPercentage } = this.options;
-    return attempts >= volumeThreshold && (failures / attempts) * 100 > errorThresholdPercentage;
+    return fires >= volumeThreshold && (failures / fires) * 100 > errorThresholdPercentage;
   }
 
   /**
@@ -123,7 +139,7 @@ export class Breaker {
     this.#timesOpened++;
     const longestMs = Math.min(maxEjectionMs, resetTimeoutMs * this.#timesOpened);
     this.#openUntilMs = nowMs + longestMs * (1 - 0.2 * this.#random());
-    this.#isOpen = true;
+    this.#counted(nowMs).open();
     if (!isSlow) this.onOpened?.(this.#openUntilMs - nowMs);
   }
 
@@ -135,7 +151,7 @@ export class Breaker {
     if (!this.isClosed || nowMs < this.#doubtsUntilMs) return;
     this.#isHinted = true;
     this.#openUntilMs = nowMs + Math.min(forMs, this.options.resetTimeoutMs);
-    this.#isOpen = true;
+    this.#counted(nowMs).open();
   }
 
   #close(nowMs: number): void {
@@ -144,13 +160,36 @@ export class Breaker {
     this.#failuresInARow = 0;
     this.#closedAtMs = nowMs;
     // what was counted belongs to the time before
-    this.#counts = undefined;
-    this.#isOpen = false;
+    this.shutdown();
   }
 
-  #countsAt(nowMs: number): RollingCounts {
-    this.#counts ??= new RollingCounts(nowMs);
-    this.#counts.moveTo(nowMs);
-    return this.#counts;
+  shutdown(): void {
+    this.#circuit?.shutdown();
+    this.#circuit = undefined;
+    this.#rotator = undefined;
+  }
+
+  #counted(nowMs: number): Circuit {
+    let circuit = this.#circuit;
+    if (!circuit) {
+      this.#rotator = new EventEmitter();
+      circuit = new CircuitBreaker(async () => undefined, {
+        timeout: false,
+        resetTimeout: neverMs,
+        rollingCountTimeout: windowMs,
+        rollingCountBuckets: buckets,
+        enableSnapshots: false,
+        rollingPercentilesEnabled: false,
+        rotateBucketController: this.#rotator,
+      });
+      this.#circuit = circuit;
+      this.#rotateAtMs = nowMs + bucketMs;
+    }
+    for (let turn = 0; nowMs >= this.#rotateAtMs && turn < buckets; turn++) {
+      this.#rotator?.emit('rotate');
+      this.#rotateAtMs += bucketMs;
+    }
+    if (nowMs >= this.#rotateAtMs) this.#rotateAtMs = nowMs + bucketMs;
+    return circuit;
   }
 }

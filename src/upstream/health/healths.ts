@@ -34,7 +34,10 @@ export interface HealthsOptions {
 
 /** Makes one that knows of nobody yet. */
 export function createHealths(runtime: Runtime, { max, prober, onOpened }: HealthsOptions): Healths {
-  const healths = new LRUCache<string, TargetHealth>({ max });
+  const healths = new LRUCache<string, TargetHealth>({
+    max,
+    dispose: (health) => health.breaker.shutdown(),
+  });
   function* budgets() {
     for (const health of healths.values()) yield health.budget;
   }
