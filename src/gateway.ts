@@ -21,6 +21,7 @@ import { type FetchHandler, loadFetchHandler } from './load-fetch-handler.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
 import { createPipeline } from './pipeline.ts';
 import { builtInProviders } from './providers/index.ts';
+import { quietly } from './quietly.ts';
 import { toReply } from './reply.ts';
 import { createRouter } from './routing/router.ts';
 import { createRunning } from './running.ts';
@@ -106,13 +107,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const runtime = options.runtime ?? createRuntime();
   const providers = [...builtInProviders, ...(options.providers ?? [])];
   const environment = options.environment ?? process.env;
-  const onError = (error: unknown): void => {
-    try {
-      options.onError?.(error);
-    } catch {
-      // who is told of a failure must not make another one
-    }
-  };
+  const onError = quietly(options.onError);
   const { vault } = options;
   let updates = 0;
   const compile = (input: GatewayConfig, version: ConfigVersionInfo | undefined) => {

@@ -1,3 +1,4 @@
+import { quietly } from '../quietly.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';
 import { withDeadline } from '../secrets/deadline.ts';
 import { maxTimerMs, readInteger } from '../secrets/option.ts';
@@ -64,13 +65,7 @@ export function followConfig(options: FollowConfigOptions): ConfigFollower {
   let stopping: Promise<void> | undefined;
   let cancelPoll: (() => void) | undefined;
 
-  const report = (error: unknown): void => {
-    try {
-      options.onError?.(error);
-    } catch {
-      // who is told of a failure must not make another one
-    }
-  };
+  const report = quietly(options.onError);
   const take = async (version: ConfigVersion): Promise<void> => {
     try {
       await apply(version);

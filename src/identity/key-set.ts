@@ -1,4 +1,5 @@
 import type { CryptoKey, JWTHeaderParameters } from 'jose';
+import { quietly } from '../quietly.ts';
 import type { Runtime } from '../runtime.ts';
 import { identityUnavailable } from './refusal.ts';
 
@@ -55,13 +56,7 @@ export function createKeySet(
   let failure: { readonly error: unknown; readonly retryAtMs: number } | undefined;
   let startedAtMs = Number.NEGATIVE_INFINITY;
 
-  const tell = (error: unknown): void => {
-    try {
-      onError(error);
-    } catch {
-      // an outage stays an outage, whatever the one who is told makes of it
-    }
-  };
+  const tell = quietly(onError);
   const fly = (): Promise<Held> => {
     if (flight) return flight;
     const readAtMs = runtime.monotonicMs();

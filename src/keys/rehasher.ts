@@ -1,3 +1,4 @@
+import { quietly } from '../quietly.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';
 import type { KeyRecord, KeyStore, WritableKeyStore } from '../stores/key-store.ts';
 import { changeKey } from './change-key.ts';
@@ -93,13 +94,7 @@ export function createRehasher(options: RehasherOptions): Rehasher {
       pending.delete(place);
     }
   };
-  const report = (error: unknown): void => {
-    try {
-      onError?.(error);
-    } catch {
-      // whoever is told must not stop what is to be written
-    }
-  };
+  const report = quietly(onError);
 
   return {
     note(record, secret, isPrevious) {

@@ -1,3 +1,4 @@
+import { quietly } from '../quietly.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';
 import type { KeyRecord, KeyStore, KeyUse } from '../stores/key-store.ts';
 import { requireInteger } from './option.ts';
@@ -89,13 +90,7 @@ export function createUseRecorder(options: UseRecorderOptions): UseRecorder {
       }
     }
   };
-  const report = (error: unknown): void => {
-    try {
-      onError?.(error);
-    } catch {
-      // whoever is told must not stop what is to be written
-    }
-  };
+  const report = quietly(onError);
   const flush = (): Promise<void> => {
     cancelTimer?.();
     cancelTimer = undefined;

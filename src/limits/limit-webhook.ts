@@ -1,4 +1,5 @@
 import { requireInteger } from '../keys/option.ts';
+import { quietly } from '../quietly.ts';
 import type { Runtime } from '../runtime.ts';
 import type { LimitEvent } from './limit-event.ts';
 
@@ -44,7 +45,8 @@ export interface LimitWebhook {
  * @throws TypeError for an address or a bound that is not usable, naming it
  */
 export function createLimitWebhook(options: LimitWebhookOptions): LimitWebhook {
-  const { runtime, headers = {}, onError = () => undefined } = options;
+  const { runtime, headers = {} } = options;
+  const onError = quietly(options.onError);
   const url = toUrl(options.url);
   const whole = (
     name: 'timeoutMs' | 'maxAttempts' | 'retryMs' | 'maxPending',

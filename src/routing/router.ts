@@ -1,5 +1,6 @@
 import type { Route, Snapshot } from '../config/snapshot.ts';
 import { estimateInputTokens } from '../limits/estimate.ts';
+import { quietly } from '../quietly.ts';
 import type { Vault } from '../secrets/vault.ts';
 import { affinityOf } from './affinity.ts';
 import { billingOf, billPlan } from './billing.ts';
@@ -63,15 +64,12 @@ const maxErrors = 1_000;
 export function createRouter({ observations, onError }: RouterOptions): Router {
   const credentials = createCredentialOrder();
   const errors = new Map<string, number>();
+  const tell = quietly(onError);
   const prepared = new WeakMap<object, WeakMap<object, Map<string, Prepared>>>();
 
   const noteError: OnRuleError = (route, cause) => {
     if (errors.size < maxErrors || errors.has(route)) errors.set(route, (errors.get(route) ?? 0) + 1);
-    try {
-      onError?.(new Error(`The "when" function of the route "${route}" failed.`, { cause }));
-    } catch {
-      // who is told of a failure must not make another one
-    }
+    tell(new Error(`The "when" function of the route "${route}" failed.`, { cause }));
   };
 
   function preparedFor(kind: Kind): Prepared {

@@ -1,3 +1,4 @@
+import { quietly } from '../quietly.ts';
 import { describeUnusable, Secret } from './secret.ts';
 import { isSecretError, SecretError } from './secret-error.ts';
 
@@ -54,13 +55,7 @@ export function createCurrentSecret(
             secret: label,
             cause: error,
           });
-      if (before?.message !== failure.message) {
-        try {
-          onError?.(failure);
-        } catch {
-          // who is told of a failure must not make another one
-        }
-      }
+      if (before?.message !== failure.message) quietly(onError)(failure);
       return failure;
     },
   };

@@ -1,3 +1,4 @@
+import { quietly } from '../quietly.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';
 import type { SecretRecord, SecretStore } from '../stores/secret-store.ts';
 import type { KeyEncryptionRing } from './key-encryption-ring.ts';
@@ -86,13 +87,7 @@ export function createVault(options: VaultOptions): Vault {
   if (!(maxStaleMs > 0)) throw new TypeError('createVault: "maxStaleMs" must be above 0.');
   const integer = (name: keyof VaultOptions, fallback: number, max: number): number =>
     readInteger(`createVault: "${name}"`, options[name] as number | undefined, fallback, 1, max);
-  const report = (error: SecretError): void => {
-    try {
-      onError?.(error);
-    } catch {
-      // who is told of a failure must not make another one
-    }
-  };
+  const report = quietly(onError);
   const records = createVaultRecords(report);
   const bounds = {
     openTtlMs: integer('openTtlMs', 60_000, maxTimerMs),

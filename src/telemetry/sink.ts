@@ -1,3 +1,4 @@
+import { quietly } from '../quietly.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';
 import { appendLines } from './append-lines.ts';
 import type { RequestRecord } from './record.ts';
@@ -62,6 +63,7 @@ export function createJsonlSink(
   let pending: string[] = [];
   let dropped = 0;
   let writing: Promise<void> | undefined;
+  const onError = quietly(options.onError);
 
   async function drain(): Promise<void> {
     while (pending.length > 0) {
@@ -72,7 +74,7 @@ export function createJsonlSink(
       } catch (error) {
         pending = [...lines, ...pending];
         if (pending.length > maxPending) dropped += pending.splice(0, pending.length - maxPending).length;
-        options.onError?.(error, dropped);
+        onError(error, dropped);
         cancelRetry = runtime.schedule(retryMs, () => void start());
         return;
       }
@@ -84,6 +86,8 @@ export function createJsonlSink(
     cancelRetry = undefined;
     writing ??= drain().finally(() => {
       writing = undefined;
+      // what came after the last look
+      if (pending.length > 0 && !cancelRetry) void start();
     });
     return writing;
   }
@@ -108,18 +112,19 @@ export function createJsonlSink(
 /** A sink out of a function; what it throws or rejects with goes to `onError` and nowhere else. */
 export function createFunctionSink(
   write: (record: RequestRecord) => void | Promise<void>,
-  onError: (error: unknown) => void = () => undefined,
+  onError?: (error: unknown) => void,
 ): UsageSink {
+  const tell = quietly(onError);
   const running = new Set<Promise<void>>();
   return {
     write(record) {
       try {
         const result = write(record);
         if (!result) return;
-        const tracked = result.catch(onError).finally(() => running.delete(tracked));
+        const tracked = result.catch(tell).finally(() => running.delete(tracked));
         running.add(tracked);
       } catch (error) {
-        onError(error);
+        tell(error);
       }
     },
     async flush() {

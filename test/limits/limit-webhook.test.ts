@@ -104,6 +104,16 @@ describe('a webhook for limits', () => {
     expect(() => createLimitWebhook({ url: 'nowhere', runtime })).toThrow('"url"');
     expect(() => createLimitWebhook({ url: 'https://a', runtime, maxAttempts: 0 })).toThrow('"maxAttempts"');
   });
+
+  it('goes on when whoever is told of an event that was given up throws', async () => {
+    const onError = () => {
+      throw new Error('the logger is broken, too');
+    };
+    const { onLimit, received } = start([500, 200], { onError, maxAttempts: 1 });
+    for (const percent of [50, 80]) onLimit(threshold(percent));
+    await onLimit.flush();
+    expect(received.map(({ body }) => body.percent)).toEqual([50, 80]);
+  });
 });
 
 /** Lets the clock go on once something waits for it. */

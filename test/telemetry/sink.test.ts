@@ -179,6 +179,35 @@ describe('the function sink', () => {
   });
 });
 
+describe('whoever is told of what a sink could not store', () => {
+  const fail = () => {
+    throw new Error('the logger is broken, too');
+  };
+
+  it('stops nothing by throwing: a file is tried again', async () => {
+    const runtime = createVirtualRuntime();
+    const path = join(folder, `missing-${++files}`, 'x.jsonl');
+    const sink = createJsonlSink(path, { runtime, onError: fail });
+    sink.write(record('a'));
+    await sink.flush?.();
+    mkdirSync(join(path, '..'));
+    await runtime.advanceAsync(1_000);
+    await sink.flush?.();
+    expect(idsOf(path)).toEqual(['a']);
+  });
+
+  it('stops nothing by throwing: a function is told of the next record', async () => {
+    const seen: string[] = [];
+    const sink = createFunctionSink(async ({ id }) => {
+      seen.push(id);
+      throw new Error('refused');
+    }, fail);
+    for (const id of ['a', 'b']) sink.write(record(id));
+    await sink.flush?.();
+    expect(seen).toEqual(['a', 'b']);
+  });
+});
+
 describe('a sink that breaks', () => {
   it.each<[string, UsageSink | ((row: RequestRecord) => void | Promise<void>)]>([
     [
