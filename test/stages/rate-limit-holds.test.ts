@@ -166,6 +166,25 @@ describe('what a request holds', () => {
     expect(open.size).toBe(0);
   });
 
+  it('is settled with the input when the provider got the request and did not answer in time', async () => {
+    const { ledger, settled, open } = createWatchedLedger();
+    const { send, upstream, gateway } = await startGateway(
+      (config) => ({
+        ...limited({ unit: 'tokens', amount: 100_000, window: '1h' })(config),
+        forwarding: { timeouts: { headersMs: 50 } },
+        retry: { maxAttempts: 1 },
+      }),
+      { ledger },
+    );
+    upstream.fail({ kind: 'stall' });
+    expect((await send('/v1/chat/completions', chat({ max_tokens: 50 }))).status).toBe(504);
+    await until(() => open.size === 0);
+    const [used = 0] = Object.values(settled[0] ?? {});
+    expect(used).toBeGreaterThan(0);
+    expect(used).toBeLessThan(50);
+    expect(gateway.records[0]?.usage).toMatchObject({ inputTokens: used, source: 'estimated' });
+  });
+
   it('counts all choices, and nothing for the output of embeddings', async () => {
     const holds: number[] = [];
     const memory = createMemoryLedger(runtime);

@@ -1,4 +1,4 @@
-import type { GatewayConfig } from 'headgate';
+import type { Egress, GatewayConfig } from 'headgate';
 import type { Fault } from 'headgate/testing';
 import { createFakeUpstream } from 'headgate/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -442,6 +442,40 @@ describe('what leaves the gateway', () => {
     const plain = text.replace('"gpt-alias"', '"gpt-4.1"').replace('"stream":true', '"stream":false');
     await readText(await send('/v1/chat/completions', plain));
     expect(upstream.requests[1]?.body.toString()).toBe(plain);
+  });
+
+  it("brings back the provider's fields on the list and no others: no cookie, no server, no limits of the credential", async () => {
+    const egress: Egress = {
+      send: async () => ({
+        status: 200,
+        headers: {
+          'content-type': 'application/json',
+          'cache-control': 'no-store',
+          'retry-after': '3',
+          'x-request-id': 'req-of-provider',
+          'set-cookie': ['__cf_bm=1'],
+          'x-ratelimit-remaining-requests': '7',
+          'access-control-allow-origin': '*',
+          server: 'cloudflare',
+          via: '1.1 x',
+        },
+        body: {
+          collect: async () => ({ bytes: Buffer.from('{}'), ended: true }),
+          cancel: () => undefined,
+          [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }),
+        },
+      }),
+      close: async () => undefined,
+    };
+    const { send } = await startGateway(undefined, { egress });
+    const { headers } = await send('/v1/chat/completions', chat());
+    expect(Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined))).toEqual({
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      'retry-after': '3',
+      'x-request-id': expect.stringMatching(/^req_/),
+      'x-headgate-upstream-request-id': 'req-of-provider',
+    });
   });
 
   it("carries the headers on the list and no others: no cookie, no forwarding field, none of the caller's keys", async () => {
