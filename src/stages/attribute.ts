@@ -1,4 +1,3 @@
-import { trace } from '@opentelemetry/api';
 import type { Arrival, Authorized } from '../context.ts';
 import { type GatewayError, toGatewayError } from '../errors.ts';
 import { costOf, type Price } from '../limits/price.ts';
@@ -7,7 +6,7 @@ import type { GatewayReply, Outcome } from '../message.ts';
 import { nothing, type Stage } from '../pipeline.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
 import type { UsageSink } from '../telemetry/sink.ts';
-import { type RequestSpan, startSpan } from '../telemetry/span.ts';
+import { createSpans, type RequestSpan } from '../telemetry/span.ts';
 
 /**
  * Leaves one record and one span for each request, whatever becomes of it. It stands first, so that a request whose key
@@ -16,15 +15,17 @@ import { type RequestSpan, startSpan } from '../telemetry/span.ts';
  */
 export function attribute(options: { readonly sink: UsageSink }): Stage<Arrival, object> {
   const { sink } = options;
-  const tracer = trace.getTracer('headgate');
+  const startSpan = createSpans();
   return {
     name: 'attribute',
     run(arrival, next) {
-      const span = startSpan(tracer, arrival);
-      return close(
-        new Entry(arrival, span, sink),
-        span.run(() => next(nothing)),
-      );
+      const go = (span: RequestSpan) =>
+        close(
+          new Entry(arrival, span, sink),
+          span.run(() => next(nothing)),
+        );
+      const span = startSpan(arrival);
+      return span instanceof Promise ? span.then(go) : go(span);
     },
   };
 }

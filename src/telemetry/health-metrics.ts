@@ -1,5 +1,6 @@
-import { metrics, type Observable, type ObservableResult } from '@opentelemetry/api';
+import type { Meter, Observable, ObservableResult } from '@opentelemetry/api';
 import type { GatewayHealth } from '../health.ts';
+import { withMeter } from './open-telemetry.ts';
 
 const breakerStates = { closed: 0, 'half-open': 1, open: 2 } as const;
 
@@ -14,7 +15,10 @@ const breakerStates = { closed: 0, 'half-open': 1, open: 2 } as const;
  * @returns what ends them
  */
 export function observeHealth(health: () => GatewayHealth): () => void {
-  const meter = metrics.getMeter('headgate');
+  return withMeter((meter) => observeBy(meter, health));
+}
+
+function observeBy(meter: Meter, health: () => GatewayHealth): () => void {
   const ends: (() => void)[] = [];
   const observe = (
     instrument: Observable,

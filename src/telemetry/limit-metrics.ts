@@ -1,5 +1,6 @@
-import { metrics, type ObservableResult } from '@opentelemetry/api';
+import type { Meter, ObservableResult } from '@opentelemetry/api';
 import type { LimitsHealth } from '../limits/gateway-ledger.ts';
+import { withMeter } from './open-telemetry.ts';
 
 /**
  * Metrics of OpenTelemetry about how limits are decided: `headgate.limits.degraded` (1 while their ledger cannot be
@@ -9,7 +10,10 @@ import type { LimitsHealth } from '../limits/gateway-ledger.ts';
  * @returns what ends them
  */
 export function observeLimits(health: () => LimitsHealth): () => void {
-  const meter = metrics.getMeter('headgate');
+  return withMeter((meter) => observeBy(meter, health));
+}
+
+function observeBy(meter: Meter, health: () => LimitsHealth): () => void {
   const degraded = meter.createObservableGauge('headgate.limits.degraded', {
     description: 'Whether limits are decided without their ledger.',
   });

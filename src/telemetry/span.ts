@@ -1,14 +1,9 @@
-import {
-  context,
-  propagation,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  type Tracer,
-  trace,
-} from '@opentelemetry/api';
+import type { Span, Tracer } from '@opentelemetry/api';
 import type { Arrival } from '../context.ts';
+import { openTelemetry } from './open-telemetry.ts';
 import type { RequestRecord } from './record.ts';
+
+type OpenTelemetry = typeof import('@opentelemetry/api');
 
 /** A span around one request. */
 export interface RequestSpan {
@@ -20,10 +15,24 @@ export interface RequestSpan {
 const silent: RequestSpan = { run: (action) => action(), end: () => undefined };
 
 /**
- * Starts a server span, as a child of the caller's `traceparent`. Names follow the GenAI semantic
+ * Makes what starts the server span of a request, as a child of the caller's `traceparent`. Names follow the GenAI semantic
  * conventions of OpenTelemetry. Without a registered tracer provider it costs next to nothing.
  */
-export function startSpan(tracer: Tracer, { endpoint, request }: Arrival): RequestSpan {
+export function createSpans(): (arrival: Arrival) => RequestSpan | Promise<RequestSpan> {
+  let tracer: Tracer | undefined;
+  const start = (api: OpenTelemetry | undefined, arrival: Arrival): RequestSpan => {
+    if (!api) return silent;
+    tracer ??= api.trace.getTracer('headgate');
+    return startSpan(api, tracer, arrival);
+  };
+  return (arrival) => {
+    const api = openTelemetry('trace');
+    return api instanceof Promise ? api.then((api) => start(api, arrival)) : start(api, arrival);
+  };
+}
+
+function startSpan(api: OpenTelemetry, tracer: Tracer, { endpoint, request }: Arrival): RequestSpan {
+  const { context, propagation, SpanKind, trace } = api;
   const caller =
     request.headers.traceparent === undefined
       ? context.active()
@@ -37,13 +46,13 @@ export function startSpan(tracer: Tracer, { endpoint, request }: Arrival): Reque
   return {
     run: (action) => context.with(inside, action),
     end(record) {
-      describe(span, record);
+      describe(span, record, api);
       span.end();
     },
   };
 }
 
-function describe(span: Span, record: RequestRecord): void {
+function describe(span: Span, record: RequestRecord, { SpanStatusCode }: OpenTelemetry): void {
   if (record.requestedModel !== undefined) span.updateName(`${record.operation} ${record.requestedModel}`);
   span.setAttributes({
     'gen_ai.operation.name': record.operation,

@@ -213,7 +213,7 @@ describe('the packed package', () => {
     },
   );
 
-  it('loads neither undici nor any framework when the core is imported', async () => {
+  it('loads neither undici, nor OpenTelemetry, nor any framework when the core is imported', async () => {
     const output = await inProject(`
       import { registerHooks } from 'node:module';
       const seen = [];
@@ -229,9 +229,25 @@ describe('the packed package', () => {
       console.log(JSON.stringify(seen));
     `);
     const seen: string[] = JSON.parse(output);
-    expect(seen.some((url) => url.includes('@opentelemetry/api'))).toBe(true);
-    const heavy = seen.filter((url) => /node_modules\/(undici|express|fastify|hono|yaml|msw)\//.test(url));
+    expect(seen.some((url) => url.includes('lru-cache'))).toBe(true);
+    const heavy = seen.filter((url) =>
+      /node_modules\/(undici|@opentelemetry|express|fastify|hono|yaml|msw)\//.test(url),
+    );
     expect(heavy).toEqual([]);
+  });
+
+  it('starts a span for the first request after a tracer provider was registered', async () => {
+    const output = await inProject(`
+      import { trace } from '@opentelemetry/api';
+      import { createGateway } from 'headgate';
+      const gateway = createGateway({ providers: { openai: { type: 'openai', apiKey: 'x' } }, models: { m: { targets: ['openai'] } } });
+      const names = [];
+      const span = trace.wrapSpanContext({ traceId: '1'.repeat(32), spanId: '1'.repeat(16), traceFlags: 0 });
+      trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan: (name) => names.push(name) && span }) });
+      await gateway.fetch(new Request('http://localhost/v1/models'));
+      console.log(JSON.stringify(names));
+    `);
+    expect(JSON.parse(output)).toEqual(['list-models']);
   });
 
   it.each(subpaths)('has types at %s that no framework is needed for but its own', (subpath) => {

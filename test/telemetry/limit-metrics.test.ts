@@ -1,7 +1,7 @@
 import { createMemoryLedger } from 'headgate';
 import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
-import { chat, readText, startGateway } from '../harness.ts';
+import { chat, readText, startGateway, until } from '../harness.ts';
 import { limited } from '../stages/limited-gateway.ts';
 import { registerMeter } from './meter.ts';
 
@@ -15,6 +15,7 @@ describe('the metrics of limits', () => {
       ledger,
       onError: () => undefined,
     });
+    await until(() => read().length > 0);
     expect(read()).toContainEqual(['headgate.limits.degraded', 0]);
     for (let count = 0; count < 5; count++) await readText(await send('/v1/chat/completions', chat()));
     expect(read()).toEqual(

@@ -56,6 +56,16 @@ describe('the span of a request', () => {
     ]);
   });
 
+  it('is there from the first request on that comes after a tracer was registered', async () => {
+    tracer.remove();
+    const { send } = await startGateway();
+    await readText(await send('/v1/chat/completions', chat()));
+    expect(tracer.spans).toHaveLength(0);
+    tracer = registerTracer();
+    await readText(await send('/v1/chat/completions', chat()));
+    expect(tracer.spans).toHaveLength(1);
+  });
+
   it('is active while the stages run, so that what they start becomes its child', async () => {
     const active: (string | undefined)[] = [];
     const look: Stage<object, object> = {
