@@ -1,4 +1,5 @@
 import { requireInteger } from '../keys/option.ts';
+import { quietly } from '../quietly.ts';
 import { createLeases } from './leases.ts';
 import type { Ledger } from './ledger.ts';
 import { createThresholds, type LimitEvent } from './limit-event.ts';
@@ -38,7 +39,7 @@ export function toRateLimitParts(options: RateLimitOptions, namedRuns: Pick<Runs
   const thirdMs = Math.ceil(leaseMs / 3);
   const renewMs = requireInteger('renewMs', options.renewMs ?? thirdMs, 1, leaseMs / 2, 'rateLimit');
   const maxWaiting = requireInteger('maxWaiting', options.maxWaiting ?? 1_000, 0, 1_000_000, 'rateLimit');
-  const tell = onLimit ?? ignore;
+  const tell = quietly(onLimit);
   const onLost = (id: string, cause?: unknown) =>
     tell(cause === undefined ? { kind: 'lease-lost', id } : { kind: 'ledger-failed', id, cause });
   return {
@@ -46,14 +47,12 @@ export function toRateLimitParts(options: RateLimitOptions, namedRuns: Pick<Runs
     leaseMs,
     leases: createLeases({ ledger, leaseMs, renewMs, onLost }),
     runs: options.runs ?? namedRuns,
-    thresholds: onLimit && createThresholds(onLimit),
+    thresholds: onLimit && createThresholds(tell),
     onLimit: tell,
     waitingRoom: new WaitingRoom(maxWaiting),
     isDegraded: options.isDegraded ?? never,
   };
 }
-
-function ignore(): void {}
 
 function never(): boolean {
   return false;

@@ -4,6 +4,7 @@ import { costOf, type Price } from '../limits/price.ts';
 import { withAttempts } from '../limits/sum-usage.ts';
 import type { GatewayReply, Outcome } from '../message.ts';
 import { nothing, type Stage } from '../pipeline.ts';
+import { quietly } from '../quietly.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
 import type { UsageSink } from '../telemetry/sink.ts';
 import { createSpans, type RequestSpan } from '../telemetry/span.ts';
@@ -74,12 +75,9 @@ class Entry {
 
   write(status: number, outcome: Outcome): void {
     const record = this.#toRecord(status, outcome);
-    this.#span.end(record);
-    try {
-      this.#sink.write(record);
-    } catch {
-      // the caller's request must not fail because a sink broke its promise not to throw
-    }
+    // the caller's request must not fail because an exporter or a sink broke its promise not to throw
+    quietly(() => this.#span.end(record))();
+    quietly(() => this.#sink.write(record))();
   }
 
   writeError(error: GatewayError): void {

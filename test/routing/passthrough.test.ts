@@ -63,6 +63,18 @@ const credentialsOf = ({ headers }: { headers: Record<string, unknown> }) => [
 ];
 
 describe('a caller who pays Anthropic itself', () => {
+  it('is sent without a credential that stands among the headers of the provider', async () => {
+    const { ask, upstream } = await start((config) => ({
+      ...config,
+      providers: {
+        ...config.providers,
+        anthropic: { ...config.providers.anthropic!, headers: { 'x-api-key': 'sk-of-the-operator' } },
+      },
+    }));
+    expect((await ask()).status).toBe(200);
+    expect(upstream.requests.map(credentialsOf)).toEqual([[`Bearer ${token}`, undefined, undefined]]);
+  });
+
   it('has its Authorization or x-api-key sent as it is, in place of the gateway’s credential', async () => {
     const { ask, upstream, recordsOf } = await start();
     expect((await ask({ 'anthropic-beta': 'oauth-2025-04-20' })).status).toBe(200);

@@ -14,6 +14,18 @@ const traceId = '0af7651916cd43dd8448eb211c80319c';
 const callerSpan = 'b7ad6b7169203331';
 
 describe('the span of a request', () => {
+  it('costs nobody anything when its exporter throws: the reply and the record are the same', async () => {
+    tracer.remove();
+    tracer = registerTracer(() => {
+      throw new Error('the exporter is broken');
+    });
+    const { gateway, send } = await startGateway();
+    expect((await send('/v1/chat/completions', chat())).status).toBe(200);
+    expect((await send('/v1/chat/completions', chat({ model: 'none' }))).status).toBe(404);
+    await until(() => gateway.records.length === 2);
+    expect(tracer.spans.map(({ ends }) => ends)).toEqual([1, 1]);
+  });
+
   it('is one server span in the words of the GenAI conventions, ended once', async () => {
     const { send, record } = await startGateway();
     const reply = await send('/v1/chat/completions', chat());
