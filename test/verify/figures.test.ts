@@ -38,10 +38,19 @@ it('judges a large site by what it compiles in, holds and costs a request', () =
     costByFew: 1.04,
     costByMany: 1.07,
     costInTurn: 1.4,
+    httpUs: 90,
+    httpCostInTurn: 1.09,
   };
-  expect(judgeScale(good).map(({ verdict }) => verdict)).toEqual(['ok', 'ok', 'ok', 'ok']);
-  const bad = { ...good, compileMs: 601, memoryMb: 301, costByFew: 2.21, costByMany: 2.21 };
-  expect(judgeScale(bad).map(({ verdict }) => verdict)).toEqual(['FAIL', 'FAIL', 'FAIL', 'FAIL']);
+  expect(judgeScale(good).map(({ verdict }) => verdict)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok']);
+  const bad = {
+    ...good,
+    compileMs: 601,
+    memoryMb: 301,
+    costByFew: 2.21,
+    costByMany: 2.21,
+    httpCostInTurn: 2.21,
+  };
+  expect(judgeScale(bad).map(({ verdict }) => verdict)).toEqual(['FAIL', 'FAIL', 'FAIL', 'FAIL', 'FAIL']);
   expect(formatFigures(judgeScale(good))).toMatch(/1\.04 ×(.|\n)*1\.07 ×.*1\.40 × when all take turns/);
 });
 

@@ -121,8 +121,8 @@ export function judgeStampede(backend: BackendName, cold: StampedeReport, warm: 
 
 /** The figures of a large site. */
 export function judgeScale(report: ScaleReport): Figure[] {
-  const { compileMs, slowestCompileMs, memoryMb, residentMb, requestUs, costByFew, costByMany, costInTurn } =
-    report;
+  const { compileMs, slowestCompileMs, memoryMb, residentMb, requestUs, costByFew, costByMany } = report;
+  const { costInTurn, httpUs, httpCostInTurn } = report;
   const { keys, profiles, models } = settings.scale;
   const { compileBoundMs, memoryBoundMb, requestCostBound } = settings;
   const size = `${keys} keys, ${profiles} profiles, ${models} models`;
@@ -152,6 +152,13 @@ export function judgeScale(report: ScaleReport): Figure[] {
       costByMany,
       requestCostBound,
       `by one caller of each, some requests of each in a row; ${costInTurn.toFixed(2)} × when all take turns: the same work, but the processor has to fetch the data of each anew`,
+      'times',
+    ),
+    toTime(
+      'scale: cost of a request over HTTP, all profiles in turn',
+      httpCostInTurn,
+      requestCostBound,
+      `of the ${httpUs.toFixed(1)} µs from socket to socket with 10 of each`,
       'times',
     ),
   ];

@@ -1,6 +1,7 @@
 import type { Egress, EgressBody, EgressRequest } from '../../../src/upstream/egress.ts';
 
-const reply = Buffer.from(
+/** What the provider answers. */
+export const replyBytes = Buffer.from(
   JSON.stringify({
     id: 'chatcmpl-1',
     object: 'chat.completion',
@@ -22,7 +23,7 @@ export function createMemoryEgress(
     async send(request) {
       onSend(request, authorizationOf(request));
       await new Promise(setImmediate);
-      const headers = { 'content-type': 'application/json', 'content-length': String(reply.length) };
+      const headers = { 'content-type': 'application/json', 'content-length': String(replyBytes.length) };
       return { status: 200, headers, body: toBody() };
     },
     async close() {},
@@ -38,7 +39,7 @@ function toBody(): EgressBody {
   let isRead = false;
   return {
     async collect() {
-      const bytes = isRead ? Buffer.alloc(0) : reply;
+      const bytes = isRead ? Buffer.alloc(0) : replyBytes;
       isRead = true;
       return { bytes, ended: true };
     },
@@ -48,7 +49,7 @@ function toBody(): EgressBody {
     async *[Symbol.asyncIterator]() {
       if (isRead) return;
       isRead = true;
-      yield reply;
+      yield replyBytes;
     },
   };
 }

@@ -54,6 +54,24 @@ export interface ScaleReport {
   readonly costByFew: number;
   readonly costByMany: number;
   readonly costInTurn: number;
+  /** The same from socket to socket: at the small site, and in terms of that at the large one, all in turn. */
+  readonly httpUs: number;
+  readonly httpCostInTurn: number;
+}
+
+/** To the process of callers: who calls a site, and where it is. */
+export interface CallersMessage {
+  readonly type: 'callers';
+  readonly site: string;
+  readonly url: string;
+  readonly calls: readonly { readonly key: string; readonly model: string }[];
+}
+
+/** To the process of callers: so many requests to a site, by its callers in turn. */
+export interface AskMessage {
+  readonly type: 'ask';
+  readonly site: string;
+  readonly count: number;
 }
 
 /** What a child says when it works. */

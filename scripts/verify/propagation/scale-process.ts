@@ -5,6 +5,7 @@ import { builtInProviders } from '../../../src/providers/index.ts';
 import { makeLargeConfig } from '../../../test/config/large-config.ts';
 import { receiveStart, sayReady } from './child-process.ts';
 import type { ScaleReport, StartScale } from './messages.ts';
+import { measureOverHttp } from './scale-http.ts';
 import { openScaleSite, type Scale, type ScaleSite } from './scale-site.ts';
 import { percentile } from './statistics.ts';
 
@@ -54,6 +55,7 @@ async function measure(scale: Scale): Promise<ScaleReport> {
   collect();
   const { heapUsed, external, rss } = process.memoryUsage();
   await large.gateway.close({ drainMs: 1 });
+  const http = await measureOverHttp({ keys: few, profiles: few, models: few }, scale);
   return {
     type: 'scale',
     compileMs: percentile(compileMs, 50),
@@ -64,6 +66,8 @@ async function measure(scale: Scale): Promise<ScaleReport> {
     costByFew: percentile(byFew, 50),
     costByMany: percentile(byMany, 50),
     costInTurn: percentile(inTurn, 50),
+    httpUs: http.us,
+    httpCostInTurn: http.inTurn,
   };
 }
 

@@ -17,6 +17,8 @@ export interface Scale {
 /** A gateway, and callers: as many as there are profiles, each with one of its own and a model of its own. */
 export interface ScaleSite {
   readonly gateway: Gateway;
+  /** What each caller asks for, and with what. */
+  readonly calls: readonly { readonly key: string; readonly model: string }[];
   /**
    * Sends requests with the first so many keys, so many with each before the next one has its turn.
    *
@@ -30,8 +32,8 @@ const concurrency = 20;
 /** Limits that are never reached: what is measured is what they cost. */
 const enough = 9_000_000;
 
-/** Opens a gateway of this size over a key store in memory. */
-export function openScaleSite({ keys, profiles, models }: Scale): ScaleSite {
+/** Opens a gateway of this size over a key store in memory. @param providerUrl @default a provider in this process */
+export function openScaleSite({ keys, profiles, models }: Scale, providerUrl?: string): ScaleSite {
   const runtime = createRuntime();
   const peppers = createNoPepperRing();
   const issued = Array.from({ length: keys }, (_, index) =>
@@ -43,14 +45,18 @@ export function openScaleSite({ keys, profiles, models }: Scale): ScaleSite {
     // the first model of its profile
     model: `alias-${(index * 7) % models}`,
   }));
-  const gateway = createGateway(withoutEnd(makeLargeConfig(models, profiles)), {
+  const config = withoutEnd(makeLargeConfig(models, profiles));
+  const [openai] = Object.values(config.providers);
+  const providers = { openai: { ...openai, baseUrl: providerUrl } as NonNullable<typeof openai> };
+  const gateway = createGateway(providerUrl === undefined ? config : { ...config, providers }, {
     keys: store,
-    egress: createMemoryEgress(),
+    ...(providerUrl === undefined && { egress: createMemoryEgress() }),
     sink: () => undefined,
   });
   let next = 0;
   return {
     gateway,
+    calls,
     async ask(count, callers, inARow) {
       let left = count;
       const work = async (): Promise<void> => {
