@@ -228,12 +228,13 @@ export class Trial {
       return Promise.reject(error);
     }
     const go = (hold: Account | GatewayError | undefined) =>
-      isGatewayError(hold) ? this.#passOver(choice.candidate, hold, call) : this.#attempt(choice, call, hold);
+      isGatewayError(hold) ? this.#passOver(choice, hold, call) : this.#attempt(choice, call, hold);
     return held instanceof Promise ? held.then(go) : go(held);
   }
 
   /** A candidate that is at a limit of its own is not asked, and is not ill. */
-  #passOver(candidate: Candidate, error: GatewayError, call: Call): Promise<Served> {
+  #passOver({ candidate, health, availability }: Choice, error: GatewayError, call: Call): Promise<Served> {
+    if (availability === 'full') health.offerPlace();
     const { plan, record } = this.#context;
     record.attempts.push({ target: candidate.id, failure: 'limit', durationMs: 0 });
     const failure = new AttemptFailure('refused', error, 'limit', { unhealthy: false, again: false });

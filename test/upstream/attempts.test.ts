@@ -330,6 +330,30 @@ describe('a target that limits', () => {
   });
 });
 
+describe('a place that becomes free', () => {
+  it('is for the next one where whoever was first is refused by a limit of the provider', async () => {
+    const { upstream, send } = await startGateway((config) => ({
+      ...config,
+      providers: {
+        openai: {
+          ...config.providers.openai!,
+          ...{ maxInFlight: 1, maxQueued: 4, limits: [{ unit: 'tokens', amount: 1_000, window: '1d' }] },
+        },
+      },
+      models: { 'gpt-4.1': { targets: ['openai'] } },
+      retry: { maxBackoffMs: 2_000 },
+    }));
+    upstream.fail({ kind: 'split', everyBytes: 10_000, delayMs: 100 });
+    const first = send('/v1/chat/completions', chat({ max_tokens: 20 }));
+    await upstream.waitFor(() => true);
+    const large = send('/v1/chat/completions', chat({ max_tokens: 5_000 }));
+    const small = send('/v1/chat/completions', chat({ max_tokens: 20 }));
+    const statuses = (await Promise.all([first, large, small])).map((reply) => reply.status);
+    expect([statuses[0], statuses[2], upstream.requests.length]).toEqual([200, 200, 2]);
+    expect(statuses[1]).toBeGreaterThanOrEqual(400);
+  });
+});
+
 describe('a route', () => {
   it('forwards its requests in its own way', async () => {
     const started = await startThree({

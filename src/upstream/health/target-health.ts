@@ -97,6 +97,11 @@ export class TargetHealth {
   /** The attempt is over, its reply delivered or not. */
   end(): void {
     this.inFlight--;
+    this.offerPlace();
+  }
+
+  /** Whoever waits first may be asked, where there is room: an attempt is over, or was not made after all. */
+  offerPlace(): void {
     if (this.inFlight < this.mostInFlight) this.places.wakeNext();
   }
 
