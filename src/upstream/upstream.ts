@@ -40,7 +40,7 @@ export interface Upstream {
 
 /**
  * @param options.hints what nodes tell each other by; breakers that open are told. @default nobody is told
- * @param options.maxTargets how many candidates are remembered, some 2 KB each. @default 5_000
+ * @param options.maxTargets how many candidates are remembered, some 8 KB each. @default 5_000
  */
 export function createUpstream(
   egress: Egress,
