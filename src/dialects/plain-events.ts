@@ -8,7 +8,7 @@
  */
 export function countPlainEvents(text: string, head: string, maxBytes: number): number {
   // a line may end with it, too
-  if (text.includes('\r')) return 0;
+  if (text.indexOf('\r') >= 0) return 0;
   let count = 0;
   for (let start = 0; start < text.length; count++) {
     if (!text.startsWith(head, start)) return 0;

@@ -1,7 +1,7 @@
 import type { Usage } from '../message.ts';
 import { PrefixFilter, withoutTrailingBlanks } from './prefix-filter.ts';
 import type { SpliceMode, StreamSplicer } from './splicer.ts';
-import { asObject, dataKind, eventType, type Members, parseObject } from './stream-data.ts';
+import { asObject, asText, dataKind, eventType, type Members, parseObject } from './stream-data.ts';
 
 /** What a dialect knows of its streams of text, so that they can be gone on with. Made anew for each stream. */
 export interface TextStream {
@@ -43,7 +43,7 @@ export function createTextSplicer(stream: TextStream): StreamSplicer {
   return {
     delivered(data) {
       const event = toEvent(data);
-      const said = event ? stream.textOf(event, eventType(undefined, data)) : blankOf(data);
+      const said = event ? stream.textOf(event, asText(event.type)) : blankOf(data);
       if (said === undefined) isPlain = false;
       else text += said;
     },

@@ -26,6 +26,19 @@ export function latin1Of(chunks: readonly Uint8Array[], length: number): string 
   return scratchText.toString('latin1', 0, length);
 }
 
+/** Bytes, or the same as text of latin1. */
+export type Part = Uint8Array | string;
+
+/** A part as text, each character of it a byte. */
+export function textOf(part: Part): string {
+  return typeof part === 'string' ? part : toBuffer(part).toString('latin1');
+}
+
+/** A part as bytes. */
+export function bytesOf(part: Part): Uint8Array {
+  return typeof part === 'string' ? Buffer.from(part, 'latin1') : part;
+}
+
 const encoder = new TextEncoder();
 
 /** UTF-8 bytes of a text. */

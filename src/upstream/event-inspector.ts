@@ -3,7 +3,7 @@ import type { Dialect, StreamReader } from '../dialects/dialect.ts';
 import { GatewayError } from '../errors.ts';
 import type { Usage } from '../message.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { toBuffer, toBytes } from './bytes.ts';
+import { textOf, toBytes } from './bytes.ts';
 import { endOfEvent, endOfLastEvent, isBrokenEvent } from './events.ts';
 import type { Inspector } from './inspector.ts';
 import { withoutCredential } from './scrub.ts';
@@ -76,7 +76,7 @@ export class EventInspector implements Inspector {
   }
 
   chunk(bytes: Uint8Array): Uint8Array {
-    const given = toBuffer(bytes).toString('latin1');
+    const given = textOf(bytes);
     const kept = this.text(given);
     // most chunks hold nothing remarkable and are whole: they go on as the bytes they are
     return kept === given ? bytes : Buffer.from(kept, 'latin1');
@@ -91,10 +91,10 @@ export class EventInspector implements Inspector {
     if (this.#pending.length > this.#options.maxEventBytes) throw eventTooLarge();
     if (whole === 0) return '';
     const events = whole === all.length ? all : all.slice(0, whole);
-    if (this.#mustSift(events)) return this.#sift(events);
     const passed = this.#reader.passes?.(events, this.#options.maxEventBytes) ?? 0;
     this.#events += passed;
     if (passed > 0) return events;
+    if (this.#mustSift(events)) return this.#sift(events);
     this.#feed(events);
     return this.#reader.malformed ? this.#cut(events) : events;
   }

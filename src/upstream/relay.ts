@@ -1,6 +1,6 @@
 import { type GatewayError, toGatewayError } from '../errors.ts';
 import { type ChunkReceiver, isPulledBody, type Outcome, type PulledBody, type Usage } from '../message.ts';
-import { concatBytes } from './bytes.ts';
+import { bytesOf, concatBytes, type Part, textOf } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
 import { AttemptFailure, toTransportFailure } from './failure.ts';
 import type { Inspector } from './inspector.ts';
@@ -8,8 +8,6 @@ import type { Passage } from './trial.ts';
 
 const over: IteratorResult<never> = { done: true, value: undefined };
 
-/** Bytes, or the same as text of latin1 where both ends can take that. */
-type Part = Uint8Array | string;
 type Step<Of extends Part> = IteratorResult<Of | Uint8Array> | Promise<IteratorResult<Uint8Array>>;
 
 /** A body on its way, and what watches it. */
@@ -38,8 +36,8 @@ export interface RelayOptions {
 
 /** Somebody who goes on with a body that broke after some of it went out. */
 export interface Rescuer {
-  /** Bytes go out. */
-  delivered(bytes: Uint8Array): void;
+  /** A part goes out; as text where the body is looked at as such anyway. */
+  delivered(part: Part): void;
   /** What to go on with; undefined when the caller has to be told of the error. Must not reject. */
   rescue(error: GatewayError, broken: Inspector): Promise<RelaySource | undefined>;
   /** Nobody waits for what `rescue` is looking for any more. */
@@ -77,6 +75,9 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
   #lastError: unknown;
   /** Who waits for the next chunk by `read`. */
   #receiver: ChunkReceiver | undefined;
+  /** For `next`, once for all its chunks; a body that is read needs neither. */
+  #onStep: ((step: IteratorResult<Uint8Array>) => Step<Uint8Array>) | undefined;
+  #onError: ((error: unknown) => Step<Uint8Array>) | undefined;
 
   constructor(source: RelaySource, options: RelayOptions = {}) {
     this.#source = source;
@@ -105,8 +106,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
 
   /** How a relay takes text, while nobody needs bytes of it. */
   get text(): ((latin1: string) => void) | undefined {
-    const isText = this.#receiver?.text && this.#source.inspector.text && !this.#options.rescuer;
-    return isText ? this.takeText : undefined;
+    return this.#receiver?.text && this.#source.inspector.text ? this.takeText : undefined;
   }
 
   private takeText(value: string): void {
@@ -167,10 +167,9 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     const { failure } = this.#source.inspector;
     if (failure) return Promise.resolve().then(() => this.#fail(failure));
     this.#pulling = true;
-    return this.#source.chunks.next().then(
-      (step) => this.#relay(step),
-      (error: unknown) => this.#broke(error),
-    );
+    this.#onStep ??= (step) => this.#relay(step);
+    this.#onError ??= (error) => this.#broke(error);
+    return this.#source.chunks.next().then(this.#onStep, this.#onError);
   }
 
   /** What was used so far. */
@@ -205,16 +204,19 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
       const { rest, error } = inspector.end();
       return error ? this.#fail(error, rest) : this.#close(rest);
     }
-    let chunk: Of;
+    // a rescuer keeps text: made once, for the inspector and for it
+    const given = this.#options.rescuer && inspector.text ? textOf(step.value) : step.value;
+    let passed: Part;
     try {
-      chunk = inspect(inspector, step.value);
+      passed = inspect(inspector, given);
     } catch (error) {
       return this.#fail(toError(error));
     }
-    if (inspector.failure) return this.#fail(inspector.failure, bytesOf(chunk));
-    if (chunk.length === 0) return this.next();
-    this.#note(chunk);
-    return { done: false, value: chunk };
+    if (inspector.failure) return this.#fail(inspector.failure, bytesOf(passed));
+    if (passed.length === 0) return this.next();
+    this.#note(passed);
+    if (passed === given) return step;
+    return { done: false, value: (typeof step.value === 'string' ? passed : bytesOf(passed)) as Of };
   }
 
   #broke(error: unknown): Step<Uint8Array> {
@@ -300,7 +302,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
 
   #note(part: Part): void {
     this.#replyBytes += part.length;
-    this.#options.rescuer?.delivered(bytesOf(part));
+    this.#options.rescuer?.delivered(part);
   }
 
   #abort(): void {
@@ -326,12 +328,8 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
   }
 }
 
-function inspect<Of extends Part>(inspector: Inspector, part: Of): Of {
-  return (typeof part === 'string' ? inspector.text?.(part) : inspector.chunk(part)) as Of;
-}
-
-function bytesOf(part: Part): Uint8Array {
-  return typeof part === 'string' ? Buffer.from(part, 'latin1') : part;
+function inspect(inspector: Inspector, part: Part): Part {
+  return typeof part === 'string' ? (inspector.text?.(part) ?? '') : inspector.chunk(part);
 }
 
 /** A source that nobody takes from. */

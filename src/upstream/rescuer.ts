@@ -5,7 +5,7 @@ import type { GatewayError } from '../errors.ts';
 import { readMember, scanJsonObject } from '../json/scan.ts';
 import { setMembers, spliceJson } from '../json/splice.ts';
 import type { Candidate } from '../routing/plan.ts';
-import { concatBytes } from './bytes.ts';
+import { concatBytes, type Part, textOf } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
 import { dataOf, splitEvents } from './events.ts';
 import { AttemptFailure, toBrokenReply } from './failure.ts';
@@ -16,7 +16,7 @@ import { SplicedInspector } from './spliced-inspector.ts';
 import type { Served, TrialContext } from './trial.ts';
 
 /** So much of what went out is kept unread before it is taken down as text. */
-const digestBytes = 16_384;
+const digestBytes = 32_768;
 
 /** What went out of a stream, and how it is gone on with when it breaks. */
 export class StreamRescuer implements Rescuer {
@@ -24,8 +24,8 @@ export class StreamRescuer implements Rescuer {
   readonly #forwarding: Forwarding;
   readonly #splicer: StreamSplicer;
   readonly #mostBytes: number;
-  #unread: Uint8Array[] = [];
-  #unreadBytes = 0;
+  /** Each character of it a byte. */
+  #unread = '';
   #bytes = 0;
   /** What is read until it says something new. */
   #aligning: EgressBody | undefined;
@@ -38,15 +38,14 @@ export class StreamRescuer implements Rescuer {
     this.#mostBytes = mostBytes;
   }
 
-  delivered(bytes: Uint8Array): void {
-    this.#bytes += bytes.length;
+  delivered(part: Part): void {
+    this.#bytes += part.length;
     if (this.#bytes > this.#mostBytes) {
-      this.#unread = [];
+      this.#unread = '';
       return;
     }
-    this.#unread.push(bytes);
-    this.#unreadBytes += bytes.length;
-    if (this.#unreadBytes >= digestBytes) this.#digest();
+    this.#unread += textOf(part);
+    if (this.#unread.length >= digestBytes) this.#digest();
   }
 
   giveUp(): void {
@@ -142,9 +141,8 @@ export class StreamRescuer implements Rescuer {
   }
 
   #digest(): void {
-    const text = Buffer.from(concatBytes(this.#unread)).toString();
-    this.#unread = [];
-    this.#unreadBytes = 0;
+    const text = Buffer.from(this.#unread, 'latin1').toString();
+    this.#unread = '';
     for (const event of splitEvents(text)) {
       const data = dataOf(event);
       if (data !== '') this.#splicer.delivered(data);

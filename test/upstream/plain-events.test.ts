@@ -18,6 +18,9 @@ const events: Partial<Record<DialectName, readonly string[]>> = {
     delta('more text'),
     delta('{"usage":{"prompt_tokens":1}}\n\n[DONE]'),
     delta('x'.repeat(300)),
+    delta('an error, "error": {"type":"e"} and error'),
+    chunk('"delta":{"content":"none"},"error":null'),
+    chunk('"delta":{"content":"one"},"error" : {"type":"overloaded"}'),
     chunk('"delta":{},"finish_reason":"stop"'),
     'data: {"choices":[{"index":1,"delta":{"content":"b"}}]}\n\n',
     'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n',
@@ -38,6 +41,7 @@ const events: Partial<Record<DialectName, readonly string[]>> = {
   'anthropic-messages': [
     block('a'),
     block('x'.repeat(300)),
+    block('an error, "error":{"type":"e"}'),
     block('event: message_stop\ndata: {"type":"message_stop"}'),
     'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":3}}}\n\n',
     'event: message_delta\ndata: {"type":"message_delta","usage":{"output_tokens":5}}\n\n',
@@ -59,20 +63,25 @@ function seeingAll(dialect: Dialect): Dialect {
   };
 }
 
-function follow(dialect: Dialect, text: string, cuts: readonly number[], dropUsage: boolean) {
+function follow(
+  dialect: Dialect,
+  text: string,
+  cuts: readonly number[],
+  options: { readonly dropUsage: boolean; readonly onMalformed: 'fail' | 'skip' },
+) {
   const inspector = createEventInspector({
     dialect,
     requestId: 'req_1',
     maxEventBytes: 200,
-    dropUsage,
     inputTokens: 7,
+    ...options,
   });
   const edges = [0, ...cuts.map((at) => at % (text.length + 1)).sort((a, b) => a - b), text.length];
   const chunks = edges.slice(1).map((end, index) => Buffer.from(text.slice(edges[index], end)));
   try {
     const { output, usage, error } = inspect(inspector, chunks);
-    const { hasBegun, isWhole, isEmpty } = inspector;
-    return { output: output.toString(), usage, error: error?.code, hasBegun, isWhole, isEmpty };
+    const { hasBegun, isWhole, isEmpty, skipped } = inspector;
+    return { output: output.toString(), usage, error: error?.code, hasBegun, isWhole, isEmpty, skipped };
   } catch (error) {
     return { thrown: (error as Error).message };
   }
@@ -92,11 +101,14 @@ describe.each(Object.entries(events))('events of %s that are told without being 
       fc.property(
         fc.array(event, { maxLength: 12 }),
         fc.array(fc.nat(), { maxLength: 4 }),
-        fc.boolean(),
-        (parts, cuts, dropUsage) => {
+        fc.record({
+          dropUsage: fc.boolean(),
+          onMalformed: fc.constantFrom('fail' as const, 'skip' as const),
+        }),
+        (parts, cuts, options) => {
           const text = ordinary + parts.join('');
-          expect(follow(dialect, text, cuts, dropUsage)).toEqual(
-            follow(seeingAll(dialect), text, cuts, dropUsage),
+          expect(follow(dialect, text, cuts, options)).toEqual(
+            follow(seeingAll(dialect), text, cuts, options),
           );
         },
       ),

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { GatewayError, type Outcome } from 'headgate';
+import { type ChunkReceiver, GatewayError, type Outcome } from 'headgate';
 import { describe, expect, it } from 'vitest';
 import { dialectByName } from '../../src/dialects/index.ts';
 import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
@@ -7,7 +7,7 @@ import { ChunkQueue } from '../../src/upstream/chunk-queue.ts';
 import { createDrainer } from '../../src/upstream/drain.ts';
 import type { Inspector } from '../../src/upstream/inspector.ts';
 import { createJsonInspector, passingInspector } from '../../src/upstream/json-inspector.ts';
-import { Relay, type RelayOptions, type RelaySource } from '../../src/upstream/relay.ts';
+import { Relay, type RelayOptions, type RelaySource, type Rescuer } from '../../src/upstream/relay.ts';
 import { createInspector } from './inspect.ts';
 
 const delta = 'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n';
@@ -35,15 +35,17 @@ async function readAll(relay: Relay): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-function readByReceiver(relay: Relay): Promise<string> {
+function readByReceiver(relay: Relay, takesText = false): Promise<string> {
   return new Promise((resolve, reject) => {
-    let read = '';
-    const receiver = {
-      chunk(bytes: Uint8Array) {
-        read += Buffer.from(bytes).toString();
-        relay.read(receiver);
-      },
-      end: () => resolve(read),
+    const read: Uint8Array[] = [];
+    const take = (bytes: Uint8Array) => {
+      read.push(bytes);
+      relay.read(receiver);
+    };
+    const receiver: ChunkReceiver = {
+      chunk: take,
+      text: takesText ? (latin1) => take(Buffer.from(latin1, 'latin1')) : undefined,
+      end: () => resolve(Buffer.concat(read).toString()),
       fail: reject,
     };
     relay.read(receiver);
@@ -172,6 +174,40 @@ describe('a relay', () => {
     expect(await readAll(relay)).toContain('"code":"stream_incomplete"');
     await turn();
     expect(outcomes).toMatchObject([{ kind: 'failed', errorCode: 'stream_incomplete' }]);
+  });
+
+  it('tells a rescuer of all that goes out, by iterator and by receiver, of bytes and of text', async () => {
+    for (const takesText of [false, true]) {
+      let told = '';
+      const rescuer: Rescuer = {
+        delivered(part) {
+          told += typeof part === 'string' ? part : Buffer.from(part).toString('latin1');
+        },
+        rescue: async () => undefined,
+        giveUp: () => undefined,
+      };
+      const spoken = delta.replace('"x"', '"Füchse 🦊"');
+      const byReceiver = createRelay({ first: text(spoken), rescuer });
+      const got = readByReceiver(byReceiver.relay, takesText);
+      // the second packet is what comes together, and so goes on as text where that is taken
+      for (const packet of [[spoken], [delta, spoken.slice(0, 70), spoken.slice(70)], [end]]) {
+        for (const part of packet) byReceiver.queue.push(text(part));
+        await turn();
+      }
+      byReceiver.queue.end();
+      const whole = spoken + spoken + delta + spoken + end;
+      expect(await got).toBe(whole);
+      expect(Buffer.from(told, 'latin1').toString()).toBe(whole);
+    }
+  });
+
+  it('hands the bytes on that came, and no copy of them, although a rescuer is told', async () => {
+    const { queue, relay } = createRelay({
+      rescuer: { delivered: () => undefined, rescue: async () => undefined, giveUp: () => undefined },
+    });
+    const given = text(delta);
+    queue.push(given);
+    expect((await relay.next()).value).toBe(given);
   });
 
   it('throws where the protocol has no way to say that it broke, and settles all the same', async () => {

@@ -153,4 +153,22 @@ describe.each(protocols)('a stream of $name that breaks anywhere', ({ type, even
     }
     expect(rescued).toBeGreaterThan(100);
   }, 60_000);
+
+  it('is whole when it breaks late, however much went out, in chunks of any size', async () => {
+    const long = Array.from({ length: 1_500 }, (_, index) => `${index} ${pieces[index % 3]}`);
+    const text = long.join('');
+    const sent = Buffer.from(events('one', long).slice(0, 1_400).join(''));
+    const chunks: Uint8Array[] = [];
+    for (let at = 0; at < sent.length; at += 1 + ((at * 7) % 1_300)) {
+      chunks.push(sent.subarray(at, at + 1 + ((at * 7) % 1_300)));
+    }
+    const site = startRescueSite({
+      type,
+      rescue: ['restart'],
+      answers: [() => ({ chunks, breaks: true }), () => ({ chunks: events('two', long) })],
+    });
+    expect(await read(site)).toBe(text);
+    await site.recorded(1);
+    expect(site.records[0]?.rescue).toEqual(['restart']);
+  });
 });
