@@ -7,18 +7,26 @@
  * @param maxBytes of an event
  */
 export function countPlainEvents(text: string, head: string, maxBytes: number): number {
-  // a line may end with it, too
-  if (text.indexOf('\r') >= 0) return 0;
+  const isCrlf = text.indexOf('\r') >= 0;
   let count = 0;
   for (let start = 0; start < text.length; count++) {
     if (!text.startsWith(head, start)) return 0;
-    const end = text.indexOf('\n', start + head.length);
-    const isOne = text.charCodeAt(end - 1) === closingBrace && text.charCodeAt(end + 1) === lineFeed;
-    if (end < 0 || !isOne || end - start > maxBytes) return 0;
-    start = end + 2;
+    const end = endOfLine(text, start + head.length, isCrlf);
+    if (text.charCodeAt(end - 1) !== closingBrace || end - start > maxBytes) return 0;
+    if (isCrlf ? !text.startsWith(blankCrlf, end) : text.charCodeAt(end + 1) !== lineFeed) return 0;
+    start = end + (isCrlf ? 4 : 2);
   }
   return count;
 }
 
+/** Where the line ends; -1 where it ends otherwise than all are said to. */
+function endOfLine(text: string, from: number, isCrlf: boolean): number {
+  const end = text.indexOf('\n', from);
+  if (!isCrlf) return end;
+  // a line may end with a CR alone, too
+  return text.indexOf('\r', from) === end - 1 ? end - 1 : -1;
+}
+
 const closingBrace = 0x7d;
 const lineFeed = 0x0a;
+const blankCrlf = '\r\n\r\n';

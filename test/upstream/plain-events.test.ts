@@ -11,6 +11,12 @@ const delta = (text: string) => chunk(`"delta":{"content":${JSON.stringify(text)
 const block = (text: string) =>
   `event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"text":${JSON.stringify(text)}}}\n\n`;
 
+const spoken = (text: string) =>
+  `event: response.output_text.delta\ndata: ${JSON.stringify({ type: 'response.output_text.delta', delta: text })}\n\n`;
+const told = (text: string, more: object = {}) =>
+  `data: ${JSON.stringify({ candidates: [{ content: { parts: [{ text }] }, index: 0, ...more }], usageMetadata: { candidatesTokenCount: text.length } })}\n\n`;
+const withCrlf = (event: string) => event.replaceAll('\n', '\r\n');
+
 /** Ordinary events and, among them, everything that must not pass for one. */
 const events: Partial<Record<DialectName, readonly string[]>> = {
   'openai-chat': [
@@ -29,6 +35,9 @@ const events: Partial<Record<DialectName, readonly string[]>> = {
     'event: error\ndata: {"message":"it broke"}\n\n',
     'data: {"choices":[{"index":0,"delta":\ndata: {"content":"in two lines"}}]}\n\n',
     'data: {"choices":[{"index":0,"delta":{"content":"c"}}]}\r\n\r\n',
+    withCrlf(delta('e')),
+    withCrlf(delta('f')).replace('\r\n\r\n', '\r\n\n'),
+    withCrlf(delta('g')).replace('\r\n\r\n', '\r\r\n'),
     'data: {"choices":[]}\rdata: {"usage":{"prompt_tokens":9,"completion_tokens":9}}\n\n',
     'data: {"cut":"off\n\n',
     'data: {"cut":{}\n\n\n',
@@ -50,6 +59,39 @@ const events: Partial<Record<DialectName, readonly string[]>> = {
     'event: content_block_delta\ndata: {"cut":"off\n\n',
     'event: content_block_delta\ndata: {}\nevent: message_stop\n\n',
     'event: content_block_delta\r\ndata: {}\r\n\r\n',
+    ': ping\n\n',
+  ],
+  'openai-responses': [
+    spoken('a'),
+    spoken('x'.repeat(300)),
+    spoken('an error, "error":{"type":"e"}'),
+    spoken('event: response.completed'),
+    'event: response.output_text.done\ndata: {"type":"response.output_text.done","text":"a"}\n\n',
+    'event: response.completed\ndata: {"type":"response.completed","response":{"usage":{"input_tokens":3,"output_tokens":4}}}\n\n',
+    'event: response.failed\ndata: {"type":"response.failed","response":{"error":{"code":"server_error"}}}\n\n',
+    'event: error\ndata: {"type":"error","code":"server_error"}\n\n',
+    'data: {"type":"response.output_text.delta","delta":"b"}\n\n',
+    'event: response.output_text.delta\ndata: {"cut":"off\n\n',
+    'event: response.output_text.delta\ndata: {}\nevent: response.completed\n\n',
+    withCrlf(spoken('c')),
+    ': ping\n\n',
+  ],
+  gemini: [
+    told('a'),
+    told('more text'),
+    told('{"usageMetadata":\n\ndata: {"'),
+    told('usageMetadata'),
+    withCrlf(told('bc')),
+    withCrlf(told('bcd')).replace('\r\n\r\n', '\r\n\n'),
+    told('x'.repeat(300)),
+    told('the end', { finishReason: 'STOP' }),
+    told('b', { index: 1 }),
+    'data: {"candidates":[{"content":{"parts":[{"text":"without"}]},"index":0}]}\n\n',
+    'data: {"candidates":[{"content":{"parts":[{"text":"usageMetadata"}]},"index":0}]}\n\n',
+    'data: {"candidates":[{"index":0}],"usageMetadata":{"candidatesTokenCount":\ndata: 7}}\n\n',
+    'data: {"promptFeedback":{"blockReason":"SAFETY"}}\n\n',
+    'data: {"error":{"status":"UNAVAILABLE"}}\n\n',
+    'data: {"cut":"off\n\n',
     ': ping\n\n',
   ],
 };
@@ -133,6 +175,9 @@ describe.each(Object.entries(events))('events of %s that are told without being 
 it('counts nothing where one event is of another kind', () => {
   const one = 'data: {"a":1}\n\n';
   expect(countPlainEvents(one.repeat(4), 'data: {', 100)).toBe(4);
+  expect(countPlainEvents(withCrlf(one.repeat(4)), 'data: {', 100)).toBe(4);
+  expect(countPlainEvents(withCrlf(one) + one, 'data: {', 100)).toBe(0);
+  expect(countPlainEvents(one + withCrlf(one), 'data: {', 100)).toBe(0);
   expect(countPlainEvents('', 'data: {', 100)).toBe(0);
   for (const other of [
     'data: {"a":1}\n',
@@ -143,6 +188,14 @@ it('counts nothing where one event is of another kind', () => {
     '\n\n',
   ]) {
     expect(countPlainEvents(one + other, 'data: {', 100), other).toBe(0);
+  }
+  for (const other of [
+    'data: {"a":\r1}\r\n\r\n',
+    'data: {"a":1}\r\n\n',
+    'data: {"a":1}\n\r\n',
+    'data: {}\r',
+  ]) {
+    expect(countPlainEvents(withCrlf(one) + other, 'data: {', 100), other).toBe(0);
   }
   expect(countPlainEvents(one, 'data: {', 12)).toBe(0);
 });

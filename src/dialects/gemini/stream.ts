@@ -2,11 +2,15 @@ import type { Usage } from '../../message.ts';
 import type { StreamReader } from '../dialect.ts';
 import { EventReader } from '../event-reader.ts';
 import { FinishTracker } from '../finish-tracker.ts';
+import { countPlainEvents } from '../plain-events.ts';
 import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
 import { toGeminiUsage } from './usage.ts';
 
 // what an ordinary chunk has not; see the chat reader
 const remarkable = /"(?:(?:finishReason|error|promptFeedback)"\s*:\s*(?!null|\s)|index"\s*:\s*[1-9])/;
+
+const head = 'data: {';
+const usageMark = 'usageMetadata"';
 
 /**
  * Follows a stream of `:streamGenerateContent?alt=sse`. It is whole when every candidate that was seen has a
@@ -21,22 +25,31 @@ class GeminiStreamReader extends EventReader {
   readonly #candidates = new FinishTracker();
   #isBlocked = false;
   #latest: Usage | undefined;
+  /** The data of the latest chunk that tells of usage, or plain events of which one does. */
   #unread: string | undefined;
 
   get usage(): Usage | undefined {
     if (this.#unread !== undefined) {
-      const chunk = this.parse(this.#unread);
+      const unread = this.#unread;
+      const chunk = this.parse(unread.startsWith(head) ? latestData(unread) : unread);
       this.#unread = undefined;
       this.#latest = toGeminiUsage(chunk?.usageMetadata) ?? this.#latest;
     }
     return this.#latest;
   }
 
+  passes(text: string, maxBytes: number): number {
+    const isKnown = this.hasContent && this.#candidates.hasFirst && !this.malformed;
+    const count = isKnown && !remarkable.test(text) ? countPlainEvents(text, head, maxBytes) : 0;
+    if (count > 0 && text.includes(usageMark)) this.#unread = text;
+    return count;
+  }
+
   protected override readObject(event: string | undefined, data: string): 'relay' {
     const isOrdinary =
       this.hasContent && this.#candidates.hasFirst && event !== 'error' && !remarkable.test(data);
     if (!isOrdinary) this.#readChunk(data);
-    else if (data.includes('usageMetadata"')) this.#unread = data;
+    else if (data.includes(usageMark)) this.#unread = data;
     return 'relay';
   }
 
@@ -55,6 +68,12 @@ class GeminiStreamReader extends EventReader {
     this.#latest = latest;
     this.#unread = undefined;
   }
+}
+
+/** The data of the last of several plain events that tells of usage. */
+function latestData(events: string): string {
+  const at = events.lastIndexOf(usageMark);
+  return events.slice(events.lastIndexOf('\n', at) + 'data: '.length + 1, events.indexOf('\n', at));
 }
 
 function hasParts(candidate: Members): boolean {

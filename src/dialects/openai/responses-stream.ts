@@ -1,6 +1,7 @@
 import type { Usage } from '../../message.ts';
 import type { StreamReader } from '../dialect.ts';
 import { EventReader } from '../event-reader.ts';
+import { countPlainEvents } from '../plain-events.ts';
 import { asObject, asText, eventType, parseObject } from '../stream-data.ts';
 import { isSilentReasoning } from './silent-reasoning.ts';
 import { toOpenAiUsage } from './usage.ts';
@@ -32,6 +33,11 @@ export function createResponsesStreamReader(): StreamReader {
 
 class ResponsesStreamReader extends EventReader {
   usage: Usage | undefined = undefined;
+
+  passes(text: string, maxBytes: number): number {
+    const isKnown = this.hasContent && !this.malformed;
+    return isKnown ? countPlainEvents(text, 'event: response.output_text.delta\ndata: {', maxBytes) : 0;
+  }
 
   protected override readObject(event: string | undefined, data: string): 'relay' {
     const type = eventType(event, data);
