@@ -330,6 +330,24 @@ describe('a target that limits', () => {
   });
 });
 
+describe('a target that says it gets too many requests', () => {
+  it('is taken to have room for fewer at once from then on, and is not ill', async () => {
+    const { gateway, upstream, send } = await startGateway((config) => ({
+      ...config,
+      models: { 'gpt-4.1': { targets: ['openai'] } },
+      retry: { maxAttempts: 1 },
+    }));
+    upstream.fail({ kind: 'split', everyBytes: 10_000, delayMs: 200 }, { times: 3 });
+    const running = Array.from({ length: 3 }, () => send('/v1/chat/completions', chat()));
+    await until(() => upstream.requests.length === 3);
+    expect(gateway.health().targets[0]?.maxInFlight).toBeUndefined();
+    upstream.fail({ kind: 'status', status: 429 });
+    expect((await send('/v1/chat/completions', chat())).status).toBe(429);
+    expect(gateway.health().targets[0]).toMatchObject({ maxInFlight: 2, breaker: 'closed' });
+    await Promise.all(running);
+  });
+});
+
 describe('a place that becomes free', () => {
   it('is for the next one where whoever was first is refused by a limit of the provider', async () => {
     const { upstream, send } = await startGateway((config) => ({
