@@ -10,7 +10,10 @@ const connections = 32;
 /** The subjects whose memory is a promise, and what they are compared with. The others would only take time. */
 const watched = new Set(['bare', 'headgate']);
 
-/** Memory over very many requests: the slope of RSS once heaps and bounded stores have filled. */
+/**
+ * Memory over very many requests: the slope of RSS once heaps and bounded stores have filled, for which as many requests are
+ * made before as are measured.
+ */
 export async function runSteadyMemoryCase(context: CaseContext): Promise<CaseResult> {
   const { options, directory, leaveOut } = context;
   const bodyFile = join(directory, 'rss1m.json');
@@ -29,7 +32,7 @@ export async function runSteadyMemoryCase(context: CaseContext): Promise<CaseRes
           return run;
         };
         let warmUp = 0;
-        while (warmUp < options.requests / 5) warmUp += (await runOnce()).requests;
+        while (warmUp < options.requests) warmUp += (await runOnce()).requests;
         const startLiveKb = await running.liveKb();
         const startMb = running.rssMb();
         const points: [requests: number, rssKb: number][] = [];
