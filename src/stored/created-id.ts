@@ -1,7 +1,9 @@
-import type { GatewayReply } from '../message.ts';
+import { type ChunkReceiver, type GatewayReply, isPulledBody, type PulledBody } from '../message.ts';
 
 /** The provider's id stands at the beginning: of a reply, and of the first event of a stream. */
 const maxLookedAtBytes = 64 * 1_024;
+/** Longer than an id with its name: what of it has come may go on in the next chunk. */
+const longestMatch = 300;
 
 const pattern = /"id"\s*:\s*"((?:resp|msgbatch)_[A-Za-z0-9_-]{1,250})"/;
 
@@ -23,21 +25,60 @@ function watched(body: AsyncIterable<Uint8Array>, tell: (id: string) => void): A
   return {
     [Symbol.asyncIterator]() {
       const chunks = body[Symbol.asyncIterator]();
-      let text: string | undefined = '';
+      const search = new Search(tell);
       const look = (step: IteratorResult<Uint8Array>): IteratorResult<Uint8Array> => {
-        if (text === undefined || step.done) return step;
-        text += decode(step.value);
-        const id = findId(text);
-        if (id !== undefined) tell(id);
-        if (id !== undefined || text.length >= maxLookedAtBytes) text = undefined;
+        if (!step.done) search.look(decode(step.value));
         return step;
       };
-      return {
-        next: () => (text === undefined ? chunks.next() : chunks.next().then(look)),
+      const iterator: AsyncIterator<Uint8Array> = {
+        next: () => (search.isOver ? chunks.next() : chunks.next().then(look)),
         return: async () => (await chunks.return?.()) ?? { done: true, value: undefined },
       };
+      if (!isPulledBody(chunks)) return iterator;
+      const read: PulledBody['read'] = (receiver) =>
+        chunks.read(search.isOver ? receiver : lookFirst(search, receiver));
+      return Object.assign(iterator, { read });
     },
   };
+}
+
+function lookFirst(search: Search, receiver: ChunkReceiver): ChunkReceiver {
+  return {
+    chunk(bytes) {
+      search.look(decode(bytes));
+      receiver.chunk(bytes);
+    },
+    text:
+      receiver.text &&
+      ((latin1) => {
+        search.look(latin1);
+        receiver.text?.(latin1);
+      }),
+    end: () => receiver.end(),
+    fail: (error) => receiver.fail(error),
+  };
+}
+
+/** Looks for the id in one chunk after the other, at each of them once. */
+class Search {
+  isOver = false;
+  readonly #tell: (id: string) => void;
+  /** What may be the beginning of what the next chunk goes on with. */
+  #before = '';
+  #looked = 0;
+
+  constructor(tell: (id: string) => void) {
+    this.#tell = tell;
+  }
+
+  look(chunk: string): void {
+    const text = this.#before + chunk;
+    const id = findId(text);
+    this.#looked += chunk.length;
+    this.isOver = id !== undefined || this.#looked >= maxLookedAtBytes;
+    this.#before = this.isOver ? '' : text.slice(-longestMatch);
+    if (id !== undefined) this.#tell(id);
+  }
 }
 
 /** Ids and the names around them are ASCII, so it does not matter where a character is cut. */
