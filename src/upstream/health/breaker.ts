@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
+import { RecentCount } from './recent-count.ts';
 
 /** When a breaker opens, and for how long. */
 export interface BreakerOptions {
@@ -23,7 +24,8 @@ type Circuit = CircuitBreaker<[], unknown>;
 
 /**
  * A circuit breaker for one candidate: opossum counts in a rolling window and holds the state; by whose clock, for how
- * long and with how many probes is decided here. Has no timers of its own that matter.
+ * long and with how many probes is decided here. A target that has not failed lately has no circuit: one is some 4 kB, to
+ * be touched by each request. Has no timers of its own that matter.
  */
 export class Breaker {
   options: BreakerOptions;
@@ -31,6 +33,9 @@ export class Breaker {
   #rotator: EventEmitter | undefined;
   #circuit: Circuit | undefined;
   #rotateAtMs = 0;
+  /** What succeeded while there was no circuit: the next one begins with it. */
+  readonly #successes = new RecentCount(windowMs);
+  #failedAtMs = 0;
   #failuresInARow = 0;
   #openUntilMs = 0;
   #closedAtMs = Number.NEGATIVE_INFINITY;
@@ -86,18 +91,26 @@ export class Breaker {
   }
 
   succeeded(nowMs: number, wasProbe: boolean): void {
-    const circuit = this.#counted(nowMs);
-    circuit.emit('fire');
-    circuit.emit('success');
+    if (this.#circuit === undefined) this.#successes.add(nowMs);
+    else this.#succeededAfterFailures(this.#counted(nowMs), nowMs);
     this.#failuresInARow = 0;
     // what began before it opened says nothing about the probe that may close it
     if (wasProbe) this.#close(nowMs);
     if (wasProbe) this.#probing = false;
   }
 
+  #succeededAfterFailures(circuit: Circuit, nowMs: number): void {
+    circuit.emit('fire');
+    circuit.emit('success');
+    if (!circuit.closed || nowMs - this.#failedAtMs < windowMs) return;
+    this.#successes.add(nowMs, circuit.stats.successes);
+    this.shutdown();
+  }
+
   failed(nowMs: number, wasProbe: boolean): void {
     const { volumeThreshold } = this.options;
     const circuit = this.#counted(nowMs);
+    this.#failedAtMs = nowMs;
     circuit.emit('fire');
     circuit.emit('failure');
     this.#failuresInARow++;
@@ -113,6 +126,7 @@ export class Breaker {
   /** An attempt that had succeeded failed after all: its reply broke on its way. */
   broke(nowMs: number, wasProbe: boolean): void {
     const circuit = this.#counted(nowMs);
+    this.#failedAtMs = nowMs;
     circuit.emit('failure');
     if (circuit.closed && (wasProbe || this.#failsOften(circuit))) this.eject(nowMs);
   }
@@ -173,14 +187,23 @@ export class Breaker {
     let circuit = this.#circuit;
     if (!circuit) {
       this.#rotator = new EventEmitter();
-      circuit = new CircuitBreaker(async () => undefined, {
-        timeout: false,
-        resetTimeout: neverMs,
+      const counting = {
         rollingCountTimeout: windowMs,
         rollingCountBuckets: buckets,
         enableSnapshots: false,
         rollingPercentilesEnabled: false,
         rotateBucketController: this.#rotator,
+      };
+      const successes = this.#successes.at(nowMs);
+      this.#successes.clear();
+      // what is left out is 0
+      const stats = { fires: successes, successes } as CircuitBreaker.Stats;
+      const status = CircuitBreaker.newStatus({ ...counting, stats });
+      circuit = new CircuitBreaker(async () => undefined, {
+        ...counting,
+        timeout: false,
+        resetTimeout: neverMs,
+        status,
       });
       this.#circuit = circuit;
       this.#rotateAtMs = nowMs + bucketMs;

@@ -51,6 +51,27 @@ describe('a breaker', () => {
     expect(breaker.isClosed).toBe(true);
   });
 
+  it('counts what worked before it failed for the first time, and again after a window without failures', () => {
+    const breaker = create();
+    const failMostly = (nowMs: number) => {
+      fail(breaker, 9, nowMs);
+      breaker.succeeded(nowMs, false);
+      fail(breaker, 5, nowMs);
+    };
+    const succeed = (times: number, nowMs: number) => {
+      for (let turn = 0; turn < times; turn++) breaker.succeeded(nowMs, false);
+    };
+    succeed(20, 0);
+    failMostly(5_000);
+    expect(breaker.isClosed).toBe(true);
+    succeed(20, 16_000);
+    failMostly(22_000);
+    expect(breaker.isClosed).toBe(true);
+    succeed(1, 34_000);
+    failMostly(54_000);
+    expect(breaker.isClosed).toBe(false);
+  });
+
   it('lets one probe through when its time is over, and closes when it works', () => {
     const breaker = create();
     fail(breaker, 10);
