@@ -279,16 +279,30 @@ describe.each(agents)('$name', ({ run, callsAreWhole }) => {
     );
   });
 
-  it('is told of an error where a call of a tool had begun, and runs no tool on a part of it', async () => {
-    const fault = { kind: 'cut', how: 'reset', afterChunks: preface.length + 1 } as const;
-    const site = await start({ rescue: ['restart', 'continue'] }, fault, actTalking);
-    const asked: string[] = [];
-    await expect(run(site.setup, asked)).rejects.toThrow();
-    expect(asked).toEqual([]);
-    // one of these libraries tells the model of it and goes on by itself
-    expect(site.records[0]?.outcome).toBe('failed');
-    expect(site.records[0]?.attempts).toHaveLength(1);
-  });
+  const cutInCall = { kind: 'cut', how: 'reset', afterChunks: preface.length + 1 } as const;
+  const anyRescue = { rescue: ['restart', 'continue'] } as const;
+
+  if (callsAreWhole) {
+    // a call that comes whole comes with the finish reason: nothing more was to come
+    it('gets to its end where everything breaks behind a whole call of a tool', async () => {
+      const site = await start(anyRescue, cutInCall, actTalking);
+      const asked: string[] = [];
+      expect(await run(site.setup, asked)).toBe(closing);
+      expect(asked).toEqual(cities);
+      expect(site.records[0]?.outcome).toBe('complete');
+      expect(site.records[0]?.attempts).toHaveLength(1);
+    });
+  } else {
+    it('is told of an error where a call of a tool had begun, and runs no tool on a part of it', async () => {
+      const site = await start(anyRescue, cutInCall, actTalking);
+      const asked: string[] = [];
+      await expect(run(site.setup, asked)).rejects.toThrow();
+      expect(asked).toEqual([]);
+      // one of these libraries tells the model of it and goes on by itself
+      expect(site.records[0]?.outcome).toBe('failed');
+      expect(site.records[0]?.attempts).toHaveLength(1);
+    });
+  }
 });
 
 describe.each(models)('an agent on generateText and %s, which asks for whole answers', (_, toModel) => {
