@@ -313,6 +313,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
   #finish(end: Pick<Outcome, 'kind' | 'errorCode'>): void {
     this.#ended = true;
     if (!this.#settle) return;
+    this.#options.rescuer?.giveUp();
     const usage = this.usage();
     this.#leave(end.kind !== 'failed');
     this.#settle({ ...end, replyBytes: this.#replyBytes, ...(usage && { usage }) });

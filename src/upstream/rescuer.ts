@@ -50,6 +50,8 @@ export class StreamRescuer implements Rescuer {
 
   giveUp(): void {
     this.#aligning?.cancel();
+    // whoever still knows of the stream need not keep what it said
+    this.#unread = '';
   }
 
   async rescue(error: GatewayError, broken: Inspector): Promise<RelaySource | undefined> {
