@@ -1,12 +1,7 @@
-import type { LedgerScope, Span } from '../../src/limits/ledger.ts';
+import type { LedgerScope } from '../../src/limits/ledger.ts';
+import { forever } from '../../src/limits/window-span.ts';
 
-export const forever: Span = {
-  bucket: 0,
-  buckets: [0],
-  fromMs: 0,
-  untilMs: Number.POSITIVE_INFINITY,
-  forgetMs: Number.POSITIVE_INFINITY,
-};
+export { forever };
 
 /** A lifetime scope that blocks; when its lease runs out its hold is counted. */
 export function scope(key: string, amount: number, hold = 1, charge = hold, span = forever): LedgerScope {
