@@ -3,6 +3,7 @@ import type { StreamReader, StreamReaderOptions } from '../dialect.ts';
 import { EventReader } from '../event-reader.ts';
 import { FinishTracker } from '../finish-tracker.ts';
 import { countPlainEvents } from '../plain-events.ts';
+import { RepeatedEvents } from '../repeated-events.ts';
 import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
 import { toOpenAiUsage } from './usage.ts';
 
@@ -23,6 +24,7 @@ export function createChatStreamReader({ dropUsage }: StreamReaderOptions): Stre
 class ChatStreamReader extends EventReader {
   usage: Usage | undefined = undefined;
   readonly #choices = new FinishTracker();
+  readonly #deltas = new RepeatedEvents();
   readonly #dropUsage: boolean;
   #isDone = false;
 
@@ -32,8 +34,12 @@ class ChatStreamReader extends EventReader {
   }
 
   passes(text: string, maxBytes: number): number {
-    const isKnown = this.hasContent && this.#choices.hasFirst && !this.malformed;
-    return isKnown && !remarkable.test(text) ? countPlainEvents(text, 'data: {', maxBytes) : 0;
+    if (!this.hasContent || !this.#choices.hasFirst || this.malformed) return 0;
+    const repeated = this.#deltas.count(text, maxBytes);
+    if (repeated > 0) return repeated;
+    const plain = remarkable.test(text) ? 0 : countPlainEvents(text, 'data: {', maxBytes);
+    if (plain > 0) this.#deltas.learn(text);
+    return plain;
   }
 
   protected override readObject(event: string | undefined, data: string): 'relay' | 'drop' {
