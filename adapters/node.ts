@@ -1,4 +1,5 @@
-import type { GatewayReply, GatewayRequest } from 'headgate';
+import { afterPromises, atEndOfTurn, type GatewayReply, type GatewayRequest, gather } from 'headgate';
+import { countReaders } from './bridge/node-body.ts';
 import {
   type NodeDetails,
   NodeExchange,
@@ -58,23 +59,40 @@ export function createNodeBridge(
 ): (request: NodeRequest, response: NodeResponse, details?: NodeDetails) => Promise<void> {
   assertGateway(gateway);
   const limits = toLimits(options);
-  return (request, response, details) => {
-    const exchange = new NodeExchange(request, response, limits, details);
-    // neither throws by its contract; whoever breaks it must not leave the caller waiting
-    const giveUp = () => void exchange.outgoing.destroy();
-    const send = (reply: GatewayReply) => {
-      try {
-        return sendNodeReply(exchange, reply);
-      } catch {
-        return giveUp();
-      }
-    };
+  // neither throws by its contract; whoever breaks it must not leave the caller waiting
+  const handle = ({ exchange, settle }: Waiting) => {
+    const giveUp = () => settle(void exchange.outgoing.destroy());
     try {
-      return gateway.handle(exchange).then(send, giveUp);
+      gateway.handle(exchange).then((reply) => sendSoon({ exchange, settle, reply }), giveUp);
     } catch {
-      return Promise.resolve(giveUp());
+      giveUp();
     }
   };
+  const handleSoon = gather(atEndOfTurn, handle);
+  const sendSoon = gather(afterPromises, ({ exchange, settle, reply }: Answered) => {
+    try {
+      settle(sendNodeReply(exchange, reply));
+    } catch {
+      settle(void exchange.outgoing.destroy());
+    }
+  });
+  return (request, response, details) => {
+    const exchange = new NodeExchange(request, response, limits, details);
+    return new Promise((settle) => {
+      // for who listens already the body begins to flow before the turn ends
+      const handleIt = countReaders(exchange.incoming) > 0 ? handle : handleSoon;
+      handleIt({ exchange, settle });
+    });
+  };
+}
+
+interface Waiting {
+  readonly exchange: NodeExchange;
+  readonly settle: (sent: Promise<void> | undefined) => void;
+}
+
+interface Answered extends Waiting {
+  readonly reply: GatewayReply;
 }
 
 /**

@@ -131,7 +131,7 @@ function collect(exchange: NodeExchange, maxBytes: number): Promise<Uint8Array> 
 }
 
 /** Who else may keep what arrives. */
-function countReaders(incoming: IncomingMessage): number {
+export function countReaders(incoming: IncomingMessage): number {
   return incoming.listenerCount('data') + incoming.listenerCount('readable');
 }
 

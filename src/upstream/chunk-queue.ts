@@ -1,3 +1,4 @@
+import { atEndOfTurn, gather } from '../gather.ts';
 import type { ChunkReceiver, PulledBody } from '../message.ts';
 import { concatBytes, latin1Of } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
@@ -78,7 +79,7 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
 
   read(receiver: ChunkReceiver): void {
     this.#receiver = receiver;
-    if (this.#first !== undefined || this.#ended) this.#deliverSoon();
+    if (this.#first !== undefined || this.#ended) deliverSoon(this);
     else this.#resume();
   }
 
@@ -140,12 +141,8 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
     return this.#woken;
   }
 
-  /** A turn later, so that what comes in one packet goes out in one. */
-  #deliverSoon(): void {
-    void turn.then(() => this.#deliver());
-  }
-
-  #deliver(): void {
+  /** Hands what is there to who reads. */
+  deliver(): void {
     const receiver = this.#receiver;
     // two chunks came in one turn, and the first call has taken both
     if (receiver === undefined || (this.#first === undefined && !this.#ended)) return;
@@ -158,7 +155,7 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
   }
 
   #notify(): void {
-    if (this.#receiver !== undefined) this.#deliverSoon();
+    if (this.#receiver !== undefined) deliverSoon(this);
     const wake = this.#wake;
     this.#wake = undefined;
     this.#woken = undefined;
@@ -167,4 +164,5 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
 }
 
 const empty = new Uint8Array(0);
-const turn = Promise.resolve();
+/** Later, so that what comes in one turn goes out in one. */
+const deliverSoon = gather(atEndOfTurn, (queue: ChunkQueue) => queue.deliver());

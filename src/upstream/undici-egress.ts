@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Dispatcher, Pool } from 'undici';
+import { afterPromises, atEndOfTurn, gather } from '../gather.ts';
 import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
 import type { Egress, EgressReply, EgressRequest } from './egress.ts';
 import { createGuardedLookup } from './guarded-lookup.ts';
@@ -91,20 +92,12 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
 
 function dispatch(pool: Pool, request: EgressRequest): Promise<EgressReply> {
   return new Promise((resolve, reject) => {
-    const handler = new ReplyHandler(request, resolve, reject);
-    pool.dispatch(
-      {
-        path: request.path,
-        method: request.method as Dispatcher.HttpMethod,
-        headers: request.headers as string[],
-        body: request.body ?? null,
-        headersTimeout: request.headersTimeoutMs,
-        bodyTimeout: request.idleTimeoutMs,
-      },
-      handler,
-    );
+    sendSoon(new ReplyHandler(pool, request, resolve, reject));
   });
 }
+
+const sendSoon = gather(afterPromises, (handler: ReplyHandler) => handler.send());
+const tellSoon = gather(atEndOfTurn, (handler: ReplyHandler) => handler.tell());
 
 /** More informational replies (1xx) than any provider sends before one reply. */
 const maxInformational = 32;
@@ -115,21 +108,49 @@ function tooManyInformational(): Error {
 }
 
 class ReplyHandler implements Dispatcher.DispatchHandler {
+  readonly #pool: Pool;
   #request: EgressRequest | undefined;
   readonly #resolve: (reply: EgressReply) => void;
   readonly #reject: (error: unknown) => void;
+  #reply: EgressReply | undefined;
   #queue: ChunkQueue | undefined;
   #informational = 0;
   #forgetCaller: (() => void) | undefined;
 
   constructor(
+    pool: Pool,
     request: EgressRequest,
     resolve: (reply: EgressReply) => void,
     reject: (error: unknown) => void,
   ) {
+    this.#pool = pool;
     this.#request = request;
     this.#resolve = resolve;
     this.#reject = reject;
+  }
+
+  send(): void {
+    const request = this.#request as EgressRequest;
+    try {
+      this.#pool.dispatch(
+        {
+          path: request.path,
+          method: request.method as Dispatcher.HttpMethod,
+          headers: request.headers as string[],
+          body: request.body ?? null,
+          headersTimeout: request.headersTimeoutMs,
+          bodyTimeout: request.idleTimeoutMs,
+        },
+        this,
+      );
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  tell(): void {
+    this.#resolve(this.#reply as EgressReply);
+    this.#reply = undefined;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -151,7 +172,8 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
       return;
     }
     this.#queue = new ChunkQueue(new ReplySource(controller));
-    this.#resolve({ status, headers, body: this.#queue });
+    this.#reply = { status, headers, body: this.#queue };
+    tellSoon(this);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {

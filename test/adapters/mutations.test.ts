@@ -165,7 +165,7 @@ const mutations: readonly Mutation[] = [
     file: 'bridge/node-body.ts',
     find: 'length > maxBytes) fail(',
     replace: 'length > 64 * maxBytes) fail(',
-    caughtBy: ['a body of exactly the permitted size'],
+    caughtBy: ['a body in chunks that come one by one'],
   },
 ];
 

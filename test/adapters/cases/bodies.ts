@@ -91,6 +91,23 @@ export const bodyCases: readonly AdapterCase[] = [
     },
   },
   {
+    name: 'a body in chunks that come one by one is refused with 413 when they are too large together',
+    exempt: needsHttp1,
+    async run({ converse, gateway, mount }) {
+      gateway.answer = async (request) => toReply(200, await request.readBody(1_000));
+      const piece = `1f5\r\n${'x'.repeat(501)}\r\n`;
+      const conversation = converse(
+        `POST ${mount.prefix}/v1/x HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      );
+      await until(() => gateway.seen.length === 1, 'the gateway had the request');
+      conversation.socket.write(piece);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      conversation.socket.write(`${piece}0\r\n\r\n`);
+      await until(() => conversation.received.includes('413'), 'it was refused');
+      conversation.socket.destroy();
+    },
+  },
+  {
     name: 'a body of exactly the permitted size passes, and one byte more does not',
     async run({ send, gateway }) {
       gateway.answer = async (request) => toReply(200, await request.readBody(1_000));

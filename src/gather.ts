@@ -1,0 +1,41 @@
+/**
+ * Gathers what comes up until `when`, and does it then, one after the other. So a process that serves many callers takes
+ * each step for all of them in a row. What the step needs is in the processor's caches from the second one on; and a
+ * process at the other end is woken once for all that is written, and not anew for each, which takes the kernel longer
+ * than the writing.
+ *
+ * @param when calls what it is given, once, when it is time: `atEndOfTurn`, `afterPromises`
+ * @param each must not throw: what was gathered behind it would be lost
+ * @param most as soon as there are so many they are not waited with. @default 64
+ */
+export function gather<Item>(
+  when: (run: () => void) => void,
+  each: (item: Item) => void,
+  most = 64,
+): (item: Item) => void {
+  let items: Item[] = [];
+  let isWaiting = false;
+  const run = () => {
+    const all = items;
+    items = [];
+    for (const item of all) each(item);
+  };
+  const runWaiting = () => {
+    isWaiting = false;
+    run();
+  };
+  return (item) => {
+    items.push(item);
+    if (items.length >= most) run();
+    else if (!isWaiting) {
+      isWaiting = true;
+      when(runWaiting);
+    }
+  };
+}
+
+/** When everything that has arrived by now has been looked at. */
+export const atEndOfTurn = (run: () => void): void => void setImmediate(run);
+
+/** When the promises that are settled by now have been acted upon. */
+export const afterPromises = (run: () => void): void => process.nextTick(run);
