@@ -23,9 +23,11 @@ export function refuseHeaderCount(count: number, maxHeaders: number): GatewayErr
   return new GatewayError('malformed_request', `The request has more than ${maxHeaders} header fields.`);
 }
 
+/** More than one Host line, or an `:authority` beside a Host that differs: proxies in front may have gone by either. */
 export const severalHosts = (): GatewayError =>
   new GatewayError('malformed_request', 'The request names more than one host.');
 
+/** HTTP/1.0 knows no transfer-encoding (RFC 9112 §6.1): who reads the body by another rule finds another request in it. */
 export const chunkedTooEarly = (): GatewayError =>
   new GatewayError('malformed_request', 'A request of HTTP/1.0 can not have a transfer-encoding.');
 
@@ -54,15 +56,22 @@ export function isJson(headers: HeaderMap): boolean {
   return type === undefined || /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i.test(String(type));
 }
 
+/** A body that is declared, or turns out, to be longer than `maxBytes`: a 413. */
 export const bodyTooLarge = (maxBytes: number): GatewayError =>
   new GatewayError('body_too_large', `The request body is larger than ${maxBytes} bytes.`);
 
+/** A body that was not whole `timeoutMs` after its reading began: a 408. */
 export const bodyTimeout = (timeoutMs: number): GatewayError =>
   new GatewayError('body_timeout', `The request body did not arrive within ${timeoutMs} ms.`);
 
+/** A caller who left before the reply was whole; nobody is there to be answered. Signals are aborted with it. */
 export const callerGone = (cause?: unknown): GatewayError =>
   new GatewayError('caller_gone', 'The caller closed the connection.', cause === undefined ? {} : { cause });
 
+/**
+ * A body whose bytes the host has taken and not kept: a mistake of the host's, whom the message tells how to mend it.
+ * A 500 that no repetition changes.
+ */
 export const bodyAlreadyRead = (): GatewayError =>
   new GatewayError(
     'body_already_read',

@@ -24,6 +24,7 @@ export interface ModelSets {
 // longer lists are rarely the same, and comparing them would cost more than it saves
 const maxSharedPatterns = 32;
 
+/** `index` has the catalog's names in the order of `Model.index`. Bits mean something only beside sets of the same one. */
 export function createModelSets(index: NameIndex): ModelSets {
   let visits = 0;
   const shared = new Map<string, ModelSet>();
@@ -89,14 +90,17 @@ export function createBits(size: number): Uint32Array {
   return new Uint32Array(Math.ceil(size / 32));
 }
 
+/** `place` is the index of an entry in the catalog. */
 export function setBit(bits: Uint32Array, place: number): void {
   bits[place >>> 5] = (bits[place >>> 5] as number) | (1 << (place & 31));
 }
 
+/** `place` is the index of an entry in the catalog. */
 export function hasBit(bits: Uint32Array, place: number): boolean {
   return ((bits[place >>> 5] as number) & (1 << (place & 31))) !== 0;
 }
 
+/** Whether nothing of the catalog is in it. */
 export function isEmpty(bits: Uint32Array): boolean {
   return bits.every((word) => word === 0);
 }

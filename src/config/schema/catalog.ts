@@ -40,6 +40,7 @@ export const targetFields = {
   price: priceSchema.optional(),
 };
 
+/** `provider`, or `provider/model` where the provider knows the model by another name. */
 export const targetTextSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(\/.+)?$/);
 
 const target = z.union([targetTextSchema, z.strictObject(targetFields)], {

@@ -32,7 +32,9 @@ function explain(subject: z.ZodType, list: z.ZodType, input: unknown): string | 
   return (Array.isArray(input) ? list : subject).safeParse(input).error?.issues[0]?.message;
 }
 
+/** Whose use a limit adds up. A list counts each combination of its subjects apart. */
 export const perSchema = oneOrMore(callerSubject);
+/** The same of a limit on what is sent to a provider. */
 export const upstreamPerSchema = oneOrMore(upstreamSubject);
 
 const weight = z.number().min(0).max(100).optional();

@@ -40,8 +40,11 @@ export const userSchema = z
     error: 'a user has 1 to 200 characters, without control characters',
   });
 
+/** From 1 to the largest integer that a number holds exactly. */
 export const positiveInteger = z.int().positive();
+/** From 1 to what a timer takes, some 24 days. */
 export const milliseconds = z.int().positive().max(2_147_483_647);
+/** From 1 byte to 1 GiB: what may be held in memory for one request. */
 export const bytes = z.int().positive().max(1_073_741_824);
 
 /** What a limit has, whatever it stands at. */

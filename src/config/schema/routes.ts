@@ -28,7 +28,7 @@ const tokens = z
 
 const clock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, { error: 'a time of day is HH:MM, as "08:30"' });
 
-export const weekdayNames = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+const weekdayNames = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 
 const time = z
   .strictObject({
@@ -150,6 +150,7 @@ export const routeSchema = z
     path: ['sticky'],
   });
 
+/** Routes in the order in which they are asked. Default: none, so that each model goes to its own targets. */
 export const routesSchema = z.array(routeSchema).max(1_000).default([]);
 
 function isStickyAllowed({ strategy, sticky }: { strategy?: unknown; sticky?: unknown }): boolean {

@@ -27,6 +27,7 @@ const rolling = z.strictObject({
   buckets: z.int().min(1).max(60).optional(),
 });
 
+/** A time zone that this Node knows, by its name in the IANA database. */
 export const timeZoneSchema = z.string().refine(isTimeZone, {
   error: 'no such time zone; write a name of the IANA database, such as "Europe/Amsterdam"',
 });

@@ -19,6 +19,10 @@ export interface ConfigState {
   readonly index: HistoryIndex;
 }
 
+/**
+ * Where the configuration is kept, and how it is read. A file that was edited is taken up when nobody has written into
+ * it for `settleMs`; `onInvalid` is told once of each edit that is refused while an older version stays in force.
+ */
 export interface ConfigSourceOptions {
   readonly file: string;
   readonly history: ConfigHistory;

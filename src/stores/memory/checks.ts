@@ -23,6 +23,7 @@ export function isStale(scopes: readonly LedgerScope[], leaseMs: number, atMs: n
   return stale;
 }
 
+/** @throws TypeError for a lease that is no number of milliseconds of at least 0 */
 export function checkLease(leaseMs: number): void {
   if (!(leaseMs >= 0))
     throw new TypeError(`A lease is a number of milliseconds of at least 0, not ${leaseMs}.`);

@@ -26,6 +26,7 @@ export interface Meter {
   stamp: number;
 }
 
+/** With nothing used or held, and the bucket of `span` as its newest. */
 export function createMeter(key: string, span: Span): Meter {
   const meter = {
     key,
@@ -66,11 +67,13 @@ function neededUntilMs(span: Span): number {
   return span.buckets.length === 1 ? span.untilMs : span.forgetMs;
 }
 
+/** Changes what a bucket has used by `amount`, which may be negative, and its meter's sum while that counts the bucket. */
 export function addUsed(bucket: Bucket, amount: number): void {
   bucket.used += amount;
   if (bucket.counts) bucket.meter.used += amount;
 }
 
+/** The same for what it holds. */
 export function addHeld(bucket: Bucket, amount: number): void {
   bucket.held += amount;
   if (bucket.counts) bucket.meter.held += amount;
@@ -81,6 +84,7 @@ export function isIdle({ references, used, held, neededUntilMs }: Meter, nowMs: 
   return references === 0 && ((used === 0 && held === 0) || nowMs >= neededUntilMs);
 }
 
+/** What a scope has used and holds over the buckets of its span; nothing where there is no meter. Changes nothing. */
 export function readMeter({ key, amount, span }: ReadScope, meter: Meter | undefined): ScopeState {
   if (meter === undefined) return { key, used: 0, held: 0, amount };
   if (span.bucket === meter.newest.id) return { key, used: meter.used, held: meter.held, amount };

@@ -19,6 +19,7 @@ export interface LedgerServerOptions {
   onLost(epoch: string): void;
 }
 
+/** What a script replies: its kind first, then what belongs to it; a flat list, as Redis sends it. */
 export type LedgerReply = readonly (string | number)[];
 
 // as that of the stores' writes: whole milliseconds, timers that end early, drift

@@ -17,6 +17,7 @@ export interface ChangeFeed {
   stop(): void;
 }
 
+/** Where changes are kept, and how often they are looked for. */
 export interface ChangeFeedOptions {
   readonly connection: SqliteConnection;
   readonly runtime: Runtime;
@@ -44,6 +45,10 @@ interface Position {
   readonly sequence: number;
 }
 
+/**
+ * Looks at the database every `pollMs`, and only while somebody watches. A watcher is told `undefined`, that is to read
+ * everything anew, after a gap and at its beginning.
+ */
 export function createChangeFeed({ connection, runtime, pollMs, maxChanges }: ChangeFeedOptions): ChangeFeed {
   const watchers = new Set<Watcher>();
   let position: Position | undefined;

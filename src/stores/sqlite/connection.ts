@@ -9,6 +9,7 @@ import { migrate, requireGeneration, requireSchema } from './migrate.ts';
 import { memoryFile, openFile } from './open-file.ts';
 import { createWriteQueue } from './write-queue.ts';
 
+/** How a connection opens its file, and how long it waits for it. */
 export interface SqliteConnectionOptions {
   /** Absolute path, or `:memory:`. */
   readonly file: string;
@@ -53,6 +54,10 @@ interface Open {
   readonly isInPlace: () => boolean;
 }
 
+/**
+ * Opens nothing yet. What is wrong with the file is thrown by the first call, and for `reopenMs` by all behind it,
+ * without another look.
+ */
 export function createSqliteConnection(options: SqliteConnectionOptions): SqliteConnection {
   const { file, runtime, steps, busyTimeoutMs } = options;
   const generation = generationOf(steps);

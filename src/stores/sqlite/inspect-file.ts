@@ -10,6 +10,7 @@ import { loadSqlite } from './load-sqlite.ts';
 /** `PRAGMA application_id` of a Headgate database: "HdGt". */
 export const applicationId = 0x48644774;
 
+/** Which file is looked at, how closely and how long. */
 export interface InspectOptions {
   readonly file: string;
   readonly runtime: Runtime;

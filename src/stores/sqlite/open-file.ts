@@ -6,6 +6,7 @@ import { refusal, toStoreError } from './failure.ts';
 import { applicationId, type InspectOptions, inspectFile } from './inspect-file.ts';
 import { loadSqlite } from './load-sqlite.ts';
 
+/** What `inspectFile` is told, which comes first, and whether there may be nothing. */
 export interface OpenOptions extends InspectOptions {
   /** Whether a database may be made where there is none. */
   readonly mayCreate: boolean;

@@ -9,6 +9,7 @@ import type { LedgerTurn } from './sqlite-ledger-turn.ts';
 const turnSize = 64;
 const longestBackoffMs = 1_000;
 
+/** The bounds of the queue, as in `SqliteLedgerOptions`, and how it writes. */
 export interface LedgerQueueOptions {
   readonly file: string;
   readonly runtime: Runtime;

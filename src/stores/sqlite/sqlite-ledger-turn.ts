@@ -18,6 +18,7 @@ export interface LedgerTurn {
 /** So long a turn may take before it is cut: what is left has the next one. */
 const turnMs = 15;
 
+/** The clocks of a turn, and for how long what ends in it is remembered. */
 export interface TurnOptions {
   /** The clock as far as this process knows it. */
   readonly knownMs: number;

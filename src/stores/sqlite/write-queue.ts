@@ -14,6 +14,7 @@ export interface WriteQueue {
   idle(): Promise<void>;
 }
 
+/** At most `maxWaiting` writes wait or run; each has `patienceMs` from its call on. */
 export function createWriteQueue(
   file: string,
   runtime: Runtime,

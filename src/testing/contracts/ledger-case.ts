@@ -83,6 +83,7 @@ export function slots(key: string, amount: number): LedgerScope {
   return scope(key, amount, { charge: 0, span: forever });
 }
 
+/** A state without what a ledger may tell beside its figures, to compare it as a whole. */
 export function figures({ key, used, held, amount }: ScopeState) {
   return { key, used, held, amount };
 }
@@ -90,6 +91,7 @@ export function figures({ key, used, held, amount }: ScopeState) {
 type Granted = Extract<ReserveResult, { kind: 'granted' }>;
 type Denied = Extract<ReserveResult, { kind: 'denied' }>;
 
+/** The grant. @throws AssertionError for a denial or anything else */
 export function granted(result: ReserveResult): Granted {
   assert.equal(result.kind, 'granted', 'a reservation that fits');
   return result as Granted;

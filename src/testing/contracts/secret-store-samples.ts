@@ -14,4 +14,5 @@ export function sampleSecret(id: string, more: Partial<SecretRecord> = {}): Secr
   };
 }
 
+/** In the order of the records. */
 export const idsOf = (records: readonly SecretRecord[]) => records.map(({ id }) => id);

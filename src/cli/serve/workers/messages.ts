@@ -26,6 +26,7 @@ export interface WorkerOrder {
   readonly signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP';
 }
 
+/** What goes over the channel between the primary and a worker, told apart by `headgate`. */
 export type WorkerMessage = WorkerHello | WorkerSetup | WorkerListening | WorkerOrder;
 
 /** The variable that tells a process that it is a worker of ours. */
