@@ -1,40 +1,41 @@
 import { createAdmission } from './admission/admission.ts';
 import { createLoadMonitor } from './admission/load-monitor.ts';
 import { createAgentRuns, type Run } from './agent-runs.ts';
+import { toArrival } from './arrival.ts';
 import type { GatewayConfig } from './config/schema.ts';
 import { compileConfig, type Snapshot } from './config/snapshot.ts';
-import type { Arrival, Authorized, Identified, Received, Reserved, Routed } from './context.ts';
+import type { Arrival } from './context.ts';
 import { createDefaultPipeline } from './default-pipeline.ts';
-import type { Endpoint } from './dialects/endpoint.ts';
+import type { Dialect } from './dialects/dialect.ts';
 import { matchEndpoint } from './dialects/endpoints.ts';
 import { familyOf } from './dialects/family.ts';
 import { dialectByFamily, dialectByName } from './dialects/index.ts';
 import { GatewayError, toGatewayError } from './errors.ts';
 import { type Explanation, explainRequest } from './explain.ts';
 import type { GatewayOptions, PipelineParts } from './gateway-options.ts';
-import { createHealthTeller, type GatewayHealth } from './health.ts';
+import { createHealthTeller, type GatewayHealth, toHealthReply } from './health.ts';
 import { createGatewayKeys } from './keys/gateway-keys.ts';
 import { createGatewayLedger } from './limits/gateway-ledger.ts';
-import type { LimitEvent } from './limits/limit-event.ts';
 import { createRuns, type RunOptions, type RunScope } from './limits/run.ts';
+import { tellOfLimits } from './limits/tell-of-limits.ts';
 import { type FetchHandler, loadFetchHandler } from './load-fetch-handler.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
 import { createPipeline } from './pipeline.ts';
 import { builtInProviders } from './providers/index.ts';
 import { quietly } from './quietly.ts';
-import { toReply } from './reply.ts';
+import { toErrorReply } from './reply.ts';
 import { createRouter } from './routing/router.ts';
 import { createRunning } from './running.ts';
-import { createRuntime, type Runtime } from './runtime.ts';
+import { createRuntime } from './runtime.ts';
 import { createMirrors } from './stages/mirror.ts';
-import type { Accounted, HeldUpstream, RateLimitOptions } from './stages/rate-limit.ts';
+import type { RateLimitOptions } from './stages/rate-limit.ts';
 import { resolveKey } from './stages/resolve-key.ts';
 import { showHealth } from './stages/show-health.ts';
 import { createMemoryStoredOwners, reporting } from './stored/stored-owners.ts';
 import type { ConfigVersionInfo } from './stores/config-store.ts';
 import { observeHealth } from './telemetry/health-metrics.ts';
 import { observeLimits } from './telemetry/limit-metrics.ts';
-import { createDraft, type RequestRecord } from './telemetry/record.ts';
+import type { RequestRecord } from './telemetry/record.ts';
 import { createFunctionSink, createMemorySink } from './telemetry/sink.ts';
 import { poolNamesOf } from './upstream/pool-name.ts';
 import { createUndiciEgress } from './upstream/undici-egress.ts';
@@ -204,7 +205,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
 
   function handleIn(request: GatewayRequest, run: RunScope | undefined): Promise<GatewayReply> {
     const id = runtime.newId();
-    let dialect: ErrorDialect | undefined;
+    let dialect: Dialect | undefined;
     const refuse = (thrown: unknown): GatewayReply => {
       const error = toGatewayError(thrown);
       if (error.code === 'internal_error') onError(error.cause);
@@ -321,73 +322,3 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
 
 /** What is told to end gets this long to do so. */
 const lastMs = 2_000;
-
-/** What a run begins with. The facts that the stages add have their places already, so that every context of a run is of one shape. */
-function toArrival(
-  id: string,
-  request: GatewayRequest,
-  endpoint: Endpoint,
-  snapshot: Snapshot,
-  runtime: Runtime,
-  hostRun: RunScope | undefined,
-): Arrival {
-  // one literal: a copy of another object's fields is a call into the runtime
-  const run: Arrival & Record<keyof DefaultFacts, undefined> = {
-    id,
-    request,
-    endpoint,
-    snapshot,
-    runtime,
-    hostRun,
-    arrivedAtMs: runtime.monotonicMs(),
-    record: createDraft(),
-    principal: undefined,
-    policy: undefined,
-    metadata: undefined,
-    call: undefined,
-    model: undefined,
-    limitHeaders: undefined,
-    limitStates: undefined,
-    account: undefined,
-    upstreamHolds: undefined,
-    plan: undefined,
-  };
-  return run;
-}
-
-/** Who is told nothing of limits is told of an outage of their ledger all the same. */
-function tellOfLimits(
-  onLimit: GatewayOptions['onLimit'],
-  onError: (error: unknown) => void,
-): (event: LimitEvent) => void {
-  return (event) => {
-    try {
-      if (onLimit) onLimit(event);
-      else if (event.kind === 'ledger' && event.state === 'degraded') {
-        onError(new Error('Limits are decided without their ledger.', { cause: event.cause }));
-      }
-    } catch (error) {
-      onError(error);
-    }
-  };
-}
-
-type DefaultFacts = Identified & Received & Authorized & Reserved & Accounted & HeldUpstream & Routed;
-type ErrorDialect = { readonly renderError: (typeof dialectByName)['openai']['renderError'] };
-
-function toErrorReply(error: GatewayError, dialect: ErrorDialect, id: string): GatewayReply {
-  const { status, headers, body } = dialect.renderError(error, id);
-  return toReply(status, headers, body, {
-    kind: error.status < 500 ? 'refused' : 'failed',
-    errorCode: error.code,
-  });
-}
-
-function toHealthReply(
-  id: string,
-  { status, degraded }: Pick<GatewayHealth, 'status' | 'degraded'>,
-): GatewayReply {
-  const body = JSON.stringify({ status, ...(degraded.length > 0 && { degraded }) });
-  const headers = { 'content-type': 'application/json', 'x-request-id': id };
-  return toReply(status === 'serving' ? 200 : 503, headers, body);
-}

@@ -2,6 +2,8 @@ import type { Admission } from './admission/admission.ts';
 import type { ConfigIssue } from './config/config-error.ts';
 import type { Snapshot } from './config/snapshot.ts';
 import type { LimitsHealth } from './limits/gateway-ledger.ts';
+import type { GatewayReply } from './message.ts';
+import { toReply } from './reply.ts';
 import type { Router } from './routing/router.ts';
 import type { Running } from './running.ts';
 import type { Runtime } from './runtime.ts';
@@ -113,4 +115,14 @@ export function createHealthTeller(parts: HealthParts): HealthTeller {
       };
     },
   };
+}
+
+/** What `GET /` is answered, with or without a key: 200 while the gateway serves, else 503. */
+export function toHealthReply(
+  id: string,
+  { status, degraded }: Pick<GatewayHealth, 'status' | 'degraded'>,
+): GatewayReply {
+  const body = JSON.stringify({ status, ...(degraded.length > 0 && { degraded }) });
+  const headers = { 'content-type': 'application/json', 'x-request-id': id };
+  return toReply(status === 'serving' ? 200 : 503, headers, body);
 }

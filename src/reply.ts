@@ -1,3 +1,5 @@
+import type { Dialect } from './dialects/dialect.ts';
+import type { GatewayError } from './errors.ts';
 import type { GatewayReply, HeaderMap, Outcome } from './message.ts';
 import { toBytes } from './upstream/bytes.ts';
 
@@ -11,4 +13,13 @@ export function toReply(
   const bytes = typeof body === 'string' ? toBytes(body) : body;
   const ended = { ...outcome, replyBytes: bytes.length };
   return { status, headers, body: bytes, outcome: Promise.resolve(ended) };
+}
+
+/** A refusal or an outage as the caller's dialect says it; `id` is the request's. */
+export function toErrorReply(error: GatewayError, dialect: Dialect, id: string): GatewayReply {
+  const { status, headers, body } = dialect.renderError(error, id);
+  return toReply(status, headers, body, {
+    kind: error.status < 500 ? 'refused' : 'failed',
+    errorCode: error.code,
+  });
 }
