@@ -1,4 +1,5 @@
 import type { Ledger, LedgerScope, Span } from '../../src/limits/ledger.ts';
+import { forever } from '../../src/limits/window-span.ts';
 import { createPostgresStores } from '../../src/stores/postgres/postgres-stores.ts';
 import { createSqliteStores } from '../../src/stores/sqlite/sqlite-stores.ts';
 import type { Backend, Load, Tally } from './ledger-load.ts';
@@ -33,7 +34,6 @@ async function open(): Promise<{ readonly ledger: Stated; close(): Promise<void>
   return stores;
 }
 
-const forever: Span = { bucket: 0, buckets: [0], fromMs: 0, untilMs: Infinity, forgetMs: Infinity };
 const century = Date.UTC(2200);
 const rolling: Span = { bucket: 3, buckets: [1, 2, 3], fromMs: 3, untilMs: century, forgetMs: century };
 const toScope = (key: string, hold: number, charge: number, span = forever): LedgerScope => ({

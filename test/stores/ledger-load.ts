@@ -1,5 +1,6 @@
 import { afterEach, expect } from 'vitest';
 import type { Ledger, ReadScope, Span } from '../../src/limits/ledger.ts';
+import { forever } from '../../src/limits/window-span.ts';
 import { type Child, startChild } from './child.ts';
 
 /** Which ledger the processes open. */
@@ -55,7 +56,6 @@ export function atEnd(action: () => Promise<unknown>): void {
   ends.push(action);
 }
 
-const forever: Span = { bucket: 0, buckets: [0], fromMs: 0, untilMs: Infinity, forgetMs: Infinity };
 const rolling: Span = { ...forever, bucket: 3, buckets: [1, 2, 3] };
 
 /** Four processes at work on a store. */

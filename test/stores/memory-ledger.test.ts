@@ -1,14 +1,8 @@
 import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
+import { forever } from '../../src/limits/window-span.ts';
 import { createMemoryLedger } from '../../src/stores/memory/memory-ledger.ts';
-import {
-  forever,
-  granted,
-  leaseMs,
-  scope,
-  slots,
-  spanFrom,
-} from '../../src/testing/contracts/ledger-case.ts';
+import { granted, leaseMs, scope, slots, spanFrom } from '../../src/testing/contracts/ledger-case.ts';
 import { contractOfLedger } from './ledger-contract.ts';
 
 describe('the memory ledger', () => {

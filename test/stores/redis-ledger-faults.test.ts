@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { LedgerScope, Span } from '../../src/limits/ledger.ts';
+import { forever } from '../../src/limits/window-span.ts';
 import { createRuntime } from '../../src/runtime.ts';
 import type { RedisLedgerOptions } from '../../src/stores/redis/redis-ledger-options.ts';
 import { startFaultProxy } from '../servers/fault-proxy.ts';
@@ -32,13 +33,6 @@ async function setUp(options: RedisLedgerOptions = {}, parameters: readonly stri
   return { server, proxy, raw, open, key, errors };
 }
 
-const forever: Span = {
-  bucket: 0,
-  buckets: [0],
-  fromMs: 0,
-  untilMs: Number.POSITIVE_INFINITY,
-  forgetMs: Number.POSITIVE_INFINITY,
-};
 const scope = (key: string, more: Partial<LedgerScope> = {}): LedgerScope => ({
   key,
   amount: 1_000,

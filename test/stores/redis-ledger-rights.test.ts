@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { LedgerScope } from '../../src/limits/ledger.ts';
+import { forever } from '../../src/limits/window-span.ts';
 import type { RedisLedger } from '../../src/stores/redis/redis-ledger.ts';
 import { createRedisStores } from '../../src/stores/redis/redis-stores.ts';
 import { startRedis } from '../servers/redis.ts';
@@ -100,7 +101,6 @@ describe('a Redis user who lacks a right that a reservation writes with', () => 
     ends.push(server.stop, raw.close);
     const url = server.url.replace('redis://', 'redis://headgate-ledger:password@');
     const command = documentedUser();
-    const forever = { bucket: 0, buckets: [0], fromMs: 0, untilMs: Infinity, forgetMs: Infinity };
     const wanted: LedgerScope[] = [
       { key: 'k', amount: 10, hold: 1, charge: 1, mode: 'block', span: forever },
     ];

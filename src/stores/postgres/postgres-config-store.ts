@@ -1,6 +1,7 @@
 import type { GatewayConfig } from '../../config/schema.ts';
-import type { ConfigStore, ConfigVersion, ConfigVersionInfo } from '../config-store.ts';
+import type { ConfigStore, ConfigVersion } from '../config-store.ts';
 import { requirePageSize } from '../page.ts';
+import { toVersionInfo } from '../sql/version-row.ts';
 import type { PostgresRow } from './client.ts';
 import type { PostgresContext } from './context.ts';
 import { requireText } from './write.ts';
@@ -37,7 +38,7 @@ export function createPostgresConfigStore(context: PostgresContext): ConfigStore
     },
     async listVersions({ before, limit } = {}) {
       const values = [before ?? null, requirePageSize('listVersions', limit)];
-      return (await context.read('listVersions', sql.list, values)).map(toInfo);
+      return (await context.read('listVersions', sql.list, values)).map(toVersionInfo);
     },
     async appendVersion(version, expectedNumber) {
       if (!Number.isSafeInteger(expectedNumber) || expectedNumber < 0) return null;
@@ -61,16 +62,6 @@ export function createPostgresConfigStore(context: PostgresContext): ConfigStore
   };
 }
 
-function toInfo(row: PostgresRow): ConfigVersionInfo {
-  return {
-    number: Number(row.number),
-    author: String(row.author),
-    createdAtMs: Number(row.created_at_ms),
-    ...(row.message !== null && { message: String(row.message) }),
-    digest: String(row.digest),
-  };
-}
-
 function toVersion(row: PostgresRow): ConfigVersion {
-  return { ...toInfo(row), config: JSON.parse(String(row.config)) as GatewayConfig };
+  return { ...toVersionInfo(row), config: JSON.parse(String(row.config)) as GatewayConfig };
 }

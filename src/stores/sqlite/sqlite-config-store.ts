@@ -1,4 +1,5 @@
-import type { ConfigStore, ConfigVersion, ConfigVersionInfo } from '../config-store.ts';
+import type { ConfigStore, ConfigVersion } from '../config-store.ts';
+import { toVersionInfo } from '../sql/version-row.ts';
 import { requireLimit } from './arguments.ts';
 import type { ChangeFeed } from './change-feed.ts';
 import type { SqliteConnection } from './connection.ts';
@@ -29,7 +30,7 @@ export function createSqliteConfigStore(
       const sql = `SELECT ${infoColumns} FROM headgate_config WHERE number < ? ORDER BY number DESC LIMIT ?`;
       requireLimit('listVersions', limit);
       const rows = await connection.read((database) => database.all(sql, before, limit));
-      return rows.map(toInfo);
+      return rows.map(toVersionInfo);
     },
     async appendVersion(version, expectedNumber) {
       const number = expectedNumber + 1;
@@ -65,19 +66,9 @@ function readNumber(database: SqliteDatabase): number {
   return Number(database.get('SELECT max(number) AS number FROM headgate_config')?.number ?? 0);
 }
 
-function toInfo(row: SqliteRow): ConfigVersionInfo {
-  return {
-    number: Number(row.number),
-    author: String(row.author),
-    createdAtMs: Number(row.created_at_ms),
-    ...(row.message !== null && { message: String(row.message) }),
-    digest: String(row.digest),
-  };
-}
-
 function toVersion(file: string, row: SqliteRow): ConfigVersion {
   return {
-    ...toInfo(row),
+    ...toVersionInfo(row),
     config: parseRecord(file, `version ${row.number} of the configuration`, row.config),
   };
 }

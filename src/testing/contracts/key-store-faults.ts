@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { KeyStoreCase } from './key-store.ts';
 import { sampleRecord } from './key-store-samples.ts';
-import { eventually, faultOf, turns } from './store-case.ts';
+import { eventually, partOf, turns } from './store-case.ts';
 
 /** What every `KeyStore` must do while its backend fails, freezes, is slow or gives way to another. */
 export const keyStoreFaultCases: readonly KeyStoreCase[] = [
@@ -13,7 +13,7 @@ export const keyStoreFaultCases: readonly KeyStoreCase[] = [
       await put(sampleRecord('Aa0000000001'));
       await put(sampleRecord('Aa0000000002'));
       await store.findKey('Aa0000000001');
-      const mend = await faultOf(harness, 'breakStore')();
+      const mend = await partOf(harness, 'breakStore')();
       for (const kid of ['Aa0000000001', 'Aa0000000002', 'Zz0000000009']) {
         await assert.rejects(async () => store.findKey(kid), Error, `read of ${kid}`);
       }
@@ -28,7 +28,7 @@ export const keyStoreFaultCases: readonly KeyStoreCase[] = [
     async run(harness) {
       const { store, put } = harness;
       await put(sampleRecord('Aa0000000001'));
-      const mend = await faultOf(harness, 'breakStore')();
+      const mend = await partOf(harness, 'breakStore')();
       const kids = Array.from({ length: 50 }, (_, index) => (index % 2 ? 'Aa0000000001' : 'Zz0000000009'));
       const ends = await Promise.allSettled(kids.map(async (kid) => store.findKey(kid)));
       assert.deepEqual([...new Set(ends.map((end) => end.status))], ['rejected']);
@@ -41,7 +41,7 @@ export const keyStoreFaultCases: readonly KeyStoreCase[] = [
     async run(harness) {
       const { store, put } = harness;
       await put(sampleRecord('Aa0000000001'));
-      const thaw = await faultOf(harness, 'freeze')();
+      const thaw = await partOf(harness, 'freeze')();
       const reads = Array.from({ length: 20 }, async () => store.findKey('Aa0000000001'));
       const ends = Promise.allSettled(reads);
       await turns(20);
@@ -60,7 +60,7 @@ export const keyStoreFaultCases: readonly KeyStoreCase[] = [
     async run(harness) {
       const { store, put } = harness;
       await put(sampleRecord('Aa0000000001'));
-      const mend = await faultOf(harness, 'slow')();
+      const mend = await partOf(harness, 'slow')();
       const kids = Array.from({ length: 100 }, (_, index) => (index % 2 ? 'Aa0000000001' : 'Zz0000000009'));
       const reads = Promise.all(kids.map(async (kid) => store.findKey(kid)));
       const answers = await within(10_000, reads).finally(() => mend());
@@ -88,7 +88,7 @@ export const keyStoreFaultCases: readonly KeyStoreCase[] = [
       };
       const asking = ask();
       try {
-        await faultOf(harness, 'failOver')();
+        await partOf(harness, 'failOver')();
         await eventually(async () => {
           assert.equal((await store.findKey(kid))?.kid, kid);
         }, 10_000);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import type { Span } from '../../limits/ledger.ts';
+import { forever } from '../../limits/window-span.ts';
 import {
   briefMs,
   denied,
   expectFigures,
-  forever,
   granted,
   type LedgerCase,
   leaseMs,

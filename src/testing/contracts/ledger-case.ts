@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Ledger, LedgerScope, ReserveResult, ScopeState, Span } from '../../limits/ledger.ts';
+import { forever } from '../../limits/window-span.ts';
 import type { Undo } from './key-store.ts';
 
 /** A ledger under test. Made fresh and empty for every case; whoever made it closes what it opened. */
@@ -44,15 +45,6 @@ export const leaseMs = 60_000;
 
 /** A lease that runs out while a case waits. */
 export const briefMs = 400;
-
-/** A span without a window. */
-export const forever: Span = {
-  bucket: 0,
-  buckets: [0],
-  fromMs: 0,
-  untilMs: Number.POSITIVE_INFINITY,
-  forgetMs: Number.POSITIVE_INFINITY,
-};
 
 // a window that does not end beneath any case
 const untilMs = Date.UTC(2200);
@@ -138,16 +130,6 @@ export async function soon(
       await advance(25);
     }
   }
-}
-
-/** The second ledger, or the fault, that a harness must have. */
-export function partOf<Name extends 'second' | 'breakStore' | 'freeze'>(
-  harness: LedgerHarness,
-  name: Name,
-): NonNullable<LedgerHarness[Name]> {
-  const part = harness[name];
-  assert.ok(part, `the harness has no ${name}(): give it one, or leave the case out with the reason`);
-  return part;
 }
 
 /** Holds `toScopes(span)` in a short window that begins now. A window that ended on the way is begun again. */

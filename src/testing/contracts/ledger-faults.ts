@@ -7,11 +7,10 @@ import {
   type LedgerCase,
   type LedgerHarness,
   leaseMs,
-  partOf,
   scope,
   soon,
 } from './ledger-case.ts';
-import { rejectsWithin } from './store-case.ts';
+import { eventually, partOf, rejectsWithin } from './store-case.ts';
 
 const wanted = [scope('k', 1_000, { hold: 100, charge: 0 })];
 
@@ -54,9 +53,9 @@ async function survives(
   } finally {
     await mend();
   }
-  await eventually(() => ledger.settle('settled', [30]));
+  await eventually(() => ledger.settle('settled', [30]), 10_000);
   await harness.advance(briefMs);
-  await eventually(() => soon(harness, () => expectFigures(ledger, wanted, [[30, 100]])));
+  await eventually(() => soon(harness, () => expectFigures(ledger, wanted, [[30, 100]])), 10_000);
   assert.equal(await ledger.renew('kept', leaseMs), true);
   await ledger.settle('kept', [50]);
   await expectFigures(ledger, wanted, [[80, 0]]);
@@ -83,17 +82,4 @@ async function endsWithin(call: () => Promise<unknown>, ms: number): Promise<voi
   );
   const end = await Promise.race([ended, late]).finally(() => clearTimeout(timer));
   assert.equal(end, 'ended', `settle has not ended after ${ms} ms`);
-}
-
-/** A store that is back may first have to be found again: calls may fail a little longer, never lie. */
-async function eventually(act: () => void | Promise<void>): Promise<void> {
-  const end = performance.now() + 10_000;
-  for (;;) {
-    try {
-      return await act();
-    } catch (error) {
-      if (error instanceof assert.AssertionError || performance.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
 }

@@ -6,11 +6,11 @@ import {
   granted,
   type LedgerCase,
   leaseMs,
-  partOf,
   scope,
   slots,
   soon,
 } from './ledger-case.ts';
+import { partOf } from './store-case.ts';
 
 /** What ledgers over one store must do together. */
 export const ledgerNodeCases: readonly LedgerCase[] = [

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
+import { forever } from '../../limits/window-span.ts';
 import {
   briefMs,
   denied,
   expectFigures,
-  forever,
   granted,
   type LedgerCase,
   leaseMs,

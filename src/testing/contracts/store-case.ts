@@ -50,14 +50,14 @@ export interface StoreCase<Store> {
   run(harness: StoreHarness<Store>): Promise<void>;
 }
 
-/** The fault that a harness must be able to make. */
-export function faultOf<Harness extends Partial<Record<StoreFault, unknown>>, Fault extends StoreFault>(
+/** The fault, or the second store, that a harness must have for a case. @throws AssertionError when it has none */
+export function partOf<Harness, Name extends keyof Harness & string>(
   harness: Harness,
-  name: Fault,
-): NonNullable<Harness[Fault]> {
-  const method = harness[name];
-  assert.ok(method, `the harness has no ${name}(): give it one, or leave the case out with the reason`);
-  return method;
+  name: Name,
+): NonNullable<Harness[Name]> {
+  const part = harness[name];
+  assert.ok(part, `the harness has no ${name}(): give it one, or leave the case out with the reason`);
+  return part;
 }
 
 /** Waits until `isDone`, and fails after `ms` with what was waited for. */
@@ -86,7 +86,7 @@ export async function inBatches<T>(
 }
 
 /** A backend that is back may first have to find out that its connections are dead: calls may fail a little longer, never lie. */
-export async function eventually(act: () => Promise<void>, ms: number): Promise<void> {
+export async function eventually(act: () => void | Promise<void>, ms: number): Promise<void> {
   const end = performance.now() + ms;
   for (;;) {
     try {

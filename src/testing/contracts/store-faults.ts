@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { eventually, faultOf, rejectsWithin, type StoreCase, until } from './store-case.ts';
+import { eventually, partOf, rejectsWithin, type StoreCase, until } from './store-case.ts';
 import { listen, type Watchable } from './store-watch.ts';
 
 /** What the cases about faults need to know of a kind of store. */
@@ -19,7 +19,7 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
       async run(harness) {
         const { store, deadlineMs = 5_000 } = harness;
         await subject.change(store, 0);
-        const mend = await faultOf(harness, 'breakStore')();
+        const mend = await partOf(harness, 'breakStore')();
         for (const [name, call] of subject.calls(store)) await rejectsWithin(name, call, deadlineMs);
         await mend();
         await subject.check(store);
@@ -32,7 +32,7 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
       async run(harness) {
         const { store, deadlineMs = 5_000 } = harness;
         await subject.change(store, 0);
-        const mend = await faultOf(harness, 'breakStore')();
+        const mend = await partOf(harness, 'breakStore')();
         const calls = Array.from({ length: 10 }, () => subject.calls(store)).flat();
         await Promise.all(calls.map(([name, call]) => rejectsWithin(name, call, deadlineMs)));
         await mend();
@@ -45,7 +45,7 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
       async run(harness) {
         const { store, patienceMs = 10_000 } = harness;
         const ear = await listen(subject, store, harness);
-        const mend = await faultOf(harness, 'breakStore')();
+        const mend = await partOf(harness, 'breakStore')();
         const from = ear.heard.length;
         await mend();
         const isTold = () => ear.heard.slice(from).includes(undefined);
@@ -60,7 +60,7 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
       needs: ['watch', 'breakStore'],
       async run(harness) {
         const { store, patienceMs = 10_000 } = harness;
-        const mend = await faultOf(harness, 'breakStore')();
+        const mend = await partOf(harness, 'breakStore')();
         const heard: (string | undefined)[] = [];
         const unwatch = subject.watch(store, (id) => void heard.push(id));
         await mend();
@@ -73,7 +73,7 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
       needs: ['watch', 'breakStore'],
       async run(harness) {
         const ear = await listen(subject, harness.store, harness);
-        const mend = await faultOf(harness, 'breakStore')();
+        const mend = await partOf(harness, 'breakStore')();
         let hasEnded = false;
         void ear.unwatch().then(() => {
           hasEnded = true;
@@ -88,7 +88,7 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
       async run(harness) {
         const { store, deadlineMs = 5_000 } = harness;
         await subject.change(store, 0);
-        const thaw = await faultOf(harness, 'freeze')();
+        const thaw = await partOf(harness, 'freeze')();
         try {
           // half as much again for a machine that is busy
           const calls = subject.calls(store);
@@ -105,7 +105,7 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
       async run(harness) {
         const { store, deadlineMs = 5_000 } = harness;
         const ear = await listen(subject, store, harness);
-        const thaw = await faultOf(harness, 'freeze')();
+        const thaw = await partOf(harness, 'freeze')();
         try {
           const [[name, call] = assert.fail('there is no call to make')] = subject.calls(store);
           await rejectsWithin(name, call, deadlineMs * 1.5);
@@ -129,7 +129,7 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
       async run(harness) {
         const { store, patienceMs = 10_000 } = harness;
         await subject.change(store, 0);
-        const mend = await faultOf(harness, 'slow')();
+        const mend = await partOf(harness, 'slow')();
         try {
           const startedAt = performance.now();
           const check = () => eventually(() => subject.check(store), patienceMs);
@@ -150,7 +150,7 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
         const other = await harness.second();
         await subject.change(store, 0);
         await subject.check(other);
-        await faultOf(harness, 'failOver')();
+        await partOf(harness, 'failOver')();
         for (const node of [store, other]) await eventually(() => subject.check(node), patienceMs);
         await subject.change(other, 1);
         await subject.check(store);
@@ -164,7 +164,7 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
         const ear = await listen(subject, store, harness);
         const before = ear.heard.length;
         await ear.hears(await subject.change(store, 0), before);
-        await faultOf(harness, 'failOver')();
+        await partOf(harness, 'failOver')();
         const other = await harness.second();
         for (let index = 1; index < 3; index++) {
           let id = '';
