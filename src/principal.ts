@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { limitSchema } from './config/schema/parts.ts';
 import type { LimitConfig } from './config/schema.ts';
+import { lazily } from './lazily.ts';
 
 /** How a caller proved who it is: a Headgate key, a token of the organisation's identity provider, or the host application. */
 export type PrincipalSource = 'key' | 'jwt' | 'host';
@@ -19,7 +20,7 @@ export interface PrincipalInput {
   /** Narrows what the team may use, as patterns. Never widens it. */
   readonly models?: readonly string[] | undefined;
   /** Limits of this caller alone, on top of all that it inherits. */
-  readonly limits?: readonly z.input<typeof limitSchema>[] | undefined;
+  readonly limits?: readonly z.input<ReturnType<typeof limitSchema>>[] | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** When what proved it stops being valid, milliseconds since the epoch. */
   readonly expiresAtMs?: number | undefined;
@@ -56,20 +57,22 @@ const text = (max: number) =>
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
     .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not have control characters');
 
-const inputSchema = z.object({
-  source: z.enum(['key', 'jwt', 'host'], 'must be "key", "jwt" or "host"'),
-  key: text(256),
-  team: text(256),
-  project: text(256).optional(),
-  user: text(200).optional(),
-  application: text(200).optional(),
-  environment: text(64).optional(),
-  // one that is no pattern matches nothing, and so permits nothing
-  models: z.array(z.string().max(200)).max(10_000).optional(),
-  limits: z.array(limitSchema).max(64).optional(),
-  labels: z.record(z.string(), z.string()).optional(),
-  expiresAtMs: z.number().nonnegative().optional(),
-});
+const inputSchema = lazily(() =>
+  z.object({
+    source: z.enum(['key', 'jwt', 'host'], 'must be "key", "jwt" or "host"'),
+    key: text(256),
+    team: text(256),
+    project: text(256).optional(),
+    user: text(200).optional(),
+    application: text(200).optional(),
+    environment: text(64).optional(),
+    // one that is no pattern matches nothing, and so permits nothing
+    models: z.array(z.string().max(200)).max(10_000).optional(),
+    limits: z.array(limitSchema()).max(64).optional(),
+    labels: z.record(z.string(), z.string()).optional(),
+    expiresAtMs: z.number().nonnegative().optional(),
+  }),
+);
 
 const made = new WeakSet<object>();
 const noLabels = Object.freeze({});
@@ -88,7 +91,7 @@ export function isPrincipal(value: unknown): value is Principal {
  */
 export function createPrincipal(input: PrincipalInput): Principal {
   if (isPrincipal(input)) return input;
-  const parsed = inputSchema.safeParse(input);
+  const parsed = inputSchema().safeParse(input);
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0] as z.core.$ZodIssue;
     const field = path.length === 0 ? 'input' : path.map(String).join('.');

@@ -1,3 +1,4 @@
+import { lazily } from '../lazily.ts';
 import type { Limit } from '../limits/limit.ts';
 import type { Catalog } from './catalog.ts';
 import type { ConfigIssue } from './config-error.ts';
@@ -101,12 +102,4 @@ function upstreamBudgetsOf({ entries }: Catalog): Budgets[] {
 
 function usdOf({ limits }: Pick<Level, 'limits'>): Limit[] {
   return limits.filter(({ unit }) => unit === 'usd');
-}
-
-function lazily<Value>(compute: () => Value): () => Value {
-  let known: { readonly value: Value } | undefined;
-  return () => {
-    known ??= { value: compute() };
-    return known.value;
-  };
 }

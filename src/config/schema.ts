@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { lazily } from '../lazily.ts';
 import type { KeyRecord } from '../stores/key-store.ts';
 import {
   keySchema,
@@ -28,42 +29,44 @@ import {
  * What a key may do comes from four levels, organisation, team (its profile), project and key, and from its user across
  * them. A lower level only ever narrows the models and adds limits; it cannot give what a higher one withholds.
  */
-export const configSchema = z.strictObject({
-  providers: z.record(nameSchema, providerSchema),
-  models: z.record(patternSchema, modelSchema),
-  organisation: organisationSchema.prefault({}),
-  profiles: z.record(nameSchema, profileSchema).prefault({}),
-  teams: z.record(nameSchema, teamSchema).prefault({}),
-  /** While there is none, the project of a key is a label; with the first one, every key's project must be listed. */
-  projects: z.record(nameSchema, projectSchema).prefault({}),
-  /** Users with limits or models of their own; any other user needs no entry. */
-  users: z.record(userSchema, userPolicySchema).prefault({}),
-  /** Keys held in the configuration itself; as `headgate keys create` prints them. */
-  keys: z.array(keySchema).default([]),
-  /** Which requests go where; the first that matches decides. Where none does, a model's own targets serve, in their order. */
-  routes: routesSchema,
-  /** Limits of the whole organisation. */
-  limits: limitsSchema,
-  /** The gateway's own address as callers see it, for links in replies. Default: from the request. */
-  publicUrl: z.url({ protocol: /^https?$/ }).optional(),
-  relay: relaySchema.prefault({}),
-  retry: retrySchema.prefault({}),
-  /** How requests are forwarded, and what follows when an attempt fails. */
-  forwarding: forwardingSchema.prefault({}),
-  breaker: breakerSchema.prefault({}),
-  /** How many requests are let in at once, and when none is any more. */
-  admission: admissionSchema.prefault({}),
-  idempotency: idempotencySchema.prefault({}),
-  /** Responses and batches that providers store. */
-  stored: storedSchema.prefault({}),
-});
+export const configSchema = lazily(() =>
+  z.strictObject({
+    providers: z.record(nameSchema(), providerSchema()),
+    models: z.record(patternSchema(), modelSchema()),
+    organisation: organisationSchema().prefault({}),
+    profiles: z.record(nameSchema(), profileSchema()).prefault({}),
+    teams: z.record(nameSchema(), teamSchema()).prefault({}),
+    /** While there is none, the project of a key is a label; with the first one, every key's project must be listed. */
+    projects: z.record(nameSchema(), projectSchema()).prefault({}),
+    /** Users with limits or models of their own; any other user needs no entry. */
+    users: z.record(userSchema(), userPolicySchema()).prefault({}),
+    /** Keys held in the configuration itself; as `headgate keys create` prints them. */
+    keys: z.array(keySchema()).default([]),
+    /** Which requests go where; the first that matches decides. Where none does, a model's own targets serve, in their order. */
+    routes: routesSchema(),
+    /** Limits of the whole organisation. */
+    limits: limitsSchema(),
+    /** The gateway's own address as callers see it, for links in replies. Default: from the request. */
+    publicUrl: z.url({ protocol: /^https?$/ }).optional(),
+    relay: relaySchema().prefault({}),
+    retry: retrySchema().prefault({}),
+    /** How requests are forwarded, and what follows when an attempt fails. */
+    forwarding: forwardingSchema().prefault({}),
+    breaker: breakerSchema().prefault({}),
+    /** How many requests are let in at once, and when none is any more. */
+    admission: admissionSchema().prefault({}),
+    idempotency: idempotencySchema().prefault({}),
+    /** Responses and batches that providers store. */
+    stored: storedSchema().prefault({}),
+  }),
+);
 
 /** A configuration as it is written. */
-export type GatewayConfig = Omit<z.input<typeof configSchema>, 'keys'> & {
+export type GatewayConfig = Omit<z.input<ReturnType<typeof configSchema>>, 'keys'> & {
   readonly keys?: readonly KeyRecord[];
 };
 /** A configuration with every default filled in. */
-export type ParsedConfig = z.output<typeof configSchema>;
+export type ParsedConfig = z.output<ReturnType<typeof configSchema>>;
 /** How a provider is reached, with every default filled in: what `Snapshot.config` holds. */
 export type ProviderConfig = ParsedConfig['providers'][string];
 /** How a provider is asked whether it is back. */
@@ -81,11 +84,11 @@ export type LimitConfig = ParsedConfig['limits'][number];
 /** Who may reach what providers store, with every default filled in. */
 export type StoredConfig = ParsedConfig['stored'];
 /** A price as it is written: US dollars for a million tokens. */
-export type PriceConfig = z.output<typeof priceSchema>;
+export type PriceConfig = z.output<ReturnType<typeof priceSchema>>;
 /** How attempts are made, as far as it is said; see `ForwardingPolicy` for the whole of it. */
-export type ForwardingConfig = z.output<typeof forwardingSchema>;
+export type ForwardingConfig = z.output<ReturnType<typeof forwardingSchema>>;
 /** Where a secret comes from: itself, a variable, a file, a function or the store. */
-export type SecretConfig = z.output<typeof secretSchema>;
+export type SecretConfig = z.output<ReturnType<typeof secretSchema>>;
 
 /**
  * Gives a configuration its type; changes nothing.

@@ -110,8 +110,8 @@ export interface CompileOptions {
  * @throws ConfigError (a TypeError) listing everything that is wrong, each with its path.
  */
 export function compileConfig(input: GatewayConfig, options: CompileOptions): Snapshot {
-  const parsed = configSchema.safeParse(input);
-  if (!parsed.success) throw new ConfigError(toConfigIssues(parsed.error, configSchema, input));
+  const parsed = configSchema().safeParse(input);
+  if (!parsed.success) throw new ConfigError(toConfigIssues(parsed.error, configSchema(), input));
   const config = parsed.data;
   const issues: ConfigIssue[] = [];
   const providers = compileProviders(config, options, issues);

@@ -64,9 +64,9 @@ export function requireUsableRecord<R extends KeyRecord>(owner: string, record: 
   const known = Object.fromEntries(
     schemaFields.flatMap((field) => (record[field] === undefined ? [] : [[field, record[field]]])),
   );
-  const checked = configSchema.shape.keys.safeParse([known]);
+  const checked = configSchema().shape.keys.safeParse([known]);
   if (!checked.success) throw refuse(owner, '', checked.error.issues, 1);
-  const limits = configSchema.shape.limits.safeParse(record.limits ?? []);
+  const limits = configSchema().shape.limits.safeParse(record.limits ?? []);
   if (!limits.success) throw refuse(owner, 'limits', limits.error.issues, 0);
   if (record.createdBy !== undefined) requireText(owner, 'author', record.createdBy, maxNameLength);
   if (record.name !== undefined) requireText(owner, 'name', record.name, maxNameLength);

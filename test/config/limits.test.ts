@@ -196,8 +196,10 @@ describe('a limit', () => {
     });
     fc.assert(
       fc.property(limits, (limit) => {
-        const once = limitSchema.parse(limit);
-        expect(limitSchema.parse(JSON.parse(JSON.stringify(once)))).toEqual(JSON.parse(JSON.stringify(once)));
+        const once = limitSchema().parse(limit);
+        expect(limitSchema().parse(JSON.parse(JSON.stringify(once)))).toEqual(
+          JSON.parse(JSON.stringify(once)),
+        );
       }),
     );
   });

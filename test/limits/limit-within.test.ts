@@ -5,7 +5,7 @@ import { amountAt } from '../../src/limits/amount.ts';
 import { toLimit } from '../../src/limits/limit.ts';
 import { isWithinLimit } from '../../src/limits/limit-within.ts';
 
-const parse = (limit: object) => limitSchema.parse({ unit: 'tokens', amount: 10, window: '1d', ...limit });
+const parse = (limit: object) => limitSchema().parse({ unit: 'tokens', amount: 10, window: '1d', ...limit });
 const isWithin = (own: object, limit: object) => isWithinLimit(parse(own), parse(limit));
 
 describe('a limit of a key is within another', () => {

@@ -133,7 +133,7 @@ function toLimits(text: string | undefined): LimitConfig[] | undefined {
   } catch (cause) {
     throw new UsageError(`--limits is not JSON: ${(cause as Error).message}.`, { cause });
   }
-  const parsed = configSchema.shape.limits.safeParse(value);
+  const parsed = configSchema().shape.limits.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new UsageError(`--limits: ${issue?.path.join('.')}: ${issue?.message}.`);
@@ -148,7 +148,7 @@ function toLabels(text: string | undefined): Record<string, string> | undefined 
 
 /** What the gateway would refuse to load must not be handed out. */
 function checkRecord({ record }: IssuedKey): void {
-  const parsed = configSchema.shape.keys.safeParse([record]);
+  const parsed = configSchema().shape.keys.safeParse([record]);
   if (parsed.success) return;
   const [issue] = parsed.error.issues;
   throw new UsageError(`--${String(issue?.path[1])}: ${issue?.message}.`);

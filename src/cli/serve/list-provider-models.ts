@@ -82,6 +82,6 @@ async function namesOf(entry: ConfiguredProvider, egress: Egress, runtime: Runti
     .map((model: { readonly id?: unknown; readonly name?: unknown } | null) =>
       String(model?.id ?? model?.name).replace(/^models\//, ''),
     )
-    .filter((name) => !name.includes('*') && modelNameSchema.safeParse(name).success)
+    .filter((name) => !name.includes('*') && modelNameSchema().safeParse(name).success)
     .sort();
 }

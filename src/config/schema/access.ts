@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { lazily } from '../../lazily.ts';
 import {
   limitSchema,
   limitsSchema,
@@ -9,119 +10,133 @@ import {
 } from './parts.ts';
 import { regionsSchema } from './routes.ts';
 
-const models = z.array(patternSchema).max(10_000);
-const servers = z.array(patternSchema).max(1_000);
+const models = lazily(() => z.array(patternSchema()).max(10_000));
+const servers = lazily(() => z.array(patternSchema()).max(1_000));
 
 /**
  * Whose credential pays the provider: the gateway's (`standard`), one that the team registered (`byok`), or the caller's
  * own (`passthrough`: Anthropic's endpoints and models at Anthropic; other dialects stay `standard`). The nearest level that says it wins: project, the project's profile, the team's profile,
  * organisation; `standard` when none does.
  */
-const billing = z.enum(['standard', 'byok', 'passthrough']);
+const billing = lazily(() => z.enum(['standard', 'byok', 'passthrough']));
 
 /**
  * Whether the content of requests and replies may be kept. Only ever stricter: `none` at any level is final; `full`
  * needs one level that says so and none that says `none`; nothing said is `none`.
  */
-const capture = z.enum(['none', 'full']);
+const capture = lazily(() => z.enum(['none', 'full']));
 
 /** What a request must say of itself in `x-headgate-metadata`. Each level adds names; none takes one away. */
-const metadata = z.strictObject({
-  required: z
-    .array(
-      z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, { error: 'a name has 1 to 64 letters, digits or _ . -' }),
-    )
-    .max(32)
-    .default([]),
-});
+const metadata = lazily(() =>
+  z.strictObject({
+    required: z
+      .array(
+        z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, { error: 'a name has 1 to 64 letters, digits or _ . -' }),
+      )
+      .max(32)
+      .default([]),
+  }),
+);
 
 /** Where requests may be handled. Each level that says so must permit a place; none gives one back. */
-const regions = regionsSchema.optional();
+const regions = lazily(() => regionsSchema().optional());
 
 /** Holds for everybody. Limits of the organisation are the `limits` at the top. */
-export const organisationSchema = z.strictObject({
-  /** Narrows every profile. */
-  models: models.optional(),
-  billing: billing.optional(),
-  metadata: metadata.optional(),
-  capture: capture.optional(),
-  regions,
-});
+export const organisationSchema = lazily(() =>
+  z.strictObject({
+    /** Narrows every profile. */
+    models: models().optional(),
+    billing: billing().optional(),
+    metadata: metadata().optional(),
+    capture: capture().optional(),
+    regions: regions(),
+  }),
+);
 
 /** An access profile: set once, inherited by every key of its teams. */
-export const profileSchema = z.strictObject({
-  /** Names of models, and patterns. A name must be a model of the catalog; aliases and families are ways to ask for one. */
-  models: models.default(['*']),
-  limits: limitsSchema,
-  /** Which version callers get who ask for a family or an alias; changed only here. */
-  pins: z.record(plainModelNameSchema, plainModelNameSchema).default({}),
-  /** MCP servers, by name and pattern. */
-  mcpServers: servers.optional(),
-  billing: billing.optional(),
-  metadata: metadata.optional(),
-  capture: capture.optional(),
-  regions,
-  /**
-   * Lowers the output limit of a request to what its limits in `usd` and `tokens` still allow, where that is enough to be
-   * of use, in place of refusing it. Of a project's profile and its team's the project's decides. Default: false.
-   */
-  clampOutput: z.boolean().optional(),
-  /**
-   * `batch`: its requests wait behind all others when not all can go on, and are sent away first. A project's profile and its
-   * team's each may say so; a request may say so of itself, and never the contrary. Default: `interactive`.
-   */
-  priority: z.enum(['interactive', 'batch']).optional(),
-  /** Its keys read all of `GET /headgate/health`. Of a project's profile and its team's the project's decides. Default: false. */
-  operator: z.boolean().optional(),
-});
+export const profileSchema = lazily(() =>
+  z.strictObject({
+    /** Names of models, and patterns. A name must be a model of the catalog; aliases and families are ways to ask for one. */
+    models: models().default(['*']),
+    limits: limitsSchema(),
+    /** Which version callers get who ask for a family or an alias; changed only here. */
+    pins: z.record(plainModelNameSchema(), plainModelNameSchema()).default({}),
+    /** MCP servers, by name and pattern. */
+    mcpServers: servers().optional(),
+    billing: billing().optional(),
+    metadata: metadata().optional(),
+    capture: capture().optional(),
+    regions: regions(),
+    /**
+     * Lowers the output limit of a request to what its limits in `usd` and `tokens` still allow, where that is enough to be
+     * of use, in place of refusing it. Of a project's profile and its team's the project's decides. Default: false.
+     */
+    clampOutput: z.boolean().optional(),
+    /**
+     * `batch`: its requests wait behind all others when not all can go on, and are sent away first. A project's profile and its
+     * team's each may say so; a request may say so of itself, and never the contrary. Default: `interactive`.
+     */
+    priority: z.enum(['interactive', 'batch']).optional(),
+    /** Its keys read all of `GET /headgate/health`. Of a project's profile and its team's the project's decides. Default: false. */
+    operator: z.boolean().optional(),
+  }),
+);
 
 /** A team has one profile, and limits of its own on top. */
-export const teamSchema = z.strictObject({ profile: nameSchema, limits: limitsSchema });
+export const teamSchema = lazily(() => z.strictObject({ profile: nameSchema(), limits: limitsSchema() }));
 
 /** A project of a team. What it says comes on top of the team's profile: fewer models, more limits. */
-export const projectSchema = z.strictObject({
-  team: nameSchema,
-  /** A second profile: both must permit a model, the limits of both apply, and its pins come before the team's. */
-  profile: nameSchema.optional(),
-  models: models.optional(),
-  limits: limitsSchema,
-  mcpServers: servers.optional(),
-  billing: billing.optional(),
-  metadata: metadata.optional(),
-  capture: capture.optional(),
-});
+export const projectSchema = lazily(() =>
+  z.strictObject({
+    team: nameSchema(),
+    /** A second profile: both must permit a model, the limits of both apply, and its pins come before the team's. */
+    profile: nameSchema().optional(),
+    models: models().optional(),
+    limits: limitsSchema(),
+    mcpServers: servers().optional(),
+    billing: billing().optional(),
+    metadata: metadata().optional(),
+    capture: capture().optional(),
+  }),
+);
 
 /** A user, across all teams and keys. */
-export const userPolicySchema = z.strictObject({ models: models.optional(), limits: limitsSchema });
+export const userPolicySchema = lazily(() =>
+  z.strictObject({ models: models().optional(), limits: limitsSchema() }),
+);
 
-const previousSecret = z.strictObject({
-  secretHash: z.string().regex(/^[0-9a-f]{64}$/),
-  pepperId: z.string().min(1),
-  last4: z.string().length(4),
-  graceUntilMs: z.int().nonnegative(),
-});
+const previousSecret = lazily(() =>
+  z.strictObject({
+    secretHash: z.string().regex(/^[0-9a-f]{64}$/),
+    pepperId: z.string().min(1),
+    last4: z.string().length(4),
+    graceUntilMs: z.int().nonnegative(),
+  }),
+);
 
 /** A key's record, as `KeyRecord` describes it. */
-export const keySchema = z.strictObject({
-  kid: z.string().regex(/^[0-9A-Za-z]{10,12}$/),
-  secretHash: z.string().regex(/^[0-9a-f]{64}$/),
-  pepperId: z.string().min(1),
-  team: nameSchema,
-  project: nameSchema.optional(),
-  owner: userSchema.optional(),
-  application: z.string().min(1).max(200).optional(),
-  environment: z.string().regex(/^[a-z]{2,8}$/),
-  models: models.optional(),
-  limits: z.array(limitSchema).max(64).optional(),
-  expiresAtMs: z.int().nonnegative().optional(),
-  revokedAtMs: z.int().nonnegative().optional(),
-  createdAtMs: z.int().nonnegative(),
-  createdBy: z.string().max(200).optional(),
-  name: z.string().max(200).optional(),
-  last4: z.string().length(4),
-  labels: z.record(z.string(), z.string()).optional(),
-  previous: previousSecret.optional(),
-  lastUsedAtMs: z.int().nonnegative().optional(),
-  previousUsedAtMs: z.int().nonnegative().optional(),
-  version: z.int().nonnegative().optional(),
-});
+export const keySchema = lazily(() =>
+  z.strictObject({
+    kid: z.string().regex(/^[0-9A-Za-z]{10,12}$/),
+    secretHash: z.string().regex(/^[0-9a-f]{64}$/),
+    pepperId: z.string().min(1),
+    team: nameSchema(),
+    project: nameSchema().optional(),
+    owner: userSchema().optional(),
+    application: z.string().min(1).max(200).optional(),
+    environment: z.string().regex(/^[a-z]{2,8}$/),
+    models: models().optional(),
+    limits: z.array(limitSchema()).max(64).optional(),
+    expiresAtMs: z.int().nonnegative().optional(),
+    revokedAtMs: z.int().nonnegative().optional(),
+    createdAtMs: z.int().nonnegative(),
+    createdBy: z.string().max(200).optional(),
+    name: z.string().max(200).optional(),
+    last4: z.string().length(4),
+    labels: z.record(z.string(), z.string()).optional(),
+    previous: previousSecret().optional(),
+    lastUsedAtMs: z.int().nonnegative().optional(),
+    previousUsedAtMs: z.int().nonnegative().optional(),
+    version: z.int().nonnegative().optional(),
+  }),
+);

@@ -1,21 +1,26 @@
 import * as z from 'zod';
+import { lazily } from '../../lazily.ts';
 import { instantSchema, moneySchema } from './scalars.ts';
 
-const callerSubject = z.union(
-  [
-    z.enum(['key', 'user', 'project', 'team', 'organisation', 'model', 'run', 'endUser']),
-    /** A value that requests give in `x-headgate-metadata`. */
-    z.custom<`metadata:${string}`>(isMetadata),
-  ],
-  {
-    error:
-      'a subject is key, user, project, team, organisation, model, run, endUser or metadata:<name>, or a list of them',
-  },
+const callerSubject = lazily(() =>
+  z.union(
+    [
+      z.enum(['key', 'user', 'project', 'team', 'organisation', 'model', 'run', 'endUser']),
+      /** A value that requests give in `x-headgate-metadata`. */
+      z.custom<`metadata:${string}`>(isMetadata),
+    ],
+    {
+      error:
+        'a subject is key, user, project, team, organisation, model, run, endUser or metadata:<name>, or a list of them',
+    },
+  ),
 );
 
-const upstreamSubject = z.enum(['provider', 'credential', 'model'], {
-  error: 'a subject of a provider is provider, credential or model, or a list of them',
-});
+const upstreamSubject = lazily(() =>
+  z.enum(['provider', 'credential', 'model'], {
+    error: 'a subject of a provider is provider, credential or model, or a list of them',
+  }),
+);
 
 /** One subject, or several whose combinations are counted apart: `['team', 'model']` is each team on each model. */
 function oneOrMore<Subject extends z.ZodType<string>>(subject: Subject) {
@@ -33,31 +38,35 @@ function explain(subject: z.ZodType, list: z.ZodType, input: unknown): string | 
 }
 
 /** Whose use a limit adds up. A list counts each combination of its subjects apart. */
-export const perSchema = oneOrMore(callerSubject);
+export const perSchema = lazily(() => oneOrMore(callerSubject()));
 /** The same of a limit on what is sent to a provider. */
-export const upstreamPerSchema = oneOrMore(upstreamSubject);
+export const upstreamPerSchema = lazily(() => oneOrMore(upstreamSubject()));
 
-const weight = z.number().min(0).max(100).optional();
+const weight = lazily(() => z.number().min(0).max(100).optional());
 
 /** How much of a token each kind counts; rounded up for each request. */
-export const weightsSchema = z.strictObject({
-  /** Input read from the provider's cache. Default: 1. */
-  cached: weight,
-  /** Input written to the provider's cache. Default: 1. */
-  cacheWrite: weight,
-  /** Output that is reasoning. Default: 1. */
-  reasoning: weight,
-});
+export const weightsSchema = lazily(() =>
+  z.strictObject({
+    /** Input read from the provider's cache. Default: 1. */
+    cached: weight(),
+    /** Input written to the provider's cache. Default: 1. */
+    cacheWrite: weight(),
+    /** Output that is reasoning. Default: 1. */
+    reasoning: weight(),
+  }),
+);
 
 /** Shares of the amount, in percent. */
-export const thresholdsSchema = z.array(z.number().min(1).max(1_000)).max(16);
+export const thresholdsSchema = lazily(() => z.array(z.number().min(1).max(1_000)).max(16));
 
 /** A higher amount for some time. */
-export const raiseSchema = z.strictObject({
-  amount: moneySchema,
-  /** From here on the raise is over. */
-  until: instantSchema,
-});
+export const raiseSchema = lazily(() =>
+  z.strictObject({
+    amount: moneySchema(),
+    /** From here on the raise is over. */
+    until: instantSchema(),
+  }),
+);
 
 function isMetadata(subject: unknown): boolean {
   return typeof subject === 'string' && /^metadata:[A-Za-z0-9_.-]{1,64}$/.test(subject);

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { lazily } from '../../lazily.ts';
 import { targetFields, targetTextSchema } from './catalog.ts';
 import { timeoutsSchema } from './forwarding.ts';
 import { nameSchema } from './parts.ts';
@@ -10,17 +11,19 @@ const ownHeaders = new Set([
   ...['accept-encoding', 'keep-alive', 'x-headgate-key'],
 ]);
 
-const headersSchema = z.record(
-  z
-    .string()
-    .regex(/^[a-z0-9-]{1,64}$/, { error: 'header names are lower case' })
-    .refine((name) => !ownHeaders.has(name), {
-      error: 'a target cannot override this header; credentials belong to the provider',
-    }),
-  z
-    .string()
-    .max(8_192)
-    .regex(/^[\t\x20-\x7e]*$/, { error: 'a header value is printable ASCII' }),
+const headersSchema = lazily(() =>
+  z.record(
+    z
+      .string()
+      .regex(/^[a-z0-9-]{1,64}$/, { error: 'header names are lower case' })
+      .refine((name) => !ownHeaders.has(name), {
+        error: 'a target cannot override this header; credentials belong to the provider',
+      }),
+    z
+      .string()
+      .max(8_192)
+      .regex(/^[\t\x20-\x7e]*$/, { error: 'a header value is printable ASCII' }),
+  ),
 );
 
 /** What the gateway writes, and what limits have counted before a target was chosen. */
@@ -30,42 +33,48 @@ const ownMembers = new Set([
   ...['messages', 'input', 'prompt', 'contents', '__proto__'],
 ]);
 
-const bodySchema = z.record(
-  z
-    .string()
-    .min(1)
-    .max(128)
-    .refine((name) => !ownMembers.has(name), {
-      error:
-        'a target cannot override this field: the gateway writes it, or limits have counted it before a target is chosen',
-    }),
-  z.json(),
+const bodySchema = lazily(() =>
+  z.record(
+    z
+      .string()
+      .min(1)
+      .max(128)
+      .refine((name) => !ownMembers.has(name), {
+        error:
+          'a target cannot override this field: the gateway writes it, or limits have counted it before a target is chosen',
+      }),
+    z.json(),
+  ),
 );
 
-const fields = z.strictObject({
-  ...targetFields,
-  /** Share against the other targets of its tier. 0: only when all others fail. Default: 1. */
-  weight: z.number().min(0).max(1_000_000).optional(),
-  /** The arm of a test or canary that it stands for; noted in records. */
-  arm: nameSchema.optional(),
-  /** Sent in place of, or beside, the fields that caller and provider have. Shown as they are: no place for secrets. */
-  headers: headersSchema.optional(),
-  /** Members of the root of a JSON body, in place of the caller's; `null` takes one away. */
-  body: bodySchema.optional(),
-  timeouts: timeoutsSchema.optional(),
-  /** Who pays it. Default: as the caller's profile says. Callers who pay themselves never get one that the gateway pays. */
-  billing: z.enum(['standard', 'byok', 'passthrough']).optional(),
-});
+const fields = lazily(() =>
+  z.strictObject({
+    ...targetFields(),
+    /** Share against the other targets of its tier. 0: only when all others fail. Default: 1. */
+    weight: z.number().min(0).max(1_000_000).optional(),
+    /** The arm of a test or canary that it stands for; noted in records. */
+    arm: nameSchema().optional(),
+    /** Sent in place of, or beside, the fields that caller and provider have. Shown as they are: no place for secrets. */
+    headers: headersSchema().optional(),
+    /** Members of the root of a JSON body, in place of the caller's; `null` takes one away. */
+    body: bodySchema().optional(),
+    timeouts: timeoutsSchema().optional(),
+    /** Who pays it. Default: as the caller's profile says. Callers who pay themselves never get one that the gateway pays. */
+    billing: z.enum(['standard', 'byok', 'passthrough']).optional(),
+  }),
+);
 
 /** A target of a route. */
-export const routeTargetSchema = z.union([targetTextSchema, fields], {
-  error: ({ input }) => {
-    const form = 'a target is "provider", "provider/model" or an object with provider';
-    if (typeof input !== 'object' || input === null) return form;
-    const issue = fields.safeParse(input).error?.issues[0];
-    // what is wrong with a name that is a key of a record is told by the issue inside
-    const inside = issue?.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
-    const path = issue && issue.path.length > 0 ? `${issue.path.join('.')}: ` : '';
-    return issue && `${path}${inside ?? issue.message}`;
-  },
-});
+export const routeTargetSchema = lazily(() =>
+  z.union([targetTextSchema(), fields()], {
+    error: ({ input }) => {
+      const form = 'a target is "provider", "provider/model" or an object with provider';
+      if (typeof input !== 'object' || input === null) return form;
+      const issue = fields().safeParse(input).error?.issues[0];
+      // what is wrong with a name that is a key of a record is told by the issue inside
+      const inside = issue?.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
+      const path = issue && issue.path.length > 0 ? `${issue.path.join('.')}: ` : '';
+      return issue && `${path}${inside ?? issue.message}`;
+    },
+  }),
+);
