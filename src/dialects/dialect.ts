@@ -41,12 +41,12 @@ export interface StreamReader {
    */
   read(event: StreamEvent): 'relay' | 'drop';
   /**
-   * The number of events in a text of whole ones, where it need not see any of them: they bring content, as others before
-   * them did, and nothing else. 0 where it has to. @default it sees all
+   * Where the event at `start` of a text ends, if it need not be read: it brings content, as others before did, and
+   * nothing else. `start` where it has to be read. @default all are read
    *
-   * @param maxBytes of an event; with a larger one it has to
+   * @param maxBytes of an event; a larger one has to be read
    */
-  passes?(text: string, maxBytes: number): number;
+  pass?(text: string, start: number, maxBytes: number): number;
   /** Whether the protocol's terminator, or its equivalent, was seen. */
   readonly whole: boolean;
   /** Usage as reported so far. */

@@ -20,45 +20,32 @@ export class RepeatedEvents {
   #known = '';
   #lessons = mostLessons;
 
-  /** How many events the text consists of; 0 where one of them is more than a repetition. */
-  count(text: string, maxBytes: number): number {
+  /** Where the event at `start` ends, if it is no more than a repetition; else -1. */
+  endOf(text: string, start: number, maxBytes: number): number {
     const parts = this.#parts;
-    if (parts.length === 0) return 0;
-    let count = 0;
-    for (let start = 0; start < text.length; count++) {
-      const end = endOfRepetition(text, start, parts);
-      if (end < 0 || end - start > maxBytes) return 0;
-      start = end;
+    if (parts.length === 0) return -1;
+    let at = start;
+    for (let index = 0; index < parts.length; index++) {
+      const part = parts[index] as string;
+      if (index > 0) at = endOfString(text, at);
+      if (at < 0) return -1;
+      const end = at + part.length;
+      // not `startsWith`, which compares character by character
+      if (text.slice(at, end) !== part) return -1;
+      at = end;
     }
-    return count;
+    return at - start > maxBytes ? -1 : at;
   }
 
-  /** Sees a text of whole ordinary events that `count` did not tell. */
-  learn(text: string): void {
-    if (this.#lessons === 0) return;
-    const start = text.lastIndexOf('\n', text.length - 4) + 1;
-    if (text.length - start > mostBytes) return;
+  /** Sees an ordinary event that was none. */
+  learn(event: string): void {
+    if (this.#lessons === 0 || event.length > mostBytes) return;
     // copies: a slice would keep the whole chunk
-    const event = copyOf(text.slice(start));
-    this.#parts = this.#known === '' ? [] : partsThatStay(this.#known, event).map(copyOf);
-    this.#known = event;
+    const copy = copyOf(event);
+    this.#parts = this.#known === '' ? [] : partsThatStay(this.#known, copy).map(copyOf);
+    this.#known = copy;
     this.#lessons--;
   }
-}
-
-/** Where the repetition that begins at `start` ends; -1 where none does. */
-function endOfRepetition(text: string, start: number, parts: readonly string[]): number {
-  let at = start;
-  for (let index = 0; index < parts.length; index++) {
-    const part = parts[index] as string;
-    if (index > 0) at = endOfString(text, at);
-    if (at < 0) return -1;
-    const end = at + part.length;
-    // not `startsWith`, which compares character by character
-    if (text.slice(at, end) !== part) return -1;
-    at = end;
-  }
-  return at;
 }
 
 /** Where the JSON string ends whose text begins at `from`: its quote; -1 without one. */

@@ -90,13 +90,7 @@ export class EventInspector implements Inspector {
     this.#pending = whole === all.length ? '' : all.slice(whole);
     if (this.#pending.length > this.#options.maxEventBytes) throw eventTooLarge();
     if (whole === 0) return '';
-    const events = whole === all.length ? all : all.slice(0, whole);
-    const passed = this.#reader.passes?.(events, this.#options.maxEventBytes) ?? 0;
-    this.#events += passed;
-    if (passed > 0) return events;
-    if (this.#mustSift(events)) return this.#sift(events);
-    this.#feed(events);
-    return this.#reader.malformed ? this.#cut(events) : events;
+    return this.#sift(whole === all.length ? all : all.slice(0, whole));
   }
 
   end(): ReturnType<Inspector['end']> {
@@ -136,60 +130,57 @@ export class EventInspector implements Inspector {
     return toBytes(dialect.renderStreamError(error, requestId));
   }
 
-  #mustSift(events: string): boolean {
-    const { dropUsage, onMalformed } = this.#options;
-    return onMalformed === 'skip' || events.includes('error') || (dropUsage && mayBeUsageEvent(events));
-  }
-
   /** An event of what was fed. */
   event(event: EventSourceMessage): void {
     this.#events++;
     if (this.#reader.read(event) === 'drop') this.#dropping = true;
   }
 
-  #feed(text: string): void {
-    if (!this.#parser.feed(text, this)) throw eventTooLarge();
-  }
-
-  /** Feeds whole events one by one and returns those that stay; none from an error of the provider on. */
+  /** Looks at whole events, one by one, and returns those that stay; none from an error of the provider on. */
   #sift(text: string): string {
+    const reader = this.#reader;
+    const { maxEventBytes } = this.#options;
     let kept = '';
+    /** Behind what is in `kept`, or was left out. */
+    let from = 0;
     for (let start = 0; start < text.length; ) {
-      const end = endOfEvent(text, start);
-      const event = text.slice(start, end);
-      this.#dropping = false;
-      this.#feed(event);
-      if (this.#reader.error) {
-        const { secret } = this.#options;
-        this.#errorEvent = Buffer.from(secret ? withoutCredential(event, secret) : event, 'latin1');
-        this.failure = new GatewayError('upstream_error', 'The provider reported an error in the stream.');
-        break;
+      const passed = reader.pass?.(text, start, maxEventBytes) ?? start;
+      if (passed > start) {
+        this.#events++;
+        start = passed;
+        continue;
       }
-      if (this.#reader.malformed && isBrokenEvent(event)) {
-        if (this.#options.onMalformed !== 'skip') {
-          this.failure = malformed();
-          break;
-        }
-        this.#skipped++;
-      } else if (!this.#dropping) {
-        kept += event;
+      const end = endOfEvent(text, start);
+      const fate = this.#look(text.slice(start, end));
+      if (fate !== 'stays') {
+        kept += text.slice(from, start);
+        if (fate === 'ends') return kept;
+        from = end;
       }
       start = end;
     }
-    return kept;
+    return from === 0 ? text : kept + text.slice(from);
   }
 
-  /** The events before the first one that is none of the protocol. */
-  #cut(text: string): string {
-    for (let start = 0; start < text.length; ) {
-      const end = endOfEvent(text, start);
-      if (isBrokenEvent(text.slice(start, end))) {
-        this.failure = malformed();
-        return text.slice(0, start);
-      }
-      start = end;
+  /** Has an event read, and says what becomes of it. */
+  #look(event: string): 'stays' | 'goes' | 'ends' {
+    this.#dropping = false;
+    if (!this.#parser.feed(event, this)) throw eventTooLarge();
+    if (this.#reader.error) {
+      const { secret } = this.#options;
+      this.#errorEvent = Buffer.from(secret ? withoutCredential(event, secret) : event, 'latin1');
+      this.failure = new GatewayError('upstream_error', 'The provider reported an error in the stream.');
+      return 'ends';
     }
-    return text;
+    if (this.#reader.malformed && isBrokenEvent(event)) {
+      if (this.#options.onMalformed === 'skip') {
+        this.#skipped++;
+        return 'goes';
+      }
+      this.failure = malformed();
+      return 'ends';
+    }
+    return this.#dropping ? 'goes' : 'stays';
   }
 }
 
@@ -202,9 +193,4 @@ function eventTooLarge(): GatewayError {
     'upstream_invalid_response',
     'The provider sent an event larger than this gateway relays.',
   );
-}
-
-/** An OpenAI usage event has no choices; other events may mention usage, but never this. */
-function mayBeUsageEvent(text: string): boolean {
-  return /"choices"\s*:\s*\[\s*\]/.test(text);
 }

@@ -5,6 +5,8 @@ const cr = 13;
 
 /** Offset behind the blank line that ends the event at `start`; the end of the text when there is none. */
 export function endOfEvent(text: string, start: number): number {
+  const blankLine = text.indexOf('\n\n', start);
+  if (blankLine >= 0 && !text.slice(start, blankLine).includes('\r')) return blankLine + 2;
   for (let index = start; index < text.length; index++) {
     const code = text.charCodeAt(index);
     if (code !== lf && code !== cr) continue;

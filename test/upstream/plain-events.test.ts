@@ -2,8 +2,9 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Dialect, DialectName } from '../../src/dialects/dialect.ts';
 import { dialectByName } from '../../src/dialects/index.ts';
-import { countPlainEvents } from '../../src/dialects/plain-events.ts';
+import { endOfPlainEvent } from '../../src/dialects/plain-events.ts';
 import { createEventInspector } from '../../src/upstream/event-inspector.ts';
+import { dataOf } from '../../src/upstream/events.ts';
 import { inspect } from './inspect.ts';
 
 const chunk = (fields: string) => `data: {"id":"c","choices":[{"index":0,${fields}}]}\n\n`;
@@ -101,7 +102,7 @@ function seeingAll(dialect: Dialect): Dialect {
   return {
     ...dialect,
     createStreamReader: (options) =>
-      Object.defineProperty(dialect.createStreamReader(options), 'passes', { value: undefined }),
+      Object.defineProperty(dialect.createStreamReader(options), 'pass', { value: undefined }),
   };
 }
 
@@ -161,42 +162,45 @@ describe.each(Object.entries(events))('events of %s that are told without being 
 
   it('are those that streams mostly consist of', () => {
     const reader = dialect.createStreamReader({ dropUsage: true });
-    const text = (kinds[0] as string).repeat(3);
-    expect(reader.passes?.(text, 1_000)).toBe(0);
-    const data =
-      text
-        .split('\n')
-        .find((line) => line.startsWith('data: '))
-        ?.slice(6) ?? '';
-    reader.read({ event: /^event: (.*)/.exec(text)?.[1], data });
-    expect(reader.passes?.(text, 1_000)).toBe(3);
+    const event = kinds[0] as string;
+    const text = event.repeat(3);
+    expect(reader.pass?.(text, 0, 1_000)).toBe(0);
+    reader.read({ event: /^event: (.*)/.exec(event)?.[1], data: dataOf(event) });
+    for (const times of [0, 1, 2]) {
+      expect(reader.pass?.(text, times * event.length, 1_000)).toBe((times + 1) * event.length);
+    }
+    expect(reader.pass?.(text, 0, event.length - 10)).toBe(0);
   });
 });
 
-it('counts nothing where one event is of another kind', () => {
+it('is plain in one line with the same beginning, and a blank line', () => {
   const one = 'data: {"a":1}\n\n';
-  expect(countPlainEvents(one.repeat(4), 'data: {', 100)).toBe(4);
-  expect(countPlainEvents(withCrlf(one.repeat(4)), 'data: {', 100)).toBe(4);
-  expect(countPlainEvents(withCrlf(one) + one, 'data: {', 100)).toBe(0);
-  expect(countPlainEvents(one + withCrlf(one), 'data: {', 100)).toBe(0);
-  expect(countPlainEvents('', 'data: {', 100)).toBe(0);
+  const endOf = (text: string, start = 0, maxBytes = 100) =>
+    endOfPlainEvent(text, start, 'data: {', maxBytes);
+  expect(endOf(one)).toBe(one.length);
+  expect(endOf(one + one, one.length)).toBe(2 * one.length);
+  expect(endOf(withCrlf(one) + one)).toBe(withCrlf(one).length);
+  expect(endOf(one + withCrlf(one))).toBe(one.length);
+  expect(endOf(one, 0, 13)).toBe(one.length);
   for (const other of [
     'data: {"a":1}\n',
+    'data: {"a":1}',
     'data: [1]\n\n',
     ': {}\n\n',
     'data: {"a":\n1}\n\n',
     'data: {',
     '\n\n',
-  ]) {
-    expect(countPlainEvents(one + other, 'data: {', 100), other).toBe(0);
-  }
-  for (const other of [
     'data: {"a":\r1}\r\n\r\n',
     'data: {"a":1}\r\n\n',
     'data: {"a":1}\n\r\n',
+    'data: {"a":1}\r\r\n\n',
     'data: {}\r',
+    'data: {}\r\n\r',
   ]) {
-    expect(countPlainEvents(withCrlf(one) + other, 'data: {', 100), other).toBe(0);
+    expect(endOf(other), other).toBe(-1);
+    if (other.endsWith('\n')) expect(endOf(other + one), other).toBe(-1);
+    expect(endOf(one + other, one.length), other).toBe(-1);
   }
-  expect(countPlainEvents(one, 'data: {', 12)).toBe(0);
+  expect(endOf(one, 0, 12)).toBe(-1);
+  expect(endOf(one, 1)).toBe(-1);
 });

@@ -1,9 +1,11 @@
 import type { Usage } from '../../message.ts';
 import type { StreamReader } from '../dialect.ts';
 import { EventReader } from '../event-reader.ts';
-import { countPlainEvents } from '../plain-events.ts';
+import { endOfPlainEvent } from '../plain-events.ts';
 import { asObject, asText, eventType, type Members } from '../stream-data.ts';
 import { mergeAnthropicUsage, toAnthropicUsage } from './usage.ts';
+
+const delta = 'event: content_block_delta\ndata: {';
 
 /**
  * Follows a stream of the Messages API. It is whole with `message_stop`. Only `message_start`, `message_delta`
@@ -17,9 +19,9 @@ class AnthropicStreamReader extends EventReader {
   usage: Usage | undefined = undefined;
   #counts: Members | undefined;
 
-  passes(text: string, maxBytes: number): number {
-    const isKnown = this.hasContent && !this.malformed;
-    return isKnown ? countPlainEvents(text, 'event: content_block_delta\ndata: {', maxBytes) : 0;
+  pass(text: string, start: number, maxBytes: number): number {
+    if (!this.hasContent || this.malformed) return start;
+    return Math.max(start, endOfPlainEvent(text, start, delta, maxBytes));
   }
 
   protected override readObject(event: string | undefined, data: string): 'relay' {

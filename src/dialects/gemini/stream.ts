@@ -2,7 +2,7 @@ import type { Usage } from '../../message.ts';
 import type { StreamReader } from '../dialect.ts';
 import { EventReader } from '../event-reader.ts';
 import { FinishTracker } from '../finish-tracker.ts';
-import { countPlainEvents } from '../plain-events.ts';
+import { endOfPlainEvent } from '../plain-events.ts';
 import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
 import { toGeminiUsage } from './usage.ts';
 
@@ -25,24 +25,26 @@ class GeminiStreamReader extends EventReader {
   readonly #candidates = new FinishTracker();
   #isBlocked = false;
   #latest: Usage | undefined;
-  /** The data of the latest chunk that tells of usage, or plain events of which one does. */
+  /** The data of the latest chunk that tells of usage. */
   #unread: string | undefined;
 
   get usage(): Usage | undefined {
     if (this.#unread !== undefined) {
-      const unread = this.#unread;
-      const chunk = this.parse(unread.startsWith(head) ? latestData(unread) : unread);
+      const chunk = this.parse(this.#unread);
       this.#unread = undefined;
       this.#latest = toGeminiUsage(chunk?.usageMetadata) ?? this.#latest;
     }
     return this.#latest;
   }
 
-  passes(text: string, maxBytes: number): number {
-    const isKnown = this.hasContent && this.#candidates.hasFirst && !this.malformed;
-    const count = isKnown && !remarkable.test(text) ? countPlainEvents(text, head, maxBytes) : 0;
-    if (count > 0 && text.includes(usageMark)) this.#unread = text;
-    return count;
+  pass(text: string, start: number, maxBytes: number): number {
+    if (!this.hasContent || !this.#candidates.hasFirst || this.malformed) return start;
+    const end = endOfPlainEvent(text, start, head, maxBytes);
+    if (end < 0) return start;
+    const event = text.slice(start, end);
+    if (remarkable.test(event)) return start;
+    if (event.includes(usageMark)) this.#unread = event.slice('data: '.length);
+    return end;
   }
 
   protected override readObject(event: string | undefined, data: string): 'relay' {
@@ -68,12 +70,6 @@ class GeminiStreamReader extends EventReader {
     this.#latest = latest;
     this.#unread = undefined;
   }
-}
-
-/** The data of the last of several plain events that tells of usage. */
-function latestData(events: string): string {
-  const at = events.lastIndexOf(usageMark);
-  return events.slice(events.lastIndexOf('\n', at) + 'data: '.length + 1, events.indexOf('\n', at));
 }
 
 function hasParts(candidate: Members): boolean {

@@ -2,7 +2,7 @@ import type { Usage } from '../../message.ts';
 import type { StreamReader, StreamReaderOptions } from '../dialect.ts';
 import { EventReader } from '../event-reader.ts';
 import { FinishTracker } from '../finish-tracker.ts';
-import { countPlainEvents } from '../plain-events.ts';
+import { endOfPlainEvent } from '../plain-events.ts';
 import { RepeatedEvents } from '../repeated-events.ts';
 import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
 import { toOpenAiUsage } from './usage.ts';
@@ -33,13 +33,16 @@ class ChatStreamReader extends EventReader {
     this.#dropUsage = dropUsage;
   }
 
-  passes(text: string, maxBytes: number): number {
-    if (!this.hasContent || !this.#choices.hasFirst || this.malformed) return 0;
-    const repeated = this.#deltas.count(text, maxBytes);
-    if (repeated > 0) return repeated;
-    const plain = remarkable.test(text) ? 0 : countPlainEvents(text, 'data: {', maxBytes);
-    if (plain > 0) this.#deltas.learn(text);
-    return plain;
+  pass(text: string, start: number, maxBytes: number): number {
+    if (!this.hasContent || !this.#choices.hasFirst || this.malformed) return start;
+    const repeated = this.#deltas.endOf(text, start, maxBytes);
+    if (repeated >= 0) return repeated;
+    const end = endOfPlainEvent(text, start, 'data: {', maxBytes);
+    if (end < 0) return start;
+    const event = text.slice(start, end);
+    if (remarkable.test(event)) return start;
+    this.#deltas.learn(event);
+    return end;
   }
 
   protected override readObject(event: string | undefined, data: string): 'relay' | 'drop' {

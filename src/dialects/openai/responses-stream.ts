@@ -1,7 +1,7 @@
 import type { Usage } from '../../message.ts';
 import type { StreamReader } from '../dialect.ts';
 import { EventReader } from '../event-reader.ts';
-import { countPlainEvents } from '../plain-events.ts';
+import { endOfPlainEvent } from '../plain-events.ts';
 import { asObject, asText, eventType, parseObject } from '../stream-data.ts';
 import { isSilentReasoning } from './silent-reasoning.ts';
 import { toOpenAiUsage } from './usage.ts';
@@ -23,6 +23,8 @@ const openings = new Set([
   'response.reasoning_summary_part.added',
 ]);
 
+const delta = 'event: response.output_text.delta\ndata: {';
+
 /**
  * Follows a stream of the Responses API. It is whole with `response.completed`, `response.incomplete`,
  * `response.failed` or `response.cancelled`, which also hold the usage; nothing else is parsed.
@@ -34,9 +36,9 @@ export function createResponsesStreamReader(): StreamReader {
 class ResponsesStreamReader extends EventReader {
   usage: Usage | undefined = undefined;
 
-  passes(text: string, maxBytes: number): number {
-    const isKnown = this.hasContent && !this.malformed;
-    return isKnown ? countPlainEvents(text, 'event: response.output_text.delta\ndata: {', maxBytes) : 0;
+  pass(text: string, start: number, maxBytes: number): number {
+    if (!this.hasContent || this.malformed) return start;
+    return Math.max(start, endOfPlainEvent(text, start, delta, maxBytes));
   }
 
   protected override readObject(event: string | undefined, data: string): 'relay' {
