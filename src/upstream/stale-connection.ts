@@ -1,8 +1,3 @@
-import type { Socket } from 'node:net';
-
-/** What Node writes with: `_write(chunk, encoding, done)` or `_writev(chunks, done)`. */
-type Write = (what: unknown, then: unknown, done?: unknown) => void;
-
 /** Errors of connections that had served before, and ended as they were written to again. */
 const stale = new WeakSet<object>();
 
@@ -14,19 +9,7 @@ export function isStaleConnection(error: unknown): boolean {
   return typeof error === 'object' && error !== null && stale.has(error);
 }
 
-/** Lets `isStaleConnection` know the errors of a connection; must be called before anything is written to it. */
-export function noteReuse(socket: Socket): void {
-  const writable = socket as unknown as Record<'_write' | '_writev', Write | undefined>;
-  let readBefore = 0;
-  for (const name of ['_write', '_writev'] as const) {
-    const write = writable[name];
-    if (write === undefined) continue;
-    writable[name] = (what, then, done) => {
-      readBefore = socket.bytesRead;
-      write.call(socket, what, then, done);
-    };
-  }
-  socket.on('error', (error) => {
-    if (readBefore > 0 && socket.bytesRead === readBefore) stale.add(error);
-  });
+/** Lets `isStaleConnection` know an error. */
+export function noteStale(error: Error): void {
+  stale.add(error);
 }

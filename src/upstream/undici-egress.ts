@@ -2,10 +2,9 @@ import { LRUCache } from 'lru-cache';
 import type { Dispatcher, Pool } from 'undici';
 import { afterPromises, atEndOfTurn, gather } from '../gather.ts';
 import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
+import { prepareConnection } from './connection.ts';
 import type { Egress, EgressReply, EgressRequest } from './egress.ts';
 import { createGuardedLookup } from './guarded-lookup.ts';
-import { joinSmallWrites } from './join-writes.ts';
-import { noteReuse } from './stale-connection.ts';
 
 type Undici = typeof import('undici');
 
@@ -59,10 +58,7 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
         allowH2: false,
         connect: (options, done) =>
           connect(options, (...result) => {
-            if (result[0] === null) {
-              noteReuse(result[1]);
-              joinSmallWrites(result[1]);
-            }
+            if (result[0] === null) prepareConnection(result[1]);
             done(...result);
           }),
       });
@@ -110,8 +106,8 @@ function tooManyInformational(): Error {
 class ReplyHandler implements Dispatcher.DispatchHandler {
   readonly #pool: Pool;
   #request: EgressRequest | undefined;
-  readonly #resolve: (reply: EgressReply) => void;
-  readonly #reject: (error: unknown) => void;
+  #resolve: ((reply: EgressReply) => void) | undefined;
+  #reject: ((error: unknown) => void) | undefined;
   #reply: EgressReply | undefined;
   #queue: ChunkQueue | undefined;
   #informational = 0;
@@ -131,26 +127,32 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
 
   send(): void {
     const request = this.#request as EgressRequest;
+    const { body } = request;
+    const passes = body !== undefined && body.length >= leastPassingBytes;
     try {
       this.#pool.dispatch(
         {
           path: request.path,
           method: request.method as Dispatcher.HttpMethod,
-          headers: request.headers as string[],
-          body: request.body ?? null,
+          headers: passes
+            ? [...request.headers, 'content-length', String(body.length)]
+            : (request.headers as string[]),
+          // undici's types leave iterables out
+          body: passes ? (new PassingBody(body) as unknown as Uint8Array) : (body ?? null),
           headersTimeout: request.headersTimeoutMs,
           bodyTimeout: request.idleTimeoutMs,
         },
         this,
       );
     } catch (error) {
-      this.#reject(error);
+      this.#reject?.(error);
     }
   }
 
   tell(): void {
-    this.#resolve(this.#reply as EgressReply);
-    this.#reply = undefined;
+    this.#resolve?.(this.#reply as EgressReply);
+    // they hold the promise, and that holds the reply for as long as there is a handler
+    this.#reply = this.#resolve = this.#reject = undefined;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -171,6 +173,8 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
       if (this.#informational > maxInformational) controller.abort(tooManyInformational());
       return;
     }
+    // as bytes they hold all that came with them
+    controller.rawHeaders = null;
     this.#queue = new ChunkQueue(new ReplySource(controller));
     this.#reply = { status, headers, body: this.#queue };
     tellSoon(this);
@@ -188,7 +192,29 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.#forgetCaller?.();
     if (this.#queue) this.#queue.end(error);
-    else this.#reject(error);
+    else this.#reject?.(error);
+  }
+}
+
+/** For fewer bytes it is not worth the microsecond that it takes. */
+const leastPassingBytes = 4_096;
+
+/** A body that is handed out once and not kept: what undici is given as bytes it holds for as long as the reply lasts. */
+class PassingBody implements AsyncIterableIterator<Uint8Array> {
+  #bytes: Uint8Array | undefined;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array>> {
+    const value = this.#bytes;
+    this.#bytes = undefined;
+    return Promise.resolve(value === undefined ? { done: true, value } : { done: false, value });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 }
 

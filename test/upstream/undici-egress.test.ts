@@ -1,5 +1,7 @@
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createUndiciEgress, type EgressRequest } from 'headgate';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
@@ -31,6 +33,25 @@ function createEgress() {
   return send;
 }
 
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await new Promise((resolve) => server.once('listening', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Whether something is still held after a full collection. */
+async function isHeld(reference: WeakRef<object>): Promise<boolean> {
+  // what is looked at stays until the end of the turn
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return reference.deref() !== undefined;
+}
+
 describe('the way out on Node', () => {
   it('connects to no name that leads where cloud metadata lives', async () => {
     const send = createEgress();
@@ -38,17 +59,49 @@ describe('the way out on Node', () => {
   });
 
   it('gives up a head that does not come, and a body of which nothing more comes', async () => {
-    const server = createServer((request, response) => {
+    const origin = await serve((request, response) => {
       if (request.url === '/body') response.write('x');
-    }).listen(0, '127.0.0.1');
-    onTestFinished(() => void server.closeAllConnections());
-    await new Promise((resolve) => server.once('listening', resolve));
-    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    });
     const send = createEgress();
     const head = send(origin, { path: '/head', pool: 'a', headersTimeoutMs: 100 });
     await expect(head).rejects.toMatchObject({ code: 'UND_ERR_HEADERS_TIMEOUT' });
     const { body } = await send(origin, { path: '/body', pool: 'b', idleTimeoutMs: 100 });
     await expect(body.collect(100)).rejects.toMatchObject({ code: 'UND_ERR_BODY_TIMEOUT' });
-    server.close();
+  });
+
+  it.each([1_000, 4_096, 400_000])('sends a body of %i bytes with its length', async (length) => {
+    const origin = await serve((request, response) => {
+      let bytes = 0;
+      request.on('data', (chunk: Buffer) => (bytes += chunk.length));
+      request.on('end', () => response.end(JSON.stringify([bytes, request.headers])));
+    });
+    const { body } = await createEgress()(origin, { method: 'POST', body: new Uint8Array(length) });
+    const [bytes, headers] = JSON.parse(Buffer.from((await body.collect(10_000)).bytes).toString());
+    expect(bytes).toBe(length);
+    expect(headers).toMatchObject({ 'content-length': String(length) });
+    expect(headers).not.toHaveProperty('transfer-encoding');
+  });
+
+  it('keeps neither the body of a request nor what the head came with while a reply lasts', async () => {
+    const origin = await serve((request, response) => {
+      request.resume().on('end', () => response.write('x'));
+    });
+    const send = createEgress();
+    const sendOnce = async () => {
+      const body = new Uint8Array(400_000);
+      const reply = await send(origin, { method: 'POST', body });
+      const chunks = reply.body[Symbol.asyncIterator]();
+      const first = (await chunks.next()).value as Uint8Array;
+      expect(Buffer.from(first).toString()).toBe('x');
+      // the read that brought it and the head
+      expect(first.buffer.byteLength).toBeGreaterThan(100);
+      return { reply, chunks, sent: new WeakRef(body.buffer), come: new WeakRef(first.buffer) };
+    };
+    const { reply, chunks, sent, come } = await sendOnce();
+    expect(await isHeld(sent)).toBe(false);
+    expect(await isHeld(come)).toBe(false);
+    // it is still there
+    expect(await Promise.race([chunks.next(), 'waits'])).toBe('waits');
+    reply.body.cancel();
   });
 });
