@@ -83,7 +83,7 @@ type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /** A record while its request runs. Stages write what they decide; only `attribute` reads it. */
 export type RecordDraft = Mutable<Partial<Omit<RequestRecord, 'attempts'>>> & {
-  readonly attempts: AttemptRecord[];
+  attempts: AttemptRecord[];
 };
 
 /** An empty draft. Every field is there from the start, so that all records are of one shape and none grows on the request path. */

@@ -69,7 +69,8 @@ export class AttemptEntry {
       status: reply.status,
       durationMs: nowMs - this.#startedAtMs,
     };
-    record.attempts.push(noted);
+    // most have one, and `push` would make room for seventeen
+    record.attempts = record.attempts.concat(noted);
     return { candidate, reply, passage: { health, observed: this.#observed, record: noted, wasProbe } };
   }
 

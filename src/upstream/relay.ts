@@ -15,8 +15,8 @@ export interface RelaySource {
   readonly body: EgressBody;
   readonly chunks: AsyncIterator<Uint8Array>;
   readonly inspector: Inspector;
-  /** What was read of the body before the relay took it over, inspected; goes out first. */
-  readonly first: Uint8Array | undefined;
+  /** What was read of the body before the relay took it over, inspected; goes out first. The relay forgets it then. */
+  first: Uint8Array | undefined;
   /** To be told what became of it. @default nobody */
   readonly passage?: Passage | undefined;
 }
@@ -83,6 +83,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     this.#source = source;
     this.#options = options;
     this.#first = source.first?.length ? source.first : undefined;
+    source.first = undefined;
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -277,6 +278,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
       this.#source = source;
       const first = concatBytes([rest, source.first].filter((bytes) => bytes !== undefined));
       if (source.first?.length) this.#note(source.first);
+      source.first = undefined;
       return first.length > 0 ? { done: false, value: first } : this.next();
     });
   }

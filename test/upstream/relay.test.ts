@@ -53,6 +53,15 @@ function readByReceiver(relay: Relay, takesText = false): Promise<string> {
 }
 
 describe('a relay', () => {
+  it('does not keep what was read before', async () => {
+    const queue = new ChunkQueue({ pause() {}, resume() {}, cancel() {} });
+    const inspector = createInspector('openai-chat');
+    const source: RelaySource = { body: queue, chunks: queue, inspector, first: text(delta) };
+    const relay = new Relay(source);
+    expect(source.first).toBeUndefined();
+    expect((await relay.next()).value).toEqual(text(delta));
+  });
+
   it('hands on what was read before first, then the rest, and settles as complete with usage and bytes', async () => {
     const { queue, relay, outcomes } = createRelay({ first: text(delta) });
     queue.push(text(delta));
