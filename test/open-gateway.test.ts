@@ -14,6 +14,7 @@ import {
 import { createFakeUpstream, createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { administer, backends, countWatches, type Place, sendTo, withoutPush } from './backends.ts';
+import { eventually } from './eventually.ts';
 import { chat, readJson, readText, until } from './harness.ts';
 import { runChild } from './stores/sqlite-fixture.ts';
 
@@ -185,7 +186,7 @@ describe.each(Object.entries(backends))('a gateway over stores: %s', (_, createP
     expect(watched.open()).toBe(0);
     await mend();
     errors.length = 0;
-    const gateway = await retry(() => open(watched.stores));
+    const gateway = await eventually(() => open(watched.stores));
     expect(gateway.snapshot.id).toBe('config-1');
     await gateway.close();
   });
@@ -209,7 +210,7 @@ describe.each(Object.entries(backends))('a gateway over stores: %s', (_, createP
       return error ? [reply.status, error.code, reply.headers['retry-after']] : reply.status;
     };
     // the watch begins with "anything may have changed", and what was read before that is not kept
-    await retry(async () => {
+    await eventually(async () => {
       const before = reads;
       expect([await ask(key), reads]).toEqual([200, before]);
     });
@@ -230,8 +231,8 @@ describe.each(Object.entries(backends))('a gateway over stores: %s', (_, createP
     const reports = errors.map(({ message }) => message);
     expect(reports.filter((message) => message.startsWith('The secret store'))).toHaveLength(1);
     await mend();
-    await retry(() => operator.apply(config(['gpt-4.1', 'gpt-5'])));
-    await retry(async () => {
+    await eventually(() => operator.apply(config(['gpt-4.1', 'gpt-5'])));
+    await eventually(async () => {
       await runtime.advanceAsync(2_000);
       expect([await ask(key), await ask(unknown), gateway.following.number]).toEqual([200, 200, 2]);
     });
@@ -278,12 +279,12 @@ describe.each(Object.entries(backends))('a gateway over stores: %s', (_, createP
     };
     expect(await sent()).toBe('Bearer sk-first');
     await operator.secrets?.put({ id: 'openai-main', provider: 'openai', text: 'sk-second' });
-    await retry(async () => expect(await sent()).toBe('Bearer sk-second'));
+    await eventually(async () => expect(await sent()).toBe('Bearer sk-second'));
     // also where the store tells of nothing
     const silent = await open(withoutPush(first), { pollMs: 20 });
     onTestFinished(() => silent.close());
     await operator.secrets?.put({ id: 'openai-main', provider: 'openai', text: 'sk-third' });
-    await retry(async () => {
+    await eventually(async () => {
       await readText(await sendTo(silent, '/v1/chat/completions', chat(), bearer(key)));
       expect(upstream.requests.at(-1)?.headers.authorization).toBe('Bearer sk-third');
     });
@@ -384,16 +385,3 @@ describe('a gateway over stores', () => {
     expect(watched.open()).toBe(0);
   });
 });
-
-/** Does something again until it succeeds, for ten seconds. */
-async function retry<T>(act: () => Promise<T>): Promise<T> {
-  const end = performance.now() + 10_000;
-  for (;;) {
-    try {
-      return await act();
-    } catch (error) {
-      if (performance.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  }
-}

@@ -1,3 +1,4 @@
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -78,6 +79,18 @@ export async function run(argv: readonly string[], options: RunOptions = {}) {
   const command = start(argv, options);
   const code = await command.code;
   return { code, stdout: command.stdout(), stderr: command.stderr() };
+}
+
+/** What a process writes, growing as it does. */
+export function readOutput(child: ChildProcessWithoutNullStreams) {
+  const written = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    written.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    written.stderr += text;
+  });
+  return written;
 }
 
 /** Waits until `find` gives something. @throws Error when it does not within 10 s */

@@ -4,7 +4,7 @@ import { mkdir, symlink } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { createFakeUpstream } from 'headgate/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createDirectory, createKey, toConfigText, until } from './harness.ts';
+import { createDirectory, createKey, readOutput, toConfigText, until } from './harness.ts';
 
 const root = new URL('../../', import.meta.url);
 const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
@@ -24,13 +24,7 @@ function spawnCli(argv: readonly string[], cwd: string, environment: NodeJS.Proc
     env: { PATH: process.env.PATH, ...environment },
   });
   children.push(child);
-  const written = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    written.stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    written.stderr += text;
-  });
+  const written = readOutput(child);
   const exit = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.on('close', (code, signal) => resolve({ code, signal }));
   });

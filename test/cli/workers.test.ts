@@ -7,7 +7,7 @@ import { createFakeUpstream } from 'headgate/testing';
 import { Agent, request } from 'undici';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createRestarts } from '../../src/cli/serve/workers/restarts.ts';
-import { createDirectory, createKey, toConfigText, until } from './harness.ts';
+import { createDirectory, createKey, readOutput, toConfigText, until } from './harness.ts';
 
 const bin = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
@@ -36,13 +36,7 @@ async function serve(argv: readonly string[], cwd: string) {
     env: { PATH: process.env.PATH, TMPDIR: temporary },
   });
   children.push(child);
-  const written = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    written.stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    written.stderr += text;
-  });
+  const written = readOutput(child);
   const exit = new Promise<number | null>((resolve) => {
     child.on('close', (code) => resolve(code));
   });

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { createMemoryLedger, type GatewayReply, type HeaderMap, type Ledger } from 'headgate';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chat, readBytes, runtime, startGateway, until } from '../harness.ts';
+import { priced } from '../stages/limited-gateway.ts';
 
 const unhandled: unknown[] = [];
 const note = (error: unknown) => unhandled.push(error);
@@ -44,13 +45,7 @@ async function start() {
   };
   const started = await startGateway(
     (config) => ({
-      ...config,
-      models: Object.fromEntries(
-        Object.entries(config.models).map(([name, model]) => [
-          name,
-          { ...model, price: { input: 2, output: 8 } },
-        ]),
-      ),
+      ...priced(config),
       profiles: {
         standard: {
           limits: [

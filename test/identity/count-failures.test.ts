@@ -5,7 +5,8 @@ import { createHostIdentity } from '../../src/identity/host-identity.ts';
 import type { Identity } from '../../src/identity/identity.ts';
 import { createFailedKeyCounter } from '../../src/keys/failed-keys.ts';
 import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
-import { createFixture, refusalOf, toRequest } from './jwt-fixture.ts';
+import { refusalOf } from '../refusal-of.ts';
+import { createFixture, toRequest } from './jwt-fixture.ts';
 
 function count(identity: Identity, perMinute = 3) {
   const runtime = createVirtualRuntime();

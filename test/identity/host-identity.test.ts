@@ -8,7 +8,8 @@ import {
 import type { Principal } from '../../src/principal.ts';
 import { isPrincipal } from '../../src/principal.ts';
 import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
-import { refusalOf, toRequest } from './jwt-fixture.ts';
+import { refusalOf } from '../refusal-of.ts';
+import { toRequest } from './jwt-fixture.ts';
 
 const facts: HostFacts = { id: 'user-17', team: 'payments' };
 

@@ -1,9 +1,9 @@
 import { afterEach } from 'vitest';
-import { type GatewayError, isGatewayError } from '../../src/errors.ts';
 import { createJwtIdentity, type JwtIdentity } from '../../src/identity/jwt-identity.ts';
 import type { JwtIdentityOptions } from '../../src/identity/jwt-options.ts';
 import type { GatewayRequest, HeaderMap } from '../../src/message.ts';
 import type { Principal } from '../../src/principal.ts';
+import { refusalOf } from '../refusal-of.ts';
 import { type LocalProvider, startProvider, type TokenChanges } from './local-provider.ts';
 
 const endings: (() => unknown)[] = [];
@@ -63,17 +63,6 @@ function toActions(identity: JwtIdentity, provider: LocalProvider) {
     },
     refusal: (token: string) => refusalOf(() => identify(token)),
   };
-}
-
-/** The refusal that an attempt ends with. */
-export async function refusalOf(attempt: () => unknown): Promise<GatewayError> {
-  try {
-    await attempt();
-  } catch (error) {
-    if (isGatewayError(error)) return error;
-    throw error;
-  }
-  throw new Error('It was accepted.');
 }
 
 /** Waits for something that happens outside of virtual time. */

@@ -7,7 +7,8 @@ import { createNoPepperRing } from '../../src/keys/no-pepper.ts';
 import { createKeyResolver } from '../../src/keys/resolver.ts';
 import { createMemoryKeyStore } from '../../src/stores/memory/memory-key-store.ts';
 import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
-import { assemble, createFixture, refusalOf, toRequest } from './jwt-fixture.ts';
+import { refusalOf } from '../refusal-of.ts';
+import { assemble, createFixture, toRequest } from './jwt-fixture.ts';
 import type { LocalProvider } from './local-provider.ts';
 
 type Forge = (provider: LocalProvider) => Promise<string> | string;

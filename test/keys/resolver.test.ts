@@ -1,22 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type GatewayError, isGatewayError } from '../../src/errors.ts';
 import { createKey } from '../../src/keys/key-format.ts';
 import { createKeyResolver } from '../../src/keys/resolver.ts';
 import { createMemoryKeyStore } from '../../src/stores/memory/memory-key-store.ts';
 import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
+import { refusalOf } from '../refusal-of.ts';
 import { createFixture, otherSecret, peppers } from './key-fixture.ts';
 
 const stranger = createKey(createVirtualRuntime({ seed: 99 })).key;
-
-async function refusal(attempt: () => unknown): Promise<GatewayError> {
-  try {
-    await attempt();
-  } catch (error) {
-    if (isGatewayError(error)) return error;
-    throw error;
-  }
-  throw new Error('It was accepted.');
-}
 
 describe('a key resolver', () => {
   it('gives the record of a good key, at once when it is cached', async () => {
@@ -40,7 +30,7 @@ describe('a key resolver', () => {
     const elsewhere = addKey({ environment: 'test' });
     const errors = [];
     for (const key of [stranger, forged.key, elsewhere.key, 'sk-whatever']) {
-      for (let time = 0; time < 2; time++) errors.push(await refusal(() => resolve(key)));
+      for (let time = 0; time < 2; time++) errors.push(await refusalOf(() => resolve(key)));
     }
     for (const error of errors) {
       expect({ ...error, message: error.message }).toEqual({ ...errors[0], message: errors[0]?.message });
@@ -136,7 +126,7 @@ describe('a key resolver', () => {
       [{}, ''],
     ];
     for (const [headers, query] of attempts) {
-      codes.push((await refusal(() => resolver.resolve(headers, query))).code);
+      codes.push((await refusalOf(() => resolver.resolve(headers, query))).code);
     }
     expect(codes).toEqual([
       'invalid_key',
@@ -176,9 +166,9 @@ describe('a key resolver', () => {
     });
     const resolve = (credential: string) => resolver.resolve({ 'x-api-key': credential }, '');
     expect(await resolve('alice:secret')).toMatchObject({ team: 'a' });
-    expect((await refusal(() => resolve('alice:other'))).code).toBe('invalid_key');
-    expect((await refusal(() => resolve('bob:secret'))).code).toBe('invalid_key');
-    expect((await refusal(() => resolve('alice'))).code).toBe('invalid_key');
+    expect((await refusalOf(() => resolve('alice:other'))).code).toBe('invalid_key');
+    expect((await refusalOf(() => resolve('bob:secret'))).code).toBe('invalid_key');
+    expect((await refusalOf(() => resolve('alice'))).code).toBe('invalid_key');
     expect(asked).toEqual(['alice', null, 'alice', null, null, null]);
   });
 
@@ -216,7 +206,7 @@ describe('failed keys', () => {
     const answers: string[] = [];
     for (let time = 0; time < 5; time++) answers.push(await answer(stranger, '192.0.2.1'));
     runtime.advance(20_000);
-    const error = await refusal(() => resolve(stranger, '192.0.2.1'));
+    const error = await refusalOf(() => resolve(stranger, '192.0.2.1'));
     expect(error).toMatchObject({
       code: 'too_many_failed_keys',
       status: 429,
@@ -271,8 +261,8 @@ describe('failed keys', () => {
   it('that were not looked up are told so, with a time after which trying again makes sense', async () => {
     const { addKey, resolve } = createFixture({ failedKeys: { perMinute: 0, lookUpsPerSecond: 0 } });
     const { key } = addKey();
-    await refusal(() => resolve(stranger, '192.0.2.1'));
-    const error = await refusal(() => resolve(key, '192.0.2.1'));
+    await refusalOf(() => resolve(stranger, '192.0.2.1'));
+    const error = await refusalOf(() => resolve(key, '192.0.2.1'));
     expect(error).toMatchObject({ code: 'too_many_failed_keys', status: 429, retryAfterSeconds: 1 });
     expect(error.retryable).not.toBe(false);
     expect(error.message).not.toContain('this one is among them');
@@ -296,8 +286,8 @@ describe('failed keys', () => {
     const { key } = addKey();
     for (let time = 0; time < 10; time++) {
       await answer(key, '192.0.2.1');
-      await refusal(() => resolver.resolve({}, '', '192.0.2.1'));
-      await refusal(() => resolver.resolve({ 'x-api-key': key }, 'key=1', '192.0.2.1'));
+      await refusalOf(() => resolver.resolve({}, '', '192.0.2.1'));
+      await refusalOf(() => resolver.resolve({ 'x-api-key': key }, 'key=1', '192.0.2.1'));
     }
     faults.error = new Error('down');
     for (let time = 0; time < 10; time++) await answer(stranger, '192.0.2.1');

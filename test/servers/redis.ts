@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { freePort } from './free-port.ts';
 import { installPackage } from './install-package.ts';
 import type { TestServer } from './test-server.ts';
 import { watchOver } from './watchdog.ts';
@@ -161,16 +162,5 @@ function answers(port: number): Promise<boolean> {
     socket.once('error', () => end(false));
     socket.once('connect', () => socket.write('PING\r\n'));
     socket.once('data', (data) => end(/^(\+PONG|-NOAUTH)/.test(data.toString())));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
   });
 }

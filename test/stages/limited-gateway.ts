@@ -15,17 +15,22 @@ export const gemini = {
   generationConfig: { maxOutputTokens: 20 },
 };
 
-/** Limits on the profile of the only team. Prices for all models, so that usd limits compile. */
+/** Prices for all models, so that usd limits compile. */
+export const priced = (config: GatewayConfig): GatewayConfig => ({
+  ...config,
+  models: Object.fromEntries(
+    Object.entries(config.models).map(([name, model]) => [
+      name,
+      { ...model, price: { input: 2, output: 8 } },
+    ]),
+  ),
+});
+
+/** Limits on the profile of the only team, and prices. */
 export const limited =
   (...limits: Limits) =>
   (config: GatewayConfig): GatewayConfig => ({
-    ...config,
-    models: Object.fromEntries(
-      Object.entries(config.models).map(([name, model]) => [
-        name,
-        { ...model, price: { input: 2, output: 8 } },
-      ]),
-    ),
+    ...priced(config),
     profiles: { standard: { limits } },
   });
 

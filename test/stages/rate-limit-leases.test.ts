@@ -35,6 +35,17 @@ function createRenewedLedger(runtime: VirtualRuntime) {
   return { ledger, renewals, read, holds, charges };
 }
 
+/** Without limits, so that nothing but its lease is looked at. */
+const createAccount = () =>
+  new Account({
+    id: 'one',
+    applied: { limits: [], scopes: [] },
+    price: undefined,
+    inputTokens: 1,
+    untold: { outputTokens: 0, bytesPerToken: 0 },
+    record: createDraft(),
+  });
+
 describe('a running request', () => {
   it('holds its input and all of its output, and is charged with its input alone when nothing is heard', async () => {
     const runtime = createVirtualRuntime();
@@ -95,14 +106,7 @@ describe('a running request', () => {
     const runtime = createVirtualRuntime();
     const lost: string[] = [];
     const ledger = { ...createMemoryLedger(runtime), renew: () => false };
-    const account = new Account({
-      id: 'one',
-      applied: { limits: [], scopes: [] },
-      price: undefined,
-      inputTokens: 1,
-      untold: { outputTokens: 0, bytesPerToken: 0 },
-      record: createDraft(),
-    });
+    const account = createAccount();
     const leases = createLeases({ ledger, leaseMs: 30_000, renewMs: 10_000, onLost: (id) => lost.push(id) });
     leases.add(account, runtime);
     runtime.advance(60_000);
@@ -125,14 +129,7 @@ describe('a running request', () => {
       ...createMemoryLedger(runtime),
       renew: () => (answers[asked++] as () => boolean | Promise<boolean>)(),
     };
-    const account = new Account({
-      id: 'one',
-      applied: { limits: [], scopes: [] },
-      price: undefined,
-      inputTokens: 1,
-      untold: { outputTokens: 0, bytesPerToken: 0 },
-      record: createDraft(),
-    });
+    const account = createAccount();
     const leases = createLeases({
       ledger,
       leaseMs: 30_000,

@@ -141,7 +141,7 @@ describe('resolveKey', () => {
     ];
     const byKid = new Map([nobody, nothing, foreign].map(({ record }) => [record.kid, record]));
     const found: unknown[] = [];
-    const { gateway } = await startGateway(
+    const { send } = await startGateway(
       (config) => ({
         ...config,
         keys: [],
@@ -151,14 +151,7 @@ describe('resolveKey', () => {
       { keys: { findKey: async (kid) => byKid.get(kid) ?? null } },
     );
     for (const { key } of [nobody, nothing, foreign]) {
-      const reply = await gateway.handle({
-        method: 'POST',
-        path: '/v1/chat/completions',
-        query: '',
-        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-        signal: new AbortController().signal,
-        readBody: async () => new TextEncoder().encode(JSON.stringify(chat())),
-      });
+      const reply = await send('/v1/chat/completions', chat(), { key });
       found.push([reply.status, (await readJson(reply)).error.message]);
     }
     expect(found).toEqual([

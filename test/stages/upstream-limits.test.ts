@@ -2,7 +2,7 @@ import { createMemoryLedger, type GatewayConfig, type Ledger } from 'headgate';
 import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
 import { chat, readJson, readText, startGateway, until } from '../harness.ts';
-import { createWatchedLedger } from './limited-gateway.ts';
+import { createWatchedLedger, priced } from './limited-gateway.ts';
 
 const now = Date.UTC(2030, 0, 1, 12);
 type Limits = NonNullable<GatewayConfig['providers'][string]['limits']>;
@@ -17,13 +17,7 @@ async function start(
   const watched = createWatchedLedger(inner?.(memory) ?? memory);
   const started = await startGateway(
     (config) => ({
-      ...config,
-      models: Object.fromEntries(
-        Object.entries(config.models).map(([name, model]) => [
-          name,
-          { ...model, price: { input: 2, output: 8 } },
-        ]),
-      ),
+      ...priced(config),
       providers: {
         ...config.providers,
         openai: {

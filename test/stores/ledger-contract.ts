@@ -1,5 +1,5 @@
-import { afterEach, it } from 'vitest';
 import { type LedgerHarness, type LedgerNeed, ledgerContract } from '../../src/testing/contracts/ledger.ts';
+import { toDeclare } from './declare-cases.ts';
 
 /** A fresh, empty ledger, and what closes everything that was opened for it. */
 export interface OpenLedgerHarness extends LedgerHarness {
@@ -19,20 +19,6 @@ export function contractOfLedger(
   without: Partial<Record<LedgerNeed, string>> = {},
   timeoutMs = 20_000,
 ): void {
-  let open: OpenLedgerHarness | undefined;
-  afterEach(async () => {
-    await open?.close?.();
-    open = undefined;
-  });
-
-  for (const { name, needs = [], run } of ledgerContract) {
-    const reason = needs.map((need) => without[need]).find((text) => text !== undefined);
-    if (reason !== undefined) it.skip(`${name} (left out: ${reason})`);
-    else {
-      it(name, { timeout: timeoutMs }, async () => {
-        open = await create();
-        await run(open);
-      });
-    }
-  }
+  const declare = toDeclare(create, without, timeoutMs);
+  for (const { name, needs = [], run } of ledgerContract) declare(name, needs, run);
 }

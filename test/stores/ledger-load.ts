@@ -1,6 +1,7 @@
 import { afterEach, expect } from 'vitest';
 import type { Ledger, ReadScope, Span } from '../../src/limits/ledger.ts';
 import { forever } from '../../src/limits/window-span.ts';
+import { eventually } from '../eventually.ts';
 import { type Child, startChild } from './child.ts';
 
 /** Which ledger the processes open. */
@@ -189,18 +190,5 @@ export async function standStill(
   await server.thaw();
   for (const { failed } of await running.expectTallies()) {
     expect(failed, 'it was met by the standstill').toBeGreaterThan(0);
-  }
-}
-
-/** Tries until it holds. */
-export async function eventually<T>(check: () => Promise<T>, ms: number): Promise<T> {
-  const endMs = performance.now() + ms;
-  for (;;) {
-    try {
-      return await check();
-    } catch (error) {
-      if (performance.now() > endMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
   }
 }

@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../eventually.ts';
 import { startPostgres } from '../servers/postgres.ts';
-import {
-  atEnd,
-  eventually,
-  killTwo,
-  type Load,
-  type LoadedStore,
-  standStill,
-  startLoad,
-} from './ledger-load.ts';
+import { atEnd, killTwo, type Load, type LoadedStore, standStill, startLoad } from './ledger-load.ts';
 import { createPlace } from './postgres-fixture.ts';
 
 // the amount is small beside what is asked for, since those who find no slot soon have no rounds left

@@ -4,10 +4,11 @@ import type { Stores } from '../../src/stores/stores.ts';
 import { sampleVersion } from '../../src/testing/contracts/config-store-samples.ts';
 import { sampleRecord } from '../../src/testing/contracts/key-store-samples.ts';
 import { sampleSecret } from '../../src/testing/contracts/secret-store-samples.ts';
+import { eventually } from '../eventually.ts';
 import { startFaultProxy } from '../servers/fault-proxy.ts';
 import { startRedis } from '../servers/redis.ts';
 import type { TestServer } from '../servers/test-server.ts';
-import { type ClientLibrary, eventually, newInstallation, storesOf } from './redis-fixture.ts';
+import { type ClientLibrary, newInstallation, storesOf } from './redis-fixture.ts';
 import { connectTo, type RawRedis } from './redis-raw.ts';
 
 let server: TestServer;

@@ -11,9 +11,10 @@ import type { Stores } from '../../src/stores/stores.ts';
 import { sampleVersion } from '../../src/testing/contracts/config-store-samples.ts';
 import { sampleRecord } from '../../src/testing/contracts/key-store-samples.ts';
 import { sampleSecret } from '../../src/testing/contracts/secret-store-samples.ts';
+import { eventually } from '../eventually.ts';
 import { startFaultProxy } from '../servers/fault-proxy.ts';
 import { startRedis } from '../servers/redis.ts';
-import { type ClientLibrary, eventually, newInstallation, storesOf } from './redis-fixture.ts';
+import { type ClientLibrary, newInstallation, storesOf } from './redis-fixture.ts';
 import { connectTo } from './redis-raw.ts';
 
 const ends: (() => Promise<unknown>)[] = [];

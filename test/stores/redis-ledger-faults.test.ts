@@ -3,9 +3,10 @@ import type { LedgerScope, Span } from '../../src/limits/ledger.ts';
 import { forever } from '../../src/limits/window-span.ts';
 import { createRuntime } from '../../src/runtime.ts';
 import type { RedisLedgerOptions } from '../../src/stores/redis/redis-ledger-options.ts';
+import { eventually } from '../eventually.ts';
 import { startFaultProxy } from '../servers/fault-proxy.ts';
 import { startRedis } from '../servers/redis.ts';
-import { eventually, newInstallation } from './redis-fixture.ts';
+import { newInstallation } from './redis-fixture.ts';
 import { openLedger } from './redis-ledger-fixture.ts';
 import { connectTo } from './redis-raw.ts';
 

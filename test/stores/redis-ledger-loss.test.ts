@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { LedgerScope } from '../../src/limits/ledger.ts';
 import type { RedisLedgerOptions } from '../../src/stores/redis/redis-ledger-options.ts';
+import { eventually } from '../eventually.ts';
 import { startRedis } from '../servers/redis.ts';
-import { eventually, newInstallation } from './redis-fixture.ts';
+import { newInstallation } from './redis-fixture.ts';
 import { openLedger } from './redis-ledger-fixture.ts';
 import { connectTo } from './redis-raw.ts';
 

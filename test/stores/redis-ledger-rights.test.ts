@@ -4,8 +4,9 @@ import type { LedgerScope } from '../../src/limits/ledger.ts';
 import { forever } from '../../src/limits/window-span.ts';
 import type { RedisLedger } from '../../src/stores/redis/redis-ledger.ts';
 import { createRedisStores } from '../../src/stores/redis/redis-stores.ts';
+import { eventually } from '../eventually.ts';
 import { startRedis } from '../servers/redis.ts';
-import { clientLibraries, eventually } from './redis-fixture.ts';
+import { clientLibraries } from './redis-fixture.ts';
 import { openLedger } from './redis-ledger-fixture.ts';
 import { connectTo } from './redis-raw.ts';
 

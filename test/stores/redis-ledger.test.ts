@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe } from 'vitest';
+import { eventually } from '../eventually.ts';
 import { startRedis } from '../servers/redis.ts';
 import { sharedServer } from '../servers/shared.ts';
 import type { TestServer } from '../servers/test-server.ts';
 import { contractOfLedger, type OpenLedgerHarness } from './ledger-contract.ts';
-import { type ClientLibrary, eventually, newInstallation } from './redis-fixture.ts';
+import { type ClientLibrary, newInstallation } from './redis-fixture.ts';
 import { openLedger } from './redis-ledger-fixture.ts';
 import { connectTo } from './redis-raw.ts';
 

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -8,9 +7,10 @@ import { afterEach, expect, it } from 'vitest';
 import { createRedisStores } from '../../src/stores/redis/redis-stores.ts';
 import { sampleVersion } from '../../src/testing/contracts/config-store-samples.ts';
 import { sampleRecord } from '../../src/testing/contracts/key-store-samples.ts';
+import { eventually } from '../eventually.ts';
+import { freePort } from '../servers/free-port.ts';
 import { redisProgram, startRedis } from '../servers/redis.ts';
 import { watchOver } from '../servers/watchdog.ts';
-import { eventually } from './redis-fixture.ts';
 import { connectTo } from './redis-raw.ts';
 
 const ends: (() => Promise<unknown>)[] = [];
@@ -87,13 +87,3 @@ it('goes on with the replica that a Sentinel has made the primary, with every wr
   expect((await stores.keys.findKey(record.kid))?.version).toBe(2);
   await eventually(() => expect(heard).toContain(undefined));
 }, 60_000);
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}

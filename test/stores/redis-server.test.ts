@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { Cluster } from 'ioredis';
 import { createCluster } from 'redis';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -8,8 +7,10 @@ import type { Stores } from '../../src/stores/stores.ts';
 import { sampleVersion } from '../../src/testing/contracts/config-store-samples.ts';
 import { sampleRecord } from '../../src/testing/contracts/key-store-samples.ts';
 import { sampleSecret } from '../../src/testing/contracts/secret-store-samples.ts';
+import { eventually } from '../eventually.ts';
+import { freePort } from '../servers/free-port.ts';
 import { startRedis } from '../servers/redis.ts';
-import { clientLibraries, eventually, newInstallation, storesOf } from './redis-fixture.ts';
+import { clientLibraries, newInstallation, storesOf } from './redis-fixture.ts';
 import { connectTo } from './redis-raw.ts';
 
 const ends: (() => Promise<unknown>)[] = [];
@@ -314,13 +315,3 @@ describe('a cluster', () => {
     await expect(stores.keys.findKey('x')).rejects.toMatchObject({ code: 'CLUSTERDOWN' });
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { eventually } from '../eventually.ts';
 import { type FaultProxy, startFaultProxy } from '../servers/fault-proxy.ts';
 import { startRedis } from '../servers/redis.ts';
 import type { TestServer } from '../servers/test-server.ts';
-import { type clientLibraries, eventually, newInstallation, storesOf } from './redis-fixture.ts';
+import { type clientLibraries, newInstallation, storesOf } from './redis-fixture.ts';
 import { connectTo } from './redis-raw.ts';
 import { contractOfStores, type StoresHarness } from './stores-contract.ts';
 

@@ -5,12 +5,10 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createRuntime } from '../../src/runtime.ts';
 import { createChangeFeed } from '../../src/stores/sqlite/change-feed.ts';
-import { createSqliteConnection } from '../../src/stores/sqlite/connection.ts';
 import { createSqliteKeyStore } from '../../src/stores/sqlite/sqlite-key-store.ts';
 import { createSqliteStores } from '../../src/stores/sqlite/sqlite-stores.ts';
-import { sqliteSteps } from '../../src/stores/sqlite/steps.ts';
 import { sampleRecord } from '../../src/testing/contracts/key-store-samples.ts';
-import { atEnd, newFile, open, runChild, until, withDatabase } from './sqlite-fixture.ts';
+import { atEnd, connect, newFile, open, runChild, until, withDatabase } from './sqlite-fixture.ts';
 
 const big = (kid: string) => ({ ...sampleRecord(kid, { name: 'x'.repeat(50_000) }), version: 1 });
 const kidOf = (index: number) => `Big${String(index).padStart(9, '0')}`;
@@ -34,17 +32,7 @@ describe('SQLite stores', () => {
   it('reject writes when the database may not grow, go on reading, and write again when it may', async () => {
     const file = newFile();
     const runtime = createRuntime();
-    const connection = createSqliteConnection({
-      file,
-      runtime,
-      steps: sqliteSteps,
-      migrate: true,
-      checkIntegrity: true,
-      busyTimeoutMs: 2_000,
-      maxWaitingWrites: 100,
-      reopenMs: 0,
-    });
-    atEnd(() => connection.close());
+    const connection = connect(file, runtime);
     const feed = createChangeFeed({ connection, runtime, pollMs: 5, maxChanges: 100 });
     const keys = createSqliteKeyStore(connection, feed, runtime);
     await keys.putKey(big(kidOf(0)), 0);

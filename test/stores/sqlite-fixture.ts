@@ -6,8 +6,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
+import type { Runtime } from '../../src/runtime.ts';
 import type { KeyRecord } from '../../src/stores/key-store.ts';
+import type { MigrationStep } from '../../src/stores/sql/migration.ts';
+import { createSqliteConnection, type SqliteConnection } from '../../src/stores/sqlite/connection.ts';
 import { createSqliteStores, type SqliteStoresOptions } from '../../src/stores/sqlite/sqlite-stores.ts';
+import { sqliteSteps } from '../../src/stores/sqlite/steps.ts';
 import type { Stores } from '../../src/stores/stores.ts';
 import { sampleRecord } from '../../src/testing/contracts/key-store-samples.ts';
 
@@ -27,6 +31,20 @@ export function newFile(): string {
   const directory = mkdtempSync(join(tmpdir(), 'headgate-sqlite-'));
   atEnd(() => rmSync(directory, { recursive: true, force: true }));
   return join(directory, 'headgate.db');
+}
+
+/** A connection that brings the file to `steps`; closed when the test has ended. */
+export function connect(
+  file: string,
+  runtime: Runtime,
+  steps: readonly MigrationStep[] = sqliteSteps,
+): SqliteConnection {
+  const connection = createSqliteConnection({
+    ...{ file, runtime, steps, migrate: true, checkIntegrity: true },
+    ...{ busyTimeoutMs: 2_000, maxWaitingWrites: 100, reopenMs: 0 },
+  });
+  atEnd(() => connection.close());
+  return connection;
 }
 
 /** Stores that are closed when the test has ended. */

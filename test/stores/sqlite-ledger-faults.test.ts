@@ -3,10 +3,8 @@ import { describe, expect, it, vi } from 'vitest';
 import type { ReserveResult } from '../../src/limits/ledger.ts';
 import { createFixedWindow } from '../../src/limits/window.ts';
 import { createRuntime } from '../../src/runtime.ts';
-import { createSqliteConnection } from '../../src/stores/sqlite/connection.ts';
 import { createSqliteLedger } from '../../src/stores/sqlite/sqlite-ledger.ts';
-import { sqliteSteps } from '../../src/stores/sqlite/steps.ts';
-import { atEnd, newFile } from './sqlite-fixture.ts';
+import { atEnd, connect, newFile } from './sqlite-fixture.ts';
 import { createSettableRuntime, openStores } from './sqlite-ledger-fixture.ts';
 import { scope } from './sqlite-ledger-scope.ts';
 
@@ -46,11 +44,7 @@ describe('the SQLite ledger while another has the lock', () => {
 describe('the SQLite ledger on a full disk', () => {
   it('grants nothing, goes on reading, and is exact when there is space again', async () => {
     const runtime = createRuntime();
-    const connection = createSqliteConnection({
-      ...{ file: newFile(), runtime, steps: sqliteSteps, migrate: true, checkIntegrity: true },
-      ...{ busyTimeoutMs: 2_000, maxWaitingWrites: 100, reopenMs: 0 },
-    });
-    atEnd(() => connection.close());
+    const connection = connect(newFile(), runtime);
     const ledger = createSqliteLedger(connection, runtime, { sweepMs: 3_600_000 });
     atEnd(() => ledger.close());
     const wanted = scope('k', 100_000, 1);

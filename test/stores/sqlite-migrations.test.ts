@@ -3,12 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { createRuntime } from '../../src/runtime.ts';
 import { generationOf, type MigrationStep, pendingSteps } from '../../src/stores/sql/migration.ts';
 import { createChangeFeed } from '../../src/stores/sqlite/change-feed.ts';
-import { createSqliteConnection } from '../../src/stores/sqlite/connection.ts';
 import { createSqliteConfigStore } from '../../src/stores/sqlite/sqlite-config-store.ts';
 import { createSqliteKeyStore } from '../../src/stores/sqlite/sqlite-key-store.ts';
 import { sqliteSteps } from '../../src/stores/sqlite/steps.ts';
 import { sampleRecord } from '../../src/testing/contracts/key-store-samples.ts';
-import { atEnd, newFile, open, runChild, withDatabase } from './sqlite-fixture.ts';
+import { connect, newFile, open, runChild, withDatabase } from './sqlite-fixture.ts';
 
 const names = sqliteSteps.map(({ name }) => name);
 
@@ -29,17 +28,7 @@ const taken: MigrationStep = {
 /** The stores of a release that knows these steps. */
 function release(file: string, steps: readonly MigrationStep[]) {
   const runtime = createRuntime();
-  const connection = createSqliteConnection({
-    file,
-    runtime,
-    steps,
-    migrate: true,
-    checkIntegrity: true,
-    busyTimeoutMs: 2_000,
-    maxWaitingWrites: 100,
-    reopenMs: 0,
-  });
-  atEnd(() => connection.close());
+  const connection = connect(file, runtime, steps);
   const feed = createChangeFeed({ connection, runtime, pollMs: 5, maxChanges: 100 });
   const keys = createSqliteKeyStore(connection, feed, runtime);
   return { connection, keys, config: createSqliteConfigStore(connection, feed, 10) };

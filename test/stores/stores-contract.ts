@@ -1,4 +1,4 @@
-import { afterEach, describe, it } from 'vitest';
+import { describe } from 'vitest';
 import type { Stores } from '../../src/stores/stores.ts';
 import { configStoreContract } from '../../src/testing/contracts/config-store.ts';
 import { keyStoreContract, type Undo } from '../../src/testing/contracts/key-store.ts';
@@ -8,6 +8,7 @@ import {
   toKeyStoreHarness,
   writableKeyStoreContract,
 } from '../../src/testing/contracts/writable-key-store.ts';
+import { toDeclare } from './declare-cases.ts';
 
 /** A backend under test, fresh and empty, with all that it keeps. */
 export interface StoresHarness {
@@ -36,26 +37,7 @@ export function contractOfStores(
   without: Partial<Record<StoreNeed, string>>,
   timeoutMs = 20_000,
 ): void {
-  let open: StoresHarness | undefined;
-  afterEach(async () => {
-    await open?.close();
-    open = undefined;
-  });
-
-  const declare = (
-    name: string,
-    needs: readonly StoreNeed[],
-    run: (harness: StoresHarness) => Promise<void>,
-  ): void => {
-    const reason = needs.map((need) => without[need]).find((text) => text !== undefined);
-    if (reason !== undefined) it.skip(`${name} (left out: ${reason})`);
-    else {
-      it(name, { timeout: timeoutMs }, async () => {
-        open = await create();
-        await run(open);
-      });
-    }
-  };
+  const declare = toDeclare(create, without, timeoutMs);
 
   describe('of keys', () => {
     for (const { name, needs, run } of keyStoreContract) {

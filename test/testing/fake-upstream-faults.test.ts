@@ -1,20 +1,11 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { createFakeUpstream, type Fault } from '../../src/testing/fake-upstream/index.ts';
-import { contentOf, createPlainClient } from './plain-client.ts';
+import { describe, expect, it } from 'vitest';
+import type { Fault } from '../../src/testing/fake-upstream/index.ts';
+import { chat, openFaultSite, stream } from './fault-site.ts';
+import { contentOf } from './plain-client.ts';
 
-const upstream = await createFakeUpstream();
-const { send, sendRaw } = createPlainClient(upstream.url);
-const messages = [{ role: 'user', content: 'Grüße' }];
-const chat = { model: 'gpt-4o', messages };
-const stream = { ...chat, stream: true, stream_options: { include_usage: true } };
-
-beforeEach(() => upstream.reset());
-afterAll(() => upstream.close());
-
-const clean = await send(stream);
-const sentence = contentOf(clean.text);
+const { upstream, send, sendRaw, sentence } = await openFaultSite();
 
 describe('faults of status', () => {
   it.each([400, 401, 403, 404, 413, 418, 429, 500, 503, 529])(

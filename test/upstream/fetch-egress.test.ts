@@ -4,6 +4,7 @@ import { delay, HttpResponse, http } from 'msw';
 import { setupServer } from 'msw/node';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { chat, readJson, readText, startGateway, until } from '../harness.ts';
+import { toEgressRequest } from './egress-request.ts';
 
 const provider = 'https://provider.test/v1';
 const seen: Request[] = [];
@@ -43,6 +44,14 @@ const start = () =>
     }),
     { egress: createFetchEgress() },
   );
+
+/** What the egress itself is asked, without a gateway. */
+const request = toEgressRequest(new URL(provider).origin, {
+  path: '/v1/chat/completions',
+  method: 'POST',
+  headers: ['content-type', 'application/json'],
+  body: new TextEncoder().encode('{}'),
+});
 
 describe('a gateway whose way out is fetch', () => {
   it('relays a chat completion with its usage, sent with the credential and nothing of the caller', async () => {
@@ -121,21 +130,7 @@ describe('a gateway whose way out is fetch', () => {
           },
         }),
     );
-    const egress = createFetchEgress();
-    const reply = await egress.send({
-      origin: 'https://provider.test',
-      path: '/v1/chat/completions',
-      method: 'POST',
-      headers: ['content-type', 'application/json'],
-      body: new TextEncoder().encode('{}'),
-      signal: new AbortController().signal,
-      whenGone: () => () => undefined,
-      pool: 'p',
-      maxConnections: 1,
-      connectTimeoutMs: 1_000,
-      headersTimeoutMs: 1_000,
-      idleTimeoutMs: 1_000,
-    });
+    const reply = await createFetchEgress().send(request);
     expect(reply.headers['content-encoding']).toBeUndefined();
     expect(reply.headers['content-length']).toBeUndefined();
     reply.body.cancel();
@@ -155,20 +150,7 @@ describe('a gateway whose way out is fetch', () => {
 
   it('collects within a bound and iterates behind it', async () => {
     answer(() => new HttpResponse('0123456789'.repeat(10)));
-    const reply = await createFetchEgress().send({
-      origin: 'https://provider.test',
-      path: '/v1/chat/completions',
-      method: 'POST',
-      headers: [],
-      body: new TextEncoder().encode('{}'),
-      signal: new AbortController().signal,
-      whenGone: () => () => undefined,
-      pool: 'p',
-      maxConnections: 1,
-      connectTimeoutMs: 1_000,
-      headersTimeoutMs: 1_000,
-      idleTimeoutMs: 1_000,
-    });
+    const reply = await createFetchEgress().send(request);
     const { bytes, ended } = await reply.body.collect(5);
     let size = bytes.length;
     expect(ended || size > 5).toBe(true);

@@ -1,24 +1,9 @@
-import { createFakeUpstream, createVirtualRuntime } from 'headgate/testing';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { createVirtualRuntime } from 'headgate/testing';
+import { describe, expect, it } from 'vitest';
 import { hedge } from '../../src/upstream/hedge.ts';
 import { chat, readText, startGateway, until } from '../harness.ts';
 import { createScriptedEgress } from './scripted-egress.ts';
-
-async function startPair(forwarding: object, relay: object = {}) {
-  const backup = await createFakeUpstream();
-  onTestFinished(() => backup.close());
-  const started = await startGateway((config) => ({
-    ...config,
-    providers: {
-      ...config.providers,
-      backup: { type: 'openai', apiKey: 'sk-backup', baseUrl: `${backup.url}/v1` },
-    },
-    models: { 'gpt-4.1': { targets: ['openai', 'backup/second'] } },
-    forwarding,
-    relay,
-  }));
-  return { ...started, backup };
-}
+import { startPair } from './start-pair.ts';
 
 const stream = chat({ stream: true });
 const finished =
@@ -26,7 +11,7 @@ const finished =
 
 describe('a hedged request', () => {
   it('is answered by the second when the first shows no content; the first is ended and on record', async () => {
-    const { gateway, upstream, backup, send } = await startPair({ hedgeAfterMs: 30 });
+    const { gateway, upstream, backup, send } = await startPair({ forwarding: { hedgeAfterMs: 30 } });
     upstream.fail({ kind: 'stall' });
     const reply = await send('/v1/chat/completions', stream);
     expect(await readText(reply)).toMatch(/\[DONE\]\n\n$/);
@@ -48,9 +33,9 @@ describe('a hedged request', () => {
   });
 
   it('costs what both have cost: the input of the slower one is estimated, and told by its attempt', async () => {
-    const other = await startPair({});
+    const other = await startPair();
     await readText(await other.send('/v1/chat/completions', stream));
-    const { gateway, upstream, send } = await startPair({ hedgeAfterMs: 30 });
+    const { gateway, upstream, send } = await startPair({ forwarding: { hedgeAfterMs: 30 } });
     upstream.fail({ kind: 'stall' });
     await readText(await send('/v1/chat/completions', stream));
     await until(() => gateway.records.length === 1 && other.gateway.records.length === 1);
@@ -71,20 +56,20 @@ describe('a hedged request', () => {
   });
 
   it('asks nobody else when the first answers in time', async () => {
-    const { backup, send } = await startPair({ hedgeAfterMs: 5_000 });
+    const { backup, send } = await startPair({ forwarding: { hedgeAfterMs: 5_000 } });
     expect(await readText(await send('/v1/chat/completions', stream))).toMatch(/\[DONE\]\n\n$/);
     expect(backup.requests).toHaveLength(0);
   });
 
   it('goes on as any other when the first fails before', async () => {
-    const { upstream, backup, send } = await startPair({ hedgeAfterMs: 5_000 });
+    const { upstream, backup, send } = await startPair({ forwarding: { hedgeAfterMs: 5_000 } });
     upstream.fail({ kind: 'status', status: 500 });
     expect((await send('/v1/chat/completions', chat())).status).toBe(200);
     expect(backup.requests).toHaveLength(1);
   });
 
   it('waits for the first when the second fails', async () => {
-    const { upstream, backup, send } = await startPair({ hedgeAfterMs: 10 });
+    const { upstream, backup, send } = await startPair({ forwarding: { hedgeAfterMs: 10 } });
     upstream.fail({ kind: 'split', everyBytes: 10_000, delayMs: 150 });
     backup.fail({ kind: 'status', status: 500 }, { times: 5 });
     const reply = await send('/v1/chat/completions', chat());
@@ -112,7 +97,7 @@ describe('hedge', () => {
 
 describe('a stream that goes out when it is whole', () => {
   it('is tried elsewhere unseen although content had come', async () => {
-    const { gateway, upstream, send } = await startPair({ commit: 'complete' });
+    const { gateway, upstream, send } = await startPair({ forwarding: { commit: 'complete' } });
     upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 5 });
     const text = await readText(await send('/v1/chat/completions', stream));
     expect(text).toMatch(/\[DONE\]\n\n$/);
@@ -137,7 +122,10 @@ describe('a stream that goes out when it is whole', () => {
   });
 
   it('keeps its caller waiting with comments, and nothing but them', async () => {
-    const { gateway, upstream, send } = await startPair({ commit: 'complete' }, { keepAliveMs: 20 });
+    const { gateway, upstream, send } = await startPair({
+      forwarding: { commit: 'complete' },
+      relay: { keepAliveMs: 20 },
+    });
     upstream.fail({ kind: 'split', everyBytes: 100_000, delayMs: 120 });
     const reply = await send('/v1/chat/completions', stream);
     const text = await readText(reply);
@@ -150,7 +138,10 @@ describe('a stream that goes out when it is whole', () => {
   });
 
   it('tells in the stream what fails while its caller waits', async () => {
-    const { gateway, upstream, backup, send } = await startPair({ commit: 'complete' }, { keepAliveMs: 10 });
+    const { gateway, upstream, backup, send } = await startPair({
+      forwarding: { commit: 'complete' },
+      relay: { keepAliveMs: 10 },
+    });
     for (const one of [upstream, backup]) {
       one.fail({ kind: 'status', status: 400, message: 'no', delayMs: 60 } as never, { times: 9 });
     }
@@ -161,7 +152,10 @@ describe('a stream that goes out when it is whole', () => {
   });
 
   it('ends upstream when its caller stops waiting', async () => {
-    const { upstream, send } = await startPair({ commit: 'complete' }, { keepAliveMs: 10 });
+    const { upstream, send } = await startPair({
+      forwarding: { commit: 'complete' },
+      relay: { keepAliveMs: 10 },
+    });
     upstream.fail({ kind: 'stall' });
     const reply = await send('/v1/chat/completions', stream);
     const iterator = (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
@@ -172,8 +166,8 @@ describe('a stream that goes out when it is whole', () => {
   });
 
   it('is read on for its usage when its caller leaves while the rest of a long one goes out', async () => {
-    const relay = { keepAliveMs: 10, heldReplyBytes: 400, onDisconnect: 'drain' };
-    const { gateway, upstream, send } = await startPair({ commit: 'complete' }, relay);
+    const relay = { keepAliveMs: 10, heldReplyBytes: 400, onDisconnect: 'drain' } as const;
+    const { gateway, upstream, send } = await startPair({ forwarding: { commit: 'complete' }, relay });
     upstream.fail({ kind: 'split', everyBytes: 500, delayMs: 30 });
     const reply = await send('/v1/chat/completions', stream);
     const iterator = (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();

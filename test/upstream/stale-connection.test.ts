@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { toTransportFailure } from '../../src/upstream/failure.ts';
 import { isStaleConnection } from '../../src/upstream/stale-connection.ts';
 import { createUndiciEgress } from '../../src/upstream/undici-egress.ts';
+import { toEgressRequest } from './egress-request.ts';
 
 const whole = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}';
 
@@ -20,21 +21,13 @@ async function sendTo(...acts: ((socket: Socket) => void)[]): Promise<unknown> {
     server.close();
   });
   const { port } = server.address() as { port: number };
+  const headers = ['a', 'b'];
+  const body = Buffer.from('{}');
+  const request = toEgressRequest(`http://127.0.0.1:${port}`, { method: 'POST', headers, body });
   let error: unknown;
   for (const _ of acts) {
     try {
-      const { body } = await egress.send({
-        ...{
-          origin: `http://127.0.0.1:${port}`,
-          path: '/',
-          method: 'POST',
-          headers: ['a', 'b'],
-          pool: 'one',
-        },
-        ...{ body: Buffer.from('{}'), maxConnections: 1, signal: new AbortController().signal },
-        ...{ connectTimeoutMs: 1_000, headersTimeoutMs: 5_000, idleTimeoutMs: 5_000 },
-        whenGone: () => () => undefined,
-      });
+      const { body } = await egress.send(request);
       await body.collect(100);
     } catch (thrown) {
       error = thrown;

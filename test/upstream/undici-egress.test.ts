@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createUndiciEgress, type EgressRequest } from 'headgate';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { toEgressRequest } from './egress-request.ts';
 
 vi.mock('node:dns', async (original) => ({
   ...(await original<typeof import('node:dns')>()),
@@ -15,21 +16,7 @@ function createEgress() {
   const egress = createUndiciEgress();
   onTestFinished(() => egress.close());
   const send = (origin: string, more: Partial<EgressRequest> = {}) =>
-    egress.send({
-      origin,
-      path: '/',
-      method: 'GET',
-      headers: [],
-      body: undefined,
-      signal: new AbortController().signal,
-      whenGone: () => () => undefined,
-      pool: 'p',
-      maxConnections: 1,
-      connectTimeoutMs: 1_000,
-      headersTimeoutMs: 5_000,
-      idleTimeoutMs: 5_000,
-      ...more,
-    });
+    egress.send(toEgressRequest(origin, more));
   return send;
 }
 
