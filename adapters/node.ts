@@ -39,10 +39,12 @@ export function toNodeHandler(
   gateway: GatewayHandler,
   options: NodeHandlerOptions = {},
 ): (request: NodeRequest, response: NodeResponse) => void {
-  const serve = createNodeBridge(gateway, options);
+  const serve = createServe(gateway, options);
   const { host } = options;
-  if (host === undefined) return (request, response) => void serve(request, response);
-  return (request, response) => void serve(request, response, withHost(host, request));
+  // nobody waits for the end of it
+  const settle = () => undefined;
+  if (host === undefined) return (request, response) => serve(request, response, undefined, settle);
+  return (request, response) => serve(request, response, withHost(host, request), settle);
 }
 
 /**
@@ -57,38 +59,50 @@ export function createNodeBridge(
   gateway: GatewayHandler,
   options: NodeLimits = {},
 ): (request: NodeRequest, response: NodeResponse, details?: NodeDetails) => Promise<void> {
+  const serve = createServe(gateway, options);
+  return (request, response, details) => new Promise((settle) => serve(request, response, details, settle));
+}
+
+type Settle = (sent?: Promise<void>) => void;
+
+/** Answers a request, and calls `settle` when the reply was handed to Node or the caller is gone. */
+function createServe(
+  gateway: GatewayHandler,
+  options: NodeLimits,
+): (request: NodeRequest, response: NodeResponse, details: NodeDetails | undefined, settle: Settle) => void {
   assertGateway(gateway);
   const limits = toLimits(options);
+  const giveUp = ({ exchange, settle }: Waiting) => settle(void exchange.outgoing.destroy());
   // neither throws by its contract; whoever breaks it must not leave the caller waiting
-  const handle = ({ exchange, settle }: Waiting) => {
-    const giveUp = () => settle(void exchange.outgoing.destroy());
+  const handle = (waiting: Waiting) => {
+    const { exchange, settle } = waiting;
+    const fail = () => giveUp(waiting);
     try {
-      gateway.handle(exchange).then((reply) => sendSoon({ exchange, settle, reply }), giveUp);
+      gateway.handle(exchange).then((reply) => sendSoon({ exchange, settle, reply }), fail);
     } catch {
-      giveUp();
+      fail();
     }
   };
   const handleSoon = gather(atEndOfTurn, handle);
-  const sendSoon = gather(afterPromises, ({ exchange, settle, reply }: Answered) => {
+  const sendSoon = gather(afterPromises, (answered: Answered) => {
+    const { exchange, settle, reply } = answered;
     try {
-      settle(sendNodeReply(exchange, reply));
+      sendNodeReply(exchange, reply, settle);
     } catch {
-      settle(void exchange.outgoing.destroy());
+      giveUp(answered);
     }
   });
-  return (request, response, details) => {
+  return (request, response, details, settle) => {
     const exchange = new NodeExchange(request, response, limits, details);
-    return new Promise((settle) => {
-      // for who listens already the body begins to flow before the turn ends
-      const handleIt = countReaders(exchange.incoming) > 0 ? handle : handleSoon;
-      handleIt({ exchange, settle });
-    });
+    // for who listens already the body begins to flow before the turn ends
+    const handleIt = countReaders(exchange.incoming) > 0 ? handle : handleSoon;
+    handleIt({ exchange, settle });
   };
 }
 
 interface Waiting {
   readonly exchange: NodeExchange;
-  readonly settle: (sent: Promise<void> | undefined) => void;
+  readonly settle: Settle;
 }
 
 interface Answered extends Waiting {

@@ -4,9 +4,9 @@ import type { NodeExchange } from './node-exchange.ts';
 
 const http2InternalError = 2;
 
-/** Writes a body chunk by chunk, each one pulled when the caller can take it. Never rejects. */
-export function pump(exchange: NodeExchange, body: AsyncIterable<Uint8Array>): Promise<void> {
-  return new Promise((resolve) => new Pump(exchange, body[Symbol.asyncIterator](), resolve).begin());
+/** Writes a body chunk by chunk, each one pulled when the caller can take it; calls `settle` at the end of it. */
+export function pump(exchange: NodeExchange, body: AsyncIterable<Uint8Array>, settle: () => void): void {
+  new Pump(exchange, body[Symbol.asyncIterator](), settle).begin();
 }
 
 /** One object for each reply on its way, which is what waits for the next chunk: replies may wait by the thousand. */

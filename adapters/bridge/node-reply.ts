@@ -11,30 +11,41 @@ const sliceBytes = 256 * 1024;
 /** A rest of a request that is not worth a connection: Node reads it and goes on. */
 const smallRestBytes = 64 * 1024;
 
-/** Sends a reply; resolves when its bytes were handed to Node or the caller is gone. Never rejects. */
-export function sendNodeReply(exchange: NodeExchange, reply: GatewayReply): Promise<void> | undefined {
+/** Sends a reply; calls `settle` when its bytes were handed to Node or the caller is gone. */
+export function sendNodeReply(
+  exchange: NodeExchange,
+  reply: GatewayReply,
+  settle: (stopped?: Promise<void>) => void,
+): void {
   const { outgoing } = exchange;
   const { body } = reply;
   const bytes = body instanceof Uint8Array ? body : undefined;
   // gone, or a middleware of the host answered in the meantime
-  if (exchange.gone || outgoing.headersSent || outgoing.writableEnded) return stopBody(body);
+  if (exchange.gone || outgoing.headersSent || outgoing.writableEnded) {
+    settle(stopBody(body));
+    return;
+  }
 
   const isBodiless = reply.status === 204 || reply.status === 304;
   const closes = !exchange.isHttp2 && mustClose(exchange);
   const length = bytes !== undefined && !isBodiless ? bytes.length : -1;
   if (!writeHead(exchange, reply, length, closes)) {
     outgoing.destroy();
-    return stopBody(body);
+    settle(stopBody(body));
+    return;
   }
   exchange.details?.onHead?.();
   if (exchange.method === 'HEAD' || isBodiless) {
     endAfterRest(exchange, undefined);
-    return stopBody(body);
+    settle(stopBody(body));
+  } else if (bytes === undefined) {
+    pump(exchange, body as AsyncIterable<Uint8Array>, settle);
+  } else if (bytes.length > sliceBytes) {
+    pump(exchange, slices(bytes), settle);
+  } else {
+    endAfterRest(exchange, bytes);
+    settle();
   }
-  if (bytes === undefined) return pump(exchange, body as AsyncIterable<Uint8Array>);
-  if (bytes.length > sliceBytes) return pump(exchange, slices(bytes));
-  endAfterRest(exchange, bytes);
-  return undefined;
 }
 
 /** Keep-alive ends here: the server stops, or the caller is still sending what nobody will read. */
