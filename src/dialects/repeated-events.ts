@@ -16,7 +16,7 @@ const mostLessons = 16;
 export class RepeatedEvents {
   /** What stays of an event: its beginning, to the first text, and what follows each of them, with its quotes. */
   #parts: readonly string[] = [];
-  /** The ordinary event before. */
+  /** The last ordinary event that was no repetition, while nothing is known to repeat it. */
   #known = '';
   #lessons = mostLessons;
 
@@ -40,11 +40,11 @@ export class RepeatedEvents {
   /** Sees an ordinary event that was none. */
   learn(event: string): void {
     if (this.#lessons === 0 || event.length > mostBytes) return;
+    const parts = this.#known === '' ? [] : partsThatStay(this.#known, event);
     // copies: a slice would keep the whole chunk
-    const copy = copyOf(event);
-    this.#parts = this.#known === '' ? [] : partsThatStay(this.#known, copy).map(copyOf);
-    this.#known = copy;
+    if (parts.length > 0) this.#parts = parts.map(copyOf);
     this.#lessons--;
+    this.#known = parts.length > 0 || this.#lessons === 0 ? '' : copyOf(event);
   }
 }
 
