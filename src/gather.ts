@@ -1,8 +1,10 @@
+import { AsyncResource } from 'node:async_hooks';
+
 /**
  * Gathers what comes up until `when`, and does it then, one after the other. So a process that serves many callers takes
  * each step for all of them in a row. What the step needs is in the processor's caches from the second one on; and a
  * process at the other end is woken once for all that is written, and not anew for each, which takes the kernel longer
- * than the writing.
+ * than the writing. Each is done in the asynchronous context that it came up in (`AsyncLocalStorage`, traces).
  *
  * @param when calls what it is given, once, when it is time: `atEndOfTurn`, `afterPromises`
  * @param each must not throw: what was gathered behind it would be lost
@@ -13,19 +15,19 @@ export function gather<Item>(
   each: (item: Item) => void,
   most = 64,
 ): (item: Item) => void {
-  let items: Item[] = [];
+  let items: Gathered<Item>[] = [];
   let isWaiting = false;
   const run = () => {
     const all = items;
     items = [];
-    for (const item of all) each(item);
+    for (const gathered of all) gathered.runInAsyncScope(each, undefined, gathered.item);
   };
   const runWaiting = () => {
     isWaiting = false;
     run();
   };
   return (item) => {
-    items.push(item);
+    items.push(new Gathered(item));
     if (items.length >= most) run();
     else if (!isWaiting) {
       isWaiting = true;
@@ -33,6 +35,18 @@ export function gather<Item>(
     }
   };
 }
+
+class Gathered<Item> extends AsyncResource {
+  readonly item: Item;
+
+  constructor(item: Item) {
+    super('headgate.gather', noDestroyHook);
+    this.item = item;
+  }
+}
+
+// else each would be watched for when it is garbage
+const noDestroyHook = { requireManualDestroy: true };
 
 /** When everything that has arrived by now has been looked at. */
 export const atEndOfTurn = (run: () => void): void => void setImmediate(run);

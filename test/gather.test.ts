@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it } from 'vitest';
 import { afterPromises, atEndOfTurn, gather } from '../src/gather.ts';
 
@@ -52,6 +53,18 @@ describe('what is gathered', () => {
     add(8);
     expect(come()).toBe(1);
     expect(done.at(-1)).toBe(8);
+  });
+
+  it('is done in the context that it came up in', () => {
+    const { when, come } = createMoment();
+    const callers = new AsyncLocalStorage<string>();
+    const done: (string | undefined)[] = [];
+    const add = gather(when, (item: string) => done.push(item, callers.getStore()));
+    callers.run('one', () => add('a'));
+    callers.run('other', () => add('b'));
+    add('c');
+    callers.run('third', come);
+    expect(done).toEqual(['a', 'one', 'b', 'other', 'c', undefined]);
   });
 
   it('may wait for the end of the turn, or for the promises that are settled', async () => {

@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
@@ -54,6 +56,29 @@ describe('the way out on Node', () => {
     await expect(head).rejects.toMatchObject({ code: 'UND_ERR_HEADERS_TIMEOUT' });
     const { body } = await send(origin, { path: '/body', pool: 'b', idleTimeoutMs: 100 });
     await expect(body.collect(100)).rejects.toMatchObject({ code: 'UND_ERR_BODY_TIMEOUT' });
+  });
+
+  it('sends what comes up together, each in the context of its caller', async () => {
+    const origin = await serve((request, response) => void response.end(request.url));
+    const send = createEgress();
+    const callers = new AsyncLocalStorage<string>();
+    const seen = new Map<string, string | undefined>();
+    const note = (message: unknown) => {
+      const { request } = message as { readonly request: { readonly path: string } };
+      seen.set(request.path, callers.getStore());
+    };
+    subscribe('undici:request:create', note);
+    onTestFinished(() => void unsubscribe('undici:request:create', note));
+    await Promise.all(
+      ['/a', '/b', '/c'].map((path) =>
+        callers.run(`of ${path}`, async () => {
+          const { body } = await send(origin, { path });
+          expect(String((await body.collect(100)).bytes)).toBe(path);
+          expect(callers.getStore()).toBe(`of ${path}`);
+        }),
+      ),
+    );
+    expect(Object.fromEntries(seen)).toEqual({ '/a': 'of /a', '/b': 'of /b', '/c': 'of /c' });
   });
 
   it.each([1_000, 4_096, 400_000])('sends a body of %i bytes with its length', async (length) => {
