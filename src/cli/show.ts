@@ -29,8 +29,8 @@ export type Entry = Readonly<Record<string, unknown>>;
 /** The two commands that look at a section: list all entries, show one. Secrets are never shown. */
 export function createSectionCommands({ section, noun, head, toCells }: NamedSection): readonly Command[] {
   const details = [
-    'Looks into the store, or else for headgate.config.{ts,js,json,yaml} in the current directory, then at the',
-    'environment. Shows what is written there; defaults are not filled in.',
+    'Looks into the store, or else for headgate.config.{ts,mts,js,mjs,cjs,json,yaml,yml} in the current directory, then',
+    'at the environment. Shows what is written there; defaults are not filled in.',
   ].join('\n');
   const entriesOf = (config: GatewayConfig) =>
     Object.entries((config[section] ?? {}) as Record<string, Entry>);

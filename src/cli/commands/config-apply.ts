@@ -32,8 +32,9 @@ export const configApply: Command = {
   summary: 'make a configuration file the latest version in a store',
   details: [
     'Checks it first: its form, what it refers to, and that it locks nobody out. Secrets in variables and files are taken as',
-    'present, since only the gateways need to have them; stored ones must be there. A secret that stands in the file as it is, or a function, is refused. Gateways that follow',
-    'the store take the new version over. Nothing is stored when the latest version is the same.',
+    'present, since only the gateways need to have them; stored ones must be there. A secret that stands in the file as it',
+    'is, or a function, is refused. Gateways that follow the store take the new version over. Nothing is stored when the',
+    'latest version is the same.',
   ].join('\n'),
   options: {
     ...storeOption,

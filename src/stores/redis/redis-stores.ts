@@ -53,13 +53,13 @@ export interface RedisStoresOptions {
    * `noeviction`, no append-only file; and of a user who may not subscribe. @default nobody
    */
   readonly onWarning?: (message: string) => void;
-  /** How the ledger behaves; what it needs of Redis is told at `createRedisLedger`. @default as documented there */
+  /** How the ledger behaves. @default as documented there */
   readonly ledger?: RedisLedgerOptions;
   /** Clock, timers and randomness. @default that of the process */
   readonly runtime?: Runtime;
 }
 
-/** Stores on Redis; the ledger tells what `createRedisLedger` says. */
+/** Stores on Redis. Its ledger says what can be done when Redis has lost what was counted. */
 export interface RedisStores extends Stores {
   readonly ledger: RedisLedger;
 }
