@@ -12,7 +12,7 @@ import { modelName } from '../payloads.ts';
 
 /**
  * The gateway of every Headgate subject: the default pipeline with all its stages, one limit of each unit (none is
- * ever reached, all are counted), prices, and a record of each request kept in memory (the last 10,000).
+ * ever reached, all are counted), prices, and a record of each request kept in memory (the last 1,000).
  */
 export function createBenchGateway(upstreamUrl: string, egress?: Egress): { gateway: Gateway; key: string } {
   const created = createKey(createRuntime());
