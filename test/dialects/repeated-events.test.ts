@@ -85,6 +85,11 @@ describe('events that repeat the one before', () => {
     expect(endOf(repeated, delta('x'), delta('x').length - 1)).toBe(-1);
   });
 
+  it('are still told behind one that is out of the ordinary', () => {
+    const repeated = taught(delta('one'), delta('two'), event({ arguments: 'a' }));
+    expect(endOf(repeated, delta('three'))).toBe(delta('three').length);
+  });
+
   it('may come to be others, but not for ever', () => {
     const repeated = taught(delta('one'), delta('two'));
     const other = (text: string) => event({ arguments: text });
