@@ -34,14 +34,16 @@ function opened(stores: Stores): Stores {
 async function doEverything(stores: Stores): Promise<void> {
   await stores.migrate();
   const heard: string[] = [];
-  const note = (kind: string) => (id: string | undefined) => void heard.push(`${kind} ${id}`);
+  const begun = new Set<string>();
+  // a server that has just started may end a connection at first: then a watch says anew that anything may have changed
+  const note = (kind: string) => (id: string | undefined) =>
+    id === undefined ? void begun.add(kind) : void heard.push(`${kind} ${id}`);
   const unwatch = [
     stores.keys.watchKeys(note('keys')),
     stores.config.watchConfig!(note('config')),
     stores.secrets.watchSecrets!(note('secrets')),
   ];
-  await eventually(() => expect(heard).toHaveLength(3));
-  heard.length = 0;
+  await eventually(() => expect(begun).toHaveLength(3));
   const record = { ...sampleRecord('Aa0000000001', { owner: 'ana', project: 'shop' }), version: 1 };
   expect(await stores.keys.putKey(record, 0)).toBe(true);
   expect(await stores.keys.putKey({ ...record, version: 2, owner: 'bob' }, 1)).toBe(true);

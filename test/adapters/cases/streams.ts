@@ -17,6 +17,9 @@ async function restOf(body: ScriptedBody, most: number): Promise<number> {
   }
 }
 
+const waitsInItsServer: AdapterCase['exempt'] = (mount) =>
+  mount.overFetch ? 'how long a Response may wait is the business of its server' : undefined;
+
 export const streamCases: readonly AdapterCase[] = [
   {
     name: 'the first chunk reaches the caller before the last one is produced',
@@ -97,8 +100,7 @@ export const streamCases: readonly AdapterCase[] = [
   {
     name: 'a caller who does not read for too long is disconnected, and the producer is told',
     limits: { writeTimeoutMs: 150 },
-    exempt: (mount) =>
-      mount.overFetch ? 'how long a Response may wait is the business of its server' : undefined,
+    exempt: waitsInItsServer,
     async run({ opened, gateway }) {
       const body = new ScriptedBody((pull) => (pull < manyBlocks ? block : undefined));
       gateway.answer = () => toReply(200, body);
@@ -112,8 +114,7 @@ export const streamCases: readonly AdapterCase[] = [
   {
     name: 'a caller who does not read a large reply of bytes is disconnected as well',
     limits: { writeTimeoutMs: 150 },
-    exempt: (mount) =>
-      mount.overFetch ? 'how long a Response may wait is the business of its server' : undefined,
+    exempt: waitsInItsServer,
     async run({ opened, gateway }) {
       gateway.answer = () => toReply(200, Buffer.alloc(manyBlocks * block.length));
       const reply = await opened({ path: '/v1/files' });
