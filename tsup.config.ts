@@ -194,6 +194,8 @@ const bundled: Options = {
   platform: 'node',
   ...minified,
   treeshake: true,
+  // each by itself
+  splitting: false,
   noExternal: ['zod'],
   esbuildPlugins: [leaveOut],
   entry: {

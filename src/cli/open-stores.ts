@@ -6,6 +6,7 @@ import { isConfigChangeError } from '../config/config-change-error.ts';
 import { isKeyError } from '../keys/key-error.ts';
 import { builtInProviders } from '../providers/index.ts';
 import { isSecretError } from '../secrets/secret-error.ts';
+import { createMemoryStores } from '../stores/memory/memory-stores.ts';
 import type { Stores } from '../stores/stores.ts';
 import { CommandError, type CommandOption, type OptionValues, optionalText, UsageError } from './command.ts';
 import type { Io } from './io.ts';
@@ -45,7 +46,7 @@ export async function openStores(url: string, io: Io, migrate = true): Promise<S
   const [scheme, rest] = split(url);
   switch (scheme) {
     case 'memory':
-      return (await import('../stores/memory/memory-stores.ts')).createMemoryStores();
+      return createMemoryStores();
     case 'file':
       return (await import('../stores/file/file-stores.ts')).createFileStores({
         directory: toPath(url, rest, io.cwd),
