@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { perfHooks } from './built-in.ts';
+
 // the global of this name is a getter, which costs a fifth of the call
-import { performance } from 'node:perf_hooks';
+const { performance } = perfHooks;
 
 /**
  * The world outside as the gateway sees it. Clock, randomness, ids and timers are taken from here and nowhere

@@ -1,5 +1,4 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { getHeapStatistics } from 'node:v8';
+import { perfHooks, v8 } from '../built-in.ts';
 
 /** How busy the process is. */
 export interface Load {
@@ -20,13 +19,13 @@ const resolutionMs = 20;
 
 /** The event loop and the heap of this process. Measures from its first look on. */
 export function createLoadMonitor(): LoadMonitor {
-  let histogram: ReturnType<typeof monitorEventLoopDelay> | undefined;
+  let histogram: ReturnType<typeof perfHooks.monitorEventLoopDelay> | undefined;
   return {
     read() {
-      const { used_heap_size, heap_size_limit } = getHeapStatistics();
+      const { used_heap_size, heap_size_limit } = v8().getHeapStatistics();
       const heapShare = used_heap_size / heap_size_limit;
       if (!histogram) {
-        histogram = monitorEventLoopDelay({ resolution: resolutionMs });
+        histogram = perfHooks.monitorEventLoopDelay({ resolution: resolutionMs });
         histogram.enable();
         return { loopDelayMs: 0, heapShare };
       }

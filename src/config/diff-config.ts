@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import { util } from '../built-in.ts';
 import { toPath } from './config-error.ts';
 import { hiddenSecret } from './plain-config.ts';
 
@@ -42,7 +42,7 @@ function compare(before: unknown, after: unknown, path: Path, differences: Confi
     }
   } else if (Array.isArray(before) && Array.isArray(after)) {
     compareLists(before, after, path, differences);
-  } else if (!isDeepStrictEqual(before, after)) {
+  } else if (!util.isDeepStrictEqual(before, after)) {
     differences.push({
       path: at,
       kind: 'changed',
@@ -73,7 +73,7 @@ function compareLists(
   const common = (from: ReadonlyMap<string, unknown>, to: ReadonlyMap<string, unknown>) =>
     [...from.keys()].filter((id) => to.has(id));
   const [oldOrder, newOrder] = [common(one, other), common(other, one)];
-  if (isDeepStrictEqual(oldOrder, newOrder)) return;
+  if (util.isDeepStrictEqual(oldOrder, newOrder)) return;
   differences.push({
     path: `${toPath(path)} (order)`,
     kind: 'changed',

@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import { util } from '../built-in.ts';
 import type { ConfigIssue } from './config-error.ts';
 import { matchesPattern } from './patterns.ts';
 import type { Route, RouteMatch } from './route.ts';
@@ -55,13 +55,13 @@ function coversField(field: keyof RouteMatch, outer: RouteMatch, inner: RouteMat
     case 'spent': {
       const [one, other] = [outer.spent, inner.spent];
       return (
-        isDeepStrictEqual(one?.limits, other?.limits) &&
+        util.isDeepStrictEqual(one?.limits, other?.limits) &&
         (other?.atLeastPercent ?? 0) >= (one?.atLeastPercent ?? 0)
       );
     }
     // a switch, a span of time, a function: the same or not
     default:
-      return isDeepStrictEqual(outer[field], inner[field]);
+      return util.isDeepStrictEqual(outer[field], inner[field]);
   }
 }
 

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { zlib } from '../built-in.ts';
 import type { Runtime } from '../runtime.ts';
 import { decodeBase62Number, encodeBase62, encodeBase62Number, isBase62 } from './base62.ts';
 
@@ -67,7 +67,7 @@ export function createKey(runtime: Runtime, options: CreateKeyOptions = {}): Cre
   const kid = options.kid ?? encodeBase62(runtime.randomBytes(16), maxKidLength);
   const secret = encodeBase62(runtime.randomBytes(32), secretLength);
   const body = `${brand}${environment}_${kid}_${secret}`;
-  const key = body + encodeBase62Number(crc32(body), checksumLength);
+  const key = body + encodeBase62Number(zlib().crc32(body), checksumLength);
   return { key, environment, kid, secret, last4: secret.slice(-4) };
 }
 
@@ -96,7 +96,7 @@ export function parseKey(text: string): ParsedKey | undefined {
   }
   // Everything covered by the checksum is known to be ASCII here, so its bytes are its characters.
   const checksum = decodeBase62Number(text, checksumStart, length);
-  if (checksum !== crc32(text.slice(0, checksumStart))) return undefined;
+  if (checksum !== zlib().crc32(text.slice(0, checksumStart))) return undefined;
   return {
     environment: text.slice(brand.length, environmentEnd),
     kid: text.slice(kidStart, secretStart - 1),

@@ -1,5 +1,5 @@
-import { constants, readFileSync, statSync } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { fs } from '../built-in.ts';
 import { SecretError } from './secret-error.ts';
 import type { SecretSource, SourceParts } from './secret-source.ts';
 
@@ -44,10 +44,10 @@ export function createFileSource(parts: SourceParts, file: string): SecretSource
     let text: string;
     let state: FileState;
     try {
-      state = requireReadable(await stat(file, { bigint: true }));
+      state = requireReadable(await fs.promises.stat(file, { bigint: true }));
       if (describe(state) === known) return;
       text = await readText(file);
-      if (describe(await stat(file, { bigint: true })) !== describe(state)) return;
+      if (describe(await fs.promises.stat(file, { bigint: true })) !== describe(state)) return;
     } catch (cause) {
       known = undefined;
       throw unreadable(cause);
@@ -80,8 +80,8 @@ export function createFileSource(parts: SourceParts, file: string): SecretSource
   let text: string;
   let state: FileState;
   try {
-    state = requireReadable(statSync(file, { bigint: true }));
-    text = readFileSync(file, 'utf8');
+    state = requireReadable(fs.statSync(file, { bigint: true }));
+    text = fs.readFileSync(file, 'utf8');
   } catch (cause) {
     throw unreadable(cause);
   }
@@ -111,7 +111,7 @@ async function readText(file: string): Promise<string> {
   let handle: FileHandle | undefined;
   try {
     // without blocking, in case it has become a pipe since; Windows knows neither
-    handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    handle = await fs.promises.open(file, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
     const bytes = Buffer.alloc(maxBytes + 1);
     const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
     if (bytesRead > maxBytes) throw new Error(`It has more than ${maxBytes} bytes.`);

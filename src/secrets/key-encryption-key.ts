@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { fs } from '../built-in.ts';
 
 /**
  * Where a key encryption key is: its 32 bytes, the same as base64 (either alphabet), an environment variable that
@@ -51,7 +51,7 @@ function toBytes(
 
 function readKeyFile(option: string, file: string): Buffer {
   try {
-    return readFileSync(file);
+    return fs.readFileSync(file);
   } catch (cause) {
     throw new TypeError(`${option}: the file ${file} cannot be read.`, { cause });
   }

@@ -1,4 +1,5 @@
-import { appendFile, type FileHandle, open, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { fs } from '../built-in.ts';
 
 const newline = 0x0a;
 
@@ -11,8 +12,8 @@ const newline = 0x0a;
  * @throws what the file system says; the lines may then be written again
  */
 export async function appendLines(path: string, text: string): Promise<void> {
-  if (!(await isRegular(path))) return appendFile(path, text);
-  const file = await open(path, 'a+');
+  if (!(await isRegular(path))) return fs.promises.appendFile(path, text);
+  const file = await fs.promises.open(path, 'a+');
   try {
     const { size } = await file.stat();
     const bytes = Buffer.from((await endsInHalfALine(file, size)) ? `\n${text}` : text);
@@ -30,7 +31,7 @@ export async function appendLines(path: string, text: string): Promise<void> {
 /** A pipe or a device can be written to, and neither read nor cut. */
 async function isRegular(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isFile();
+    return (await fs.promises.stat(path)).isFile();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
     throw error;

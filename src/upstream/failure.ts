@@ -2,7 +2,7 @@ import { GatewayError, type GatewayErrorCode, isGatewayError } from '../errors.t
 import type { ProviderFailure } from '../providers/provider.ts';
 import type { FailureClass } from '../routing/forwarding.ts';
 import type { AttemptReply } from './attempt.ts';
-import { refusedAddressCode } from './guarded-lookup.ts';
+import { refusedAddressCode } from './egress.ts';
 import { isStaleConnection } from './stale-connection.ts';
 import { notLoadedCode } from './undici-egress.ts';
 

@@ -1,6 +1,7 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import { BlockList, type LookupFunction } from 'node:net';
 import { LRUCache } from 'lru-cache';
+import { refusedAddressCode } from './egress.ts';
 
 type Callback = (
   error: NodeJS.ErrnoException | null,
@@ -51,9 +52,6 @@ function toRefused(host: string): NodeJS.ErrnoException {
   const error = new Error(`The name ${host} leads to an address that this gateway does not connect to.`);
   return Object.assign(error, { code: refusedAddressCode });
 }
-
-/** The `code` of the error for an answer that was refused. */
-export const refusedAddressCode = 'ERR_ADDRESS_REFUSED';
 
 const never = new BlockList();
 never.addSubnet('0.0.0.0', 8, 'ipv4');

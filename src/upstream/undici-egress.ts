@@ -1,12 +1,16 @@
+import type { LookupFunction } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import type { Dispatcher, Pool } from 'undici';
 import { afterPromises, atEndOfTurn, gather } from '../gather.ts';
 import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
 import { prepareConnection } from './connection.ts';
 import type { Egress, EgressReply, EgressRequest } from './egress.ts';
-import { createGuardedLookup } from './guarded-lookup.ts';
 
-type Undici = typeof import('undici');
+/** What connections are made with. */
+interface Library {
+  readonly undici: typeof import('undici');
+  readonly lookup: LookupFunction;
+}
 
 /** What fails with it has left nothing: the file system refused, for want of descriptors perhaps. */
 export const notLoadedCode = 'ERR_EGRESS_NOT_LOADED';
@@ -28,18 +32,21 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
       for (const pool of byOrigin.values()) void pool.close().catch(() => undefined);
     },
   });
-  const lookup = createGuardedLookup();
-  // undici is most of the package's start-up time, so it is loaded with the first request
-  let undici: Undici | undefined;
+  // it would be most of the package's start-up time, so it is loaded with the first request
+  let library: Library | undefined;
   const load = async () => {
     try {
-      undici = await import('undici');
+      const [undici, { createGuardedLookup }] = await Promise.all([
+        import('undici'),
+        import('./guarded-lookup.ts'),
+      ]);
+      library ??= { undici, lookup: createGuardedLookup() };
     } catch (cause) {
       throw Object.assign(new Error('undici cannot be loaded.', { cause }), { code: notLoadedCode });
     }
   };
 
-  function poolFor(library: Undici, request: EgressRequest): Pool {
+  function poolFor({ undici, lookup }: Library, request: EgressRequest): Pool {
     let byOrigin = pools.get(request.pool);
     if (!byOrigin) {
       byOrigin = new Map();
@@ -47,12 +54,12 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
     }
     let pool = byOrigin.get(request.origin);
     if (!pool) {
-      const connect = library.buildConnector({
+      const connect = undici.buildConnector({
         timeout: request.connectTimeoutMs,
         allowH2: false,
         lookup,
       });
-      pool = new library.Pool(request.origin, {
+      pool = new undici.Pool(request.origin, {
         connections: request.maxConnections,
         pipelining: 1,
         allowH2: false,
@@ -69,7 +76,7 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
 
   return {
     send(request) {
-      return undici ? dispatch(poolFor(undici, request), request) : load().then(() => this.send(request));
+      return library ? dispatch(poolFor(library, request), request) : load().then(() => this.send(request));
     },
     retain(inUse) {
       for (const name of [...pools.keys()]) {

@@ -236,6 +236,26 @@ describe('the packed package', () => {
     expect(heavy).toEqual([]);
   });
 
+  it('loads no module of Node that only some gateways need when the core is imported', async () => {
+    const output = await inProject(`
+      const before = new Set(process.moduleLoadList);
+      await import('headgate');
+      console.log(process.moduleLoadList.filter((name) => !before.has(name)).join('\\n'));
+    `);
+    const loaded = output.split('\n').filter((name) => name.startsWith('NativeModule '));
+    expect(loaded).toContain('NativeModule crypto');
+    const costly = [
+      'dns',
+      'net',
+      'zlib',
+      'v8',
+      'worker_threads',
+      'internal/fs/watchers',
+      'internal/fs/promises',
+    ];
+    expect(loaded.filter((name) => costly.includes(name.slice('NativeModule '.length)))).toEqual([]);
+  });
+
   it('starts a span for the first request after a tracer provider was registered', async () => {
     const output = await inProject(`
       import { trace } from '@opentelemetry/api';

@@ -1,14 +1,9 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { fs } from '../../src/built-in.ts';
 import { appendLines } from '../../src/telemetry/append-lines.ts';
-
-vi.mock('node:fs/promises', async (importOriginal) => {
-  const original = await importOriginal<typeof import('node:fs/promises')>();
-  return { ...original, open: vi.fn(original.open) };
-});
 
 let folder: string;
 let files = 0;
@@ -16,13 +11,13 @@ const newPath = () => join(folder, `${++files}.jsonl`);
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'headgate-lines-'));
 });
-afterEach(() => vi.mocked(open).mockClear());
+afterEach(() => vi.restoreAllMocks());
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** The next write takes so many bytes and fails, as on a disk that is full then; `meanwhile` is what others do. */
-async function fillDiskAfter(bytes: number, meanwhile: () => void = () => undefined) {
-  const { open: original } = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises');
-  vi.mocked(open).mockImplementationOnce(async (...all) => {
+function fillDiskAfter(bytes: number, meanwhile: () => void = () => undefined) {
+  const original = fs.promises.open;
+  vi.spyOn(fs.promises, 'open').mockImplementationOnce(async (...all) => {
     const file = await original(...all);
     const write = file.appendFile.bind(file);
     file.appendFile = async (data) => {
@@ -47,7 +42,7 @@ describe('lines that are appended', () => {
     async (bytes) => {
       const path = newPath();
       await appendLines(path, '{"a":1}\n');
-      await fillDiskAfter(bytes);
+      fillDiskAfter(bytes);
       const lines = '{"b":2}\n{"c":3}\n';
       await expect(appendLines(path, lines)).rejects.toMatchObject({ code: 'ENOSPC' });
       expect(readFileSync(path, 'utf8')).toBe('{"a":1}\n');
@@ -58,7 +53,7 @@ describe('lines that are appended', () => {
 
   it('leave alone what others have written behind half a line, and begin on a line of their own', async () => {
     const path = newPath();
-    await fillDiskAfter(4, () => appendFileSync(path, '{"other'));
+    fillDiskAfter(4, () => appendFileSync(path, '{"other'));
     await expect(appendLines(path, '{"a":1}\n')).rejects.toThrow('ENOSPC');
     await appendLines(path, '{"a":1}\n');
     expect(readFileSync(path, 'utf8')).toBe('{"a"{"other\n{"a":1}\n');
@@ -72,7 +67,8 @@ describe('lines that are appended', () => {
   });
 
   it.skipIf(process.platform === 'win32')('may go to what is no file', async () => {
+    const open = vi.spyOn(fs.promises, 'open');
     await appendLines('/dev/null', '{"a":1}\n');
-    expect(vi.mocked(open)).not.toHaveBeenCalled();
+    expect(open).not.toHaveBeenCalled();
   });
 });
