@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { type ChunkReceiver, isPulledBody, type ReplyBody } from 'headgate';
 import type { NodeExchange } from './node-exchange.ts';
 
@@ -152,7 +153,11 @@ function breakOff({ outgoing, isHttp2 }: NodeExchange): void {
     closeStream(outgoing, http2InternalError);
     return;
   }
-  // without chunks only a reset tells a broken reply from a whole one
-  if (!outgoing.chunkedEncoding && outgoing.socket !== null) outgoing.socket.resetAndDestroy();
+  // without chunks only a reset tells a broken reply from a whole one, and only plain TCP has it: not TLS, nor a path
+  if (!outgoing.chunkedEncoding && isTcp(outgoing.socket)) outgoing.socket.resetAndDestroy();
   else outgoing.destroy();
+}
+
+function isTcp(socket: Socket | null): socket is Socket {
+  return socket?.remoteAddress !== undefined && !(socket as { encrypted?: boolean }).encrypted;
 }

@@ -1,6 +1,8 @@
 import http from 'node:http';
 import http2 from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import express from 'express';
 import fastify from 'fastify';
 import type { PulledBody } from 'headgate';
@@ -19,14 +21,15 @@ interface Variables {
   Variables: { user: string };
 }
 
-/** A body that is read without promises, and has some of its parts as text. */
-function asPulled(parts: readonly (Uint8Array | string)[]): AsyncIterable<Uint8Array> {
+/** A body that is read without promises, has some of its parts as text, and breaks with an error among them. */
+function asPulled(parts: readonly (Uint8Array | string | Error)[]): AsyncIterable<Uint8Array> {
   const left = parts.slice();
   const body: PulledBody & AsyncIterable<Uint8Array> = {
     read(receiver) {
       queueMicrotask(() => {
         const part = left.shift();
         if (part === undefined) receiver.end();
+        else if (part instanceof Error) receiver.fail(part);
         else if (typeof part !== 'string') receiver.chunk(part);
         else if (receiver.text) receiver.text(part);
         else receiver.fail(new Error('it takes no text'));
@@ -152,6 +155,24 @@ describe('the node bridge', () => {
       }
     },
   );
+
+  it('breaks a reply off that is not whole, also where there is no connection to reset', async () => {
+    const gateway = createStubGateway();
+    gateway.answer = () => toReply(200, asPulled([Buffer.from('begun'), new Error('the upstream broke')]));
+    const server = http.createServer(toNodeHandler(gateway));
+    // a socket of a path: one of TLS cannot be reset either
+    const path = join(tmpdir(), `headgate-bridge-${process.pid}.sock`);
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    const caller = connect(path);
+    let received = '';
+    caller.on('data', (chunk) => {
+      received += chunk;
+    });
+    caller.write('GET /v1/x HTTP/1.0\r\nHost: a\r\n\r\n');
+    await new Promise((resolve) => caller.once('close', resolve));
+    expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    await new Promise((resolve) => server.close(resolve));
+  });
 
   it('leaves a response alone that a middleware has answered in the meantime', async () => {
     const gateway = createStubGateway();
