@@ -287,6 +287,21 @@ describe('a leasing ledger', () => {
     expect(third.filter(({ kind }) => kind === 'granted')).toHaveLength(42);
   });
 
+  it('denies nothing that what a settlement has freed meanwhile has room for', async () => {
+    const { ledger, answer, createNode, runtime } = createFixture();
+    const { ledger: other } = createNode();
+    const take = (node: Ledger, id: string, hold: number) =>
+      node.reserve(id, [scopeOf('team', 1_600, hold)], 60_000);
+    await answer(take(other, 'others', 1_000));
+    await answer(take(ledger, 'running', 300));
+    const asking = [take(ledger, 'first', 900), take(ledger, 'large', 700), take(ledger, 'small', 400)];
+    // the first is denied; the large one asks, and the small one waits for its answer
+    await runtime.advanceAsync(1.5);
+    ledger.settle('running', [0]);
+    const results = await answer(Promise.all(asking));
+    expect(results.map(({ kind }) => kind)).toEqual(['denied', 'denied', 'granted']);
+  });
+
   it('gives everything back on close, and leaves open reservations to their leases', async () => {
     const fixture = createFixture();
     const { ledger, shared, answer, stateOf, runtime } = fixture;

@@ -151,6 +151,7 @@ export class Queue {
     }
     claim(-1);
     if (this.#impatient === waiter) this.#impatient = undefined;
+    const left = new Set<Pool>();
     if (result.kind === 'granted') {
       waiter.resolve(this.#book.grant(id, scopes, pools, leaseMs, this.#settings.shared.nowMs()));
       this.#upkeep.drew(pools);
@@ -159,13 +160,19 @@ export class Queue {
       const pool = asked[result.deniedAt] as Pool;
       const state = result.scopes[result.deniedAt];
       pool.waiting.unshift(waiter);
-      if (state) this.#denyAll(pool, waiter, sent, state.used + state.held);
+      if (state) this.#denyAll(pool, waiter, sent, state.used + state.held, left);
     }
     for (const pool of pools) this.wake(pool);
+    // only now: those that still wait take what is free here first
+    this.#upkeep.denied(left);
   }
 
-  /** Denies those that waited before `sent` and would have needed more than the shared ledger had then. */
-  #denyAll(pool: Pool, leader: Waiter, sent: number, taken: number): void {
+  /**
+   * Denies those that waited before `sent` and would have needed more than the shared ledger had then.
+   *
+   * @param left takes the pools that they leave
+   */
+  #denyAll(pool: Pool, leader: Waiter, sent: number, taken: number, left: Set<Pool>): void {
     // room that is under way to this node may still do
     const isOpen = pool.asks > 0 || (pool.before?.asks ?? 0) > 0;
     for (const waiter of takeWaiting(pool)) {
@@ -178,7 +185,7 @@ export class Queue {
         const monotonicMs = this.#settings.runtime.monotonicMs();
         const pools = scopes.map((scope) => this.#table.of(scope, monotonicMs));
         waiter.resolve(this.#book.deny(id, pools, index));
-        this.#upkeep.denied(pools);
+        for (const pool of pools) left.add(pool);
       } else {
         pool.waiting.push(waiter);
         pool.awaited += hold;

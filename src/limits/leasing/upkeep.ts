@@ -62,7 +62,7 @@ export class Upkeep {
   }
 
   /** After a denial: what was taken for the request in its other scopes may be more than this node may have unused. */
-  denied(pools: readonly Pool[]): void {
+  denied(pools: Iterable<Pool>): void {
     for (const pool of pools) {
       if (!pool.isCounting && pool.free > pool.largestUnused(this.#settings)) this.giveBack(pool);
     }
