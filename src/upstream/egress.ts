@@ -13,6 +13,8 @@ export interface EgressRequest {
   /** Names and values one after the other, no name twice. */
   readonly headers: readonly string[];
   readonly body: Uint8Array | undefined;
+  /** Whether the reply is a stream: it may last long, and nothing of the request should be held until its end. @default false */
+  readonly streams?: boolean;
   /** Aborts when the caller has gone away. */
   readonly signal: AbortSignal;
   /** The same as a call: see `GatewayRequest.whenGone`. */

@@ -135,7 +135,7 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
   send(): void {
     const request = this.#request as EgressRequest;
     const { body } = request;
-    const passes = body !== undefined && body.length >= leastPassingBytes;
+    const passes = body !== undefined && (request.streams || body.length >= leastPassingBytes);
     try {
       this.#pool.dispatch(
         {
@@ -203,7 +203,7 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
   }
 }
 
-/** For fewer bytes it is not worth the microsecond that it takes. */
+/** Where the reply is no stream, for fewer bytes it is not worth the microsecond that it takes. */
 const leastPassingBytes = 4_096;
 
 /** A body that is handed out once and not kept: what undici is given as bytes it holds for as long as the reply lasts. */

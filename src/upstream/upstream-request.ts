@@ -55,6 +55,7 @@ export function toUpstreamRequest(
       secret,
       entry.basePath + entry.provider.path(call, model),
       body.length > 0 ? body : undefined,
+      call.stream,
       target.overrides,
       overlayTimeouts(timeouts, target.overrides?.timeouts),
       leftMs,
@@ -69,6 +70,7 @@ export class AttemptRequest implements EgressRequest {
   readonly method: string;
   readonly headers: readonly string[];
   readonly body: Uint8Array | undefined;
+  readonly streams: boolean;
   readonly pool: string;
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
@@ -87,6 +89,7 @@ export class AttemptRequest implements EgressRequest {
     secret: Secret,
     path: string,
     body: Uint8Array | undefined,
+    streams: boolean,
     overrides: TargetOverrides | undefined,
     { connectMs, headersMs, idleMs }: Timeouts,
     leftMs: number | undefined,
@@ -100,6 +103,7 @@ export class AttemptRequest implements EgressRequest {
       headers = overrideHeaders(headers, provider.deadline(leftMs));
     this.headers = overrides?.headers ? overrideHeaders(headers, overrides.headers) : headers;
     this.body = body;
+    this.streams = streams;
     const pool = poolNameOf(credential, secret);
     // a pool has one way to connect
     this.pool =

@@ -81,39 +81,49 @@ describe('the way out on Node', () => {
     expect(Object.fromEntries(seen)).toEqual({ '/a': 'of /a', '/b': 'of /b', '/c': 'of /c' });
   });
 
-  it.each([1_000, 4_096, 400_000])('sends a body of %i bytes with its length', async (length) => {
+  it.each([
+    [1_000, false],
+    [1_000, true],
+    [400_000, false],
+  ])('sends a body of %i bytes with its length, where the reply is a stream: %s', async (length, streams) => {
     const origin = await serve((request, response) => {
       let bytes = 0;
       request.on('data', (chunk: Buffer) => (bytes += chunk.length));
       request.on('end', () => response.end(JSON.stringify([bytes, request.headers])));
     });
-    const { body } = await createEgress()(origin, { method: 'POST', body: new Uint8Array(length) });
+    const { body } = await createEgress()(origin, { method: 'POST', body: new Uint8Array(length), streams });
     const [bytes, headers] = JSON.parse(Buffer.from((await body.collect(10_000)).bytes).toString());
     expect(bytes).toBe(length);
     expect(headers).toMatchObject({ 'content-length': String(length) });
     expect(headers).not.toHaveProperty('transfer-encoding');
   });
 
-  it('keeps neither the body of a request nor what the head came with while a reply lasts', async () => {
-    const origin = await serve((request, response) => {
-      request.resume().on('end', () => response.write('x'));
-    });
-    const send = createEgress();
-    const sendOnce = async () => {
-      const body = new Uint8Array(400_000);
-      const reply = await send(origin, { method: 'POST', body });
-      const chunks = reply.body[Symbol.asyncIterator]();
-      const first = (await chunks.next()).value as Uint8Array;
-      expect(Buffer.from(first).toString()).toBe('x');
-      // the read that brought it and the head
-      expect(first.buffer.byteLength).toBeGreaterThan(100);
-      return { reply, chunks, sent: new WeakRef(body.buffer), come: new WeakRef(first.buffer) };
-    };
-    const { reply, chunks, sent, come } = await sendOnce();
-    expect(await isHeld(sent)).toBe(false);
-    expect(await isHeld(come)).toBe(false);
-    // it is still there
-    expect(await Promise.race([chunks.next(), 'waits'])).toBe('waits');
-    reply.body.cancel();
-  });
+  it.each([
+    [400_000, false],
+    [1_000, true],
+  ])(
+    'keeps neither a body of %i bytes nor what the head came with while a reply lasts',
+    async (length, streams) => {
+      const origin = await serve((request, response) => {
+        request.resume().on('end', () => response.write('x'));
+      });
+      const send = createEgress();
+      const sendOnce = async () => {
+        const body = new Uint8Array(length);
+        const reply = await send(origin, { method: 'POST', body, streams });
+        const chunks = reply.body[Symbol.asyncIterator]();
+        const first = (await chunks.next()).value as Uint8Array;
+        expect(Buffer.from(first).toString()).toBe('x');
+        // the read that brought it and the head
+        expect(first.buffer.byteLength).toBeGreaterThan(100);
+        return { reply, chunks, sent: new WeakRef(body.buffer), come: new WeakRef(first.buffer) };
+      };
+      const { reply, chunks, sent, come } = await sendOnce();
+      expect(await isHeld(sent)).toBe(false);
+      expect(await isHeld(come)).toBe(false);
+      // it is still there
+      expect(await Promise.race([chunks.next(), 'waits'])).toBe('waits');
+      reply.body.cancel();
+    },
+  );
 });
