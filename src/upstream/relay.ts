@@ -198,9 +198,12 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
 
   #relay<Of extends Part>(step: IteratorResult<Of>): Step<Of> {
     this.#pulling = false;
-    if (this.#ended) return over;
-    if (this.#interrupted) return this.#end(this.#interrupted);
     const { inspector } = this.#source;
+    if (this.#ended) {
+      if (this.#settle && !step.done) this.#noteDrained(step.value);
+      return over;
+    }
+    if (this.#interrupted) return this.#end(this.#interrupted);
     if (step.done) {
       const { rest, error } = inspector.end();
       return error ? this.#fail(error, rest) : this.#close(rest);
@@ -255,6 +258,15 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     if (done) return false;
     inspector.chunk(value);
     return value.length;
+  }
+
+  /** What had been asked for before the caller left: who reads the rest for its usage does not see it. */
+  #noteDrained(part: Part): void {
+    try {
+      inspect(this.#source.inspector, part);
+    } catch {
+      this.#abort();
+    }
   }
 
   #fail(error: GatewayError, rest?: Uint8Array): Step<Uint8Array> {

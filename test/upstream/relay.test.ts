@@ -377,6 +377,31 @@ describe('a drainer', () => {
     expect(outcomes).toMatchObject([{ kind: 'aborted', usage: reported, replyBytes: delta.length }]);
   });
 
+  it.each(['next', 'read'] as const)(
+    'reads what came to a relay that still waited for it (%s)',
+    async (how) => {
+      const drainer = createDrainer(createVirtualRuntime());
+      const { queue, relay, outcomes } = createRelay({ drain: (rest) => drainer.take(rest, options) });
+      const ignore = { chunk: () => undefined, end: () => undefined, fail: () => undefined };
+      if (how === 'next') void relay.next();
+      else relay.read(ignore);
+      // an event that is not whole: then it waits for more by itself
+      for (const [from, to] of [
+        [0, 30],
+        [30, 60],
+      ] as const) {
+        queue.push(text(end.slice(from, to)));
+        await turn();
+        await turn();
+      }
+      await relay.return();
+      queue.push(text(end.slice(60)));
+      queue.end();
+      for (let tries = 0; tries < 10 && outcomes.length === 0; tries++) await turn();
+      expect(outcomes).toMatchObject([{ kind: 'aborted', usage: reported }]);
+    },
+  );
+
   it('stops at its bytes, at its time and at an error, and takes no more than its number at once', async () => {
     const runtime = createVirtualRuntime();
     const drainer = createDrainer(runtime);
