@@ -28,9 +28,9 @@ class Pump implements ChunkReceiver {
       void stopIterator(this.#source);
       this.#settle();
     };
-    // the head leaves with the first chunk when that is there already, and alone when it is not
-    if (hasHead(this.#exchange)) process.nextTick(flushHead, this.#exchange);
     this.#pull();
+    // the head leaves with the first chunk when that is there already, and alone when it is not by the end of the turn
+    if (hasHead(this.#exchange)) setImmediate(flushHead, this.#exchange);
   }
 
   #pull(): void {
@@ -124,8 +124,8 @@ function hasHead({ outgoing }: NodeExchange): boolean {
   return typeof head !== 'string' || head.endsWith('\r\n\r\n');
 }
 
-function flushHead(exchange: NodeExchange): void {
-  if (!exchange.begun && !exchange.gone) exchange.outgoing.flushHeaders();
+function flushHead({ begun, gone, outgoing }: NodeExchange): void {
+  if (!begun && !gone && !outgoing.writableEnded) outgoing.flushHeaders();
 }
 
 function whenDrained(exchange: NodeExchange, go: () => void): void {

@@ -1,6 +1,6 @@
 import http from 'node:http';
 import http2 from 'node:http2';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import express from 'express';
@@ -14,22 +14,21 @@ import { type GatewayHandler, toGatewayRequest, toNodeHandler } from 'headgate/n
 import { type Context, Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
 import { send } from './support/client.ts';
-import { createStubGateway, maxBodyBytes, toReply } from './support/stub-gateway.ts';
+import { createStubGateway, maxBodyBytes, partsBody, ScriptedBody, toReply } from './support/stub-gateway.ts';
 
 /** What the Hono application of these tests keeps in its context. */
 interface Variables {
   Variables: { user: string };
 }
 
-/** A body that is read without promises, has some of its parts as text, and breaks with an error among them. */
-function asPulled(parts: readonly (Uint8Array | string | Error)[]): AsyncIterable<Uint8Array> {
+/** A body that is read without promises, and has some of its parts as text. */
+function asPulled(parts: readonly (Uint8Array | string)[]): AsyncIterable<Uint8Array> {
   const left = parts.slice();
   const body: PulledBody & AsyncIterable<Uint8Array> = {
     read(receiver) {
       queueMicrotask(() => {
         const part = left.shift();
         if (part === undefined) receiver.end();
-        else if (part instanceof Error) receiver.fail(part);
         else if (typeof part !== 'string') receiver.chunk(part);
         else if (receiver.text) receiver.text(part);
         else receiver.fail(new Error('it takes no text'));
@@ -156,9 +155,45 @@ describe('the node bridge', () => {
     },
   );
 
+  it.each(['read', 'iterated'])(
+    'writes the head with a first chunk that is there already (%s)',
+    async (how) => {
+      const gateway = createStubGateway();
+      gateway.answer = () => toReply(200, how === 'read' ? asPulled(['first']) : partsBody('first'));
+      const written: Buffer[] = [];
+      const server = http.createServer(toNodeHandler(gateway));
+      server.once('connection', (socket: Socket) => {
+        // what is handed to the kernel at once; Node gives `_writev` what was written while the socket was corked
+        const write = socket._write.bind(socket);
+        const writev = socket._writev?.bind(socket);
+        socket._write = (chunk, ...more) => {
+          written.push(Buffer.from(chunk, 'latin1'));
+          write(chunk, ...more);
+        };
+        socket._writev = (chunks, done) => {
+          written.push(Buffer.concat(chunks.map(({ chunk }) => Buffer.from(chunk, 'latin1'))));
+          writev?.(chunks, done);
+        };
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      await send({ port, protocol: 'http1' }, { path: '/' });
+      expect(String(written[0])).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\n5\r\nfirst\r\n/);
+      await new Promise((resolve) => server.close(resolve));
+    },
+  );
+
   it('breaks a reply off that is not whole, also where there is no connection to reset', async () => {
     const gateway = createStubGateway();
-    gateway.answer = () => toReply(200, asPulled([Buffer.from('begun'), new Error('the upstream broke')]));
+    gateway.answer = () =>
+      toReply(
+        200,
+        new ScriptedBody(async (pull) => {
+          if (pull === 0) return Buffer.from('begun');
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          throw new Error('the upstream broke');
+        }),
+      );
     const server = http.createServer(toNodeHandler(gateway));
     // a socket of a path: one of TLS cannot be reset either
     const path = join(tmpdir(), `headgate-bridge-${process.pid}.sock`);
@@ -170,7 +205,7 @@ describe('the node bridge', () => {
     });
     caller.write('GET /v1/x HTTP/1.0\r\nHost: a\r\n\r\n');
     await new Promise((resolve) => caller.once('close', resolve));
-    expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nbegun$/);
     await new Promise((resolve) => server.close(resolve));
   });
 
