@@ -302,6 +302,24 @@ describe('a leasing ledger', () => {
     expect(results.map(({ kind }) => kind)).toEqual(['denied', 'denied', 'granted']);
   });
 
+  it('gives back what is left although a slice was settled whose renewal was yet to be sent', async () => {
+    const { ledger, answer, runtime, shared, stateOf } = createFixture({ maxParallel: 1 });
+    const startMs = runtime.monotonicMs();
+    for (const id of ['ended', 'running'])
+      await answer(ledger.reserve(id, [scopeOf('team', 100, 10)], 60_000));
+    await runtime.advanceAsync(startMs + 2_990 - runtime.monotonicMs());
+    ledger.renew('running', 60_000, [2]);
+    // the renewals of both slices are due: one is under way, the other waits for it
+    await runtime.advanceAsync(10.5);
+    ledger.settle('ended', [10]);
+    await runtime.advanceAsync(5);
+    ledger.settle('running', [0]);
+    await runtime.advanceAsync(20_000);
+    expect(ledger.report()).toMatchObject({ slices: 0, unsettled: 0 });
+    expect(await stateOf(shared, 'team', 100)).toEqual([10, 0]);
+    expect(runtime.pending).toBe(0);
+  });
+
   it('gives everything back on close, and leaves open reservations to their leases', async () => {
     const fixture = createFixture();
     const { ledger, shared, answer, stateOf, runtime } = fixture;

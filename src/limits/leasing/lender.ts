@@ -141,7 +141,8 @@ export class Lender {
     while (this.#renewals < (this.isFailing ? 1 : this.#settings.maxParallel)) {
       const slice = this.#due.pop();
       if (!slice) break;
-      running.push(this.#renew(slice));
+      // it may have been settled while it waited for its turn
+      if (this.slices.has(slice)) running.push(this.#renew(slice));
     }
     await Promise.all(running);
   }
