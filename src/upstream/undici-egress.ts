@@ -29,7 +29,10 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
   const pools = new LRUCache<string, Map<string, Pool>>({
     max: maxPools,
     dispose(byOrigin) {
-      for (const pool of byOrigin.values()) void pool.close().catch(() => undefined);
+      // behind what is gathered for them
+      afterPromises(() => {
+        for (const pool of byOrigin.values()) void pool.close().catch(() => undefined);
+      });
     },
   });
   // it would be most of the package's start-up time, so it is loaded with the first request

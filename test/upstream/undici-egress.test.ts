@@ -81,6 +81,41 @@ describe('the way out on Node', () => {
     expect(Object.fromEntries(seen)).toEqual({ '/a': 'of /a', '/b': 'of /b', '/c': 'of /c' });
   });
 
+  it('sends what it was given before its pool is forgotten', async () => {
+    const origin = await serve((request, response) => void response.end(request.url));
+    const egress = createUndiciEgress({ maxPools: 1 });
+    onTestFinished(() => egress.close());
+    const send = async (path: string) => {
+      const { body } = await egress.send(toEgressRequest(origin, { path, pool: path }));
+      return String((await body.collect(100)).bytes);
+    };
+    // loads undici
+    await send('/first');
+    const replies = [send('/crowded-out'), send('/not-retained')];
+    egress.retain?.(new Set());
+    expect(await Promise.all(replies)).toEqual(['/crowded-out', '/not-retained']);
+  });
+
+  it('sends nothing for a caller who left before its turn came', async () => {
+    const seen: (string | undefined)[] = [];
+    const origin = await serve((request, response) => {
+      seen.push(request.url);
+      response.end();
+    });
+    const send = createEgress();
+    await send(origin, { path: '/first' });
+    let isGone = false;
+    const whenGone = (listener: () => void) => {
+      if (isGone) listener();
+      return () => undefined;
+    };
+    const reply = send(origin, { path: '/given-up', whenGone });
+    isGone = true;
+    await expect(reply).rejects.toThrow('The caller has gone away.');
+    await send(origin, { path: '/next' });
+    expect(seen).toEqual(['/first', '/next']);
+  });
+
   it.each([
     [1_000, false],
     [1_000, true],
