@@ -6,6 +6,7 @@ import {
   type NodeRequest,
   type NodeResponse,
 } from './bridge/node-exchange.ts';
+import { stopBody } from './bridge/node-pump.ts';
 import { sendNodeReply } from './bridge/node-reply.ts';
 import { assertGateway, type GatewayHandler, type NodeLimits, toLimits } from './bridge/settings.ts';
 
@@ -90,6 +91,10 @@ function createServe(
       sendNodeReply(exchange, reply, settle);
     } catch {
       giveUp(answered);
+      // its outcome waits for that; what is no body at all cannot be told
+      Promise.resolve(reply.body)
+        .then(stopBody)
+        .catch(() => undefined);
     }
   });
   return (request, response, details, settle) => {

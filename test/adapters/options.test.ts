@@ -209,6 +209,22 @@ describe('the node bridge', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
+  it('ends a reply that cannot be sent, for its caller and for whoever makes it', async () => {
+    const gateway = createStubGateway();
+    const body = partsBody('never sent');
+    const bodies = [body, 'no body at all' as unknown as ScriptedBody, body];
+    // a stage that was not checked by a compiler
+    const headers = { 'x-number': 1 as unknown as string, 'x-unsound': '\n' };
+    gateway.answer = () => ({ ...toReply(200, '', headers), body: bodies.shift() as ScriptedBody });
+    await withServer(toNodeHandler(gateway), async (port) => {
+      for (const returns of [1, 1, 2]) {
+        await expect(send({ port, protocol: 'http1' }, { path: '/' })).rejects.toThrow();
+        expect(body.returns).toBe(returns);
+      }
+    });
+    expect(body.pulls).toBe(0);
+  });
+
   it('leaves a response alone that a middleware has answered in the meantime', async () => {
     const gateway = createStubGateway();
     const handler = toNodeHandler(gateway);
