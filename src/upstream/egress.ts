@@ -1,8 +1,5 @@
 import type { HeaderMap } from '../message.ts';
 
-/** The `code` of the error for a name that leads where nothing is connected to. */
-export const refusedAddressCode = 'ERR_ADDRESS_REFUSED';
-
 /** One HTTP request on its way to a provider. */
 export interface EgressRequest {
   /** Scheme, host and port; nothing else is ever contacted for this request. */

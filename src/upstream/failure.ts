@@ -2,7 +2,6 @@ import { GatewayError, type GatewayErrorCode, isGatewayError } from '../errors.t
 import type { ProviderFailure } from '../providers/provider.ts';
 import type { FailureClass } from '../routing/forwarding.ts';
 import type { AttemptReply } from './attempt.ts';
-import { refusedAddressCode } from './egress.ts';
 import { isStaleConnection } from './stale-connection.ts';
 import { notLoadedCode } from './undici-egress.ts';
 
@@ -59,7 +58,8 @@ const neverSent = new Set([
   'EADDRNOTAVAIL',
   'ETIMEDOUT',
   'UND_ERR_CONNECT_TIMEOUT',
-  refusedAddressCode,
+  // of the guarded lookup
+  'ERR_ADDRESS_REFUSED',
 ]);
 
 /** Our own machine cannot open another socket or file: no target is to blame, and none would do better. */

@@ -1,7 +1,6 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import { BlockList, type LookupFunction } from 'node:net';
 import { LRUCache } from 'lru-cache';
-import { refusedAddressCode } from './egress.ts';
 
 type Callback = (
   error: NodeJS.ErrnoException | null,
@@ -50,7 +49,7 @@ export function createGuardedLookup(
 
 function toRefused(host: string): NodeJS.ErrnoException {
   const error = new Error(`The name ${host} leads to an address that this gateway does not connect to.`);
-  return Object.assign(error, { code: refusedAddressCode });
+  return Object.assign(error, { code: 'ERR_ADDRESS_REFUSED' });
 }
 
 const never = new BlockList();
