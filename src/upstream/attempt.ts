@@ -62,7 +62,7 @@ export class Attempt implements Watched {
   readonly #options: AttemptOptions;
   #request: AttemptRequest | undefined;
   #body: EgressBody | undefined;
-  #cancelled: AttemptFailure | undefined;
+  #cancelled: unknown;
   #reject: ((error: unknown) => void) | undefined;
   #firstTokenMs: number | undefined;
   #isOver = false;
@@ -98,14 +98,14 @@ export class Attempt implements Watched {
     );
   }
 
-  /** Ends it; `run` rejects with the failure. Harmless once it has resolved. */
-  cancel(failure: AttemptFailure): void {
+  /** Ends it; `run` rejects with the error. Harmless once it has resolved. */
+  cancel(error: unknown): void {
     if (this.#isOver || this.#cancelled) return;
-    this.#cancelled = failure;
+    this.#cancelled = error;
     this.#unwatch();
     this.#request?.cancel();
     this.#body?.cancel();
-    this.#reject?.(failure);
+    this.#reject?.(error);
   }
 
   /** What it may have cost so far, as well as that can be known; undefined when nothing was sent, or nothing costs. */
@@ -127,9 +127,10 @@ export class Attempt implements Watched {
       policy.timeouts,
       endsAtMs === undefined ? undefined : endsAtMs - arrival.runtime.monotonicMs(),
     );
-    if (this.#cancelled) throw this.#cancelled;
     this.#request = request;
+    request.wait(() => this.cancel(arrival.request.signal.reason));
     try {
+      if (this.#cancelled) throw this.#cancelled;
       const reply = await this.#upstream.egress.send(request);
       this.#body = reply.body;
       if (this.#cancelled) reply.body.cancel();
@@ -142,6 +143,7 @@ export class Attempt implements Watched {
       throw this.#cancelled ?? (arrival.request.signal.aborted ? error : this.#toFailure(error));
     } finally {
       this.#isOver = true;
+      request.stopWaiting();
       this.#unwatch();
     }
   }

@@ -81,6 +81,7 @@ export class AttemptRequest implements EgressRequest {
   #onCancel: (() => void) | undefined;
   #controller: AbortController | undefined;
   #unfollow: (() => void) | undefined;
+  #unwait: (() => void) | undefined;
 
   constructor(
     caller: GatewayRequest,
@@ -117,6 +118,7 @@ export class AttemptRequest implements EgressRequest {
 
   get signal(): AbortSignal {
     if (!this.#controller) {
+      this.stopWaiting();
       const controller = new AbortController();
       this.#controller = controller;
       if (this.#isCancelled) controller.abort();
@@ -130,7 +132,19 @@ export class AttemptRequest implements EgressRequest {
     return this.#onCancel !== undefined || this.#controller !== undefined;
   }
 
+  /** Calls `listener` when the caller leaves while the way out has not begun with it: there may be no connection to be had. */
+  wait(listener: () => void): void {
+    this.#unwait = whenGone(this.#caller, listener);
+  }
+
+  /** It has begun, or come to nothing. */
+  stopWaiting(): void {
+    this.#unwait?.();
+    this.#unwait = undefined;
+  }
+
   whenGone(listener: () => void): () => void {
+    this.stopWaiting();
     this.#onCancel = listener;
     if (this.#isCancelled) listener();
     return this.#follow(listener);

@@ -330,6 +330,31 @@ describe('a target that limits', () => {
   });
 });
 
+describe('a request that waits for a connection', () => {
+  it('ends at once when its caller leaves, and is never sent', async () => {
+    const { gateway, upstream, send } = await startGateway((config) => ({
+      ...config,
+      providers: { openai: { ...config.providers.openai!, maxConnections: 1 } },
+      models: { 'gpt-4.1': { targets: ['openai'] } },
+    }));
+    upstream.fail({ kind: 'stall' });
+    const before = new AbortController();
+    const running = send('/v1/chat/completions', chat(), { signal: before.signal });
+    await upstream.waitFor(() => true);
+    const caller = new AbortController();
+    const waiting = send('/v1/chat/completions', chat(), { signal: caller.signal });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    caller.abort(new Error('left'));
+    expect((await waiting).status).toBe(499);
+    await until(() => gateway.records.length === 1);
+    expect(gateway.records[0]).toMatchObject({ outcome: 'aborted', attempts: [{ failure: 'cancelled' }] });
+    before.abort(new Error('left'));
+    expect((await running).status).toBe(499);
+    expect((await send('/v1/chat/completions', chat())).status).toBe(200);
+    expect(upstream.requests).toHaveLength(2);
+  });
+});
+
 describe('a target that says it gets too many requests', () => {
   it('is taken to have room for fewer at once from then on, and is not ill', async () => {
     const { gateway, upstream, send } = await startGateway((config) => ({
