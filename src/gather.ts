@@ -1,10 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
 
 /**
- * Gathers what comes up until `when`, and does it then, one after the other. So a process that serves many callers takes
- * each step for all of them in a row. What the step needs is in the processor's caches from the second one on; and a
- * process at the other end is woken once for all that is written, and not anew for each, which takes the kernel longer
- * than the writing. Each is done in the asynchronous context that it came up in (`AsyncLocalStorage`, traces).
+ * Gathers what comes up until `when`, and does it then, one after the other, each in the asynchronous context that it came
+ * up in (`AsyncLocalStorage`, traces). What each needs is in the processor's caches from the second one on, and a process
+ * at the other end is woken once for all that is written.
  *
  * @param when calls what it is given, once, when it is time: `atEndOfTurn`, `afterPromises`
  * @param each must not throw: what was gathered behind it would be lost

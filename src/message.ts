@@ -69,10 +69,7 @@ export interface ChunkReceiver {
   fail(error: unknown): void;
 }
 
-/**
- * What the bodies of relayed streams are beside async iterables: the same, pulled chunk by chunk, without the promises. A
- * stream waits with four of them for each delta otherwise, and of a thousand that wait some always grow old.
- */
+/** What the bodies of relayed streams are beside async iterables: the same, pulled chunk by chunk, without promises. */
 export interface PulledBody extends AsyncIterator<Uint8Array> {
   /**
    * Asks for the next chunk: one method of the receiver is called once, never before this returns. Must not be called
