@@ -23,23 +23,31 @@ export function createProber(egress: Egress, runtime: Runtime): Prober {
   };
 }
 
-/** Whether it answers with anything but an error of the server's own. */
-async function ask(
+/** Whether it answers in time, with anything but an error of the server's own. */
+function ask(egress: Egress, runtime: Runtime, candidate: Candidate, probe: ProviderProbe): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const ending = new AbortController();
+    const cancel = runtime.schedule(probe.timeoutMs, () => {
+      const late = new Error('The probe took too long.');
+      ending.abort(late);
+      // whatever it waits for: a secret and a connection may take as long as they like
+      reject(late);
+    });
+    answer(egress, candidate, probe, ending.signal).then(resolve, reject).finally(cancel);
+  });
+}
+
+async function answer(
   egress: Egress,
-  runtime: Runtime,
   { target, credential }: Candidate,
   probe: ProviderProbe,
+  signal: AbortSignal,
 ): Promise<boolean> {
-  const ending = new AbortController();
-  const cancel = runtime.schedule(probe.timeoutMs, () => ending.abort(new Error('The probe took too long.')));
-  try {
-    await credential.source.ready();
-    const reply = await egress.send(toRequest(target, credential, probe, ending.signal));
-    reply.body.cancel();
-    return reply.status < 500;
-  } finally {
-    cancel();
-  }
+  await credential.source.ready();
+  signal.throwIfAborted();
+  const reply = await egress.send(toRequest(target, credential, probe, signal));
+  reply.body.cancel();
+  return reply.status < 500;
 }
 
 function toRequest(

@@ -1,6 +1,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Egress } from 'headgate';
+import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { openai } from '../../src/providers/openai.ts';
+import { Secret } from '../../src/secrets/secret.ts';
+import { createProber } from '../../src/upstream/active-probe.ts';
 import { chat, startGateway } from '../harness.ts';
 
 /** A provider whose models and chats answer with a status each. */
@@ -114,6 +119,28 @@ describe('a target whose provider is asked whether it is back', () => {
       .toBe(true);
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(isOpen()).toBe(true);
+  });
+
+  it.each([
+    ['there is no connection to be had', Promise.resolve()],
+    ['its secret does not come', new Promise<void>(() => undefined)],
+  ])('is not back when the time of the probe is over, also while %s', async (_, ready) => {
+    const runtime = createVirtualRuntime();
+    const egress: Egress = { send: () => new Promise(() => undefined), close: async () => undefined };
+    const found: boolean[] = [];
+    const health = {
+      breaker: { beginProbe: () => undefined },
+      probed: (isWell: boolean) => found.push(isWell),
+    };
+    const provider = { basePath: '', config: { forwardHeaders: [] }, headers: {}, provider: openai };
+    const source = { ready: () => ready, current: () => new Secret('openai', 'sk-x') };
+    const candidate = { target: { provider }, credential: { source } };
+    const probe = { path: '/models', timeoutMs: 40 };
+    createProber(egress, runtime)(candidate as never, probe as never, health as never);
+    await runtime.advanceAsync(39);
+    expect(found).toEqual([]);
+    await runtime.advanceAsync(2);
+    expect(found).toEqual([false]);
   });
 
   it('needs a path', () => {
