@@ -17,7 +17,10 @@ export interface Span {
   readonly fromMs: number;
   /** Until just before here; `Infinity` where nothing ends. */
   readonly untilMs: number;
-  /** From here on nobody needs the bucket any more, late settlements included; `Infinity` where it must be kept. */
+  /**
+   * From here on nobody needs the bucket any more, late settlements included; `Infinity` where it must be kept. Of several
+   * spans with one bucket, whose end was moved, the latest says it.
+   */
   readonly forgetMs: number;
 }
 

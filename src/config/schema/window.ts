@@ -71,7 +71,10 @@ const once = lazily(() =>
     .strictObject({
       /** Nothing is admitted before this. Part of what the count is known by. */
       from: instantSchema(),
-      /** Nothing is admitted from here on. May be moved, up to 30 days after it: what was used counts on. */
+      /**
+       * Nothing is admitted from here on. May be moved, up to 30 days after it: what was used counts on. Counts kept in the
+       * memory of a process are over with it: there it is moved before.
+       */
       until: instantSchema(),
     })
     .refine(({ from, until }) => from < until, { error: 'must lie after from', path: ['until'] }),

@@ -25,6 +25,8 @@ export class PoolTable {
     if (
       known !== undefined &&
       known.span.bucket === scope.span.bucket &&
+      // else the shared ledger would not know that the end of the window was moved
+      known.span.forgetMs === scope.span.forgetMs &&
       known.amount === scope.amount &&
       (scope.charge === 0 || known.isCharging) &&
       !known.isRetired &&

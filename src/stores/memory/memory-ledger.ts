@@ -10,6 +10,7 @@ import {
   type Bucket,
   createMeter,
   isIdle,
+  keepLonger,
   type Meter,
   readMeter,
 } from './meter.ts';
@@ -117,6 +118,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
     const known = meters.get(key);
     if (known !== undefined) {
       if (known.newest.id < span.bucket) advanceMeter(known, span);
+      else keepLonger(known, span);
       return known;
     }
     forgetIdle(meters.size < maxScopes ? 2 : Math.min(1_000, meters.size + 1), atMs);

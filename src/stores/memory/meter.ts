@@ -62,6 +62,12 @@ function keepOrDrop(bucket: Bucket, { buckets }: Span, kept: Bucket[]): void {
   bucket.meter.held -= bucket.held;
 }
 
+/** Notes that the end of the window may have been moved since the newest bucket was begun. */
+export function keepLonger(meter: Meter, span: Span): void {
+  const untilMs = neededUntilMs(span);
+  if (untilMs > meter.neededUntilMs) meter.neededUntilMs = untilMs;
+}
+
 // a bucket that is added up alone is of no use after its end; of several, the last is until it is forgotten
 function neededUntilMs(span: Span): number {
   return span.buckets.length === 1 ? span.untilMs : span.forgetMs;

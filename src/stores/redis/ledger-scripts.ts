@@ -87,9 +87,15 @@ local record = { 'held', buckets, amount_texts, used, held, -1, holds, charges }
 redis.call('ZADD', leases, text(now + lease), name)
 save(name, record)
 redis.call('HSET', totals, unpack(changes))
+-- the end of a window may have been moved since its bucket was begun
+local kept = {}
 for at, bucket in ipairs(buckets) do
-  if not values[ends[at]] and goes[at] ~= '' then redis.call('ZADD', forget, goes[at], bucket) end
+  if goes[at] ~= '' then
+    kept[#kept + 1] = goes[at]
+    kept[#kept + 1] = bucket
+  end
 end
+if #kept > 0 then redis.call('ZADD', forget, 'GT', unpack(kept)) end
 return answer(record, false)`,
 );
 

@@ -29,6 +29,9 @@ const readBuckets =
 const holdInBucket = `INSERT INTO headgate_ledger_buckets (scope, bucket, used, held, is_kept, check_at_ms)
   VALUES (?, ?, 0, ?, ?, ?)
   ON CONFLICT (scope, bucket) DO UPDATE SET held = held + excluded.held`;
+// a statement of its own: the other would write its index anew each time
+const keepLonger = `UPDATE headgate_ledger_buckets SET check_at_ms = ?
+  WHERE scope = ? AND bucket = ? AND check_at_ms < ?`;
 const postToBucket = `UPDATE headgate_ledger_buckets
   SET used = min(max(used + ?, 0), ${Number.MAX_SAFE_INTEGER}), held = max(held - ?, 0)
   WHERE scope = ? AND bucket = ?`;
@@ -73,7 +76,10 @@ export function reserve(
   const record = toRecord(scopes, after, -1);
   for (const scope of record.scopes) {
     const { isKept, checkAtMs } = keeping(scope, nowMs);
-    database.run(holdInBucket, toStoredText(scope.key), scope.bucket, scope.hold, isKept, checkAtMs);
+    const stored = toStoredText(scope.key);
+    database.run(holdInBucket, stored, scope.bucket, scope.hold, isKept, checkAtMs);
+    // the end of its window may have been moved since it was begun
+    if (isKept === 0) database.run(keepLonger, checkAtMs, stored, scope.bucket, checkAtMs);
   }
   const expiresMs = toInstant(nowMs + Math.ceil(leaseMs));
   database.run(insertReservation, storedId, 'held', expiresMs, serializeRecord(record));

@@ -59,6 +59,33 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: 'keeps a bucket whose end is moved until the latest span that drew from it lets it go',
+    async run(harness) {
+      const { ledger, advance, now } = harness;
+      const inSpan = (span = forever) => [scope('k', 2, { span })];
+      const first = await reserveBriefly(harness, 'one', briefMs, (span) =>
+        inSpan({ ...span, forgetMs: span.untilMs }),
+      );
+      await ledger.settle('one', [1]);
+      const moved = inSpan({
+        ...first,
+        untilMs: first.untilMs + hourMs,
+        forgetMs: first.untilMs + 2 * hourMs,
+      });
+      granted(await ledger.reserve('two', moved, leaseMs));
+      await ledger.settle('two', [1]);
+      await advance(first.untilMs - (await now()));
+      // what is old goes while others come, in some ledgers only now and then
+      for (let index = 0; index < 5; index++) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        granted(await ledger.reserve(`other ${index}`, [scope(`other ${index}`, 1)], leaseMs));
+        await ledger.settle(`other ${index}`, [1]);
+      }
+      await expectFigures(ledger, moved, [[2, 0]]);
+      denied(await ledger.reserve('three', moved, leaseMs));
+    },
+  },
+  {
     name: 'finds a span stale that is over or has not begun, holds and remembers nothing, and tells its time',
     async run({ ledger, now }) {
       const good = scope('good', 5);
