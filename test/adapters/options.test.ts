@@ -275,6 +275,20 @@ describe('the node bridge', () => {
     expect(Buffer.concat(kept).equals(body)).toBe(true);
   });
 
+  it('tells a host that begins to listen to the body behind it, and before its turn, that it did', async () => {
+    const gateway = createStubGateway();
+    const handler = toNodeHandler(gateway);
+    const listener: http.RequestListener = (request, response) => {
+      handler(request, response);
+      request.on('data', () => {});
+    };
+    await withServer(listener, async (port) => {
+      const reply = await send({ port, protocol: 'http1' }, { method: 'POST', path: '/', body: 'abc' });
+      expect(reply.status).toBe(500);
+    });
+    expect(gateway.errors).toEqual(['body_already_read']);
+  });
+
   it('says what to do when a body was read and not kept', async () => {
     const gateway = createStubGateway();
     const handler = toNodeHandler(gateway);
