@@ -1,12 +1,15 @@
-/** The same function, which never throws: who is told of a failure must not make another one. */
+/** The same function, which never throws nor rejects: who is told of a failure must not make another one. */
 export function quietly<Told extends unknown[]>(
   tell: ((...told: Told) => unknown) | undefined,
 ): (...told: Told) => void {
   return (...told) => {
     try {
-      tell?.(...told);
+      const telling = tell?.(...told);
+      if (telling instanceof Promise) telling.catch(ignore);
     } catch {
       // nobody is left to tell
     }
   };
 }
+
+function ignore(): void {}

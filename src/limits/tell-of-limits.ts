@@ -5,13 +5,14 @@ import type { LimitEvent } from './limit-event.ts';
  * of the ledger all the same, through `onError`, as is what `onLimit` throws.
  */
 export function tellOfLimits(
-  onLimit: ((event: LimitEvent) => void) | undefined,
+  onLimit: ((event: LimitEvent) => unknown) | undefined,
   onError: (error: unknown) => void,
 ): (event: LimitEvent) => void {
   return (event) => {
     try {
-      if (onLimit) onLimit(event);
-      else if (event.kind === 'ledger' && event.state === 'degraded') {
+      const telling = onLimit?.(event);
+      if (telling instanceof Promise) telling.catch(onError);
+      if (!onLimit && event.kind === 'ledger' && event.state === 'degraded') {
         onError(new Error('Limits are decided without their ledger.', { cause: event.cause }));
       }
     } catch (error) {

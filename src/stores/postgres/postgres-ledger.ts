@@ -1,4 +1,5 @@
 import type { Ledger, LedgerScope, ReadScope, ReserveResult, ScopeState } from '../../limits/ledger.ts';
+import { quietly } from '../../quietly.ts';
 import { SettlementQueue } from '../settlement-queue.ts';
 import {
   requireLease,
@@ -160,10 +161,6 @@ class BatchedLedger implements PostgresLedger {
   }
 
   #report(error: Error, givenUp: number): void {
-    try {
-      this.#options.onError?.(error, givenUp);
-    } catch {
-      // a mistake in there must not fail what it was told about
-    }
+    quietly(this.#options.onError)(error, givenUp);
   }
 }

@@ -6,6 +6,7 @@ import type {
   ReserveResult,
   ScopeState,
 } from '../../limits/ledger.ts';
+import { quietly } from '../../quietly.ts';
 import type { Runtime } from '../../runtime.ts';
 import { backoffMs } from '../backoff.ts';
 import { SettlementQueue } from '../settlement-queue.ts';
@@ -256,10 +257,6 @@ class ScriptedLedger implements RedisLedger {
   }
 
   #report(error: Error, givenUp = 0): void {
-    try {
-      this.#options.onError?.(error, givenUp);
-    } catch {
-      // a mistake in there must not fail what it was told about
-    }
+    quietly(this.#options.onError)(error, givenUp);
   }
 }

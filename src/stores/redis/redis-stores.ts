@@ -1,3 +1,4 @@
+import { quietly } from '../../quietly.ts';
 import { createRuntime, type Runtime } from '../../runtime.ts';
 import type { Stores } from '../stores.ts';
 import { createChangeFeed, toHintMessage } from './change-feed.ts';
@@ -109,11 +110,7 @@ export function createRedisStores(options: RedisStoresOptions): RedisStores {
   const warn = (message: string): void => {
     if (warned.has(message)) return;
     warned.add(message);
-    try {
-      options.onWarning?.(message);
-    } catch {
-      // a mistake in there must not fail what it was told about
-    }
+    quietly(options.onWarning)(message);
   };
 
   const layout = toRedisLayout(prefix, installation);

@@ -1,4 +1,5 @@
 import type { Ledger, LedgerScope, ReadScope, ReserveResult, ScopeState } from '../../limits/ledger.ts';
+import { quietly } from '../../quietly.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { SqliteConnection } from './connection.ts';
 import { requireLease, requireScopes, requireSpans, toCounts } from './sqlite-ledger-arguments.ts';
@@ -71,13 +72,7 @@ export function createSqliteLedger(
     return knownMs;
   };
 
-  const onProblem = (error: Error, givenUp: number): void => {
-    try {
-      resolved.onError?.(error, givenUp);
-    } catch {
-      // a mistake in there must not fail what it was told about
-    }
-  };
+  const onProblem = quietly(resolved.onError);
 
   const write = async (action: (turn: LedgerTurn) => void): Promise<void> => {
     const ended = await connection.write(
