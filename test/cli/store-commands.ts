@@ -350,7 +350,12 @@ export function testCommandsOn(backend: string, place: () => Promise<string>): v
         limits: [{ unit: 'usd', amount: '5.50', window: '1d', mode: 'block' }],
       });
       for (const [argv, message] of [
-        [['--limits', '[{"unit":"usd"}]'], '--limits: 0.amount'],
+        [['--limits', '[{"unit":"usd"}]'], '--limits: [0].amount: '],
+        [['--limits', '{"unit":"usd"}'], '--limits: Invalid input: expected array'],
+        [
+          ['--limits', '[{"unit":"usd","amount":1,"window":"1d","mod":"warn"}]'],
+          'no field "mod"; did you mean "mode"?',
+        ],
         [['--limits', 'five'], '--limits is not JSON'],
         [['--labels', 'x'], '--labels has the form'],
       ] as const) {

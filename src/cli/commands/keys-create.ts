@@ -1,5 +1,6 @@
 import { type LoadedConfig, loadConfig } from '../../config/load-config.ts';
 import { configSchema, type LimitConfig } from '../../config/schema.ts';
+import { toConfigIssues } from '../../config/schema-issues.ts';
 import { type IssuedKey, issueKey } from '../../keys/issue-key.ts';
 import type { KeyRequest } from '../../keys/key-request.ts';
 import { createKeyService } from '../../keys/key-service.ts';
@@ -133,10 +134,15 @@ function toLimits(text: string | undefined): LimitConfig[] | undefined {
   } catch (cause) {
     throw new UsageError(`--limits is not JSON: ${(cause as Error).message}.`, { cause });
   }
-  const parsed = configSchema().shape.limits.safeParse(value);
+  const schema = configSchema().shape.limits;
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new UsageError(`--limits: ${issue?.path.join('.')}: ${issue?.message}.`);
+  const [{ path, message } = { path: '(root)', message: 'cannot be read' }] = toConfigIssues(
+    parsed.error,
+    schema,
+    value,
+  );
+  throw new UsageError(`--limits: ${path === '(root)' ? '' : `${path}: `}${message}`);
 }
 
 function toLabels(text: string | undefined): Record<string, string> | undefined {
