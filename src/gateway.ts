@@ -20,7 +20,7 @@ import { createRuns, type RunOptions, type RunScope } from './limits/run.ts';
 import { tellOfLimits } from './limits/tell-of-limits.ts';
 import { type FetchHandler, loadFetchHandler } from './load-fetch-handler.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
-import { createPipeline } from './pipeline.ts';
+import { createPipeline, toNoReply } from './pipeline.ts';
 import { builtInProviders } from './providers/index.ts';
 import { quietly } from './quietly.ts';
 import { toErrorReply } from './reply.ts';
@@ -228,15 +228,17 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
         throw new GatewayError('shutting_down', 'This gateway is shutting down.', { retryAfterSeconds: 1 });
       const hostRun = run ?? agentRuns.hostRunOf(request);
       running.enter();
+      const fail = (thrown: unknown) => {
+        left();
+        return refuse(thrown);
+      };
       return start(toArrival(id, request, match, snapshot, runtime, hostRun)).then(
-        (reply) => {
+        (reply: GatewayReply | undefined) => {
+          if (!reply) return fail(toNoReply());
           void reply.outcome.then(left);
           return reply;
         },
-        (thrown: unknown) => {
-          left();
-          return refuse(thrown);
-        },
+        fail,
       );
     } catch (thrown) {
       return Promise.resolve(refuse(thrown));

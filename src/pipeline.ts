@@ -90,13 +90,20 @@ function runStage(stages: readonly AnyStage[], index: number, context: object): 
     throw new TypeError(`Stage "${stages[index - 1]?.name}" ends the pipeline and must not call next().`);
   let called = false;
   try {
-    return stage.run(context, (facts) => {
+    const reply = stage.run(context, (facts) => {
       if (called) throw new TypeError(`Stage "${stage.name}" called next() more than once.`);
       called = true;
       return runStage(stages, index + 1, facts === nothing ? context : extended(context, facts));
     });
+    if (reply === undefined) throw toNoReply(`Stage "${stage.name}"`);
+    return reply;
   } catch (error) {
     // a stage that has nothing to wait for need not be async: what it throws arrives as if it were
     return Promise.reject(error);
   }
+}
+
+/** What a stage has done that the compiler would have refused. */
+export function toNoReply(who = 'A stage'): TypeError {
+  return new TypeError(`${who} returned no reply: return what next() gave it.`);
 }

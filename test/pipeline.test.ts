@@ -258,4 +258,24 @@ describe('a gateway with a pipeline of its own', () => {
     expect(String(errors[0])).toContain('Stage "eager" called next() more than once.');
     expect(upstream.requests).toHaveLength(1);
   });
+
+  it.each([
+    ['at once', () => undefined],
+    ['later', async () => undefined],
+  ])('answers 500 for a stage without types that returns no reply, %s', async (_, run) => {
+    const errors: unknown[] = [];
+    const { send, gateway } = await startGateway(undefined, {
+      onError: (error) => errors.push(error),
+      pipeline: ({ sink }) =>
+        createPipeline<Arrival>()
+          .use(attribute({ sink }))
+          .end({ name: 'silent', run: run as unknown as () => Promise<GatewayReply> }),
+    });
+    const reply = await send('/v1/chat/completions', chat());
+    expect([reply.status, (await readJson(reply)).error.code]).toEqual([500, 'internal_error']);
+    expect(String(errors[0])).toContain('returned no reply');
+    await until(() => gateway.records.length === 1);
+    expect(gateway.records[0]).toMatchObject({ status: 500, errorCode: 'internal_error' });
+    expect(gateway.health().requests.inFlight).toBe(0);
+  });
 });

@@ -3,7 +3,7 @@ import { type GatewayError, toGatewayError } from '../errors.ts';
 import { costOf, type Price } from '../limits/price.ts';
 import { withAttempts } from '../limits/sum-usage.ts';
 import type { GatewayReply, Outcome } from '../message.ts';
-import { nothing, type Stage } from '../pipeline.ts';
+import { nothing, type Stage, toNoReply } from '../pipeline.ts';
 import { quietly } from '../quietly.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
 import type { UsageSink } from '../telemetry/sink.ts';
@@ -34,7 +34,8 @@ export function attribute(options: { readonly sink: UsageSink }): Stage<Arrival,
 // a function of its own, so that what waits for the outcome holds the entry and not the request
 function close(entry: Entry, reply: Promise<GatewayReply>): Promise<GatewayReply> {
   void reply.then(
-    (reply) => writeLater(entry, reply.status, reply.outcome),
+    (reply: GatewayReply | undefined) =>
+      reply ? writeLater(entry, reply.status, reply.outcome) : entry.writeError(toGatewayError(toNoReply())),
     (thrown: unknown) => entry.writeError(toGatewayError(thrown)),
   );
   return reply;
