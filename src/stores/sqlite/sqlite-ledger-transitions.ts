@@ -23,15 +23,13 @@ const insertReservation =
 const endReservation = 'UPDATE headgate_ledger_reservations SET state = ?, ends_at_ms = ? WHERE sequence = ?';
 const findDue = `SELECT sequence, record FROM headgate_ledger_reservations
   WHERE state = 'held' AND ends_at_ms <= ? ORDER BY ends_at_ms LIMIT ${sweepSize}`;
-const readBucket = 'SELECT bucket, used, held FROM headgate_ledger_buckets WHERE scope = ? AND bucket = ?';
-const readBuckets =
-  'SELECT bucket, used, held FROM headgate_ledger_buckets WHERE scope = ? AND bucket BETWEEN ? AND ?';
+const readBuckets = 'SELECT bucket, used, held, check_at_ms FROM headgate_ledger_buckets WHERE scope = ? AND';
+const readBucket = `${readBuckets} bucket = ?`;
+const readBucketsBetween = `${readBuckets} bucket BETWEEN ? AND ?`;
 const holdInBucket = `INSERT INTO headgate_ledger_buckets (scope, bucket, used, held, is_kept, check_at_ms)
   VALUES (?, ?, 0, ?, ?, ?)
   ON CONFLICT (scope, bucket) DO UPDATE SET held = held + excluded.held`;
-// a statement of its own: the other would write its index anew each time
-const keepLonger = `UPDATE headgate_ledger_buckets SET check_at_ms = ?
-  WHERE scope = ? AND bucket = ? AND check_at_ms < ?`;
+const keepLonger = 'UPDATE headgate_ledger_buckets SET check_at_ms = ? WHERE scope = ? AND bucket = ?';
 const postToBucket = `UPDATE headgate_ledger_buckets
   SET used = min(max(used + ?, 0), ${Number.MAX_SAFE_INTEGER}), held = max(held - ?, 0)
   WHERE scope = ? AND bucket = ?`;
@@ -54,7 +52,8 @@ export function reserve(
   if (known !== undefined) return toAnswer(parseReservation(known.record));
   if (scopes.some(({ span }) => nowMs < span.fromMs || nowMs >= span.untilMs))
     return { kind: 'stale', nowMs };
-  let before = scopes.map((scope) => readScope(database, scope));
+  const checks = new Map<string, number>();
+  let before = scopes.map((scope) => readScope(database, scope, checks));
   let deniedAt = findFull(scopes, before);
   while (deniedAt >= 0 && turn.isMoreDue && turn.hasTime()) {
     expireDue(turn);
@@ -79,7 +78,8 @@ export function reserve(
     const stored = toStoredText(scope.key);
     database.run(holdInBucket, stored, scope.bucket, scope.hold, isKept, checkAtMs);
     // the end of its window may have been moved since it was begun
-    if (isKept === 0) database.run(keepLonger, checkAtMs, stored, scope.bucket, checkAtMs);
+    const isLonger = isKept === 0 && checkAtMs > (checks.get(scope.key) ?? checkAtMs);
+    if (isLonger) database.run(keepLonger, checkAtMs, stored, scope.bucket);
   }
   const expiresMs = toInstant(nowMs + Math.ceil(leaseMs));
   database.run(insertReservation, storedId, 'held', expiresMs, serializeRecord(record));
@@ -139,18 +139,27 @@ export function expireDue(turn: LedgerTurn): void {
   turn.isMoreDue = due.length === sweepSize;
 }
 
-/** How full a scope is. Sums beyond the safe integers are not exact, but larger than any amount. */
-export function readScope(database: SqliteDatabase, { key, amount, span }: ReadScope): ScopeState {
+/**
+ * How full a scope is. Sums beyond the safe integers are not exact, but larger than any amount.
+ *
+ * @param checks takes, by key, when the scope's bucket is looked at next, where there is one
+ */
+export function readScope(
+  database: SqliteDatabase,
+  { key, amount, span }: ReadScope,
+  checks?: Map<string, number>,
+): ScopeState {
   const { buckets } = span;
   const stored = toStoredText(key);
   const rows =
     buckets.length === 1
       ? database.all(readBucket, stored, buckets[0] as number)
-      : database.all(readBuckets, stored, Math.min(...buckets), Math.max(...buckets));
+      : database.all(readBucketsBetween, stored, Math.min(...buckets), Math.max(...buckets));
   let used = 0;
   let held = 0;
   for (const row of rows) {
     if (!buckets.includes(Number(row.bucket))) continue;
+    if (row.bucket === span.bucket) checks?.set(key, Number(row.check_at_ms));
     used += Number(row.used);
     held += Number(row.held);
   }
