@@ -13,6 +13,7 @@ import { Forwarding } from '../upstream/forwarding.ts';
 import { replyPatiently } from '../upstream/patient-reply.ts';
 import { Relay } from '../upstream/relay.ts';
 import { toReplyHeaders } from '../upstream/reply-headers.ts';
+import { ReplyOnItsWay } from '../upstream/reply-on-its-way.ts';
 import { StreamRescuer, splicerFor } from '../upstream/rescuer.ts';
 import { rewriteResultsUrl } from '../upstream/results-url.ts';
 import { scrub } from '../upstream/scrub.ts';
@@ -106,18 +107,17 @@ function toGatewayReply(
     return toReply(reply.status, headers, bytes, usage ? { kind: 'complete', usage } : complete);
   }
   const { relay } = snapshot.config;
-  const isEvents = inspector instanceof EventInspector;
-  const splicer = isEvents ? splicerFor(context, candidate) : undefined;
+  const splicer = inspector instanceof EventInspector ? splicerFor(context, candidate) : undefined;
   const body = new Relay(
     { body: rest.body, chunks: rest.chunks, inspector, first: reply.bytes, passage },
-    {
-      drain: relay.onDisconnect === 'drain' ? (rest) => upstream.drainer.take(rest, relay.drain) : undefined,
+    new ReplyOnItsWay({
+      forwarding,
+      inspector,
+      record,
       rescuer: splicer && new StreamRescuer(context, forwarding, splicer, relay.rescueBytes),
-      onEnd() {
-        forwarding.end();
-        if (isEvents) noteSkipped(record, inspector.skipped);
-      },
-    },
+      drainer: relay.onDisconnect === 'drain' ? upstream.drainer : undefined,
+      drain: relay.drain,
+    }),
   );
   forwarding.replyWith(body, splicer !== undefined);
   context.account?.watch(body);
@@ -126,11 +126,6 @@ function toGatewayReply(
 }
 
 const complete = { kind: 'complete' } as const;
-
-function noteSkipped(record: Context['record'], skipped: number): void {
-  if (skipped === 0) return;
-  record.warnings = [...(record.warnings ?? []), `${skipped} events that could not be read were left out`];
-}
 
 /** The provider's own word on a bad request, in the dialect it was asked in, with nothing secret in it. */
 function toRefusal(context: Context, reply: AttemptReply): GatewayReply {
