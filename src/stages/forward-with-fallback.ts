@@ -14,7 +14,7 @@ import { replyPatiently } from '../upstream/patient-reply.ts';
 import { Relay } from '../upstream/relay.ts';
 import { toReplyHeaders } from '../upstream/reply-headers.ts';
 import { ReplyOnItsWay } from '../upstream/reply-on-its-way.ts';
-import { StreamRescuer, splicerFor } from '../upstream/rescuer.ts';
+import { StreamRescuer, splicerMaker } from '../upstream/rescuer.ts';
 import { rewriteResultsUrl } from '../upstream/results-url.ts';
 import { scrub } from '../upstream/scrub.ts';
 import { timeLimitsOf } from '../upstream/time-limits.ts';
@@ -107,19 +107,19 @@ function toGatewayReply(
     return toReply(reply.status, headers, bytes, usage ? { kind: 'complete', usage } : complete);
   }
   const { relay } = snapshot.config;
-  const splicer = inspector instanceof EventInspector ? splicerFor(context, candidate) : undefined;
+  const makeSplicer = inspector instanceof EventInspector ? splicerMaker(context, candidate) : undefined;
   const body = new Relay(
     { body: rest.body, chunks: rest.chunks, inspector, first: reply.bytes, passage },
     new ReplyOnItsWay({
       forwarding,
       inspector,
       record,
-      rescuer: splicer && new StreamRescuer(context, forwarding, splicer, relay.rescueBytes),
+      rescuer: makeSplicer && new StreamRescuer(context, forwarding, makeSplicer, relay.rescueBytes),
       drainer: relay.onDisconnect === 'drain' ? upstream.drainer : undefined,
       drain: relay.drain,
     }),
   );
-  forwarding.replyWith(body, splicer !== undefined);
+  forwarding.replyWith(body, makeSplicer !== undefined);
   context.account?.watch(body);
   context.upstreamHolds?.watch(body);
   return { status: reply.status, headers, body, outcome: body.outcome };

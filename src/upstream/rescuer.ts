@@ -15,37 +15,44 @@ import type { RelaySource, Rescuer } from './relay.ts';
 import { SplicedInspector } from './spliced-inspector.ts';
 import type { Served, TrialContext } from './trial.ts';
 
-/** So much of what went out is kept unread before it is taken down as text. */
+/** So much of what went out is kept before it is read. */
 const digestBytes = 32_768;
 
 /** What went out of a stream, and how it is gone on with when it breaks. */
 export class StreamRescuer implements Rescuer {
   readonly #context: TrialContext;
   readonly #forwarding: Forwarding;
-  readonly #splicer: StreamSplicer;
+  readonly #makeSplicer: () => StreamSplicer | undefined;
   readonly #mostBytes: number;
+  /** Made when there is something to read, which most streams never come to. */
+  #splicer: StreamSplicer | undefined;
   /** Each character of it a byte. */
   #unread = '';
-  #bytes = 0;
+  #readBytes = 0;
   /** What is read until it says something new. */
   #aligning: EgressBody | undefined;
 
-  /** @param mostBytes a stream of which more went out is not gone on with */
-  constructor(context: TrialContext, forwarding: Forwarding, splicer: StreamSplicer, mostBytes: number) {
+  /**
+   * @param makeSplicer undefined of a request whose stream is not gone on with
+   * @param mostBytes a stream of which more went out is not gone on with
+   */
+  constructor(
+    context: TrialContext,
+    forwarding: Forwarding,
+    makeSplicer: () => StreamSplicer | undefined,
+    mostBytes: number,
+  ) {
     this.#context = context;
     this.#forwarding = forwarding;
-    this.#splicer = splicer;
+    this.#makeSplicer = makeSplicer;
     this.#mostBytes = mostBytes;
   }
 
   delivered(part: Part): void {
-    this.#bytes += part.length;
-    if (this.#bytes > this.#mostBytes) {
-      this.#unread = '';
-      return;
-    }
-    this.#unread += textOf(part);
-    if (this.#unread.length >= digestBytes) this.#digest();
+    // no more than this: it is done for every delta of a stream
+    const unread = this.#unread + textOf(part);
+    this.#unread = unread;
+    if (unread.length >= digestBytes) this.#digest();
   }
 
   giveUp(): void {
@@ -55,15 +62,15 @@ export class StreamRescuer implements Rescuer {
   }
 
   async rescue(error: GatewayError, broken: Inspector): Promise<RelaySource | undefined> {
-    if (this.#bytes > this.#mostBytes || this.#context.request.signal.aborted) return undefined;
+    if (this.#context.request.signal.aborted) return undefined;
     this.#digest();
-    const { text } = this.#splicer;
-    if (text === undefined) return undefined;
+    const splicer = this.#splicer;
+    if (splicer?.text === undefined) return undefined;
     const kind = error.code === 'upstream_timeout' ? 'timeout' : 'broken-stream';
     const failure = new AttemptFailure(kind, error, error.code);
     this.#forwarding.noteBroken(failure);
     for (const mode of this.#context.plan.forwarding.rescue) {
-      const source = await this.#try(mode, failure, broken).catch(() => undefined);
+      const source = await this.#try(mode, splicer, failure, broken).catch(() => undefined);
       if (!source) continue;
       const { record } = this.#context;
       record.rescue = [...(record.rescue ?? []), mode];
@@ -72,15 +79,20 @@ export class StreamRescuer implements Rescuer {
     return undefined;
   }
 
-  async #try(mode: SpliceMode, broke: AttemptFailure, broken: Inspector): Promise<RelaySource | undefined> {
-    const call = mode === 'restart' ? this.#context.call : this.#continuation();
+  async #try(
+    mode: SpliceMode,
+    splicer: StreamSplicer,
+    broke: AttemptFailure,
+    broken: Inspector,
+  ): Promise<RelaySource | undefined> {
+    const call = mode === 'restart' ? this.#context.call : this.#continuation(splicer);
     if (!call) return undefined;
     const accepts = mode === 'restart' ? undefined : ({ target }: Candidate) => target.continues === true;
     let spent = broken.usage();
     for (let failure = broke; ; ) {
       const served = await this.#forwarding.goOn(failure, call, { action: 'retry', accepts });
       const { reply, passage, candidate } = served;
-      const inspector = new SplicedInspector(reply.inspector, this.#splicer.splice(mode, spent), spent);
+      const inspector = new SplicedInspector(reply.inspector, splicer.splice(mode, spent), spent);
       const source = await this.#align(served, inspector).catch(toBrokenReply);
       if (!(source instanceof AttemptFailure)) {
         if (!source) return void this.#leave(passage, 'says something else');
@@ -133,19 +145,25 @@ export class StreamRescuer implements Rescuer {
     return { body: rest.body, chunks: rest.chunks, first: concatBytes(fresh) };
   }
 
-  #continuation(): Call | undefined {
+  #continuation(splicer: StreamSplicer): Call | undefined {
     const { call } = this.#context;
     const { members, body } = call;
-    const changed = this.#splicer.continuation();
+    const changed = splicer.continuation();
     if (!members || !changed) return undefined;
     const next = spliceJson(body, setMembers(members, changed));
     return { ...call, body: next, members: scanJsonObject(next) };
   }
 
+  /** Reads what is kept, if the stream may still be gone on with. */
   #digest(): void {
-    const text = Buffer.from(this.#unread, 'latin1').toString();
+    const unread = this.#unread;
     this.#unread = '';
-    for (const event of splitEvents(text)) {
+    const isFirst = this.#readBytes === 0;
+    this.#readBytes += unread.length;
+    if (isFirst) this.#splicer = this.#makeSplicer();
+    if (this.#readBytes > this.#mostBytes) this.#splicer = undefined;
+    if (!this.#splicer) return;
+    for (const event of splitEvents(Buffer.from(unread, 'latin1').toString())) {
       const data = dataOf(event);
       if (data !== '') this.#splicer.delivered(data);
     }
@@ -167,18 +185,23 @@ function toWhole(chunks: readonly Uint8Array[]): Omit<RelaySource, 'inspector'> 
   };
 }
 
-/** What follows the stream of a candidate, where anything of the plan could go on with it when it breaks. */
-export function splicerFor(
+/**
+ * What makes what follows the stream of a candidate; undefined where nothing of the plan could go on with it when it breaks. It
+ * makes nothing for a request whose stream cannot be gone on with.
+ */
+export function splicerMaker(
   { call, plan }: Pick<TrialContext, 'call' | 'plan'>,
   { target }: Candidate,
-): StreamSplicer | undefined {
+): (() => StreamSplicer | undefined) | undefined {
   const { members, body, endpoint } = call;
-  if (!members || !mayRescue(plan)) return undefined;
+  const { createSplicer } = dialectByName[endpoint.dialect];
+  if (!members || !createSplicer || !mayRescue(plan)) return undefined;
   const own = target.overrides?.body ?? {};
-  return dialectByName[endpoint.dialect].createSplicer?.((name) => {
-    if (Object.hasOwn(own, name)) return own[name];
-    return members.has(name) ? readMember(body, members, name) : undefined;
-  });
+  return () =>
+    createSplicer((name) => {
+      if (Object.hasOwn(own, name)) return own[name];
+      return members.has(name) ? readMember(body, members, name) : undefined;
+    });
 }
 
 function mayRescue(plan: TrialContext['plan']): boolean {
