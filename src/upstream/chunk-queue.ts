@@ -79,7 +79,9 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
 
   read(receiver: ChunkReceiver): void {
     this.#receiver = receiver;
-    if (this.#first !== undefined || this.#ended) deliverSoon(this);
+    if (this.#first !== undefined) deliverSoon(this);
+    // what is over is so behind its last chunk, before its caller can hang up on it
+    else if (this.#ended) void settled.then(() => this.deliver());
     else this.#resume();
   }
 
@@ -164,5 +166,6 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
 }
 
 const empty = new Uint8Array(0);
+const settled = Promise.resolve();
 /** Later, so that what comes in one turn goes out in one. */
 const deliverSoon = gather(atEndOfTurn, (queue: ChunkQueue) => queue.deliver());
