@@ -35,7 +35,7 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
       });
     },
   });
-  // it would be most of the package's start-up time, so it is loaded with the first request
+  // it would be most of the time that importing the package takes
   let library: Library | undefined;
   const load = async () => {
     try {
@@ -48,6 +48,9 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
       throw Object.assign(new Error('undici cannot be loaded.', { cause }), { code: notLoadedCode });
     }
   };
+
+  // before the first requests: they may leave no descriptor to read it with. Who comes sooner waits, or is told of it
+  setImmediate(() => load().catch(() => undefined));
 
   function poolFor({ undici, lookup }: Library, request: EgressRequest): Pool {
     let byOrigin = pools.get(request.pool);
