@@ -11,6 +11,7 @@ import { chat, startGateway } from '../harness.ts';
 /** A provider whose models and chats answer with a status each. */
 async function startProvider() {
   const state = { models: 500, chat: 500, modelsDelayMs: 0 };
+  let answering = 0;
   const seen: {
     readonly path: string;
     readonly method: string;
@@ -22,10 +23,12 @@ async function startProvider() {
     const { method = '', headers } = request;
     seen.push({ path, method, key: String(headers.authorization), atMs: performance.now() });
     request.resume();
+    answering++;
     const isChat = path.endsWith('/chat/completions');
     const message = { role: 'assistant', content: 'hi' };
     setTimeout(
       () => {
+        answering--;
         response.writeHead(isChat ? state.chat : state.models, { 'content-type': 'application/json' });
         response.end(JSON.stringify({ id: 'x', choices: [{ index: 0, message, finish_reason: 'stop' }] }));
       },
@@ -39,7 +42,8 @@ async function startProvider() {
   });
   const { port } = server.address() as AddressInfo;
   const count = (end: string) => seen.filter(({ path }) => path.endsWith(end)).length;
-  return { url: `http://127.0.0.1:${port}/v1`, state, seen, count };
+  const isAnswering = () => answering > 0;
+  return { url: `http://127.0.0.1:${port}/v1`, state, seen, count, isAnswering };
 }
 
 const resetTimeoutMs = 60;
@@ -98,7 +102,11 @@ describe('a target whose provider is asked whether it is back', () => {
   });
 
   it('is waited for where there is no other, and the request goes to it when the probe was answered', async () => {
-    const { ask, state, count, chatsBefore } = await startOpened({}, { maxBackoffMs: 3_000 }, ['primary/m']);
+    const { ask, state, count, isAnswering, chatsBefore } = await startOpened({}, { maxBackoffMs: 3_000 }, [
+      'primary/m',
+    ]);
+    // a probe that has been counted and not yet answered would be answered as it is from now on
+    await expect.poll(isAnswering).toBe(false);
     Object.assign(state, { models: 200, chat: 200, modelsDelayMs: 50 });
     const probesBefore = count('/models');
     const replies = await Promise.all([ask(), ask(), ask()]);
