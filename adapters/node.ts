@@ -73,24 +73,27 @@ function createServe(
 ): (request: NodeRequest, response: NodeResponse, details: NodeDetails | undefined, settle: Settle) => void {
   assertGateway(gateway);
   const limits = toLimits(options);
-  const giveUp = ({ exchange, settle }: Waiting) => settle(void exchange.outgoing.destroy());
+  const giveUp = ({ exchange, settle }: Serving) => settle(void exchange.outgoing.destroy());
   // neither throws by its contract; whoever breaks it must not leave the caller waiting
-  const handle = (waiting: Waiting) => {
-    const { exchange, settle } = waiting;
-    const fail = () => giveUp(waiting);
+  const handle = (serving: Serving) => {
+    const fail = () => giveUp(serving);
     try {
-      gateway.handle(exchange).then((reply) => sendSoon({ exchange, settle, reply }), fail);
+      gateway.handle(serving.exchange).then((reply) => {
+        serving.reply = reply;
+        sendSoon(serving);
+      }, fail);
     } catch {
       fail();
     }
   };
   const handleSoon = gather(atEndOfTurn, handle);
-  const sendSoon = gather(afterPromises, (answered: Answered) => {
-    const { exchange, settle, reply } = answered;
+  const sendSoon = gather(afterPromises, (serving: Serving) => {
+    const { exchange, settle } = serving;
+    const reply = serving.reply as GatewayReply;
     try {
       sendNodeReply(exchange, reply, settle);
     } catch {
-      giveUp(answered);
+      giveUp(serving);
       // its outcome waits for that; what is no body at all cannot be told
       Promise.resolve(reply.body)
         .then(stopBody)
@@ -101,17 +104,20 @@ function createServe(
     const exchange = new NodeExchange(request, response, limits, details);
     // for who listens already the body begins to flow before the turn ends
     const handleIt = countReaders(exchange.incoming) > 0 ? handle : handleSoon;
-    handleIt({ exchange, settle });
+    handleIt(new Serving(exchange, settle));
   };
 }
 
-interface Waiting {
+/** A request that is being answered. */
+class Serving {
   readonly exchange: NodeExchange;
   readonly settle: Settle;
-}
+  reply: GatewayReply | undefined = undefined;
 
-interface Answered extends Waiting {
-  readonly reply: GatewayReply;
+  constructor(exchange: NodeExchange, settle: Settle) {
+    this.exchange = exchange;
+    this.settle = settle;
+  }
 }
 
 /**

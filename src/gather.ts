@@ -14,20 +14,34 @@ export function gather<Item>(
   each: (item: Item) => void,
   most = 64,
 ): (item: Item) => void {
-  let items: Gathered<Item>[] = [];
+  // a list whose links are cut as it is worked off, and no array: one that V8 has put among its old objects would keep all
+  // that was in it, requests and replies, until the next full collection
+  let first: Gathered<Item> | undefined;
+  let last: Gathered<Item> | undefined;
+  let count = 0;
   let isWaiting = false;
   const run = () => {
-    const all = items;
-    items = [];
-    for (const gathered of all) gathered.runInAsyncScope(each, undefined, gathered.item);
+    let next = first;
+    first = last = undefined;
+    count = 0;
+    while (next) {
+      const gathered = next;
+      next = gathered.behind;
+      gathered.behind = undefined;
+      gathered.runInAsyncScope(each, undefined, gathered.item);
+    }
   };
   const runWaiting = () => {
     isWaiting = false;
     run();
   };
   return (item) => {
-    items.push(new Gathered(item));
-    if (items.length >= most) run();
+    const gathered = new Gathered(item);
+    if (last) last.behind = gathered;
+    else first = gathered;
+    last = gathered;
+    count++;
+    if (count >= most) run();
     else if (!isWaiting) {
       isWaiting = true;
       when(runWaiting);
@@ -37,6 +51,7 @@ export function gather<Item>(
 
 class Gathered<Item> extends AsyncResource {
   readonly item: Item;
+  behind: Gathered<Item> | undefined = undefined;
 
   constructor(item: Item) {
     super('headgate.gather', noDestroyHook);

@@ -60,7 +60,9 @@ export class NodeExchange implements GatewayRequest {
   /** Continues the pump after a pause. */
   wake: (() => void) | undefined = undefined;
   private controller: AbortController | undefined = undefined;
-  private listeners: (() => void)[] | undefined = undefined;
+  /** Told when the caller goes away. Most requests have one at a time, and need no list. */
+  private listener: (() => void) | undefined = undefined;
+  private others: (() => void)[] | undefined = undefined;
 
   constructor(
     request: NodeRequest,
@@ -89,7 +91,14 @@ export class NodeExchange implements GatewayRequest {
         : toGatewayError(details.failure);
     if (refusal !== undefined) this.refusal = refusal;
     if (details?.host !== undefined) this.host = details.host;
-    outgoing.on('close', () => this.close());
+    const owned = outgoing as Owned;
+    if (owned[owner] === undefined) {
+      owned[owner] = this;
+      outgoing.on('close', closeOwner);
+    } else {
+      // somebody else's request, too
+      outgoing.on('close', () => this.close());
+    }
     // a pipelined response has no socket yet, and hears nothing when the connection dies before its turn
     if (this.isHttp2) trackSession(incoming);
     else if (outgoing.socket === null) this.watchSocket();
@@ -121,15 +130,16 @@ export class NodeExchange implements GatewayRequest {
       listener();
       return noop;
     }
-    // most requests have one listener at a time, and `push` would make room for seventeen
-    if (this.listeners === undefined) this.listeners = [listener];
-    else this.listeners.push(listener);
+    if (this.listener === undefined && this.others === undefined) this.listener = listener;
+    else if (this.others === undefined) this.others = [listener];
+    else this.others.push(listener);
     return () => {
-      const { listeners } = this;
-      const index = listeners?.indexOf(listener) ?? -1;
-      if (index < 0) return;
-      if (listeners?.length === 1) this.listeners = undefined;
-      else listeners?.splice(index, 1);
+      if (this.listener === listener) {
+        this.listener = undefined;
+        return;
+      }
+      const index = this.others?.indexOf(listener) ?? -1;
+      if (index >= 0) this.others?.splice(index, 1);
     };
   }
 
@@ -143,9 +153,11 @@ export class NodeExchange implements GatewayRequest {
     if (this.gone || this.isSent()) return;
     this.gone = true;
     this.controller?.abort(callerGone());
-    const listeners = this.listeners ?? [];
-    this.listeners = undefined;
-    for (const listener of listeners.slice()) listener();
+    const { listener, others = [] } = this;
+    this.listener = undefined;
+    this.others = undefined;
+    listener?.();
+    for (const other of others.slice()) other();
     const onGone = this.onGone;
     this.onGone = undefined;
     onGone?.();
@@ -166,6 +178,18 @@ export class NodeExchange implements GatewayRequest {
 }
 
 function noop(): void {}
+
+/**
+ * The exchange of a response, for the one listener that all have. A closure for each would hold the whole request, and is
+ * what V8 may put among the old objects at once, where it keeps what it holds until the next full collection.
+ */
+const owner = Symbol('headgate.exchange');
+
+type Owned = ServerResponse & { [owner]?: NodeExchange };
+
+function closeOwner(this: Owned): void {
+  this[owner]?.close();
+}
 
 /** What `node:http` lets through although a proxy in front of it may read it otherwise. */
 function refuseMessage(incoming: IncomingMessage, url: string, maxHeaders: number): GatewayError | undefined {

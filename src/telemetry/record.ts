@@ -83,50 +83,62 @@ type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /** A record while its request runs. Stages write what they decide; only `attribute` reads it. */
 export type RecordDraft = Mutable<Partial<Omit<RequestRecord, 'attempts'>>> & {
-  attempts: AttemptRecord[];
+  attempts: readonly AttemptRecord[];
 };
 
-/** An empty draft. Every field is there from the start, so that all records are of one shape and none grows on the request path. */
+/** Every field is there from the start, so that all records are of one shape and none grows on the request path. */
+const empty = {
+  id: undefined,
+  startedAtMs: undefined,
+  durationMs: undefined,
+  firstByteMs: undefined,
+  operation: undefined,
+  dialect: undefined,
+  stream: undefined,
+  key: undefined,
+  team: undefined,
+  project: undefined,
+  user: undefined,
+  application: undefined,
+  labels: undefined,
+  metadata: undefined,
+  run: undefined,
+  billing: undefined,
+  requestedModel: undefined,
+  model: undefined,
+  route: undefined,
+  arm: undefined,
+  mirrorOf: undefined,
+  target: undefined,
+  attempts: [],
+  outcome: undefined,
+  status: undefined,
+  errorCode: undefined,
+  upstreamError: undefined,
+  usage: undefined,
+  costNanoUsd: undefined,
+  requestBytes: undefined,
+  replyBytes: undefined,
+  snapshot: undefined,
+  warnings: undefined,
+  shadowDenied: undefined,
+  throttledMs: undefined,
+  degraded: undefined,
+  replayed: undefined,
+  rescue: undefined,
+};
+
+/**
+ * An empty draft. A copy, and no literal: sinks keep the first thousand of them, from which V8 would conclude that what a
+ * literal makes here lives long, and put all later ones among its old objects.
+ */
 export function createDraft(): RecordDraft {
-  return {
-    id: undefined,
-    startedAtMs: undefined,
-    durationMs: undefined,
-    firstByteMs: undefined,
-    operation: undefined,
-    dialect: undefined,
-    stream: undefined,
-    key: undefined,
-    team: undefined,
-    project: undefined,
-    user: undefined,
-    application: undefined,
-    labels: undefined,
-    metadata: undefined,
-    run: undefined,
-    billing: undefined,
-    requestedModel: undefined,
-    model: undefined,
-    route: undefined,
-    arm: undefined,
-    mirrorOf: undefined,
-    target: undefined,
-    attempts: [],
-    outcome: undefined,
-    status: undefined,
-    errorCode: undefined,
-    upstreamError: undefined,
-    usage: undefined,
-    costNanoUsd: undefined,
-    requestBytes: undefined,
-    replyBytes: undefined,
-    snapshot: undefined,
-    warnings: undefined,
-    shadowDenied: undefined,
-    throttledMs: undefined,
-    degraded: undefined,
-    replayed: undefined,
-    rescue: undefined,
-    // what nobody has noted is undefined, which the optional fields of the type cannot say
-  } as unknown as RecordDraft;
+  // what nobody has noted is undefined, which the optional fields of the type cannot say
+  return { ...empty } as unknown as RecordDraft;
+}
+
+/** Another try at a target. */
+export function noteAttempt(record: RecordDraft, attempt: AttemptRecord): void {
+  // most have one, and `push` would make room for seventeen
+  record.attempts = record.attempts.concat(attempt);
 }

@@ -3,7 +3,7 @@ import type { Account } from '../limits/account.ts';
 import { estimateInputTokens } from '../limits/estimate.ts';
 import type { FailureClass } from '../routing/forwarding.ts';
 import type { ObservedAttempt } from '../routing/observations.ts';
-import type { AttemptRecord } from '../telemetry/record.ts';
+import { type AttemptRecord, noteAttempt } from '../telemetry/record.ts';
 import { Attempt, type AttemptReply } from './attempt.ts';
 import type { Choice } from './choice.ts';
 import type { AttemptFailure } from './failure.ts';
@@ -69,8 +69,7 @@ export class AttemptEntry {
       status: reply.status,
       durationMs: nowMs - this.#startedAtMs,
     };
-    // most have one, and `push` would make room for seventeen
-    record.attempts = record.attempts.concat(noted);
+    noteAttempt(record, noted);
     return { candidate, reply, passage: { health, observed: this.#observed, record: noted, wasProbe } };
   }
 
@@ -80,7 +79,7 @@ export class AttemptEntry {
     const { runtime, record, upstreamHolds } = this.#context;
     const usage = failure?.reason === superseded ? this.attempt.spent() : undefined;
     if (this.#hold) upstreamHolds?.fail(this.#hold, usage !== undefined || isUncertain(failure));
-    record.attempts.push({
+    noteAttempt(record, {
       target: candidate.id,
       failure: failure?.reason ?? 'cancelled',
       durationMs: runtime.monotonicMs() - this.#startedAtMs,

@@ -10,6 +10,7 @@ import type { Usage } from '../message.ts';
 import type { FailureAction } from '../routing/forwarding.ts';
 import type { ObservedAttempt } from '../routing/observations.ts';
 import type { Candidate } from '../routing/plan.ts';
+import { noteAttempt } from '../telemetry/record.ts';
 import type { Attempt, AttemptReply } from './attempt.ts';
 import { AttemptEntry } from './attempt-entry.ts';
 import { type Choice, type ChoiceFacts, choose, noChoice } from './choice.ts';
@@ -236,7 +237,7 @@ export class Trial {
   #passOver({ candidate, health, availability }: Choice, error: GatewayError, call: Call): Promise<Served> {
     if (availability === 'full') health.offerPlace();
     const { plan, record } = this.#context;
-    record.attempts.push({ target: candidate.id, failure: 'limit', durationMs: 0 });
+    noteAttempt(record, { target: candidate.id, failure: 'limit', durationMs: 0 });
     const failure = new AttemptFailure('refused', error, 'limit', { unhealthy: false, again: false });
     this.#failed().note(candidate, failure);
     const others = plan.candidates.filter((other) => this.#isLeft(other));

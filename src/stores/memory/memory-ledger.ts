@@ -16,7 +16,10 @@ import {
 } from './meter.ts';
 import { Ring } from './ring.ts';
 
-interface Reservation extends Expiring {
+// Classes and no literals: the ledger remembers the first of them, from which V8 would conclude that what a
+// literal makes here lives long, and put all later ones among its old objects, where they keep what they hold.
+
+class Reservation implements Expiring {
   readonly id: string;
   readonly result: ReserveResult;
   kind: 'held' | 'expired' | 'ended';
@@ -24,12 +27,44 @@ interface Reservation extends Expiring {
   /** The bucket that each scope was reserved in, in the same order. */
   buckets: readonly Bucket[];
   /** The charges that a renewal gave; until then those of the scopes. */
-  charges: number[] | undefined;
+  charges: number[] | undefined = undefined;
+  expiresAtMs: number;
+  place = 0;
+
+  constructor(
+    id: string,
+    result: ReserveResult,
+    scopes: readonly LedgerScope[],
+    buckets: readonly Bucket[],
+    expiresAtMs: number,
+  ) {
+    this.id = id;
+    this.result = result;
+    const isGranted = result.kind === 'granted';
+    this.kind = isGranted ? 'held' : 'ended';
+    this.scopes = isGranted ? scopes : nothing;
+    this.buckets = isGranted ? buckets : nothing;
+    this.expiresAtMs = expiresAtMs;
+  }
+}
+
+class State implements ScopeState {
+  readonly key: string;
+  readonly used: number;
+  readonly held: number;
+  readonly amount: number;
+
+  constructor({ key, used, held }: Meter, amount: number) {
+    this.key = key;
+    this.used = used;
+    this.held = held;
+    this.amount = amount;
+  }
 }
 
 /** Bounds of a memory ledger. */
 export interface MemoryLedgerOptions {
-  /** Settled and denied ids remembered, so that a repeated one changes nothing; the oldest go first. @default 1_000 */
+  /** Settled and denied ids remembered, so that a repeated one changes nothing; the oldest go first. @default 100 */
   readonly maxEnded?: number;
   /** Expired reservations remembered, which a late settlement can still correct; the oldest go first. @default 10_000 */
   readonly maxExpired?: number;
@@ -51,7 +86,7 @@ export interface MemoryLedgerOptions {
  * const ledger = createMemoryLedger(createRuntime(), { maxScopes: 10_000 });
  */
 export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOptions = {}): MemoryLedger {
-  const { maxEnded = 1_000, maxExpired = 10_000, maxScopes = 100_000 } = options;
+  const { maxEnded = 100, maxExpired = 10_000, maxScopes = 100_000 } = options;
   for (const [name, bound] of Object.entries({ maxEnded, maxExpired, maxScopes })) {
     if (!Number.isSafeInteger(bound) || bound < 1) {
       throw new TypeError(`"${name}" is an integer of at least 1, not ${bound}.`);
@@ -163,28 +198,19 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
       const isGranted = deniedAt < 0;
       const states = new Array<ScopeState>(count);
       for (let index = 0; index < count; index++) {
-        const { key, amount, hold } = scopes[index] as LedgerScope;
+        const { amount, hold } = scopes[index] as LedgerScope;
         const bucket = buckets[index] as Bucket;
         const { meter } = bucket;
         if (isGranted) {
           addHeld(bucket, hold);
           meter.references++;
         }
-        states[index] = { key, used: meter.used, held: meter.held, amount };
+        states[index] = new State(meter, amount);
       }
       const result: ReserveResult = isGranted
         ? { kind: 'granted', scopes: states }
         : { kind: 'denied', deniedAt, scopes: states };
-      const reservation: Reservation = {
-        id,
-        result,
-        kind: isGranted ? 'held' : 'ended',
-        scopes: isGranted ? scopes : nothing,
-        buckets: isGranted ? buckets : nothing,
-        charges: undefined,
-        expiresAtMs: atMs + leaseMs,
-        place: 0,
-      };
+      const reservation = new Reservation(id, result, scopes, buckets, atMs + leaseMs);
       reservations.add(reservation);
       if (isGranted) queue.add(reservation);
       else remember(reservation);
