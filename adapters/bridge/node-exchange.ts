@@ -157,7 +157,7 @@ export class NodeExchange implements GatewayRequest {
     this.listener = undefined;
     this.others = undefined;
     listener?.();
-    for (const other of others.slice()) other();
+    for (const other of others) other();
     const onGone = this.onGone;
     this.onGone = undefined;
     onGone?.();

@@ -75,7 +75,7 @@ const mutations: readonly Mutation[] = [
     name: 'the second one who asked to be called is not told of an abort on node',
     mount: 'node:http',
     file: 'bridge/node-exchange.ts',
-    find: 'for (const other of others.slice()) other();',
+    find: 'for (const other of others) other();',
     replace: '',
     caughtBy: ['a caller who leaves is told of to who asked to be called'],
   },
