@@ -110,7 +110,8 @@ const empty = {
   arm: undefined,
   mirrorOf: undefined,
   target: undefined,
-  attempts: [],
+  // one for all: `noteAttempt` makes another
+  attempts: Object.freeze([]),
   outcome: undefined,
   status: undefined,
   errorCode: undefined,
