@@ -252,6 +252,19 @@ describe('the node bridge', () => {
     });
   });
 
+  it('tells each of two who made something of one request that its caller left', async () => {
+    const told: string[] = [];
+    const listener: http.RequestListener = (request, response) => {
+      for (const name of ['one', 'another'])
+        toGatewayRequest(request, response).whenGone?.(() => told.push(name));
+      request.socket.destroy();
+    };
+    await withServer(listener, async (port) => {
+      await expect(send({ port, protocol: 'http1' }, { path: '/' })).rejects.toThrow();
+      await expect.poll(() => told).toEqual(['one', 'another']);
+    });
+  });
+
   it.each([
     ['first', true],
     ['later', false],
