@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { type Linked, LinkedQueue } from './linked-queue.ts';
 
 /**
  * Gathers what comes up until `when`, and does it then, one after the other, each in the asynchronous context that it came
@@ -14,20 +15,15 @@ export function gather<Item>(
   each: (item: Item) => void,
   most = 64,
 ): (item: Item) => void {
-  // a list whose links are cut as it is worked off, and no array: one that V8 has put among its old objects would keep all
-  // that was in it, requests and replies, until the next full collection
-  let first: Gathered<Item> | undefined;
-  let last: Gathered<Item> | undefined;
-  let count = 0;
+  // no array: one that V8 has put among its old objects would keep all that was in it, requests and replies, until the next
+  // full collection
+  let waiting = new LinkedQueue<Gathered<Item>>();
   let isWaiting = false;
   const run = () => {
-    let next = first;
-    first = last = undefined;
-    count = 0;
-    while (next) {
-      const gathered = next;
-      next = gathered.behind;
-      gathered.behind = undefined;
+    const all = waiting;
+    waiting = new LinkedQueue();
+    for (let gathered = all.first; gathered; gathered = all.first) {
+      all.remove(gathered);
       gathered.runInAsyncScope(each, undefined, gathered.item);
     }
   };
@@ -36,12 +32,8 @@ export function gather<Item>(
     run();
   };
   return (item) => {
-    const gathered = new Gathered(item);
-    if (last) last.behind = gathered;
-    else first = gathered;
-    last = gathered;
-    count++;
-    if (count >= most) run();
+    waiting.add(new Gathered(item));
+    if (waiting.size >= most) run();
     else if (!isWaiting) {
       isWaiting = true;
       when(runWaiting);
@@ -49,8 +41,9 @@ export function gather<Item>(
   };
 }
 
-class Gathered<Item> extends AsyncResource {
+class Gathered<Item> extends AsyncResource implements Linked<Gathered<Item>> {
   readonly item: Item;
+  before: Gathered<Item> | undefined = undefined;
   behind: Gathered<Item> | undefined = undefined;
 
   constructor(item: Item) {

@@ -130,7 +130,7 @@ export class NodeExchange implements GatewayRequest {
       listener();
       return noop;
     }
-    if (this.listener === undefined && this.others === undefined) this.listener = listener;
+    if (this.listener === undefined) this.listener = listener;
     else if (this.others === undefined) this.others = [listener];
     else this.others.push(listener);
     return () => {
