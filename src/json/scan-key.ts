@@ -1,9 +1,12 @@
 import { decodeKey } from './object-index.ts';
 
-/** Keys that the prototype rules look at; `ORDINARY_KEY` is every other key. */
+/** A key that no rule about prototypes looks at. */
 export const ORDINARY_KEY = 0;
+/** `__proto__`: refused wherever it stands. */
 export const PROTO_KEY = 1;
+/** `constructor`: refused where its value has a `prototype`. */
 export const CONSTRUCTOR_KEY = 2;
+/** `prototype`: refused below a `constructor`. */
 export const PROTOTYPE_KEY = 3;
 
 const encoder = new TextEncoder();
