@@ -54,8 +54,19 @@ function shrinkTypes(): void {
         comment = '';
       }
     }
-    writeFileSync(new URL(file, dist), shorter.replaceAll(/^ +(?:\* |\*$)?/gm, ''));
+    // nor lines that hold nothing but the beginning or the end of a comment
+    const lines = shorter
+      .replaceAll(/^ +(?:\* |\*$)?/gm, '')
+      .replaceAll('/**\n', '/** ')
+      .replaceAll(/\n\*\/$/gm, ' */')
+      .replaceAll(/\n+(?=\n(?:\/\*\*|interface|type|declare|export) )/g, '');
+    writeFileSync(new URL(file, dist), lines);
   }
+}
+
+/** Lua and SQL without indentation and comments: both stand in texts, with `\n` for the ends of lines. */
+function shrinkScripts(text: string): string {
+  return text.replaceAll(/(?:(?<!\\)\\n *(?:-- (?:(?!\\n)[^"`$])*(?=\\n))?)+/g, '\\n');
 }
 
 /**
@@ -89,7 +100,8 @@ process.once('exit', (code) => {
   // the maps stay here
   for (const file of globSync('*.js', { cwd: dist })) {
     const url = new URL(file, dist);
-    writeFileSync(url, readFileSync(url, 'utf8').replace(/\/\/# sourceMappingURL=.*\n?$/, ''));
+    const text = readFileSync(url, 'utf8').replace(/\/\/# sourceMappingURL=.*\n?$/, '');
+    writeFileSync(url, /^(?:redis|postgres)\.js$/.test(file) ? shrinkScripts(text) : text);
   }
   writeCommonJs();
 });
@@ -103,7 +115,7 @@ const minified: Options = {
     compress: { passes: 3 },
     // licences of what comes along
     // Node shows the line that threw: all of the package in one would fill whoever misspells an option with it
-    format: { comments: /^!/, max_line_len: 4_000 },
+    format: { comments: /^!/, max_line_len: 8_000 },
   },
 };
 
@@ -119,6 +131,7 @@ const shared: Options = {
     options.legalComments = 'none';
     // private names: by class here, where terser would give each its own in all of a file
     options.minifyIdentifiers = true;
+    options.minifySyntax = true;
   },
   sourcemap: true,
   treeshake: true,
@@ -152,19 +165,29 @@ writeFileSync(
   yamlEntry,
   "export { isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from './yaml/browser/index.js';\n",
 );
-// What writes YAML, what was a type of its own in YAML 1.1, and what makes JSON Schema of a schema: nothing here asks for
-// any of it. A mapping as the name of another would; its reader is told.
+// What writes YAML, visits its tokens, revives values or reads it as JSON alone, what was a type of its own in YAML 1.1, and
+// what makes JSON Schema of a schema: nothing here asks for any of it. A mapping as the name of another would; its reader is told.
 const unused =
-  /(?:yaml.browser.dist.(?:stringify.\w+|schema.yaml-1\.1.(?:binary|omap|pairs|schema|set|timestamp))|zod.v4.core.(?:json-schema-processors|to-json-schema))\.js$/;
+  /(?:yaml.browser.dist.(?:stringify.\w+|doc.applyReviver|parse.cst-visit|schema.json.schema|schema.yaml-1\.1.(?:binary|omap|pairs|schema|set|timestamp))|zod.v4.core.(?:json-schema-processors|to-json-schema))\.js$/;
+// Methods of schemas that make other schemas, or read by them in a way, that no source with a schema names.
+const named = new Set(
+  globSync('src/**/*.ts')
+    .map((file) => readFileSync(file, 'utf8'))
+    .filter((source) => source.includes("from 'zod'"))
+    .flatMap((source) => source.match(/(?<=\.)[a-z]\w*/gi) ?? []),
+);
+const optionalMethods =
+  /^ {4}(?:async |get |set )?"?(with|brand|register|superRefine|overwrite|exactOptional|nullish|nonoptional|describe|meta|isOptional|isNullable|apply|~standard|spa|description|toJSONSchema|\w+Async|validate|safe(?:En|De)code|encode|decode|keyof|catchall|passthrough|loose|strict|strip|extend|safeExtend|merge|pick|omit|partial|exactPartial|required)"?(?:\(|: (?:async )?function)[\s\S]*?^ {4}\},\n/gm;
 const leaveOut: NonNullable<Options['esbuildPlugins']>[number] = {
   name: 'leave-out',
   setup(build) {
-    // formats of texts: none of them is asked for, and each brings a class and a pattern along
+    // formats of texts, which each bring a class and a pattern along, and what makes other schemas of objects
     build.onLoad({ filter: /zod.v4.classic.schemas\.js$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replace(
-        /(export const ZodString = [\s\S]*?\n\}, \{)[\s\S]*?(\n\}\);)/,
-        '$1$2',
-      ),
+      contents: readFileSync(path, 'utf8')
+        .replace(/(export const ZodString = [\s\S]*?\n\}, \{)[\s\S]*?(\n\}\);)/, '$1$2')
+        .replaceAll(/(?<=export const Zod(?:Type|Object) = )[\s\S]*?\n\}\);/g, (methods) =>
+          methods.replaceAll(optionalMethods, (method, name: string) => (named.has(name) ? method : '')),
+        ),
     }));
     build.onLoad({ filter: unused }, ({ path }) => {
       // a document that says it is of YAML 1.1 is read as one of today
