@@ -40,7 +40,11 @@ function addUp(bytes: Uint8Array, start: number, end: number): number {
       const escaped = bytes[position];
       position++;
       if (escaped === 0x6e || escaped === 0x74 || escaped === 0x72) {
-        while (bytes[position] === 0x5c && (bytes[position + 1] === 0x6e || bytes[position + 1] === 0x74))
+        while (
+          position < end &&
+          bytes[position] === 0x5c &&
+          (bytes[position + 1] === 0x6e || bytes[position + 1] === 0x74)
+        )
           position += 2;
         tokens += 0.8;
       } else if (escaped === 0x75) {

@@ -102,6 +102,21 @@ describe('the tokens of a body', () => {
     }
   });
 
+  it('are counted in less than one look at each byte of a long string, one of escapes that belong together included', () => {
+    for (const character of ['a', '"', '\\', ' ', '\n', '0']) {
+      const body = bytesOf({ text: character.repeat(400_000) });
+      let looks = 0;
+      const watched = new Proxy(body, {
+        get(target, name) {
+          if (typeof name === 'string' && /^\d+$/.test(name)) looks++;
+          return Reflect.get(target, name, target);
+        },
+      });
+      countBodyTokens(watched, scanJsonObject(body).longStrings);
+      expect([character, looks < body.length]).toEqual([character, true]);
+    }
+  });
+
   it('counts a long text from a part of it, to within a twentieth of what all of it counts', () => {
     const code =
       'for (const [name, value] of Object.entries(fields)) {\n\tconsole.log(name, value, 42);\n}\n';
