@@ -1,5 +1,7 @@
 import { decodeUtf8, isAscii, isTextAt } from './text.ts';
 
+export { longStringBytes } from './kernel/weights.ts';
+
 /** What kind of JSON value a member holds. */
 export type JsonValueKind = 'string' | 'number' | 'object' | 'array' | 'true' | 'false' | 'null';
 
@@ -28,7 +30,7 @@ export interface JsonObjectIndex {
   /** The closing brace of the root object. */
   readonly objectEnd: number;
   /**
-   * Values that are strings of more than `longStringBytes`, wherever they stand: offsets behind the opening quote and of the
+   * Values that are strings of `longStringBytes` and more, wherever they stand: offsets behind the opening quote and of the
    * closing one, one after the other. For whoever goes through a large body a second time.
    */
   readonly longStrings: readonly number[];
@@ -42,9 +44,6 @@ export interface JsonObjectIndex {
   keys(): string[];
 }
 
-/** What `JsonObjectIndex.longStrings` begins behind. */
-export const longStringBytes = 2_048;
-
 /** Up to this many keys of up to this many bytes are told apart by their bytes: a map of strings costs more to fill. */
 const MAPPED_ABOVE = 16;
 const LONGEST_COMPARED = 64;
@@ -57,6 +56,10 @@ export class MemberTable implements JsonObjectIndex {
   readonly objectStart: number;
   objectEnd = -1;
   readonly longStrings: number[] = [];
+  /** Which copy of the body a kernel made this of; 0 where none did. */
+  copy = 0;
+  /** Whether the whole body is known to be ASCII. */
+  isAscii = false;
   readonly #body: Uint8Array;
   readonly #spans: number[] = [];
   /** Where in `#spans` a key is, once keys have to be compared as strings. */
@@ -102,6 +105,19 @@ export class MemberTable implements JsonObjectIndex {
     spans[spans.length - 1] = end;
   }
 
+  /** Takes `members` and `longStrings` from the numbers that a kernel left: four for each of the ones, two for the others. */
+  take(numbers: Int32Array, at: number, members: number, longsAt: number, longStrings: number): void {
+    const spans = this.#spans;
+    for (let index = at; index < at + members * FIELDS; index++) spans.push(numbers[index]!);
+    for (let index = longsAt; index < longsAt + longStrings * 2; index++)
+      this.longStrings.push(numbers[index]!);
+  }
+
+  /** Whether these very bytes were indexed. */
+  isOf(body: Uint8Array): boolean {
+    return this.#body === body;
+  }
+
   get(key: string): JsonMember | undefined {
     const place = this.#find(key);
     if (place < 0) return undefined;
@@ -120,11 +136,15 @@ export class MemberTable implements JsonObjectIndex {
   }
 
   #find(key: string): number {
-    // Bytes and code units are the same thing for ASCII only.
-    if (this.#places !== undefined || !isAscii(key)) return this.#toPlaces().get(key) ?? -1;
+    // Bytes and code units are the same thing for ASCII only: of a body that is nothing else any key may be compared.
+    if (this.#places !== undefined || !(this.isAscii || isAscii(key))) return this.#toPlaces().get(key) ?? -1;
     const spans = this.#spans;
+    const { length } = key;
     for (let place = 0; place < spans.length; place += FIELDS) {
-      if (isTextAt(key, this.#body, spans[place]!, spans[place + 1]!)) return place;
+      const start = spans[place]!;
+      const end = spans[place + 1]!;
+      // most keys are told apart by their length, without a call
+      if (end - start === length && isTextAt(key, this.#body, start, end)) return place;
     }
     return -1;
   }

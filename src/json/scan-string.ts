@@ -10,8 +10,8 @@ for (let digit = 10; digit < 16; digit++) {
 }
 
 /** 1 for the bytes that make a whole escape after a backslash: `" \ / b f n r t`. */
-const SHORT_ESCAPE = new Uint8Array(256);
-for (const byte of [0x22, 0x5c, 0x2f, 0x62, 0x66, 0x6e, 0x72, 0x74]) SHORT_ESCAPE[byte] = 1;
+export const shortEscapes = new Uint8Array(256);
+for (const byte of [0x22, 0x5c, 0x2f, 0x62, 0x66, 0x6e, 0x72, 0x74]) shortEscapes[byte] = 1;
 
 /**
  * Scans a string from `position`, the byte after its opening quote. Answers the index of the closing quote, or, when
@@ -39,7 +39,7 @@ export function scanString(body: Uint8Array, view: DataView, position: number): 
     if (byte !== 0x5c) throw malformed(body, position, 'control characters in strings to be escaped');
     escaped = true;
     position++;
-    if (position < length && SHORT_ESCAPE[body[position]!] === 1) position++;
+    if (position < length && shortEscapes[body[position]!] === 1) position++;
     else position = scanUnicodeEscape(body, position);
   }
 }

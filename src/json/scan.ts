@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { sharedKernel } from './kernel/kernel.ts';
 import { decodeKey, type JsonObjectIndex, longStringBytes, MemberTable } from './object-index.ts';
 import { JsonScanError, malformed, notUtf8, quoteExcerpt } from './scan-error.ts';
 import { CONSTRUCTOR_KEY, classifyKey, ORDINARY_KEY, PROTO_KEY, PROTOTYPE_KEY } from './scan-key.ts';
@@ -42,6 +43,16 @@ const CONSTRUCTOR_OBJECT = 2;
  * const forwarded = spliceJson(body, [setMember(index, 'model', 'gpt-5.1')]);
  */
 export function scanJsonObject(body: Uint8Array, options: JsonScanOptions = {}): JsonObjectIndex {
+  const maxDepth = toBound('maxDepth', options.maxDepth ?? 64);
+  const maxKeys = toBound('maxKeys', options.maxKeys ?? 100_000);
+  return sharedKernel()?.scan(body, maxDepth, maxKeys) ?? scanByScript(body, options);
+}
+
+/**
+ * The same without the kernel: it decides about every document that is not an ordinary one, says what is wrong with it, and is what
+ * the kernel is compared with.
+ */
+export function scanByScript(body: Uint8Array, options: JsonScanOptions = {}): JsonObjectIndex {
   const maxDepth = toBound('maxDepth', options.maxDepth ?? 64);
   const maxKeys = toBound('maxKeys', options.maxKeys ?? 100_000);
   if (!isUtf8(body)) throw notUtf8(body);

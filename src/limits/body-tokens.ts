@@ -1,5 +1,10 @@
+import { sharedKernel, type TokenCount } from '../json/kernel/kernel.ts';
+import { mediaNames, textNames } from '../json/kernel/tables.ts';
+import { digitBytes, perContainer, perName } from '../json/kernel/weights.ts';
+import { MemberTable } from '../json/object-index.ts';
+import type { JsonObjectIndex } from '../json/scan.ts';
 import { countMediaTokens, type MediaKind, mediaKindOf } from './media-tokens.ts';
-import { SamplePlaces } from './sample-places.ts';
+import { SamplePlaces, toPlace } from './sample-places.ts';
 import { countLongTextTokens, countTextTokens } from './text-tokens.ts';
 
 /** What a request's body says of its input. */
@@ -13,18 +18,22 @@ export interface BodyTokens {
  * Input tokens of a JSON body that has passed `scanJsonObject`: texts by what they are made of, braces and names as the
  * little that they become, media by kind and size and never as the text that encodes them. One pass, and nothing recurses.
  *
- * @param longStrings of the body's index: texts that are counted from a part of them. @default none, every byte is looked at
+ * @param index of this body: its long strings are counted from a part of them. @default none, every byte is looked at
  * @param seed decides which parts: the same for the same request, and not to be known by who wrote it
  */
-export function countBodyTokens(
-  body: Uint8Array,
-  longStrings: readonly number[] = [],
-  seed = '',
-): BodyTokens {
+export function countBodyTokens(body: Uint8Array, index?: JsonObjectIndex, seed = ''): BodyTokens {
+  const kernel = index instanceof MemberTable ? sharedKernel() : undefined;
+  const { tokens, cacheWrite } =
+    kernel?.count(body, index as MemberTable, toPlace(seed)) ?? countByScript(body, index?.longStrings, seed);
+  return { inputTokens: Math.ceil(tokens), cacheWrite };
+}
+
+/** The same without the kernel, not rounded: it counts media, and is what the kernel is compared with. */
+export function countByScript(body: Uint8Array, longStrings: readonly number[] = [], seed = ''): TokenCount {
   const places = longStrings.length > 0 ? new SamplePlaces(seed) : undefined;
   let tokens = 0;
   let nextLong = 0;
-  let cacheWrite: BodyTokens['cacheWrite'];
+  let cacheWrite: TokenCount['cacheWrite'];
   // a byte order mark is no part of the text
   let position = body[0] === 0xef ? 3 : 0;
   let nameStart = 0;
@@ -92,18 +101,14 @@ export function countBodyTokens(
       )
         position++;
       if (position === start) position++;
-      tokens += Math.ceil((position - start) / 3);
+      tokens += Math.ceil((position - start) / digitBytes);
       hasName = false;
     } else {
       position++;
     }
   }
-  return { inputTokens: Math.ceil(tokens), cacheWrite };
+  return { tokens, cacheWrite };
 }
-
-/** What providers make of a name and its colon, of a bracket and its partner. */
-const perName = 1.5;
-const perContainer = 1;
 
 /** Whether a colon follows after white space. */
 function isNameBefore(body: Uint8Array, from: number): boolean {
@@ -174,8 +179,6 @@ function isAddressOfMedia(body: Uint8Array, names: readonly number[]): boolean {
   return from >= 0 && (is(body, from, to, 'image_url') || is(body, from, to, 'source'));
 }
 
-const mediaNames = ['url', 'data', 'file_id', 'fileUri', 'file_uri', 'image_url', 'file_data'] as const;
-
 function nameOfMedia(body: Uint8Array, start: number, end: number): (typeof mediaNames)[number] | undefined {
   for (let index = 0; index < mediaNames.length; index++) {
     if (is(body, start, end, mediaNames[index] as string)) return mediaNames[index];
@@ -197,21 +200,10 @@ function decoded(start: number, end: number): number {
   return Math.ceil(((end - start) * 3) / 4);
 }
 
-const textBelow = [
-  'input',
-  'args',
-  'arguments',
-  'parameters',
-  'input_schema',
-  'json_schema',
-  'schema',
-  'response',
-];
-
 /** Names of what a model reads as text, whatever it looks like. */
 function isTextBelow(body: Uint8Array, start: number, end: number): boolean {
-  for (let index = 0; index < textBelow.length; index++) {
-    if (is(body, start, end, textBelow[index] as string)) return true;
+  for (let index = 0; index < textNames.length; index++) {
+    if (is(body, start, end, textNames[index] as string)) return true;
   }
   return false;
 }

@@ -17,7 +17,7 @@ export function estimateBody(call: Call): BodyTokens {
   const { id, body, members, counted } = call;
   if (counted?.body === body) return counted.tokens;
   const tokens = members
-    ? countBodyTokens(body, members.longStrings, id)
+    ? countBodyTokens(body, members, id)
     : { inputTokens: formTokens(call), cacheWrite: undefined };
   call.counted = { body, tokens };
   return tokens;

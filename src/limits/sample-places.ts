@@ -4,12 +4,7 @@ export class SamplePlaces {
 
   /** @param seed the id of the request: whoever wrote its texts did not know it */
   constructor(seed: string) {
-    // FNV-1a, and never 0, from which nothing follows
-    let hash = 0x811c9dc5;
-    for (let index = 0; index < seed.length; index++) {
-      hash = Math.imul(hash ^ seed.charCodeAt(index), 0x01000193);
-    }
-    this.#state = hash | 1;
+    this.#state = toPlace(seed);
   }
 
   /** The next one, uniform in [0, 1). */
@@ -22,4 +17,13 @@ export class SamplePlaces {
     this.#state = state;
     return (state >>> 0) / 0x1_0000_0000;
   }
+}
+
+/** Where the numbers that follow from a text begin: FNV-1a, and never 0, from which nothing follows. */
+export function toPlace(seed: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < seed.length; index++) {
+    hash = Math.imul(hash ^ seed.charCodeAt(index), 0x01000193);
+  }
+  return hash | 1;
 }

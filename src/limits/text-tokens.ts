@@ -1,4 +1,38 @@
+import * as tables from '../json/kernel/tables.ts';
+import * as weights from '../json/kernel/weights.ts';
 import type { SamplePlaces } from './sample-places.ts';
+
+// names of this module: what loads sources one by one looks up imported ones each time, and this is done for every byte
+const { kinds } = tables;
+const {
+  backslash,
+  behindCapitalsBytes,
+  capitalBytes,
+  continuation,
+  digit,
+  digitBytes,
+  leastBytes,
+  lower,
+  ofThree,
+  ofTwo,
+  partBytes,
+  perBreak,
+  perEscape,
+  perFour,
+  perRepeat,
+  perSign,
+  perThree,
+  perTwo,
+  perUnicode,
+  sign,
+  space,
+  strideBytes,
+  upper,
+  windowBytes,
+  wordBytes,
+} = weights;
+
+export { leastBytes };
 
 /**
  * Tokens of a text that stands in a JSON string, by what it is made of: words, digits, punctuation, white space, scripts.
@@ -31,11 +65,11 @@ function addUp(bytes: Uint8Array, start: number, end: number): number {
       else if (position < end && kinds[bytes[position] as number] === digit) tokens += 1;
     } else if (kind === digit) {
       while (position < end && kinds[bytes[position] as number] === digit) position++;
-      tokens += Math.ceil((position - from) / 3);
+      tokens += Math.ceil((position - from) / digitBytes);
     } else if (kind === sign) {
       const first = bytes[from];
       while (position < end && bytes[position] === first) position++;
-      tokens += 0.85 + (position - from - 1) * 0.1;
+      tokens += perSign + (position - from - 1) * perRepeat;
     } else if (kind === backslash) {
       const escaped = bytes[position];
       position++;
@@ -46,15 +80,15 @@ function addUp(bytes: Uint8Array, start: number, end: number): number {
           (bytes[position + 1] === 0x6e || bytes[position + 1] === 0x74)
         )
           position += 2;
-        tokens += 0.8;
+        tokens += perBreak;
       } else if (escaped === 0x75) {
         position += 4;
-        tokens += 1.2;
+        tokens += perUnicode;
       } else {
-        tokens += 0.85;
+        tokens += perEscape;
       }
     } else if (kind !== continuation) {
-      tokens += perCharacter[kind] as number;
+      tokens += kind === ofTwo ? perTwo : kind === ofThree ? perThree : perFour;
     }
   }
   return tokens;
@@ -86,37 +120,9 @@ export function countLongTextTokens(
   return Math.max((tokens * length) / (windows * width), length / leastBytes);
 }
 
-const windowBytes = 160;
-const strideBytes = 2_048;
-
-/** Bytes of text that count a token at the least. */
-export const leastBytes = 8;
-
-const lower = 1;
-const upper = 2;
-const digit = 3;
-const space = 4;
-const sign = 5;
-const backslash = 6;
-const continuation = 7;
-
-/** Of characters with two, three and four bytes in UTF-8, at places 8 to 10. */
-const perCharacter = [0, 0, 0, 0, 0, 0, 0, 0, 0.5, 1.05, 2.5];
-
-const kinds = new Uint8Array(256).map((_, byte) => {
-  if (byte >= 0xf0) return 10;
-  if (byte >= 0xe0) return 9;
-  if (byte >= 0xc0) return 8;
-  if (byte >= 0x80) return continuation;
-  if (byte >= 0x61 && byte <= 0x7a) return lower;
-  if (byte >= 0x41 && byte <= 0x5a) return upper;
-  if (byte >= 0x30 && byte <= 0x39) return digit;
-  if (byte === 0x20) return space;
-  return byte === 0x5c ? backslash : sign;
-});
-
 /** A word of everyday is a token; a longer one, and capitals, are put together from parts. */
 function wordTokens(length: number, capitals: number): number {
-  if (capitals > 1) return Math.max(1, capitals / 2.5) + Math.max(0, length - capitals) / 5;
-  return length <= 7 ? 1 : 1 + (length - 7) / 4.5;
+  if (capitals > 1)
+    return Math.max(1, capitals / capitalBytes) + Math.max(0, length - capitals) / behindCapitalsBytes;
+  return length <= wordBytes ? 1 : 1 + (length - wordBytes) / partBytes;
 }

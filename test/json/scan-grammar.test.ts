@@ -1,19 +1,20 @@
 import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
-import { JsonScanError, scanJsonObject } from '../../src/json/scan.ts';
+import { JsonScanError } from '../../src/json/scan.ts';
+import { scanners } from './scanners.ts';
 
-/** The error that the scan of `body` ends in. */
-function refusal(body: string | Uint8Array): JsonScanError {
-  try {
-    scanJsonObject(typeof body === 'string' ? Buffer.from(body) : body);
-  } catch (error) {
-    if (error instanceof JsonScanError) return error;
-    throw error;
+describe.each(scanners)('the grammar of scanJsonObject, $name', ({ scan: scanJsonObject }) => {
+  /** The error that the scan of `body` ends in. */
+  function refusal(body: string | Uint8Array): JsonScanError {
+    try {
+      scanJsonObject(typeof body === 'string' ? Buffer.from(body) : body);
+    } catch (error) {
+      if (error instanceof JsonScanError) return error;
+      throw error;
+    }
+    throw new Error('the document was accepted');
   }
-  throw new Error('the document was accepted');
-}
 
-describe('the grammar of scanJsonObject', () => {
   it('tolerates one leading byte order mark and reports its length', () => {
     const index = scanJsonObject(Buffer.from('\ufeff {"a":1}'));
     expect(index.bodyStart).toBe(3);

@@ -1,25 +1,26 @@
 import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
-import { JsonScanError, type JsonScanOptions, scanJsonObject } from '../../src/json/scan.ts';
-
-/** The error that the scan of `body` ends in. */
-function refusal(body: string | Uint8Array, options?: JsonScanOptions): JsonScanError {
-  try {
-    scanJsonObject(typeof body === 'string' ? Buffer.from(body) : body, options);
-  } catch (error) {
-    if (error instanceof JsonScanError) return error;
-    throw error;
-  }
-  throw new Error('the document was accepted');
-}
+import { JsonScanError, type JsonScanOptions } from '../../src/json/scan.ts';
+import { scanners } from './scanners.ts';
 
 /** Every character as `\uXXXX`. */
 const escapeAll = (text: string) =>
   [...text].map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
 
-const scan = (text: string, options?: JsonScanOptions) => scanJsonObject(Buffer.from(text), options);
+describe.each(scanners)('scanJsonObject, $name', ({ scan: scanJsonObject }) => {
+  /** The error that the scan of `body` ends in. */
+  function refusal(body: string | Uint8Array, options?: JsonScanOptions): JsonScanError {
+    try {
+      scanJsonObject(typeof body === 'string' ? Buffer.from(body) : body, options);
+    } catch (error) {
+      if (error instanceof JsonScanError) return error;
+      throw error;
+    }
+    throw new Error('the document was accepted');
+  }
 
-describe('scanJsonObject', () => {
+  const scan = (text: string, options?: JsonScanOptions) => scanJsonObject(Buffer.from(text), options);
+
   it('tells where each top-level member stands', () => {
     const text =
       ' { "model" : "gpt" ,"messages":[{"a":[1,{}]}],"n":-1.5e+3,"t":true,"f":false,"z":null,"o":{"é":1}}\n';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Call } from '../../src/call.ts';
 import { scanJsonObject } from '../../src/json/scan.ts';
-import { countBodyTokens } from '../../src/limits/body-tokens.ts';
+import { countBodyTokens, countByScript } from '../../src/limits/body-tokens.ts';
 import { choicesOf, estimateOutputTokens, estimateUsage } from '../../src/limits/estimate.ts';
 import { countTextTokens } from '../../src/limits/text-tokens.ts';
 
@@ -112,7 +112,7 @@ describe('the tokens of a body', () => {
           return Reflect.get(target, name, target);
         },
       });
-      countBodyTokens(watched, scanJsonObject(body).longStrings);
+      countByScript(watched, scanJsonObject(body).longStrings);
       expect([character, looks < body.length]).toEqual([character, true]);
     }
   });
@@ -133,9 +133,9 @@ describe('the tokens of a body', () => {
           { role: 'user', content: 'and now?' },
         ],
       });
-      const { longStrings } = scanJsonObject(body);
-      expect([name, longStrings.length]).toEqual([name, 2]);
-      const [all, part] = [countBodyTokens(body).inputTokens, countBodyTokens(body, longStrings).inputTokens];
+      const index = scanJsonObject(body);
+      expect([name, index.longStrings.length]).toEqual([name, 2]);
+      const [all, part] = [countBodyTokens(body).inputTokens, countBodyTokens(body, index).inputTokens];
       expect([name, Math.abs(part - all) / all < 0.05, part === all]).toEqual([name, true, false]);
     }
   });
@@ -148,7 +148,7 @@ describe('the tokens of a body', () => {
     const body = bytesOf({
       messages: [{ role: 'user', content: [image, { type: 'text', text: 'what is it?' }] }],
     });
-    expect(countBodyTokens(body, scanJsonObject(body).longStrings)).toEqual(countBodyTokens(body));
+    expect(countBodyTokens(body, scanJsonObject(body))).toEqual(countBodyTokens(body));
   });
 
   it.each<[string, object, number]>([

@@ -1,0 +1,150 @@
+import { Buffer, isUtf8 } from 'node:buffer';
+import { MemberTable } from '../object-index.ts';
+import { shortEscapes } from '../scan-string.ts';
+import { kernelBytes } from './bytes.ts';
+import * as layout from './layout.ts';
+import { cacheNames, keyNames, kinds, mediaNames, textNames } from './tables.ts';
+
+/** What the kernel's module exports: see `assembly/index.ts`. */
+interface Exports {
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  scan(length: number, maxDepth: number, maxKeys: number): number;
+  count(length: number, seed: number): number;
+}
+
+/** The part of `WebAssembly` that is used here; not every runtime has it. */
+interface WebAssemblyApi {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: unknown };
+}
+
+/** What a count finds: tokens before they are rounded, and which cache the caller asks the provider to write the prompt to. */
+export interface TokenCount {
+  readonly tokens: number;
+  readonly cacheWrite: '5m' | '1h' | undefined;
+}
+
+const caches = [undefined, '5m', '1h'] as const;
+const pageBytes = 65_536;
+const largestInteger = 0x7fff_ffff;
+
+/** Of the bodies that were copied, whichever kernel they were copied into. */
+let copies = 0;
+
+/**
+ * The passes over a request's body in WebAssembly. Both answer as the code in JavaScript does, or `undefined`: then the body
+ * is for that code. The kernel holds a copy of the last body and no reference to any.
+ */
+export class Kernel {
+  readonly #exports: Exports;
+  #bytes: Uint8Array;
+  #words: Int32Array;
+  /** The number of the copy that lies in memory. */
+  #held = 0;
+  #mostBytes = layout.mostBodyBytes;
+
+  constructor(exports: Exports) {
+    this.#exports = exports;
+    this.#bytes = new Uint8Array(exports.memory.buffer);
+    this.#words = new Int32Array(exports.memory.buffer);
+    this.#bytes.set(shortEscapes, layout.escapesAt);
+    this.#bytes.set(kinds, layout.kindsAt);
+    this.#writeNames(layout.keyNamesAt, keyNames);
+    this.#writeNames(layout.cacheNamesAt, cacheNames);
+    this.#writeNames(layout.textNamesAt, textNames);
+    this.#writeNames(layout.mediaNamesAt, mediaNames);
+  }
+
+  /** The index of a body, where it is whole and ordinary. */
+  scan(body: Uint8Array, maxDepth: number, maxKeys: number): MemberTable | undefined {
+    if (!this.#copy(body)) return undefined;
+    const members = this.#exports.scan(
+      body.length,
+      Math.min(maxDepth, largestInteger),
+      Math.min(maxKeys, largestInteger),
+    );
+    if (members < 0) return undefined;
+    const words = this.#words;
+    const results = layout.resultsAt / 4;
+    const isAscii = words[results + 3] === 1;
+    if (!isAscii && !isUtf8(body)) return undefined;
+    const index = new MemberTable(body, 0, words[results]!);
+    index.objectEnd = words[results + 1]!;
+    index.copy = this.#held;
+    index.isAscii = isAscii;
+    index.take(words, layout.spansAt / 4, members, layout.longsAt / 4, words[results + 2]!);
+    return index;
+  }
+
+  /**
+   * An estimate of the tokens of a body.
+   *
+   * @param index made by a kernel of this body
+   * @param seed where the places begin at which long strings are looked at
+   */
+  count(body: Uint8Array, index: MemberTable, seed: number): TokenCount | undefined {
+    if (index.copy === 0 || !index.isOf(body)) return undefined;
+    if (index.copy !== this.#held) {
+      // something else was scanned in between
+      if (!this.#copy(body)) return undefined;
+      const at = layout.longsAt / 4;
+      this.#words.set(index.longStrings, at);
+      this.#words[at + index.longStrings.length] = 0;
+    }
+    const tokens = this.#exports.count(body.length, seed);
+    return tokens < 0 ? undefined : { tokens, cacheWrite: caches[this.#words[layout.cacheWriteAt / 4]!] };
+  }
+
+  #copy(body: Uint8Array): boolean {
+    if (body.length > this.#mostBytes || !this.#hasRoomFor(body.length)) return false;
+    this.#bytes.set(body, layout.bodyAt);
+    copies++;
+    this.#held = copies;
+    return true;
+  }
+
+  /** Makes memory as large as the largest body so far needs, and twice as large as it was: each time is a new set of views. */
+  #hasRoomFor(bytes: number): boolean {
+    const has = this.#bytes.length;
+    const needed = layout.bodyAt + bytes + layout.paddingBytes;
+    if (needed <= has) return true;
+    const most = layout.bodyAt + this.#mostBytes + layout.paddingBytes;
+    const { memory } = this.#exports;
+    try {
+      memory.grow(Math.ceil((Math.min(Math.max(needed, 2 * has), most) - has) / pageBytes));
+    } catch {
+      this.#mostBytes = has - layout.bodyAt - layout.paddingBytes;
+      return false;
+    }
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.#words = new Int32Array(memory.buffer);
+    return true;
+  }
+
+  #writeNames(at: number, names: readonly string[]): void {
+    for (const [index, name] of names.entries()) {
+      this.#bytes.set(Buffer.from(name), at + index * layout.nameBytes);
+    }
+  }
+}
+
+/** A kernel with a memory of its own; `undefined` where there is no WebAssembly, or none that may be compiled. */
+export function createKernel(): Kernel | undefined {
+  const { WebAssembly } = globalThis as { readonly WebAssembly?: WebAssemblyApi };
+  if (WebAssembly === undefined) return undefined;
+  try {
+    const module = new WebAssembly.Module(Buffer.from(kernelBytes, 'hex'));
+    return new Kernel(new WebAssembly.Instance(module).exports as Exports);
+  } catch {
+    // runtimes that compile nothing while they run, and machines without SIMD
+    return undefined;
+  }
+}
+
+let shared: { readonly kernel: Kernel | undefined } | undefined;
+
+/** The kernel of this process, or of this worker of it: made for the first body, since an import should cost nothing. */
+export function sharedKernel(): Kernel | undefined {
+  shared ??= { kernel: createKernel() };
+  return shared.kernel;
+}

@@ -1,0 +1,37 @@
+// Where things lie in the kernel's memory, and its bounds. Read by the kernel's own compiler too, so: plain numbers only.
+
+/** Four numbers that a scan leaves: start and end of the root object, long strings, 1 when every string was ASCII. */
+export const resultsAt = 0;
+/** A number that a count leaves: 0 for no cache, 1 for five minutes, 2 for an hour. */
+export const cacheWriteAt = 16;
+
+/** A byte for each byte: 1 where it makes a whole escape after a backslash. */
+export const escapesAt = 256;
+/** A byte for each byte: what kind of text it is. */
+export const kindsAt = 512;
+
+/** Lists of names, each name in 16 bytes and zeros behind the last one. */
+export const cacheNamesAt = 768;
+export const textNamesAt = 800;
+export const keyNamesAt = 944;
+export const mediaNamesAt = 1_024;
+export const nameBytes = 16;
+
+/** A byte for each open container: what it stands in. */
+export const containersAt = 1_280;
+export const mostDepth = 256;
+
+/** For each member of the root object where its key and its value begin and end: four numbers. */
+export const spansAt = 2_048;
+export const mostMembers = 64;
+/** Keys of the root object are compared with each other: longer ones would take too long. */
+export const mostKeyBytes = 64;
+
+/** For each long string where it begins and ends, and a zero behind the last: no body has more of them than fit. */
+export const longsAt = 4_096;
+
+export const bodyAt = 32_768;
+/** Larger bodies are not the kernel's, whose memory never shrinks. */
+export const mostBodyBytes = 4_194_304;
+/** Zeros behind the body: what is read sixteen bytes at a time is read beyond it. */
+export const paddingBytes = 16;
