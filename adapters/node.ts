@@ -1,4 +1,11 @@
-import { afterPromises, atEndOfTurn, type GatewayReply, type GatewayRequest, gather } from 'headgate';
+import {
+  afterPromises,
+  atEndOfTurn,
+  type GatewayReply,
+  type GatewayRequest,
+  Gathered,
+  gather,
+} from 'headgate';
 import { countReaders } from './bridge/node-body.ts';
 import {
   type NodeDetails,
@@ -86,7 +93,10 @@ function createServe(
       fail();
     }
   };
-  const handleSoon = gather(atEndOfTurn, handle);
+  const handleSoon = gather(atEndOfTurn, (serving: Serving) => {
+    serving.exchange.arrived = true;
+    handle(serving);
+  });
   const sendSoon = gather(afterPromises, (serving: Serving) => {
     const { exchange, settle } = serving;
     const reply = serving.reply as GatewayReply;
@@ -109,12 +119,13 @@ function createServe(
 }
 
 /** A request that is being answered. */
-class Serving {
+class Serving extends Gathered {
   readonly exchange: NodeExchange;
   readonly settle: Settle;
   reply: GatewayReply | undefined = undefined;
 
   constructor(exchange: NodeExchange, settle: Settle) {
+    super();
     this.exchange = exchange;
     this.settle = settle;
   }

@@ -20,6 +20,7 @@ import { createRuns, type RunOptions, type RunScope } from './limits/run.ts';
 import { tellOfLimits } from './limits/tell-of-limits.ts';
 import { type FetchHandler, loadFetchHandler } from './load-fetch-handler.ts';
 import type { GatewayReply, GatewayRequest } from './message.ts';
+import { whenEnded } from './outcome.ts';
 import { createPipeline, toNoReply } from './pipeline.ts';
 import { builtInProviders } from './providers/index.ts';
 import { quietly } from './quietly.ts';
@@ -235,7 +236,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       return start(toArrival(id, request, match, snapshot, runtime, hostRun)).then(
         (reply: GatewayReply | undefined) => {
           if (!reply) return fail(toNoReply());
-          void reply.outcome.then(left);
+          whenEnded(reply.outcome, left);
           return reply;
         },
         fail,

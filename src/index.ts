@@ -59,7 +59,7 @@ export {
 export type { Explained, ExplainedPolicy, Explanation } from './explanation.ts';
 export { createGateway, type Gateway } from './gateway.ts';
 export type { GatewayOptions, PipelineParts } from './gateway-options.ts';
-export { afterPromises, atEndOfTurn, gather } from './gather.ts';
+export { afterPromises, atEndOfTurn, Gathered, gather } from './gather.ts';
 export type { Degradation, GatewayHealth } from './health.ts';
 export { countFailures } from './identity/count-failures.ts';
 export {

@@ -44,12 +44,13 @@ export interface GatewayRequest {
   /** A refusal that the adapter already knows of (two Host headers, …); answered before anything else is looked at. */
   readonly refusal?: GatewayError;
   /**
-   * Reads the whole body, at most once, and at most `maxBytes` of it.
+   * Reads the whole body, at most once, and at most `maxBytes` of it: at once where all of it is there, else as a promise.
+   * `await` covers both.
    *
    * @throws GatewayError `body_too_large` (413), `body_timeout` (408), `caller_gone` (499) and
    *   `body_already_read` (500) when the host consumed it before the gateway was reached.
    */
-  readBody(maxBytes: number): Promise<Uint8Array>;
+  readBody(maxBytes: number): Uint8Array | Promise<Uint8Array>;
 }
 
 /** The bytes of a reply: all at once, or chunk by chunk, each chunk pulled when the caller can take it. */

@@ -1,6 +1,7 @@
 import type { Dialect } from './dialects/dialect.ts';
 import type { GatewayError } from './errors.ts';
 import type { GatewayReply, HeaderMap, Outcome } from './message.ts';
+import { toKnownOutcome } from './outcome.ts';
 import { toBytes } from './upstream/bytes.ts';
 
 /** A reply whose bytes are all there. Its outcome has settled. */
@@ -12,7 +13,7 @@ export function toReply(
 ): GatewayReply {
   const bytes = typeof body === 'string' ? toBytes(body) : body;
   const ended = { ...outcome, replyBytes: bytes.length };
-  return { status, headers, body: bytes, outcome: Promise.resolve(ended) };
+  return { status, headers, body: bytes, outcome: toKnownOutcome(ended) };
 }
 
 /** A refusal or an outage as the caller's dialect says it; `id` is the request's. */

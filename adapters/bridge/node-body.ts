@@ -19,10 +19,10 @@ interface ParsedMessage extends IncomingMessage {
   readonly body?: unknown;
 }
 
-const nextTurn = Promise.resolve();
+const parsed = Promise.resolve();
 
 /** Reads the whole body, see `GatewayRequest.readBody`. */
-export function readNodeBody(exchange: NodeExchange, maxBytes: number): Promise<Uint8Array> {
+export function readNodeBody(exchange: NodeExchange, maxBytes: number): Uint8Array | Promise<Uint8Array> {
   const { incoming } = exchange;
   if (incoming.readableDidRead || incoming.readableEnded)
     return readHeldBody(exchange).then((bytes) => bounded(bytes, maxBytes));
@@ -32,9 +32,11 @@ export function readNodeBody(exchange: NodeExchange, maxBytes: number): Promise<
       resolve(readArriving(exchange, maxBytes));
     });
   }
-  // The parser hands over the headers before it looks at the body behind them in the same packet: a turn later a small
+  // The parser hands over the headers before it looks at the body behind them in the same packet: when that is done, a small
   // body lies in the buffer, and needs no listener and no timer.
-  return nextTurn.then(() => readArriving(exchange, maxBytes));
+  return exchange.arrived
+    ? readArriving(exchange, maxBytes)
+    : parsed.then(() => readArriving(exchange, maxBytes));
 }
 
 function readArriving(exchange: NodeExchange, maxBytes: number): Uint8Array | Promise<Uint8Array> {

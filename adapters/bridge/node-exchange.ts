@@ -51,6 +51,8 @@ export class NodeExchange implements GatewayRequest {
   gone = false;
   /** False once the connection can not be used for another request. */
   reusable = true;
+  /** The turn that it came in is over: what came in the same packet has been looked at. */
+  arrived = false;
   /** A byte of the reply was handed over. */
   begun = false;
   /** Called once when the caller goes away; held by whoever works for the caller at that time. */
@@ -143,7 +145,7 @@ export class NodeExchange implements GatewayRequest {
     };
   }
 
-  readBody(maxBytes: number): Promise<Uint8Array> {
+  readBody(maxBytes: number): Uint8Array | Promise<Uint8Array> {
     return readNodeBody(this, maxBytes);
   }
 

@@ -1,5 +1,6 @@
 import { GatewayError, isGatewayError } from '../errors.ts';
 import type { GatewayReply, HeaderMap, Outcome } from '../message.ts';
+import { whenEnded } from '../outcome.ts';
 import { type Account, type Settled, toSettled } from './account.ts';
 import type { LimitScope } from './apply.ts';
 import type { Leases } from './leases.ts';
@@ -41,7 +42,7 @@ export function settleWhenEnded(
 export function endHoldsWhenEnded(holds: UpstreamHolds, reply: Promise<GatewayReply>): Promise<GatewayReply> {
   return reply.then(
     (reply) => {
-      void reply.outcome.then((ended) => holds.end(ended));
+      whenEnded(reply.outcome, (ended) => holds.end(ended));
       return reply;
     },
     (error: unknown) => {
@@ -52,7 +53,7 @@ export function endHoldsWhenEnded(holds: UpstreamHolds, reply: Promise<GatewayRe
 }
 
 function settleLater(parts: SettleParts, account: Account, outcome: Promise<Outcome>): void {
-  void outcome.then((ended) => settle(parts, account, ended));
+  whenEnded(outcome, (ended) => settle(parts, account, ended));
 }
 
 /** Settles at once, and tells of thresholds that are reached by it, and of what was used beyond its hold. */

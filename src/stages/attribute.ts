@@ -3,6 +3,7 @@ import { type GatewayError, toGatewayError } from '../errors.ts';
 import { costOf, type Price } from '../limits/price.ts';
 import { withAttempts } from '../limits/sum-usage.ts';
 import type { GatewayReply, Outcome } from '../message.ts';
+import { whenEnded } from '../outcome.ts';
 import { nothing, type Stage, toNoReply } from '../pipeline.ts';
 import { quietly } from '../quietly.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
@@ -42,7 +43,7 @@ function close(entry: Entry, reply: Promise<GatewayReply>): Promise<GatewayReply
 }
 
 function writeLater(entry: Entry, status: number, outcome: Promise<Outcome>): void {
-  void outcome.then((ended) => entry.write(status, ended));
+  whenEnded(outcome, (ended) => entry.write(status, ended));
 }
 
 /** A record while its request runs. It lives as long as a stream does, and so keeps nothing of the request itself. */

@@ -35,7 +35,8 @@ export function readCall(): Stage<Arrival & Identified, Received> {
         if (call.model !== undefined) record.requestedModel = call.model;
         return next({ call });
       };
-      return endpoint.body === 'none' ? go(noBody) : request.readBody(maxBodyBytes).then(go);
+      const body = endpoint.body === 'none' ? noBody : request.readBody(maxBodyBytes);
+      return body instanceof Promise ? body.then(go) : go(body);
     },
   };
 }

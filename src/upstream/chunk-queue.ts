@@ -1,4 +1,4 @@
-import { atEndOfTurn, gather } from '../gather.ts';
+import { atEndOfTurn, Gathered, gather } from '../gather.ts';
 import type { ChunkReceiver, PulledBody } from '../message.ts';
 import { concatBytes, latin1Of } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
@@ -31,6 +31,7 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
   #woken: Promise<void> | undefined;
   #wakeAt = 1;
   #receiver: ChunkReceiver | undefined;
+  #delivery: Delivery | undefined;
 
   constructor(source: ChunkSource) {
     this.#source = source;
@@ -79,7 +80,8 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
 
   read(receiver: ChunkReceiver): void {
     this.#receiver = receiver;
-    if (this.#first !== undefined) deliverSoon(this);
+    this.#delivery ??= new Delivery(this);
+    if (this.#first !== undefined) deliverSoon(this.#delivery);
     // what is over is so behind its last chunk, before its caller can hang up on it
     else if (this.#ended) void settled.then(() => this.deliver());
     else this.#resume();
@@ -157,7 +159,7 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
   }
 
   #notify(): void {
-    if (this.#receiver !== undefined) deliverSoon(this);
+    if (this.#receiver !== undefined) deliverSoon(this.#delivery as Delivery);
     const wake = this.#wake;
     this.#wake = undefined;
     this.#woken = undefined;
@@ -167,5 +169,15 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
 
 const empty = new Uint8Array(0);
 const settled = Promise.resolve();
+/** Of a queue, in the context of who reads it: what fills it runs in that of whoever opened the connection. */
+class Delivery extends Gathered {
+  readonly queue: ChunkQueue;
+
+  constructor(queue: ChunkQueue) {
+    super();
+    this.queue = queue;
+  }
+}
+
 /** Later, so that what comes in one turn goes out in one. */
-const deliverSoon = gather(atEndOfTurn, (queue: ChunkQueue) => queue.deliver());
+const deliverSoon = gather(atEndOfTurn, ({ queue }: Delivery) => queue.deliver());

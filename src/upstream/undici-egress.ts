@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import type { Dispatcher, Pool } from 'undici';
-import { afterPromises, atEndOfTurn, gather } from '../gather.ts';
+import { afterPromises, atEndOfTurn, Gathered, gather } from '../gather.ts';
 import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
 import { prepareConnection } from './connection.ts';
 import type { Egress, EgressReply, EgressRequest } from './egress.ts';
@@ -116,7 +116,7 @@ function tooManyInformational(): Error {
   return Object.assign(error, { code: 'ERR_TOO_MANY_INFORMATIONAL' });
 }
 
-class ReplyHandler implements Dispatcher.DispatchHandler {
+class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
   readonly #pool: Pool;
   #request: EgressRequest | undefined;
   #resolve: ((reply: EgressReply) => void) | undefined;
@@ -132,6 +132,7 @@ class ReplyHandler implements Dispatcher.DispatchHandler {
     resolve: (reply: EgressReply) => void,
     reject: (error: unknown) => void,
   ) {
+    super();
     this.#pool = pool;
     this.#request = request;
     this.#resolve = resolve;

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ChunkQueue } from '../../src/upstream/chunk-queue.ts';
@@ -70,6 +71,33 @@ describe('a chunk queue', () => {
     await turn();
     expect(seen).toEqual(['ab', 'c', 'failed: broken']);
     expect(calls).toEqual([]);
+  });
+
+  it('delivers in the context of who reads, whoever fills it', async () => {
+    const callers = new AsyncLocalStorage<string>();
+    const { queue } = createQueue();
+    const seen: (string | undefined)[] = [];
+    const ended = new Promise<void>((resolve) => {
+      const receiver = {
+        chunk: () => {
+          seen.push(callers.getStore());
+          callers.run('another', () => queue.read(receiver));
+        },
+        end: () => {
+          seen.push(callers.getStore());
+          resolve();
+        },
+        fail: resolve,
+      };
+      callers.run('reader', () => queue.read(receiver));
+    });
+    callers.run('connection', () => queue.push(text('a')));
+    await turn();
+    callers.run('connection', () => queue.push(text('b')));
+    await turn();
+    callers.run('connection', () => queue.end());
+    await ended;
+    expect(seen).toEqual(['reader', 'reader', 'reader']);
   });
 
   it('tells a receiver that waits of its end', async () => {
