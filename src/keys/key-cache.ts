@@ -45,6 +45,8 @@ export interface KeyCache {
   forgetAll(): void;
 }
 
+export const defaultMaxKeys = 10_000;
+
 interface Entry {
   readonly record: KeyRecord;
   readonly readAtMs: number;
@@ -62,7 +64,7 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
   const negativeTtlMs = requireInteger('cache.negativeTtlMs', options.negativeTtlMs ?? 1_000, 0);
   const staleMs = requireInteger('cache.staleMs', options.staleMs ?? 60_000, 0);
   const retryMs = requireInteger('cache.retryMs', options.retryMs ?? 1_000, 1);
-  const max = requireInteger('cache.max', options.max ?? 10_000, 1, 10_000_000);
+  const max = requireInteger('cache.max', options.max ?? defaultMaxKeys, 1, 10_000_000);
   const maxNegative = requireInteger('cache.maxNegative', options.maxNegative ?? 10_000, 1, 10_000_000);
   const refreshAfterMs = ttlMs * 0.8;
   // versions of keys that are not in `known` any more: a replica that lags behind must not bring an older one back

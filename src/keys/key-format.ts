@@ -73,7 +73,7 @@ export function createKey(runtime: Runtime, options: CreateKeyOptions = {}): Cre
 
 /**
  * Takes a key apart; `undefined` when `text` is not one: wrong length, alphabet or checksum. Costs less than a
- * microsecond, whatever the text, and is done before anything is hashed or looked up.
+ * microsecond, whatever the text, and is done before anything is looked up.
  */
 export function parseKey(text: string): ParsedKey | undefined {
   const length = text.length;

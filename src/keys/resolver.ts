@@ -1,15 +1,16 @@
+import { LRUCache } from 'lru-cache';
 import { type GatewayError, isGatewayError } from '../errors.ts';
 import type { HeaderMap } from '../message.ts';
 import type { Runtime } from '../runtime.ts';
 import type { KeyRecord, KeyStore } from '../stores/key-store.ts';
 import { readCredential } from './credential.ts';
 import { type CountFailure, createFailedKeyCounter, type FailedKeysOptions } from './failed-keys.ts';
-import { createKeyCache, type KeyCacheOptions } from './key-cache.ts';
+import { createKeyCache, defaultMaxKeys, type KeyCacheOptions } from './key-cache.ts';
 import { parseKey } from './key-format.ts';
 import { type PepperRing, verifySecret } from './key-hash.ts';
 import { createKeyReader, type KeyReadsOptions } from './key-reader.ts';
 import { invalidKey, notLookedUp, tooManyFailedKeys, unauthorized } from './refusal.ts';
-import { createSecretMatcher } from './secret-matcher.ts';
+import { createSecretMatcher, type SecretMatch } from './secret-matcher.ts';
 import { createStoreClock, withClock } from './store-clock.ts';
 
 /** A credential taken apart. */
@@ -121,16 +122,23 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
   const countFailure =
     typeof failedKeys === 'function' ? failedKeys : createFailedKeyCounter(runtime, failedKeys);
 
-  const matchSecret = createSecretMatcher(verify, runtime, clock, options.onVerified);
+  const matcher = createSecretMatcher(verify, runtime, clock, options.onVerified);
+  // of credentials that were accepted: who is known need not be taken apart
+  const kids = new LRUCache<string, string>({ max: options.cache?.max ?? defaultMaxKeys });
   const { onUse } = options;
-  const check = (found: KeyRecord | null, { secret, environment }: CredentialParts): KeyRecord => {
+  const accept = (record: KeyRecord, { isPrevious }: SecretMatch): KeyRecord => {
+    onUse?.(record, isPrevious, Math.floor(clock.nowMs()));
+    return record;
+  };
+  const check = (found: KeyRecord | null, parts: CredentialParts, digest: string): KeyRecord => {
+    const { kid, secret, environment } = parts;
     // of another environment is as good as none, and costs as much
     const record = environment === undefined || environment === found?.environment ? found : null;
-    const match = matchSecret(record, secret);
+    const match = (record && matcher.recall(record, digest)) ?? matcher.match(record, secret, digest);
     if (match === undefined || record === null) throw invalidKey();
     if (match.refusal !== undefined) throw unauthorized(match.refusal, refusalTexts[match.refusal]);
-    onUse?.(record, match.isPrevious, Math.floor(clock.nowMs()));
-    return record;
+    kids.set(digest, kid);
+    return accept(record, match);
   };
   const toAnswer = (error: unknown, remoteAddress: string | undefined): unknown => {
     if (!isFailedKey(error)) return error;
@@ -143,15 +151,28 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
     if (retryAfterSeconds > 0) throw notLookedUp(retryAfterSeconds);
   };
 
+  /** Who it is, when this very credential was accepted for the record that its key still has. */
+  const recognise = (digest: string, remoteAddress: string | undefined): KeyRecord | undefined => {
+    const kid = kids.get(digest);
+    const record = kid !== undefined && cache.find(kid, () => admit(remoteAddress));
+    if (!record || record instanceof Promise) return undefined;
+    const match = matcher.recall(record, digest);
+    return match && accept(record, match);
+  };
+
   return {
     resolve(headers, query, remoteAddress) {
       try {
-        const parts = parse(readCredential(headers, query));
+        const credential = readCredential(headers, query);
+        const digest = matcher.digestOf(credential);
+        const known = recognise(digest, remoteAddress);
+        if (known) return known;
+        const parts = parse(credential);
         if (parts === undefined) throw invalidKey();
         const found = cache.find(parts.kid, () => admit(remoteAddress));
-        if (!(found instanceof Promise)) return check(found, parts);
+        if (!(found instanceof Promise)) return check(found, parts, digest);
         return found
-          .then((record) => check(record, parts))
+          .then((record) => check(record, parts, digest))
           .catch((error) => {
             throw toAnswer(error, remoteAddress);
           });

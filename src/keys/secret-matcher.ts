@@ -22,13 +22,26 @@ interface Known {
 const current: SecretMatch = { isPrevious: false };
 const previous: SecretMatch = { isPrevious: true };
 
+/** Tells whether secrets belong to records. */
+export interface SecretMatcher {
+  /** What a credential is known again by: a salted digest of this process's own, from which it cannot be read. */
+  digestOf(credential: string): string;
+  /**
+   * What is remembered of a credential that was accepted for this record, as long as the record is cached; undefined when
+   * it never was, and when it is refused by now. An eighth of what `match` costs.
+   */
+  recall(record: KeyRecord, digest: string): SecretMatch | undefined;
+  /**
+   * Whether a secret belongs to a record; `undefined` when it does not. Both of a record's secrets are always compared,
+   * there or not, so that time does not tell an unknown kid, a wrong secret, a revoked, an expired and a rotated key apart.
+   *
+   * @param digest what the credential is recalled by, when it is accepted
+   */
+  match(record: KeyRecord | null, secret: string, digest: string): SecretMatch | undefined;
+}
+
 /**
- * Tells whether a secret belongs to a record; `undefined` when it does not. Both of a record's secrets are always
- * compared, there or not, so that time does not tell an unknown kid, a wrong secret, a revoked, an expired and a rotated
- * key apart.
- *
- * A secret that was accepted for a record need not be hashed with the pepper again while that record is cached: an
- * eighth of the cost. What is kept is a salted digest of this process's own, never the secret.
+ * Makes one. A secret that was accepted for a record need not be hashed with the pepper again while that record is cached.
  *
  * @param onVerified told of each secret that was hashed and found good, not of those that are remembered
  */
@@ -37,38 +50,35 @@ export function createSecretMatcher(
   runtime: Pick<Runtime, 'randomBytes'>,
   clock: Pick<StoreClock, 'nowMs'>,
   onVerified: (record: KeyRecord, secret: string, isPrevious: boolean) => void = () => undefined,
-): (record: KeyRecord | null, secret: string) => SecretMatch | undefined {
+): SecretMatcher {
   const salt = Buffer.from(runtime.randomBytes(32)).toString('latin1');
   const accepted = new WeakMap<KeyRecord, Known>();
 
-  const recall = (record: KeyRecord, digest: string): SecretMatch | undefined => {
-    const known = accepted.get(record);
-    if (known === undefined) return undefined;
-    if (known.current === digest) return current;
-    return known.previous === digest ? previous : undefined;
-  };
   const remember = (record: KeyRecord, digest: string, isPrevious: boolean): void => {
     const known = accepted.get(record) ?? {};
     known[isPrevious ? 'previous' : 'current'] = digest;
     accepted.set(record, known);
   };
 
-  return (record, secret) => {
-    const digest = hash('sha256', salt + secret, 'latin1' as 'hex');
-    if (record !== null) {
-      const match = recall(record, digest);
-      // refused after all: then with the same work as whoever was never accepted
-      if (match && refusalOf(record, match.isPrevious, clock.nowMs()) === undefined) return match;
-    }
-    // `=== true`: the promise of an asynchronous `verify` must not pass for a yes
-    const isCurrent = verify(record, secret) === true;
-    const isPrevious = verify(beforeRotation(record), secret) === true;
-    if (record === null || !(isCurrent || isPrevious)) return undefined;
-    const refusal = refusalOf(record, !isCurrent, clock.nowMs());
-    if (refusal !== undefined) return { isPrevious: !isCurrent, refusal };
-    remember(record, digest, !isCurrent);
-    onVerified(record, secret, !isCurrent);
-    return isCurrent ? current : previous;
+  return {
+    digestOf: (credential) => hash('sha256', salt + credential, 'latin1' as 'hex'),
+    recall(record, digest) {
+      const known = accepted.get(record);
+      const isCurrent = known?.current === digest;
+      if (!isCurrent && known?.previous !== digest) return undefined;
+      return refusalOf(record, !isCurrent, clock.nowMs()) ? undefined : isCurrent ? current : previous;
+    },
+    match(record, secret, digest) {
+      // `=== true`: the promise of an asynchronous `verify` must not pass for a yes
+      const isCurrent = verify(record, secret) === true;
+      const isPrevious = verify(beforeRotation(record), secret) === true;
+      if (record === null || !(isCurrent || isPrevious)) return undefined;
+      const refusal = refusalOf(record, !isCurrent, clock.nowMs());
+      if (refusal !== undefined) return { isPrevious: !isCurrent, refusal };
+      remember(record, digest, !isCurrent);
+      onVerified(record, secret, !isCurrent);
+      return isCurrent ? current : previous;
+    },
   };
 }
 

@@ -63,7 +63,7 @@ it('costs the same work to refuse a key, whatever is wrong with it: look-up, dig
   }
 });
 
-it('costs nothing but a checksum to refuse what is no key', async () => {
+it('costs no more than a digest and a checksum to refuse what is no key', async () => {
   const { keys, resolve, reads } = createRefused();
   const [key] = Object.values(keys) as [string];
   const other = key.endsWith('0') ? '1' : '0';
@@ -71,7 +71,7 @@ it('costs nothing but a checksum to refuse what is no key', async () => {
   for (const text of [`${key.slice(0, -1)}${other}`, key.slice(0, -1), `${key}0`, 'sk-live-0123456789']) {
     await expect((async () => resolve(text))()).rejects.toMatchObject({ code: 'invalid_key' });
   }
-  expect({ ...work, reads: reads.length }).toEqual({ digests: 0, hmacs: 0, comparisons: 0, reads: 0 });
+  expect({ ...work, reads: reads.length }).toEqual({ digests: 4, hmacs: 0, comparisons: 0, reads: 0 });
 });
 
 it('answers alike, whatever is wrong with a key whose secret is not proven', async () => {

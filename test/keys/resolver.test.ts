@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createKey } from '../../src/keys/key-format.ts';
+import { createKey, parseKey } from '../../src/keys/key-format.ts';
 import { createKeyResolver } from '../../src/keys/resolver.ts';
 import { createMemoryKeyStore } from '../../src/stores/memory/memory-key-store.ts';
 import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
@@ -72,6 +72,29 @@ describe('a key resolver', () => {
       good: 'accepted',
       goodOfTwo: 'accepted',
     });
+  });
+
+  it('takes a good key apart the first time only, and anew when its record has changed', async () => {
+    const taken: string[] = [];
+    const { addKey, resolver, resolve, memory } = createFixture({
+      parse: (credential) => {
+        taken.push(credential);
+        return parseKey(credential);
+      },
+    });
+    const { key, record, kid } = addKey();
+    for (let time = 0; time < 3; time++) expect(await resolve(key)).toEqual(record);
+    expect(taken).toEqual([key]);
+    memory.put({ ...record, team: 'other' });
+    resolver.forget(kid);
+    for (let time = 0; time < 3; time++) expect(await resolve(key)).toMatchObject({ team: 'other' });
+    expect(taken).toEqual([key, key]);
+    memory.put({ ...record, secretHash: '0'.repeat(64) });
+    resolver.forget(kid);
+    for (let time = 0; time < 3; time++) {
+      expect((await refusalOf(() => resolve(key))).code).toBe('invalid_key');
+    }
+    expect(taken).toHaveLength(5);
   });
 
   it('does the same work for a key that was good a moment ago and is not any more', async () => {
