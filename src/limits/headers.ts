@@ -19,51 +19,84 @@ export function limitHeaders(
   nowMs = 0,
   withoutLedger = false,
 ): HeaderMap {
-  const requests = tightestOf('requests', limits, scopes, states);
-  const tokens = tightestOf('tokens', limits, scopes, states);
+  const inDurations = family !== 'anthropic';
+  const requests = tell('requests', limits, scopes, states, nowMs, inDurations);
+  const tokens = tell('tokens', limits, scopes, states, nowMs, inDurations);
   // literals, absent fields and all: objects of one shape, for everybody who goes through them afterwards
   if (family === 'anthropic') {
     return {
-      'anthropic-ratelimit-requests-limit': limitOf(requests),
-      'anthropic-ratelimit-requests-remaining': remainingOf(requests),
-      'anthropic-ratelimit-requests-reset': resetOf(requests),
-      'anthropic-ratelimit-tokens-limit': limitOf(tokens),
-      'anthropic-ratelimit-tokens-remaining': remainingOf(tokens),
-      'anthropic-ratelimit-tokens-reset': resetOf(tokens),
+      'anthropic-ratelimit-requests-limit': requests.limit,
+      'anthropic-ratelimit-requests-remaining': requests.remaining,
+      'anthropic-ratelimit-requests-reset': requests.reset,
+      'anthropic-ratelimit-tokens-limit': tokens.limit,
+      'anthropic-ratelimit-tokens-remaining': tokens.remaining,
+      'anthropic-ratelimit-tokens-reset': tokens.reset,
       'x-headgate-warning': toWarning(warnings),
       'x-headgate-degraded': withoutLedger ? 'limits' : undefined,
     };
   }
   return {
-    'x-ratelimit-limit-requests': limitOf(requests),
-    'x-ratelimit-remaining-requests': remainingOf(requests),
-    'x-ratelimit-reset-requests': durationOf(requests, nowMs),
-    'x-ratelimit-limit-tokens': limitOf(tokens),
-    'x-ratelimit-remaining-tokens': remainingOf(tokens),
-    'x-ratelimit-reset-tokens': durationOf(tokens, nowMs),
+    'x-ratelimit-limit-requests': requests.limit,
+    'x-ratelimit-remaining-requests': requests.remaining,
+    'x-ratelimit-reset-requests': requests.reset,
+    'x-ratelimit-limit-tokens': tokens.limit,
+    'x-ratelimit-remaining-tokens': tokens.remaining,
+    'x-ratelimit-reset-tokens': tokens.reset,
     'x-headgate-warning': toWarning(warnings),
     'x-headgate-degraded': withoutLedger ? 'limits' : undefined,
   };
 }
 
-function limitOf(state: Tightest | undefined): string | undefined {
-  return state && String(state.amount);
+/** The three fields of a unit. */
+interface Told {
+  readonly limit: string | undefined;
+  readonly remaining: string | undefined;
+  readonly reset: string | undefined;
 }
 
-function remainingOf(state: Tightest | undefined): string | undefined {
-  return state && String(Math.max(0, state.amount - state.used - state.held));
+const nothing: Told = { limit: undefined, remaining: undefined, reset: undefined };
+
+/** Of the scope that has the least left of a unit. */
+function tell(
+  unit: LimitUnit,
+  limits: readonly Limit[],
+  scopes: readonly LedgerScope[],
+  states: readonly ScopeState[],
+  nowMs: number,
+  inDurations: boolean,
+): Told {
+  let least = -1;
+  let leastLeft = Number.POSITIVE_INFINITY;
+  for (let index = 0; index < limits.length; index++) {
+    const limit = limits[index] as Limit;
+    const state = states[index];
+    if (!state || limit.unit !== unit || limit.mode !== 'block') continue;
+    const left = state.amount - state.used - state.held;
+    if (left >= leastLeft) continue;
+    least = index;
+    leastLeft = left;
+  }
+  if (least < 0) return nothing;
+  const { window } = limits[least] as Limit;
+  const resetsAtMs = window.resetsAtMs((scopes[least] as LedgerScope).span);
+  let reset: string | undefined;
+  if (resetsAtMs !== undefined && !inDurations) reset = toTime(resetsAtMs);
+  else if (resetsAtMs !== undefined && nowMs > 0) reset = toDuration(resetsAtMs - nowMs);
+  return {
+    limit: String((states[least] as ScopeState).amount),
+    remaining: String(Math.max(0, leastLeft)),
+    reset,
+  };
 }
 
-function resetOf(state: Tightest | undefined): string | undefined {
-  if (state?.resetsAtMs === undefined) return undefined;
-  // in whole seconds, and never before it is so
-  return `${new Date(Math.ceil(state.resetsAtMs / 1_000) * 1_000).toISOString().slice(0, 19)}Z`;
+/** RFC 3339, in whole seconds, and never before it is so. */
+function toTime(ms: number): string {
+  return `${new Date(Math.ceil(ms / 1_000) * 1_000).toISOString().slice(0, 19)}Z`;
 }
 
 /** As OpenAI spells a duration: `1h2m3s`. */
-function durationOf(state: Tightest | undefined, nowMs: number): string | undefined {
-  if (state?.resetsAtMs === undefined || nowMs === 0) return undefined;
-  const seconds = Math.max(0, Math.ceil((state.resetsAtMs - nowMs) / 1_000));
+function toDuration(ms: number): string {
+  const seconds = Math.max(0, Math.ceil(ms / 1_000));
   if (seconds < 60) return `${seconds}s`;
   const minutes = Math.floor(seconds / 60);
   return minutes < 60
@@ -76,31 +109,4 @@ function toWarning(warnings: readonly string[] | undefined): string | undefined 
     ?.join('; ')
     .replace(/[^\x20-\x7e]/g, '?')
     .slice(0, 1_000);
-}
-
-interface Tightest extends ScopeState {
-  readonly resetsAtMs: number | undefined;
-}
-
-function tightestOf(
-  unit: LimitUnit,
-  limits: readonly Limit[],
-  scopes: readonly LedgerScope[],
-  states: readonly ScopeState[],
-): Tightest | undefined {
-  let least = -1;
-  let leastLeft = Number.POSITIVE_INFINITY;
-  for (let index = 0; index < limits.length; index++) {
-    const limit = limits[index] as Limit;
-    const state = states[index];
-    if (!state || limit.unit !== unit || limit.mode !== 'block') continue;
-    const left = state.amount - state.used - state.held;
-    if (left >= leastLeft) continue;
-    least = index;
-    leastLeft = left;
-  }
-  if (least < 0) return undefined;
-  const { key, used, held, amount } = states[least] as ScopeState;
-  const resetsAtMs = (limits[least] as Limit).window.resetsAtMs((scopes[least] as LedgerScope).span);
-  return { key, used, held, amount, resetsAtMs };
 }

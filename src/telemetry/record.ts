@@ -140,6 +140,15 @@ export function createDraft(): RecordDraft {
 
 /** Another try at a target. */
 export function noteAttempt(record: RecordDraft, attempt: AttemptRecord): void {
-  // most have one, and `push` would make room for seventeen
-  record.attempts = record.attempts.concat(attempt);
+  const { attempts } = record;
+  if (attempts.length === 0) {
+    // most have one. A copy, as the draft is one; and `push` would make room for seventeen
+    const only = one.slice();
+    only[0] = attempt;
+    record.attempts = only;
+  } else {
+    record.attempts = attempts.concat(attempt);
+  }
 }
+
+const one: AttemptRecord[] = [{ target: '', durationMs: 0 }];
