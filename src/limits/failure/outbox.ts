@@ -5,12 +5,17 @@ import { withinDeadline } from './deadline.ts';
 interface Letter {
   readonly id: string;
   readonly used: readonly number[];
+  onTried: (() => void) | undefined;
 }
 
 /** Settlements that nobody waits for, tried again until the ledger takes them. Each is safe to repeat. */
 export interface Outbox {
-  /** Settles `id`, now or when the ledger is back. */
-  send(id: string, used: readonly number[]): void;
+  /**
+   * Settles `id`, now or when the ledger is back.
+   *
+   * @param onTried told once: when the ledger has taken it, or when it is known that this will take longer
+   */
+  send(id: string, used: readonly number[], onTried?: () => void): void;
   /** How many the ledger has not taken yet. */
   readonly pending: number;
   /** How many were given up because too many were pending; their leases charge them. */
@@ -60,14 +65,14 @@ export function createOutbox(options: {
     try {
       const settling = ledger.settle(letter.id, letter.used);
       if (!(settling instanceof Promise)) {
-        succeed();
+        succeed(letter);
         return true;
       }
       underWay++;
       withinDeadline(runtime, deadlineMs, settling).then(
         () => {
           underWay--;
-          succeed();
+          succeed(letter);
           pump();
         },
         (cause: unknown) => {
@@ -82,14 +87,16 @@ export function createOutbox(options: {
     }
   }
 
-  function succeed(): void {
+  function succeed(letter: Letter): void {
     isFailing = false;
+    tell(letter);
     onAnswer?.(true);
   }
 
   function fail(letter: Letter, cause: unknown): void {
     isFailing = true;
     keep(letter);
+    letters.forEach(tell);
     onAnswer?.(false, cause);
     if (isStopped || cancelRetry) return;
     cancelRetry = runtime.schedule(retryMs, () => {
@@ -101,13 +108,17 @@ export function createOutbox(options: {
   function keep(letter: Letter): void {
     letters.add(letter);
     if (letters.size <= maxPending) return;
-    letters.delete(letters.values().next().value as Letter);
+    const oldest = letters.values().next().value as Letter;
+    letters.delete(oldest);
+    tell(oldest);
     dropped++;
   }
 
   return {
-    send(id, used) {
-      keep({ id, used });
+    send(id, used, onTried) {
+      const letter = { id, used, onTried };
+      keep(letter);
+      if (cancelRetry) tell(letter);
       pump();
     },
     get pending() {
@@ -135,4 +146,10 @@ export function createOutbox(options: {
       cancelRetry = undefined;
     },
   };
+}
+
+function tell(letter: Letter): void {
+  const { onTried } = letter;
+  letter.onTried = undefined;
+  onTried?.();
 }

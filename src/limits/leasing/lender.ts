@@ -1,6 +1,7 @@
 import { withinDeadline } from '../failure/deadline.ts';
 import { createOutbox, type Outbox } from '../failure/outbox.ts';
 import type { LedgerScope, ReserveResult } from '../ledger.ts';
+import { GivenBack } from './given-back.ts';
 import type { LeasingSettings } from './options.ts';
 import type { Pool } from './pool.ts';
 import type { PoolTable } from './pool-table.ts';
@@ -16,6 +17,7 @@ export interface Wanted {
 export class Lender {
   readonly outbox: Outbox;
   readonly slices = new Set<Slice>();
+  readonly givenBack = new GivenBack();
   asked = 0;
   failed = 0;
   lost = 0;
@@ -117,7 +119,8 @@ export class Lender {
     this.slices.delete(slice);
     const nowMs = this.#settings.runtime.monotonicMs();
     for (const { pool } of slice.parts) pool.postedAtMs = nowMs;
-    this.outbox.send(slice.id, takeOut(slice));
+    const onTried = this.givenBack.begin(slice);
+    this.outbox.send(slice.id, takeOut(slice), onTried);
   }
 
   /** Renews the slices whose turn it is, or whose charges have changed. @param all whether to report every change now */

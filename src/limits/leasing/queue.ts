@@ -1,7 +1,8 @@
-import { LedgerTimeout } from '../failure/deadline.ts';
-import type { LedgerScope, ReserveResult } from '../ledger.ts';
+import { LedgerTimeout, withinDeadline } from '../failure/deadline.ts';
+import type { LedgerScope, ReserveResult, ScopeState } from '../ledger.ts';
 import type { Book } from './book.ts';
 import { isStale } from './check-scopes.ts';
+import type { Return } from './given-back.ts';
 import type { Lender } from './lender.ts';
 import type { LeasingSettings } from './options.ts';
 import type { Pool } from './pool.ts';
@@ -15,6 +16,16 @@ const maxCalls = 4;
 const maxRounds = 32;
 /** How often a request is looked at before a denial is final although more room is under way to this node. */
 const finalRounds = 64;
+
+/** What a denial says of a pool. */
+interface Denial {
+  /** When the question was sent, in the order of arrivals and questions. */
+  readonly sent: number;
+  /** What was used and held of it. */
+  readonly taken: number;
+  /** What this node had given back when it asked: perhaps still a part of what was taken. */
+  readonly back: number;
+}
 
 /**
  * Decides what memory could not. Of those that lack room in one pool a single one asks the shared ledger, for exactly
@@ -136,11 +147,17 @@ export class Queue {
     };
     claim(1);
     const sent = ++this.#order;
-    const asking = this.#lender.ask(asked.map((pool) => ({ pool, size: Math.max(0, -pool.free) })));
+    const wanted = asked.map((pool) => ({ pool, size: Math.max(0, -pool.free) }));
+    const returns = asked.map(({ key }) => this.#lender.givenBack.of(key));
+    const asking = this.#lender.ask(wanted);
     for (const pool of asked) this.#upkeep.refill(pool);
     let result: ReserveResult;
     try {
       result = await asking;
+      if (result.kind === 'denied') {
+        const { deniedAt, scopes } = result;
+        await this.#arrived(waiter, returns[deniedAt], wanted[deniedAt]?.size, scopes[deniedAt]);
+      }
     } catch (error) {
       claim(-1);
       if (this.#impatient === waiter) this.#impatient = undefined;
@@ -160,7 +177,8 @@ export class Queue {
       const pool = asked[result.deniedAt] as Pool;
       const state = result.scopes[result.deniedAt];
       pool.waiting.unshift(waiter);
-      if (state) this.#denyAll(pool, waiter, sent, state.used + state.held, left);
+      const back = roomOf(returns[result.deniedAt]);
+      if (state) this.#denyAll(pool, waiter, { sent, taken: state.used + state.held, back }, left);
     }
     for (const pool of pools) this.wake(pool);
     // only now: those that still wait take what is free here first
@@ -168,18 +186,39 @@ export class Queue {
   }
 
   /**
-   * Denies those that waited before `sent` and would have needed more than the shared ledger had then.
+   * A question may be faster than what this node gave back before it, and be denied for want of that. Where `size` would
+   * have fitted with it, waits until it has arrived: then the question is worth being asked again.
+   */
+  async #arrived(waiter: Waiter, back: readonly Return[] = [], size = 0, state?: ScopeState): Promise<void> {
+    if (back.length === 0 || !state) return;
+    const { used, held, amount } = state;
+    const { runtime, deadlineMs } = this.#settings;
+    const spareMs = Math.min(deadlineMs, this.#spareMs(waiter));
+    if (spareMs <= 0 || size > amount - used - held + roomOf(back)) return;
+    const arriving = Promise.all(back.map(({ over }) => over));
+    await withinDeadline(runtime, spareMs, arriving).catch(() => undefined);
+  }
+
+  /** How long it may wait before it asks once more. Below 0 its time would be over before the answer. */
+  #spareMs({ untilMs }: Waiter): number {
+    const { runtime, deadlineMs } = this.#settings;
+    return untilMs - deadlineMs - runtime.monotonicMs();
+  }
+
+  /**
+   * Denies those that waited before the question was sent and would have needed more than the shared ledger had then.
    *
    * @param left takes the pools that they leave
    */
-  #denyAll(pool: Pool, leader: Waiter, sent: number, taken: number, left: Set<Pool>): void {
+  #denyAll(pool: Pool, leader: Waiter, { sent, taken, back }: Denial, left: Set<Pool>): void {
     // room that is under way to this node may still do
     const isOpen = pool.asks > 0 || (pool.before?.asks ?? 0) > 0;
     for (const waiter of takeWaiting(pool)) {
       const { id, scopes, arrived } = waiter;
       const index = scopes.findIndex(({ key }) => key === pool.key);
       const { hold, amount } = scopes[index] as LedgerScope;
-      const lacks = hold - pool.free > amount - taken;
+      const room = amount - taken + (this.#spareMs(waiter) >= 0 ? back : 0);
+      const lacks = hold - pool.free > room;
       const isFinal = waiter === leader && waiter.rounds >= finalRounds;
       if (isFinal || (arrived < sent && lacks && !isOpen)) {
         const monotonicMs = this.#settings.runtime.monotonicMs();
@@ -192,6 +231,10 @@ export class Queue {
       }
     }
   }
+}
+
+function roomOf(returns: readonly Return[] = []): number {
+  return returns.reduce((sum, { room }) => sum + room, 0);
 }
 
 function rejectWaiting(pool: Pool, error: unknown): void {
