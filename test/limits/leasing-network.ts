@@ -12,6 +12,11 @@ export interface Network {
   isCut: boolean;
   /** Whether the node has died: nothing is sent or heard any more. */
   isDead: boolean;
+  /**
+   * What the node has given back of a bucket and the shared ledger does not know of yet, since the settlement is on its
+   * way: the node reports it no longer, and nobody else can have it.
+   */
+  onItsWayBack(key: string, bucket: number): number;
 }
 
 /** @param delayMs the time of each way, drawn anew for each call */
@@ -21,16 +26,37 @@ export function createNetwork(
   delayMs: () => number = () => 0.5,
 ): Network {
   const calls = { reserve: 0, renew: 0, settle: 0, peek: 0 };
+  const reserved = new Map<string, readonly LedgerScope[]>();
+  const settling = new Map<string, readonly number[]>();
   const network: Network = {
     calls,
     frozenUntilMs: 0,
     isCut: false,
     isDead: false,
+    onItsWayBack(key, bucket) {
+      let sum = 0;
+      for (const [id, used] of settling) {
+        reserved.get(id)?.forEach((scope, index) => {
+          if (scope.key === key && scope.span.bucket === bucket) sum += scope.hold - (used[index] ?? 0);
+        });
+      }
+      return sum;
+    },
     ledger: {
       nowMs: () => shared.nowMs(),
-      reserve: (...call) => send('reserve', () => shared.reserve(...call)),
+      reserve: (...call) => {
+        reserved.set(call[0], call[1]);
+        return send('reserve', () => shared.reserve(...call));
+      },
       renew: (...call) => send('renew', () => shared.renew(...call)),
-      settle: (...call) => send('settle', () => shared.settle(...call)),
+      settle: (id, used) => {
+        settling.set(id, used);
+        return send('settle', () => {
+          settling.delete(id);
+          reserved.delete(id);
+          return shared.settle(id, used);
+        });
+      },
       peek: (...call) => send('peek', () => shared.peek(...call)),
     },
   };
