@@ -5,6 +5,9 @@ import { GatewayError, type HeaderMap } from 'headgate';
 /** Host as in RFC 9110 §7.2, without the sub-delimiters that proxies in front disagree about. */
 const validHost = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::\d{1,5})?$/i;
 
+/** What callers of one server name is nearly always the same. */
+let lastValid = '';
+
 /** A request target must be a path: an absolute URL names a second host that nobody checked. */
 export function refuseTarget(method: string, url: string): GatewayError | undefined {
   if (url.charCodeAt(0) === 47 || (url === '*' && method === 'OPTIONS')) return undefined;
@@ -13,7 +16,11 @@ export function refuseTarget(method: string, url: string): GatewayError | undefi
 
 /** A host that is no host name, address or either with a port. */
 export function refuseHost(host: string | undefined): GatewayError | undefined {
-  if (host === undefined || validHost.test(host)) return undefined;
+  if (host === undefined || host === lastValid) return undefined;
+  if (validHost.test(host)) {
+    lastValid = host;
+    return undefined;
+  }
   return new GatewayError('malformed_request', 'The Host header is not a valid host name.');
 }
 
@@ -34,7 +41,14 @@ export const chunkedTooEarly = (): GatewayError =>
 /** Value of `content-length`, or -1 when the caller did not say. */
 export function toDeclaredLength(headers: HeaderMap): number {
   const value = headers['content-length'];
-  return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : -1;
+  if (typeof value !== 'string' || value === '' || value.length > 15) return -1;
+  let length = 0;
+  for (let index = 0; index < value.length; index++) {
+    const digit = value.charCodeAt(index) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    length = length * 10 + digit;
+  }
+  return length;
 }
 
 /** Whether a body follows in HTTP/1.1 (RFC 9112 §6.3); in HTTP/2 the headers need not say. */
