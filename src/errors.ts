@@ -49,7 +49,7 @@ const table = {
   overloaded: 503,
   shutting_down: 503,
   upstream_timeout: 504,
-} as const satisfies Record<string, number>;
+} satisfies Record<string, number>;
 
 /** The stable union of error codes; new ones may be added, none changes its meaning. */
 export type GatewayErrorCode = keyof typeof table;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { limitSchema } from './config/schema/parts.ts';
-import type { LimitConfig } from './config/schema.ts';
+import type { GatewayConfig, LimitConfig } from './config/schema.ts';
 import { lazily } from './lazily.ts';
 
 /** How a caller proved who it is: a Headgate key, a token of the organisation's identity provider, or the host application. */
@@ -20,7 +20,7 @@ export interface PrincipalInput {
   /** Narrows what the team may use, as patterns. Never widens it. */
   readonly models?: readonly string[] | undefined;
   /** Limits of this caller alone, on top of all that it inherits. */
-  readonly limits?: readonly z.input<ReturnType<typeof limitSchema>>[] | undefined;
+  readonly limits?: readonly NonNullable<GatewayConfig['limits']>[number][] | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** When what proved it stops being valid, milliseconds since the epoch. */
   readonly expiresAtMs?: number | undefined;
