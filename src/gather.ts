@@ -37,13 +37,21 @@ export function gather<Item extends Gathered>(
   // full collection
   let waiting = new LinkedQueue<Gathered>();
   let isAwaited = false;
+  const take = (from: LinkedQueue<Gathered>, item: Gathered) => {
+    from.remove(item);
+    item.isWaiting = false;
+  };
   const run = () => {
     const all = waiting;
     waiting = new LinkedQueue();
-    for (let next = all.first; next; next = all.first) {
-      all.remove(next);
-      next.isWaiting = false;
-      next.runInAsyncScope(each, undefined, next as Item);
+    try {
+      for (let next = all.first; next; next = all.first) {
+        take(all, next);
+        next.runInAsyncScope(each, undefined, next as Item);
+      }
+    } finally {
+      // only where one has thrown: what is behind it can be gathered again
+      for (let next = all.first; next; next = all.first) take(all, next);
     }
   };
   const runAll = () => {

@@ -118,6 +118,22 @@ describe('what is gathered', () => {
     expect(come()).toBe(0);
   });
 
+  it('can be gathered again where one before it has thrown', () => {
+    const { when, come } = createMoment();
+    const done: string[] = [];
+    const add = gather(when, ({ value }: Item<string>) => {
+      if (value === 'broken') throw new Error(value);
+      done.push(value);
+    });
+    const behind = new Item('behind');
+    add(new Item('broken'));
+    add(behind);
+    expect(come).toThrow('broken');
+    add(behind);
+    come();
+    expect(done).toEqual(['behind']);
+  });
+
   it('may wait for the end of the turn, or for the promises that are settled', async () => {
     const done: string[] = [];
     const ended = new Promise<void>((resolve) => {

@@ -51,7 +51,10 @@ export class NodeExchange implements GatewayRequest {
   gone = false;
   /** False once the connection can not be used for another request. */
   reusable = true;
-  /** The turn that it came in is over: what came in the same packet has been looked at. */
+  /**
+   * It has waited for its turn to end: what came in the same packet has been looked at, but in a turn of so many requests
+   * that they are not waited with. Then its body is waited for as any other.
+   */
   arrived = false;
   /** A byte of the reply was handed over. */
   begun = false;

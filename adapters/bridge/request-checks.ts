@@ -6,7 +6,7 @@ import { GatewayError, type HeaderMap } from 'headgate';
 const validHost = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::\d{1,5})?$/i;
 
 /** What callers of one server name is nearly always the same. */
-let lastValid = '';
+let lastValid: string | undefined;
 
 /** A request target must be a path: an absolute URL names a second host that nobody checked. */
 export function refuseTarget(method: string, url: string): GatewayError | undefined {

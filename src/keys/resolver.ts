@@ -123,7 +123,8 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
     typeof failedKeys === 'function' ? failedKeys : createFailedKeyCounter(runtime, failedKeys);
 
   const matcher = createSecretMatcher(verify, runtime, clock, options.onVerified);
-  // of credentials that were accepted: who is known need not be taken apart
+  // of credentials that were accepted: who is known need not be taken apart. A `parse` of the host's may say otherwise today
+  const recognises = options.parse === undefined;
   const kids = new LRUCache<string, string>({ max: options.cache?.max ?? defaultMaxKeys });
   const { onUse } = options;
   const accept = (record: KeyRecord, { isPrevious }: SecretMatch): KeyRecord => {
@@ -137,7 +138,7 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
     const match = (record && matcher.recall(record, digest)) ?? matcher.match(record, secret, digest);
     if (match === undefined || record === null) throw invalidKey();
     if (match.refusal !== undefined) throw unauthorized(match.refusal, refusalTexts[match.refusal]);
-    kids.set(digest, kid);
+    if (recognises) kids.set(digest, kid);
     return accept(record, match);
   };
   const toAnswer = (error: unknown, remoteAddress: string | undefined): unknown => {

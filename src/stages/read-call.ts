@@ -36,7 +36,8 @@ export function readCall(): Stage<Arrival & Identified, Received> {
         return next({ call });
       };
       const body = endpoint.body === 'none' ? noBody : request.readBody(maxBodyBytes);
-      return body instanceof Promise ? body.then(go) : go(body);
+      // a host's own request may have promises of another library
+      return 'then' in body ? body.then(go) : go(body);
     },
   };
 }

@@ -5,6 +5,18 @@ import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
 import { createFixture, otherSecret } from './key-fixture.ts';
 
 const work = vi.hoisted(() => ({ hmacs: 0, digests: 0, comparisons: 0 }));
+const parsed = vi.hoisted((): string[] => []);
+
+vi.mock('../../src/keys/key-format.ts', async (importOriginal) => {
+  const format = await importOriginal<typeof import('../../src/keys/key-format.ts')>();
+  return {
+    ...format,
+    parseKey: (text: string) => {
+      parsed.push(text);
+      return format.parseKey(text);
+    },
+  };
+});
 
 vi.mock('node:crypto', async (importOriginal) => {
   const crypto = await importOriginal<typeof import('node:crypto')>();
@@ -61,6 +73,24 @@ it('costs the same work to refuse a key, whatever is wrong with it: look-up, dig
       });
     }
   }
+});
+
+it('takes a good key apart the first time only, and anew when its record has changed', async () => {
+  const { addKey, resolver, resolve, memory } = createFixture();
+  const { key, record, kid } = addKey();
+  parsed.length = 0;
+  for (let time = 0; time < 3; time++) expect(await resolve(key)).toEqual(record);
+  expect(parsed).toEqual([key]);
+  memory.put({ ...record, team: 'other' });
+  resolver.forget(kid);
+  for (let time = 0; time < 3; time++) expect(await resolve(key)).toMatchObject({ team: 'other' });
+  expect(parsed).toEqual([key, key]);
+  memory.put({ ...record, secretHash: '0'.repeat(64) });
+  resolver.forget(kid);
+  for (let time = 0; time < 3; time++) {
+    await expect((async () => resolve(key))()).rejects.toMatchObject({ code: 'invalid_key' });
+  }
+  expect(parsed).toHaveLength(5);
 });
 
 it('costs no more than a digest and a checksum to refuse what is no key', async () => {

@@ -131,7 +131,8 @@ export class Kernel {
 /** A kernel with a memory of its own; `undefined` where there is no WebAssembly, or none that may be compiled. */
 export function createKernel(): Kernel | undefined {
   const { WebAssembly } = globalThis as { readonly WebAssembly?: WebAssemblyApi };
-  if (WebAssembly === undefined) return undefined;
+  // its memory is little-endian everywhere, and numbers are read from it as the machine has them
+  if (WebAssembly === undefined || new Uint8Array(new Uint32Array([1]).buffer)[0] !== 1) return undefined;
   try {
     const module = new WebAssembly.Module(Buffer.from(kernelBytes, 'hex'));
     return new Kernel(new WebAssembly.Instance(module).exports as Exports);
