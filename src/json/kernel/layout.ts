@@ -10,19 +10,25 @@ export const escapesAt = 256;
 /** A byte for each byte: what kind of text it is. */
 export const kindsAt = 512;
 
-/** Lists of names, each name in 16 bytes and zeros behind the last one. */
-export const cacheNamesAt = 768;
-export const textNamesAt = 800;
-export const keyNamesAt = 944;
-export const mediaNamesAt = 1_024;
+/** Bytes of a name in the lists below, zeros behind it; and zeros behind the last of each list. */
 export const nameBytes = 16;
+/** The list of `cacheNames` in `tables.ts`. */
+export const cacheNamesAt = 768;
+/** The list of `textNames`. */
+export const textNamesAt = 800;
+/** The list of `keyNames`. */
+export const keyNamesAt = 944;
+/** The list of `mediaNames`. */
+export const mediaNamesAt = 1_024;
 
 /** A byte for each open container: what it stands in. */
 export const containersAt = 1_280;
+/** Containers that may be open at a time: deeper documents are not the kernel's. */
 export const mostDepth = 256;
 
 /** For each member of the root object where its key and its value begin and end: four numbers. */
 export const spansAt = 2_048;
+/** Members of the root object that there is room for. */
 export const mostMembers = 64;
 /** Keys of the root object are compared with each other: longer ones would take too long. */
 export const mostKeyBytes = 64;
@@ -30,6 +36,7 @@ export const mostKeyBytes = 64;
 /** For each long string where it begins and ends, and a zero behind the last: no body has more of them than fit. */
 export const longsAt = 4_096;
 
+/** The body that was copied last. */
 export const bodyAt = 32_768;
 /** Larger bodies are not the kernel's, whose memory never shrinks. */
 export const mostBodyBytes = 4_194_304;

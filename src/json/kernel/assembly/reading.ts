@@ -1,0 +1,121 @@
+// What both passes read a document by.
+
+import { escapesAt, nameBytes } from '../layout';
+
+/** What a scan and a count answer in place of a number. */
+export const notMine = -1;
+/** What functions answer that look for an address and do not find what they should. */
+export const none = 0;
+
+/** Every sixteen bytes of strings, one over the other: a bit at the top says that one of them was no ASCII. */
+let seen: v128 = i8x16.splat(0);
+
+/** Forgets the strings that were read before. */
+export function forgetTexts(): void {
+  seen = i8x16.splat(0);
+}
+
+/** Whether all strings that were read since then were ASCII. */
+export function sawOnlyAscii(): bool {
+  return i8x16.bitmask(seen) === 0;
+}
+
+/** The first byte from `p` on that is no white space. */
+export function skipSpace(p: i32): i32 {
+  while (true) {
+    const byte: i32 = load<u8>(p);
+    if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) return p;
+    p++;
+  }
+}
+
+/** Where the closing quote of the key that begins at `p` is: `none` where a key has escapes. */
+export function endOfName(p: i32): i32 {
+  while (true) {
+    const bytes = v128.load(p);
+    seen = v128.or(seen, bytes);
+    const marks: i32 = i8x16.bitmask(marksIn(bytes));
+    if (marks !== 0) {
+      p += ctz(marks);
+      return load<u8>(p) === 0x22 ? p : none;
+    }
+    p += 16;
+  }
+}
+
+/** Where the closing quote of the string that begins at `p` is. */
+export function endOfText(p: i32): i32 {
+  while (true) {
+    const bytes = v128.load(p);
+    seen = v128.or(seen, bytes);
+    let marks: i32 = i8x16.bitmask(marksIn(bytes));
+    let step = 16;
+    while (marks !== 0) {
+      const at: i32 = ctz(marks);
+      const mark: i32 = load<u8>(p + at);
+      if (mark === 0x22) return p + at;
+      if (mark !== 0x5c) return none;
+      if (load<u8>(escapesAt + load<u8>(p + at, 1)) !== 0) {
+        if (at === 15) step = 17;
+        // the backslash and what it escapes
+        marks &= ~(3 << at);
+      } else {
+        const behind = endOfUnicode(p + at);
+        if (behind === none) return none;
+        step = behind - p;
+        marks = 0;
+      }
+    }
+    p += step;
+  }
+}
+
+/** Quotes, backslashes, and control characters, which are not allowed. */
+function marksIn(bytes: v128): v128 {
+  return v128.or(
+    v128.or(i8x16.eq(bytes, i8x16.splat(0x22)), i8x16.eq(bytes, i8x16.splat(0x5c))),
+    i8x16.lt_u(bytes, i8x16.splat(0x20)),
+  );
+}
+
+/** What follows the `\uXXXX` at `p`, or the pair of them: `none` for half a pair and for NUL. */
+function endOfUnicode(p: i32): i32 {
+  const unit = readUnicode(p);
+  if (unit <= 0) return none;
+  if ((unit & 0xf800) !== 0xd800) return p + 6;
+  return unit < 0xdc00 && (readUnicode(p + 6) & 0xfc00) === 0xdc00 ? p + 12 : none;
+}
+
+/** The number in the `\uXXXX` at `p`; -65,536, which is no surrogate, where that is not there. */
+function readUnicode(p: i32): i32 {
+  if (load<u16>(p) !== 0x755c) return -65_536;
+  let unit = 0;
+  for (let index = 2; index < 6; index++) {
+    const byte: i32 = load<u8>(p + index);
+    const letter = byte | 0x20;
+    if (isDigit(byte)) unit = unit * 16 + byte - 0x30;
+    else if (letter >= 0x61 && letter <= 0x66) unit = unit * 16 + letter - 0x57;
+    else return -65_536;
+  }
+  return unit;
+}
+
+/** Whether a byte is a digit of ASCII. */
+export function isDigit(byte: i32): bool {
+  return u32(byte - 0x30) < 10;
+}
+
+/**
+ * Where in a list of names the one at `name` is, from 1 on; 0 where it is not there. Names are compared as the sixteen bytes that
+ * they are with zeros behind them.
+ */
+export function placeIn(list: i32, name: i32, length: i32): i32 {
+  if (length > nameBytes) return 0;
+  const lanes = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const wanted = v128.and(v128.load(name), i8x16.lt_u(lanes, i8x16.splat(<i8>length)));
+  for (let place = 1; load<u8>(list) !== 0; place++) {
+    if (!v128.any_true(v128.xor(v128.load(list), wanted))) return place;
+    list += nameBytes;
+  }
+  return 0;
+}
