@@ -45,6 +45,7 @@ export interface KeyCache {
   forgetAll(): void;
 }
 
+/** Keys that are remembered where nobody says how many. */
 export const defaultMaxKeys = 10_000;
 
 interface Entry {
