@@ -222,7 +222,7 @@ export {
   type MemorySink,
   type UsageSink,
 } from './telemetry/sink.ts';
-export type { Egress, EgressBody, EgressReply, EgressRequest } from './upstream/egress.ts';
+export type { Collected, Egress, EgressBody, EgressReply, EgressRequest } from './upstream/egress.ts';
 export { createFetchEgress } from './upstream/fetch-egress.ts';
 export type { HealthReport } from './upstream/health/target-health.ts';
 export { createUndiciEgress } from './upstream/undici-egress.ts';

@@ -9,7 +9,7 @@ import type { Candidate } from '../routing/plan.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { isSecretError, toCredentialUnavailable } from '../secrets/secret-error.ts';
 import { createArrayInspector } from './array-inspector.ts';
-import type { EgressBody, EgressReply } from './egress.ts';
+import type { Collected, EgressBody, EgressReply } from './egress.ts';
 import { createEventInspector } from './event-inspector.ts';
 import {
   AttemptFailure,
@@ -84,10 +84,7 @@ export class Attempt implements Watched {
     // what is cancelled is over at once, whatever the transport still does
     return new Promise((resolve, reject) => {
       this.#reject = reject;
-      this.#send().then(resolve, (error: unknown) => {
-        this.#unwatch();
-        reject(error);
-      });
+      void this.#send(resolve);
     });
   }
 
@@ -115,35 +112,37 @@ export class Attempt implements Watched {
     return this.#inspector?.usage() ?? { inputTokens, outputTokens: 0, source: 'estimated' };
   }
 
-  async #send(): Promise<AttemptReply> {
+  /** Never rejects: what goes wrong is told to who waits for the reply. */
+  async #send(tell: (reply: AttemptReply) => void): Promise<void> {
     const { arrival, call, candidate, policy, observed, endsAtMs } = this.#options;
-    const found = secretOf(candidate);
-    const secret = found instanceof Promise ? await found : found;
-    const { request, injectedUsage } = toUpstreamRequest(
-      arrival,
-      call,
-      candidate,
-      secret,
-      policy.timeouts,
-      endsAtMs === undefined ? undefined : endsAtMs - arrival.runtime.monotonicMs(),
-    );
-    this.#request = request;
-    request.wait(() => this.cancel(arrival.request.signal.reason));
     try {
+      const found = secretOf(candidate);
+      const secret = found instanceof Promise ? await found : found;
+      const { request, injectedUsage } = toUpstreamRequest(
+        arrival,
+        call,
+        candidate,
+        secret,
+        policy.timeouts,
+        endsAtMs === undefined ? undefined : endsAtMs - arrival.runtime.monotonicMs(),
+      );
+      this.#request = request;
+      request.wait(() => this.cancel(arrival.request.signal.reason));
       if (this.#cancelled) throw this.#cancelled;
       const reply = await this.#upstream.egress.send(request);
       this.#body = reply.body;
       if (this.#cancelled) reply.body.cancel();
       observed.onHeaders(reply.status, reply.headers);
-      const read = await this.#read(reply, injectedUsage, secret);
+      const reading = this.#read(reply, injectedUsage, secret);
+      const read = 'then' in reading ? await reading : reading;
       // whoever reads the rest has it drained when the caller leaves
       if (read.rest && arrival.snapshot.config.relay.onDisconnect === 'drain') request.outliveCaller();
-      return read;
+      tell(read);
     } catch (error) {
-      throw this.#cancelled ?? (arrival.request.signal.aborted ? error : this.#toFailure(error));
+      this.#reject?.(this.#cancelled ?? this.#toFailure(error));
     } finally {
       this.#isOver = true;
-      request.stopWaiting();
+      this.#request?.stopWaiting();
       this.#unwatch();
     }
   }
@@ -151,6 +150,8 @@ export class Attempt implements Watched {
   #toFailure(error: unknown): unknown {
     if (error instanceof AttemptFailure || error instanceof GatewayError) return error;
     const { arrival, startedAtMs } = this.#options;
+    // of what could not be made into a request the provider knows nothing
+    if (this.#request === undefined || arrival.request.signal.aborted) return error;
     return toTransportFailure(error, arrival.runtime.monotonicMs() - startedAtMs);
   }
 
@@ -203,7 +204,7 @@ export class Attempt implements Watched {
     }
     const inspector = createJsonInspector(dialect, relay.maxReplyBytes, isMetered(call));
     this.#inspector = inspector;
-    return body.collect(relay.heldReplyBytes).then((held) => {
+    const take = (held: Collected): AttemptReply => {
       const bytes = inspector.chunk(held.bytes);
       if (!held.ended) {
         const rest = { body, chunks: body[Symbol.asyncIterator]() };
@@ -212,7 +213,9 @@ export class Attempt implements Watched {
       const { error } = inspector.end();
       if (error) throw toInvalidReply(error.message, 'invalid json', { again: true });
       return { status, headers, bytes, rest: undefined, inspector, secret };
-    }, refuseBroken);
+    };
+    const held = body.collect(relay.heldReplyBytes);
+    return 'then' in held ? held.then(take, refuseBroken) : take(held);
   }
 
   async #hold(

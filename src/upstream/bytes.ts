@@ -3,7 +3,8 @@ export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
   if (chunks.length === 1) return chunks[0] as Uint8Array;
   let length = 0;
   for (const chunk of chunks) length += chunk.length;
-  const bytes = new Uint8Array(length);
+  // not zeroed first: all of it is written
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
   let offset = 0;
   for (const chunk of chunks) {
     bytes.set(chunk, offset);

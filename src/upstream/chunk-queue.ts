@@ -1,7 +1,8 @@
 import { atEndOfTurn, Gathered, gather } from '../gather.ts';
+import type { Awaitable } from '../limits/ledger.ts';
 import type { ChunkReceiver, PulledBody } from '../message.ts';
 import { concatBytes, latin1Of } from './bytes.ts';
-import type { EgressBody } from './egress.ts';
+import type { Collected, EgressBody } from './egress.ts';
 
 const highWaterBytes = 65_536;
 const over: IteratorResult<Uint8Array> = { done: true, value: undefined };
@@ -58,9 +59,10 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
     this.#notify();
   }
 
-  collect(maxBytes: number): Promise<{ bytes: Uint8Array; ended: boolean }> {
+  collect(maxBytes: number): Awaitable<Collected> {
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    if (this.#ended || this.#bytes > maxBytes) return this.#collected();
     this.#wakeAt = maxBytes + 1;
-    if (this.#ended || this.#bytes > maxBytes) return Promise.resolve().then(() => this.#collected());
     // a source may push as it is resumed: whoever waits must do so before
     const woken = this.#waiting();
     this.#resume();
@@ -105,7 +107,7 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
     return this;
   }
 
-  #collected(): { bytes: Uint8Array; ended: boolean } {
+  #collected(): Collected {
     this.#wakeAt = 1;
     if (this.#error !== undefined) throw this.#error;
     return { bytes: this.#take(), ended: this.#ended };

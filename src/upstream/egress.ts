@@ -1,3 +1,4 @@
+import type { Awaitable } from '../limits/ledger.ts';
 import type { HeaderMap } from '../message.ts';
 
 /** One HTTP request on its way to a provider. */
@@ -31,13 +32,20 @@ export interface EgressReply {
   readonly body: EgressBody;
 }
 
+/** What came of a body, and whether that is all of it. */
+export interface Collected {
+  readonly bytes: Uint8Array;
+  readonly ended: boolean;
+}
+
 /** A body that is read once, with backpressure: bytes nobody has asked for stay in the network. */
 export interface EgressBody extends AsyncIterable<Uint8Array> {
   /**
    * Reads until the end or until more than `maxBytes` have come, whichever is first. What it returns is consumed;
-   * iterating afterwards goes on behind it. Rejects when the connection broke.
+   * iterating afterwards goes on behind it. Rejects when the connection broke. What has come already may be returned at
+   * once: `await` covers both.
    */
-  collect(maxBytes: number): Promise<{ readonly bytes: Uint8Array; readonly ended: boolean }>;
+  collect(maxBytes: number): Awaitable<Collected>;
   /** Ends the connection; harmless after the end. */
   cancel(): void;
 }

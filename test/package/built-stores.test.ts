@@ -18,6 +18,8 @@ function importBuilt(name: string): Promise<Record<string, unknown>> {
 
 const faults = 'what is built of it is what is broken with the sources';
 const withoutFaults = { breakStore: faults, freeze: faults, slow: faults, failOver: faults };
+/** As where the sources are tested: on a busy machine a call may take longer than anybody would wait for it. */
+const patient = { deadlineMs: 2_000 };
 const advance = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms + 2));
 
 describe('the packed package in PostgreSQL', () => {
@@ -31,11 +33,11 @@ describe('the packed package in PostgreSQL', () => {
   contractOfLedger(
     async (): Promise<OpenLedgerHarness> => {
       const place = await createPlace(server);
-      const stores = place.open();
+      const stores = place.open({ ledger: patient });
       await stores.migrate();
       return {
         ledger: stores.ledger,
-        second: () => place.open().ledger,
+        second: () => place.open({ ledger: patient }).ledger,
         async now() {
           const [row] = await place.query(
             'SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms',
@@ -72,11 +74,11 @@ describe('the packed package in Redis', () => {
     const url = await sharedServer('redis');
     const installation = newInstallation();
     const client = clientLibraries.ioredis(url);
-    const opened = [openLedger(url, { installation })];
+    const opened = [openLedger(url, { installation, ledger: patient })];
     return {
       ledger: (opened[0] as (typeof opened)[number]).ledger,
       second() {
-        const second = openLedger(url, { installation });
+        const second = openLedger(url, { installation, ledger: patient });
         opened.push(second);
         return second.ledger;
       },

@@ -15,7 +15,7 @@ async function start() {
   const raw = await connectTo(server.url);
   atEnd(raw.close);
   const installation = newInstallation();
-  const { ledger, close } = openLedger(server.url, { installation });
+  const { ledger, close } = openLedger(server.url, { installation, ledger: { deadlineMs: 2_000 } });
   atEnd(close);
   const store: LoadedStore = {
     backend: 'redis',

@@ -148,7 +148,7 @@ describe('a chunk queue', () => {
         how === 'next'
           ? queue.next().then(({ value }) => value.length)
           : how === 'collect'
-            ? queue.collect(highWaterBytes - 1).then((found) => found.bytes.length)
+            ? Promise.resolve(queue.collect(highWaterBytes - 1)).then((found) => found.bytes.length)
             : new Promise((resolve, reject) =>
                 queue.read({ chunk: ({ length }) => resolve(length), end: reject, fail: reject }),
               ),
@@ -298,13 +298,13 @@ describe('collecting from a chunk queue', () => {
     expect(await readAll(queue)).toBe('abc');
   });
 
-  it('does not wait when there is enough, or an end, already', async () => {
+  it('answers at once when there is enough, or an end, already', () => {
     const { queue } = createQueue();
     queue.push(text('012345'));
-    expect((await queue.collect(3)).ended).toBe(false);
+    expect(queue.collect(3)).toEqual({ bytes: text('012345'), ended: false });
     queue.push(text('6'));
     queue.end();
-    expect((await queue.collect(3)).ended).toBe(true);
+    expect(queue.collect(3)).toEqual({ bytes: text('6'), ended: true });
   });
 
   it('lets its bound come in without pausing even above the high-water mark, and pauses behind it', async () => {
@@ -333,5 +333,6 @@ describe('collecting from a chunk queue', () => {
     queue.push(text('half'));
     queue.end(new Error('reset'));
     await expect(collecting).rejects.toThrow('reset');
+    await expect(queue.collect(3)).rejects.toThrow('reset');
   });
 });
