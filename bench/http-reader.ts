@@ -1,12 +1,12 @@
 /**
- * Reads the requests of one connection and calls `onRequest` with the path when a request has come whole.
- * Understands `content-length` and chunked bodies, and throws bodies away.
+ * Reads the requests, or the replies, of one connection and calls `onMessage` with the first line of each when it has come
+ * whole. Understands `content-length` and chunked bodies, and throws bodies away.
  */
-export function createRequestReader(onRequest: (path: string) => void): (data: Buffer) => void {
+export function createMessageReader(onMessage: (firstLine: string) => void): (data: Buffer) => void {
   let pending: Buffer = Buffer.alloc(0);
   let bodyLeft = 0;
   let chunked = false;
-  let path = '';
+  let firstLine = '';
 
   return (data) => {
     let rest = pending.length > 0 ? Buffer.concat([pending, data]) : data;
@@ -17,7 +17,7 @@ export function createRequestReader(onRequest: (path: string) => void): (data: B
         bodyLeft -= taken;
         rest = rest.subarray(taken);
         if (bodyLeft > 0) return;
-        if (!chunked) onRequest(path);
+        if (!chunked) onMessage(firstLine);
       }
       if (rest.length === 0) return;
       if (chunked) {
@@ -28,7 +28,7 @@ export function createRequestReader(onRequest: (path: string) => void): (data: B
           if (rest.length < end + 4) break;
           rest = rest.subarray(end + 4);
           chunked = false;
-          onRequest(path);
+          onMessage(firstLine);
         } else {
           rest = rest.subarray(end + 2);
           bodyLeft = size + 2;
@@ -39,10 +39,10 @@ export function createRequestReader(onRequest: (path: string) => void): (data: B
       if (end < 0) break;
       const head = rest.toString('latin1', 0, end);
       rest = rest.subarray(end + 4);
-      path = head.slice(head.indexOf(' ') + 1, head.indexOf(' HTTP/'));
+      firstLine = head.slice(0, head.indexOf('\r\n'));
       bodyLeft = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
       chunked = /\r\ntransfer-encoding: *chunked/i.test(head);
-      if (bodyLeft === 0 && !chunked) onRequest(path);
+      if (bodyLeft === 0 && !chunked) onMessage(firstLine);
     }
     pending = rest;
   };

@@ -21,7 +21,7 @@ export interface LoadResult {
 export const hasWrk = spawnSync('wrk', ['-v']).error === undefined;
 
 /** Which generator is used; recorded with the results. */
-export const loadGenerator = hasWrk ? 'wrk, 1 thread' : 'undici, 1 process';
+export const loadGenerator = `${hasWrk ? 'wrk, 1 thread' : 'undici, 1 process'}; bench/lone-caller.ts at one connection`;
 
 /**
  * One run of load: `connections` keep-alive connections, the next request as soon as the last reply is whole.
@@ -40,9 +40,15 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult | undefi
       .join('\n'),
   };
   const { connections, url } = options;
-  const [command, args] = hasWrk
-    ? ['wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '-s', fileOf('load.lua'), url]]
-    : [process.execPath, [fileOf('load-without-wrk.ts'), url, String(connections), String(seconds)]];
+  const [command, args] =
+    connections === 1
+      ? [process.execPath, [fileOf('lone-caller.ts'), url, String(seconds)]]
+      : hasWrk
+        ? [
+            'wrk',
+            ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '-s', fileOf('load.lua'), url],
+          ]
+        : [process.execPath, [fileOf('load-without-wrk.ts'), url, String(connections), String(seconds)]];
   const text = await runToEnd(command, args, { env, timeoutMs: seconds * 1000 + 60_000 });
   const result = JSON.parse(text.trim().split('\n').at(-1) ?? '') as Record<string, number>;
   const { requests = 0, durationUs = 1, p50Us = 0, p99Us = 0, errors = 0, refused = 0 } = result;

@@ -8,7 +8,7 @@
  * Says `{ port }` to its parent when it listens.
  */
 import { createServer } from 'node:net';
-import { createRequestReader } from './http-reader.ts';
+import { createMessageReader } from './http-reader.ts';
 import { createPacer } from './pacer.ts';
 import { toSmallReply, toStreamEvents } from './payloads.ts';
 
@@ -38,7 +38,8 @@ function toChunk(event: string): string {
 
 const server = createServer({ noDelay: true }, (socket) => {
   socket.on('error', () => socket.destroy());
-  const read = createRequestReader((path) => {
+  const read = createMessageReader((firstLine) => {
+    const path = firstLine.split(' ')[1] ?? '';
     if (path.startsWith('/json1k')) {
       socket.write(jsonReply);
     } else if (path.startsWith('/sse200')) {

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { keepAwake } from '../awake.ts';
 import { launch, type RunningSubject } from '../launch.ts';
 import { type LoadResult, runLoad } from '../load.ts';
 import { toCodingRequest, toSmallRequest, toStreamRequest } from '../payloads.ts';
@@ -72,6 +73,9 @@ export async function runThroughputCase(
     return true;
   };
 
+  const isLatency = connections === 1;
+  const sleepAgain = isLatency ? keepAwake() : undefined;
+  if (isLatency && !sleepAgain) context.progress(`${name}: the processors sleep between requests`);
   try {
     for (const subject of subjects) {
       try {
@@ -90,12 +94,17 @@ export async function runThroughputCase(
       }
     }
   } finally {
+    sleepAgain?.();
     await Promise.all([...running.values()].map((subject) => subject.stop()));
   }
-  return toResult(runs, connections === 1);
+  return toResult(runs, isLatency, sleepAgain !== undefined);
 }
 
-function toResult(runs: ReadonlyMap<SubjectName, readonly Run[]>, isLatency: boolean): CaseResult {
+function toResult(
+  runs: ReadonlyMap<SubjectName, readonly Run[]>,
+  isLatency: boolean,
+  isAwake: boolean,
+): CaseResult {
   const bare = runs.get('bare');
   const result: CaseResult = {};
   for (const [subject, own] of runs) {
@@ -119,6 +128,7 @@ function toResult(runs: ReadonlyMap<SubjectName, readonly Run[]>, isLatency: boo
       ),
       runs: own.map((run) => round(run.rps, 1)),
       ...(isLatency && {
+        idle: isAwake ? 'polls' : 'sleeps',
         addedP50Us: round(
           overBare((run, bareRun) => (run.p50Ms - bareRun.p50Ms) * 1000),
           1,
