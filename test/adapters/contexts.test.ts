@@ -1,9 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createServer } from 'node:http';
-import { connect } from 'node:net';
 import { toNodeHandler } from 'headgate/node';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { until } from './support/client.ts';
+import { connectTo } from './support/raw-connection.ts';
 import { createStubGateway, toReply } from './support/stub-gateway.ts';
 
 it('requests that come together are handled each in the context of its host', async () => {
@@ -15,18 +14,8 @@ it('requests that come together are handled each in the context of its host', as
     return toReply(200, `${request.path} by ${before}, then by ${callers.getStore()};`);
   };
   const handler = toNodeHandler(gateway);
-  const server = createServer((request, response) => {
+  const { socket, received } = await connectTo((request, response) => {
     callers.run(String(request.url), () => handler(request, response));
-  });
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const socket = connect((server.address() as { port: number }).port, '127.0.0.1');
-  let received = '';
-  socket.on('data', (chunk) => {
-    received += chunk;
   });
   // one packet: they are there in one turn
   socket.write(
@@ -34,7 +23,6 @@ it('requests that come together are handled each in the context of its host', as
       .map((path) => `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx`)
       .join(''),
   );
-  await until(() => received.split(';').length === 4, 'all were answered');
-  for (const path of ['/a', '/b', '/c']) expect(received).toContain(`${path} by ${path}, then by ${path};`);
-  socket.destroy();
+  await until(() => received().split(';').length === 4, 'all were answered');
+  for (const path of ['/a', '/b', '/c']) expect(received()).toContain(`${path} by ${path}, then by ${path};`);
 });

@@ -1,8 +1,7 @@
-import { createServer } from 'node:http';
-import { connect } from 'node:net';
 import { toNodeHandler } from 'headgate/node';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { until } from './support/client.ts';
+import { connectTo } from './support/raw-connection.ts';
 import { createStubGateway, toReply } from './support/stub-gateway.ts';
 
 it('a body that came with its head is there at once; one that comes later is waited for', async () => {
@@ -12,25 +11,14 @@ it('a body that came with its head is there at once; one that comes later is wai
     const when = body instanceof Uint8Array ? 'at once' : 'later';
     return toReply(200, `${Buffer.from(await body).toString()} ${when};`);
   };
-  const server = createServer(toNodeHandler(gateway));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const socket = connect((server.address() as { port: number }).port, '127.0.0.1');
-  let received = '';
-  socket.on('data', (chunk) => {
-    received += chunk;
-  });
+  const { socket, received } = await connectTo(toNodeHandler(gateway));
   const head = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n';
   socket.write(`${head}with`);
-  await until(() => received.includes(';'), 'the first was answered');
-  expect(received).toContain('with at once;');
+  await until(() => received().includes(';'), 'the first was answered');
+  expect(received()).toContain('with at once;');
   socket.write(head);
   await new Promise((resolve) => setTimeout(resolve, 50));
   socket.write('late');
-  await until(() => received.split(';').length === 3, 'the second was answered');
-  expect(received).toContain('late later;');
-  socket.destroy();
+  await until(() => received().split(';').length === 3, 'the second was answered');
+  expect(received()).toContain('late later;');
 });
