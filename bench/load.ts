@@ -40,21 +40,21 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult | undefi
       .join('\n'),
   };
   const { connections, url } = options;
-  const [command, args] =
-    connections === 1
-      ? [process.execPath, [fileOf('lone-caller.ts'), url, String(seconds)]]
-      : hasWrk
-        ? [
-            'wrk',
-            ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '-s', fileOf('load.lua'), url],
-          ]
-        : [process.execPath, [fileOf('load-without-wrk.ts'), url, String(connections), String(seconds)]];
+  const [command, args] = toCommand(url, connections, seconds);
   const text = await runToEnd(command, args, { env, timeoutMs: seconds * 1000 + 60_000 });
   const result = JSON.parse(text.trim().split('\n').at(-1) ?? '') as Record<string, number>;
   const { requests = 0, durationUs = 1, p50Us = 0, p99Us = 0, errors = 0, refused = 0 } = result;
   if (errors + refused > 0) throw new Error(`${refused} error replies and ${errors} broken connections`);
   if (requests === 0) return undefined;
   return { rps: (requests * 1e6) / durationUs, p50Ms: p50Us / 1000, p99Ms: p99Us / 1000, requests };
+}
+
+function toCommand(url: string, connections: number, seconds: number): [string, string[]] {
+  if (connections === 1) return [process.execPath, [fileOf('lone-caller.ts'), url, String(seconds)]];
+  if (!hasWrk)
+    return [process.execPath, [fileOf('load-without-wrk.ts'), url, String(connections), String(seconds)]];
+  const lengths = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s'];
+  return ['wrk', [...lengths, '-s', fileOf('load.lua'), url]];
 }
 
 function fileOf(name: string): string {
