@@ -78,6 +78,9 @@ interface Entry {
   used: readonly number[] | undefined;
 }
 
+// to shrink a hundred steps may take longer than a test may, and then not even the seed is told
+const runs = { numRuns: 100, endOnFailure: true };
+
 /** Nodes over one shared ledger, and an account of what they admitted that none of them keeps. */
 function createWorld({ seed, maxDelayMs, nodes = 3 }: { seed: number; maxDelayMs: number; nodes?: number }) {
   const runtime = createVirtualRuntime({ seed });
@@ -293,7 +296,7 @@ describe('leasing ledgers of several nodes', () => {
           }
         },
       ),
-      { numRuns: 100 },
+      runs,
     );
     // the runs would prove little if they met no limit, no fault or no slice
     expect(granted).toBeGreaterThan(1_000);
@@ -369,7 +372,7 @@ describe('leasing ledgers of several nodes', () => {
           }
         },
       ),
-      { numRuns: 100 },
+      runs,
     );
     expect(denied).toBeGreaterThan(100);
   }, 120_000);
