@@ -79,7 +79,7 @@ interface Entry {
 }
 
 // to shrink a hundred steps may take longer than a test may, and then not even the seed is told
-const runs = { numRuns: 100, endOnFailure: true };
+const runs = { numRuns: 150, endOnFailure: true };
 
 /** Nodes over one shared ledger, and an account of what they admitted that none of them keeps. */
 function createWorld({ seed, maxDelayMs, nodes = 3 }: { seed: number; maxDelayMs: number; nodes?: number }) {
