@@ -71,7 +71,7 @@ export type Awaitable<Value> = Value | Promise<Value>;
 /**
  * Keeps what is used and held of every limit. Each transition is by reservation id and happens at most once; the
  * ledger's own clock decides. `used + held ≤ amount` holds for every `block` scope at every instant, whoever asks from
- * wherever, except for what a settlement finds was used beyond its hold.
+ * wherever, except for what a settlement finds was used beyond its hold, or beyond its charge when it has expired.
  *
  *     none → denied
  *     none → held → settled

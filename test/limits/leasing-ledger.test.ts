@@ -320,6 +320,26 @@ describe('a leasing ledger', () => {
     expect(runtime.pending).toBe(0);
   });
 
+  it('settles no more than a slice is charged, so that nothing is counted twice when its lease runs out meanwhile', async () => {
+    const { ledger, network, answer, createNode, runtime, shared, stateOf } = createFixture();
+    const { ledger: other } = createNode();
+    const scope = (hold: number, charge: number) => [scopeOf('team', 100, hold, { charge })];
+    await answer(ledger.reserve('short', scope(10, 5), 60_000));
+    await answer(ledger.reserve('long', scope(25, 11), 60_000));
+    await runtime.advanceAsync(3_000);
+    network.frozenUntilMs = runtime.monotonicMs() + 15_000;
+    ledger.settle('short', [5]);
+    await runtime.advanceAsync(14_000);
+    expect(await stateOf(shared, 'team', 100)).toEqual([16, 0]);
+    expect((await answer(other.reserve('others', scope(84, 84), 60_000))).kind).toBe('granted');
+    await runtime.advanceAsync(5_000);
+    expect(await stateOf(shared, 'team', 100)).toEqual([16, 84]);
+    ledger.settle('long', [11]);
+    await runtime.advanceAsync(5_000);
+    expect(await stateOf(shared, 'team', 100)).toEqual([16, 84]);
+    expect(ledger.report()).toMatchObject({ slices: 0, unsettled: 0 });
+  });
+
   it('gives everything back on close, and leaves open reservations to their leases', async () => {
     const fixture = createFixture();
     const { ledger, shared, answer, stateOf, runtime } = fixture;

@@ -30,8 +30,8 @@ export interface LeasingLedger extends Ledger {
  * of need and decides in memory while they last. A decision in memory is returned as it is, without a promise.
  *
  * - **Never above the limit.** A slice is a reservation in the shared ledger; what is held and used here fits in the
- *   slices, and no slice is used whose lease could have expired. As with any ledger, a settlement may find that more was
- *   used than held.
+ *   slices, no slice is used whose lease could have expired, and none is settled with more than it is charged. As with any
+ *   ledger, a settlement may find that more was used than held.
  * - **Little left unused.** Scopes with few requests or a small amount have no slices: each request asks for exactly what
  *   it holds. Of the others a node takes no more ahead of need than `maxShare` of the amount, `maxShareOfRest` of what is
  *   left of it, and what it uses in `aheadMs`. No slice is larger than `maxShare` of the amount or one request, so that
@@ -40,7 +40,8 @@ export interface LeasingLedger extends Ledger {
  *   that has ended, what surrounds reservations still open is given back when they end.
  * - **A node that dies** is charged what it could have used: its slices expire within `leaseMs` and count as used, so
  *   nothing used is lost, and at most its unused room (see `report()`) is charged too much. Reservations that were still
- *   open are charged their `charge`, as last reported: at most `postMs` old. Scopes without charges (slots) are released.
+ *   open are charged their `charge`, as last reported: at most `postMs` old. Where they charge less than they hold, what
+ *   was granted or used since that report may be missing. Scopes without charges (slots) are released.
  *   Counted scopes lose at most what was used in the last `postMs`.
  * - **Counted scopes** (`mode: 'count'`) are posted after the fact. What the shared ledger did not hear of before its bucket
  *   ended counts in the next one.

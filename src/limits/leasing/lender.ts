@@ -132,7 +132,7 @@ export class Lender {
     for (const slice of this.slices) {
       if (slice.isRenewing || slice.isLost) continue;
       const ageMs = nowMs - slice.renewedAtMs;
-      const hasChanged = slice.parts.some(({ charge, wanted }) => charge !== wanted);
+      const hasChanged = slice.parts.some((part) => part.charge !== part.pool.nextCharge(part));
       const isDue = ageMs >= leaseMs / 3 - tickMs || (hasChanged && (all || ageMs >= postMs - tickMs));
       if (isDue) this.#due.push(slice);
     }
@@ -153,7 +153,7 @@ export class Lender {
   async #renew(slice: Slice): Promise<void> {
     const { shared, runtime, leaseMs, leaseMarginMs, deadlineMs } = this.#settings;
     const sentAtMs = runtime.monotonicMs();
-    const charges = slice.parts.map(({ wanted }) => wanted);
+    const charges = slice.parts.map((part) => part.pool.nextCharge(part));
     // until it is answered only the lesser of the two is sure
     charge(slice, (part, index) => Math.min(part.charge, charges[index] as number));
     slice.isRenewing = true;
@@ -182,7 +182,7 @@ export class Lender {
     this.lost++;
     for (const { pool, size, charge } of slice.parts) {
       pool.granted -= size;
-      pool.charged -= charge;
+      pool.lost += charge;
       // what is held there goes on uncovered; new reservations need slices of their own
       this.#table.retire(pool);
     }

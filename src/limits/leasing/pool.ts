@@ -21,8 +21,10 @@ export class Pool {
   readonly slices = new Set<Slice>();
   /** The sum of the slices that the shared ledger holds. */
   granted = 0;
-  /** What they are sure to be charged when this node dies. */
+  /** What all of them are sure to be charged when this node dies. */
   charged = 0;
+  /** The part of `charged` whose slices the shared ledger holds no longer: their leases ran out. */
+  lost = 0;
   /** Used and not posted yet. */
   used = 0;
   /** Held by open reservations, and the charges of expired ones that may still be corrected. */
@@ -182,16 +184,24 @@ export class Pool {
 
   /** What would be lost with this node if it were not charged: also what may be used before the next report. */
   get toCharge(): number {
-    const room = Math.max(0, this.granted - this.used - this.held);
-    const spare = this.isRetired ? Math.min(room, this.claimed) : room;
-    const charge = this.used + this.heldCharge + (this.isCharging && !this.isCounting ? spare : 0);
+    return this.toChargeAfter(0, 0);
+  }
+
+  /** The same when `posted` of what was used is told to the shared ledger, and `room` given back to it. */
+  toChargeAfter(posted: number, room: number): number {
+    const rest = Math.max(0, this.granted - this.used - this.held - room);
+    const spare = this.isRetired ? Math.min(rest, this.claimed) : rest;
+    const charge = this.used - posted + this.heldCharge + (this.isCharging && !this.isCounting ? spare : 0);
     return Math.min(Number.MAX_SAFE_INTEGER, charge);
   }
 
-  /** Says what each slice is to be charged. The oldest are charged last, since they are posted first. */
+  /** Says what each slice is to be charged. */
   shareCharges(): void {
     let left = this.toCharge;
-    const slices = [...this.slices].reverse();
+    const slices = [...this.slices];
+    // The oldest are posted first: those that are used up, with what they are charged; those of a retired pool when the
+    // others are charged instead.
+    if (this.isRetired || !this.isCharging) slices.reverse();
     slices.forEach(({ parts, isLost }, index) => {
       const part = parts.find(({ pool }) => pool === this) as SlicePart;
       // what was charged already is charged
@@ -199,6 +209,11 @@ export class Pool {
       else part.wanted = index === slices.length - 1 ? left : Math.min(part.size, left);
       left = Math.max(0, left - part.wanted);
     });
+  }
+
+  /** What a part may be charged next. Less only as far as the other slices are sure to be charged the difference. */
+  nextCharge({ charge, wanted }: SlicePart): number {
+    return Math.max(wanted, charge - Math.max(0, this.charged - this.toCharge));
   }
 
   /** Whether a slice may have expired in the shared ledger. */

@@ -23,10 +23,13 @@ export interface SlicePart {
   wanted: number;
 }
 
-/** What of the pool's use the part would be settled with. */
-function usedOf({ pool, size }: SlicePart): number {
+/**
+ * What of the pool's use the part would be settled with. No more than it is charged: whether the shared ledger hears of it
+ * before the lease runs out or after, and of whichever slice first, it then never counts more than there is, nor less.
+ */
+function usedOf({ pool, size, charge }: SlicePart): number {
   if (pool.isCounting || (pool.slices.size === 1 && pool.open === 0)) return pool.used;
-  return Math.min(size, pool.used);
+  return Math.min(size, charge, pool.used);
 }
 
 /** What room a pool loses when the part is settled. */
@@ -35,13 +38,13 @@ export function givenUpBy(part: SlicePart): number {
 }
 
 /** Whether the slice can be settled and the rest still covers what is held here. */
-export function canPost(slice: Slice): boolean {
-  return slice.parts.every((part) => {
-    const { pool, size } = part;
+export function canPost({ parts, isLost }: Slice): boolean {
+  return parts.every((part) => {
+    const { pool, charge } = part;
     if (pool.isCounting) return pool.open === 0 || !pool.isRetired;
-    if (slice.isLost) return pool.used >= size || pool.open === 0;
     // the last one is the place where what is still open will be posted
     if (pool.slices.size === 1 && pool.open > 0) return false;
+    if (isLost) return pool.used >= charge || pool.open === 0;
     return givenUpBy(part) <= Math.max(0, pool.free) && isCharged(part);
   });
 }
@@ -49,20 +52,19 @@ export function canPost(slice: Slice): boolean {
 /** Whether the other slices are charged what would be lost with this node once this one is posted. */
 function isCharged(part: SlicePart): boolean {
   const { pool, size, charge } = part;
-  const toCharge = Math.max(0, pool.toCharge - usedOf(part) - givenUpBy(part));
-  return Math.min(toCharge, pool.granted - size) <= pool.charged - charge;
+  const toCharge = pool.toChargeAfter(usedOf(part), givenUpBy(part));
+  return Math.min(toCharge, pool.granted - size + pool.lost) <= pool.charged - charge;
 }
 
 /** Takes the slice out of its pools. @returns what it is to be settled with */
 export function takeOut(slice: Slice): readonly number[] {
   return slice.parts.map((part) => {
-    const { pool, size } = part;
+    const { pool, size, charge } = part;
     const used = usedOf(part);
     pool.slices.delete(slice);
-    if (!slice.isLost) {
-      pool.granted -= size;
-      pool.charged -= part.charge;
-    }
+    if (slice.isLost) pool.lost -= charge;
+    else pool.granted -= size;
+    pool.charged -= charge;
     pool.used -= used;
     pool.postedSince += used;
     return used;
