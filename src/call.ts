@@ -1,3 +1,4 @@
+import type { BodyMemory } from './body-memory.ts';
 import type { Endpoint } from './dialects/endpoint.ts';
 import type { JsonObjectIndex } from './json/scan.ts';
 import type { BodyTokens } from './limits/body-tokens.ts';
@@ -11,8 +12,10 @@ export interface Call {
   readonly model: string | undefined;
   /** Whether the caller wants a stream. */
   readonly stream: boolean;
-  /** The body as it came, without a byte order mark. */
+  /** The body as it came, without a byte order mark. Empty once `memory` has given it back. */
   readonly body: Uint8Array;
+  /** What gives the memory of `body` back when it has been sent; undefined where somebody else may hold it. */
+  readonly memory?: BodyMemory | undefined;
   /** Where the members of a JSON body are; undefined for other bodies. */
   readonly members: JsonObjectIndex | undefined;
   /** Where a multipart body holds the model's name. */

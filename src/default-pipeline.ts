@@ -34,7 +34,7 @@ export function createDefaultPipeline({
     .use(attribute({ sink }))
     .use(resolveKey({ resolver: keyResolver, identities }))
     .use(admit({ admission }))
-    .use(readCall())
+    .use(readCall({ freesBody: true }))
     .use(listModels())
     .use(authorizeModel())
     .use(guardStored({ owners: storedOwners }))

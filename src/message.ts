@@ -51,6 +51,11 @@ export interface GatewayRequest {
    *   `body_already_read` (500) when the host consumed it before the gateway was reached.
    */
   readBody(maxBytes: number): Uint8Array | Promise<Uint8Array>;
+  /**
+   * Whether what `readBody` gave is in memory that nobody else holds, so that the gateway may detach it when it has been sent.
+   * Looked at after `readBody`. @default false
+   */
+  readonly bodyIsExclusive?: boolean;
 }
 
 /** The bytes of a reply: all at once, or chunk by chunk, each chunk pulled when the caller can take it. */

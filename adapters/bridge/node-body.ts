@@ -121,8 +121,13 @@ function collect(exchange: NodeExchange, maxBytes: number): Promise<Uint8Array> 
       const isAlone = wasAlone && countReaders(incoming) === 1;
       stop();
       // one chunk is handed on as it is, without a copy
-      resolve(chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, length));
-      if (isAlone && chunks.length > 1) chunks.forEach(release);
+      if (chunks.length === 1) {
+        resolve(chunks[0] as Uint8Array);
+        return;
+      }
+      exchange.bodyIsExclusive = true;
+      resolve(Buffer.concat(chunks, length));
+      if (isAlone) chunks.forEach(release);
     };
     const timer = setTimeout(() => fail(bodyTimeout(bodyTimeoutMs)), bodyTimeoutMs);
     const wasAlone = countReaders(incoming) === 0;

@@ -56,6 +56,7 @@ export class NodeExchange implements GatewayRequest {
    * that they are not waited with. Then its body is waited for as any other.
    */
   arrived = false;
+  bodyIsExclusive = false;
   /** A byte of the reply was handed over. */
   begun = false;
   /** Called once when the caller goes away; held by whoever works for the caller at that time. */

@@ -99,6 +99,7 @@ function toGatewayReply(
   const headers = toReplyHeaders(context, reply.headers, provider, context.limitHeaders, reply.secret);
   const { inspector, rest } = reply;
   if (!rest) {
+    context.call.memory?.end();
     forwarding.end();
     passage.health.end();
     passage.observed.onEnd({ ok: true });
@@ -108,6 +109,8 @@ function toGatewayReply(
   }
   const { relay } = snapshot.config;
   const makeSplicer = inspector instanceof EventInspector ? splicerMaker(context, candidate) : undefined;
+  // a rescue asks for it once more
+  if (!makeSplicer) context.call.memory?.end();
   const body = new Relay(
     { body: rest.body, chunks: rest.chunks, inspector, first: reply.bytes, passage },
     new ReplyOnItsWay({

@@ -150,6 +150,7 @@ export function createMirrors({ limits, sink, upstream, runtime, onError }: Mirr
         countsOf(counts, route.name).full++;
         return;
       }
+      context.call.memory?.keep();
       const own = state;
       own.running++;
       running++;

@@ -1,3 +1,4 @@
+import { BodyMemory } from '../body-memory.ts';
 import type { Call } from '../call.ts';
 import type { Arrival, Identified, Received } from '../context.ts';
 import type { Endpoint } from '../dialects/endpoint.ts';
@@ -17,19 +18,25 @@ import { nestedModels } from '../upstream/nested-models.ts';
  * Reads the body, once the caller is known, and makes sure that everybody who reads it sees the same thing: strict JSON
  * without duplicate or prototype keys, or a well-formed form; the model named once; numbers that limits rely on whole.
  *
+ * @param options.freesBody whether `call.body` may be empty once the head of the reply is there: memory of large bodies is then
+ *   given back at once. Not for pipelines with stages that look at it later. @default false
  * @throws GatewayError 400, 408, 413 or 415, each saying what to change.
  */
-export function readCall(): Stage<Arrival & Identified, Received> {
+export function readCall(
+  options: { readonly freesBody?: boolean } = {},
+): Stage<Arrival & Identified, Received> {
+  const { freesBody = false } = options;
   return {
     name: 'readCall',
     run({ id, endpoint, request, record, snapshot }, next) {
       const { maxBodyBytes, maxDepth } = snapshot.config.relay;
       const contentType = checkMediaType(endpoint, request.headers['content-type']);
       const go = (body: Uint8Array) => {
+        const memory = freesBody && request.bodyIsExclusive ? BodyMemory.of(body) : undefined;
         const call =
           endpoint.body === 'json'
-            ? readJsonCall(id, endpoint, body, request.query, maxDepth)
-            : readOtherCall(id, endpoint, body, request.query, contentType);
+            ? readJsonCall(id, endpoint, body, memory, request.query, maxDepth)
+            : readOtherCall(id, endpoint, body, memory, request.query, contentType);
         record.requestBytes = body.length;
         record.stream = call.stream;
         if (call.model !== undefined) record.requestedModel = call.model;
@@ -67,6 +74,7 @@ function readJsonCall(
   id: string,
   endpoint: Endpoint,
   bytes: Uint8Array,
+  memory: BodyMemory | undefined,
   query: string,
   maxDepth: number,
 ): Call {
@@ -83,6 +91,7 @@ function readJsonCall(
       model,
       stream: endpoint.streams ?? readFlag(members, 'stream'),
       body: bytes,
+      memory,
       members,
       modelSpan: undefined,
       maxOutputTokens: readMaxOutput(endpoint, bytes, members),
@@ -236,6 +245,7 @@ function readOtherCall(
   id: string,
   endpoint: Endpoint,
   body: Uint8Array,
+  memory: BodyMemory | undefined,
   query: string,
   contentType: string,
 ): Call {
@@ -253,6 +263,7 @@ function readOtherCall(
     model: field?.value ?? endpoint.model,
     stream: streams,
     body,
+    memory,
     members: undefined,
     modelSpan: field && { start: field.start, end: field.end },
     maxOutputTokens: undefined,

@@ -10,6 +10,20 @@ interface Connection extends Socket {
   _writev(chunks: WaitingWrite[], done: Done): void;
 }
 
+const listeners = new WeakMap<object, () => void>();
+
+/**
+ * Has the connection that bytes go out on tell when it reads their memory no more: the kernel has them, or it has broken.
+ *
+ * @returns the same memory, to be written as it is
+ */
+export function tellWhenWritten(bytes: Uint8Array, listener: () => void): Uint8Array {
+  // not the given one, which may be sent more than once
+  const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  listeners.set(chunk, listener);
+  return chunk;
+}
+
 /** Has a connection write small requests in one go, and tell when it ends because it had grown stale. */
 export function prepareConnection(socket: Socket): void {
   Object.assign(socket, methods);
@@ -21,7 +35,7 @@ const methods = {
 
   _write(this: Connection, chunk: unknown, encoding: BufferEncoding, done: Done): void {
     this.readBefore = this.bytesRead;
-    inherited(this)._write.call(this, chunk, encoding, done);
+    inherited(this)._write.call(this, chunk, encoding, telling(chunk, done));
   },
 
   _writev(this: Connection, chunks: WaitingWrite[], done: Done): void {
@@ -31,7 +45,7 @@ const methods = {
       return;
     }
     this.readBefore = this.bytesRead;
-    inherited(this)._writev.call(this, chunks, done);
+    inherited(this)._writev.call(this, chunks, telling(chunks.at(-1)?.chunk, done));
   },
 
   _destroy(this: Connection, error: Error | null, done: Done): void {
@@ -39,6 +53,17 @@ const methods = {
     inherited(this)._destroy.call(this, error, done);
   },
 };
+
+/** @returns `done`, which tells who waits for the chunk as well */
+function telling(chunk: unknown, done: Done): Done {
+  const listener = typeof chunk === 'object' ? listeners.get(chunk as object) : undefined;
+  if (listener === undefined) return done;
+  return (error) => {
+    // behind whoever still looks at what was written
+    queueMicrotask(listener);
+    done(error);
+  };
+}
 
 /** What Node does itself, for TCP and TLS alike. */
 function inherited(connection: Connection): Connection {

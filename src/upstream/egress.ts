@@ -11,6 +11,11 @@ export interface EgressRequest {
   /** Names and values one after the other, no name twice. */
   readonly headers: readonly string[];
   readonly body: Uint8Array | undefined;
+  /**
+   * Told once, when all of the body has been handed to the network and nothing will read its memory any more: it may be
+   * detached then. A way out that cannot tell never calls it.
+   */
+  readonly onBodySent?: (() => void) | undefined;
   /** Whether the reply is a stream: it may last long, and nothing of the request should be held until its end. @default false */
   readonly streams?: boolean;
   /** Aborts when the caller has gone away. */

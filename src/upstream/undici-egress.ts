@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Dispatcher, Pool } from 'undici';
 import { afterPromises, atEndOfTurn, Gathered, gather } from '../gather.ts';
 import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
-import { prepareConnection } from './connection.ts';
+import { prepareConnection, tellWhenWritten } from './connection.ts';
 import type { Egress, EgressReply, EgressRequest } from './egress.ts';
 
 /** What connections are made with. */
@@ -152,7 +152,9 @@ class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
             ? [...request.headers, 'content-length', String(body.length)]
             : (request.headers as string[]),
           // undici's types leave iterables out
-          body: passes ? (new PassingBody(body) as unknown as Uint8Array) : (body ?? null),
+          body: passes
+            ? (new PassingBody(body, request.onBodySent) as unknown as Uint8Array)
+            : (body ?? null),
           headersTimeout: request.headersTimeoutMs,
           bodyTimeout: request.idleTimeoutMs,
         },
@@ -217,8 +219,8 @@ const leastPassingBytes = 4_096;
 class PassingBody implements AsyncIterableIterator<Uint8Array> {
   #bytes: Uint8Array | undefined;
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+  constructor(bytes: Uint8Array, onSent: (() => void) | undefined) {
+    this.#bytes = onSent === undefined ? bytes : tellWhenWritten(bytes, onSent);
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {

@@ -1,3 +1,4 @@
+import { BodyMemory } from '../body-memory.ts';
 import type { Call } from '../call.ts';
 import type { ConfiguredProvider, Credential, TargetOverrides } from '../config/snapshot.ts';
 import type { Arrival, Identified } from '../context.ts';
@@ -55,12 +56,21 @@ export function toUpstreamRequest(
       secret,
       entry.basePath + entry.provider.path(call, model),
       body.length > 0 ? body : undefined,
+      body === call.body ? call.memory?.lend() : lendOwn(body),
       call.stream,
       target.overrides,
       overlayTimeouts(timeouts, target.overrides?.timeouts),
       leftMs,
     ),
   };
+}
+
+/** Of a body that was written for one attempt, and is needed for nothing else. */
+function lendOwn(body: Uint8Array): (() => void) | undefined {
+  const memory = BodyMemory.of(body);
+  const onSent = memory?.lend();
+  memory?.end();
+  return onSent;
 }
 
 /** The request as the egress takes it; a class for the sake of `signal`, which is made only when somebody asks. */
@@ -70,6 +80,7 @@ export class AttemptRequest implements EgressRequest {
   readonly method: string;
   readonly headers: readonly string[];
   readonly body: Uint8Array | undefined;
+  readonly onBodySent: (() => void) | undefined;
   readonly streams: boolean;
   readonly pool: string;
   readonly maxConnections: number;
@@ -90,6 +101,7 @@ export class AttemptRequest implements EgressRequest {
     secret: Secret,
     path: string,
     body: Uint8Array | undefined,
+    onBodySent: (() => void) | undefined,
     streams: boolean,
     overrides: TargetOverrides | undefined,
     { connectMs, headersMs, idleMs }: Timeouts,
@@ -104,6 +116,7 @@ export class AttemptRequest implements EgressRequest {
       headers = overrideHeaders(headers, provider.deadline(leftMs));
     this.headers = overrides?.headers ? overrideHeaders(headers, overrides.headers) : headers;
     this.body = body;
+    this.onBodySent = onBodySent;
     this.streams = streams;
     const pool = poolNameOf(credential, secret);
     // a pool has one way to connect

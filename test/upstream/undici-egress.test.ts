@@ -161,4 +161,33 @@ describe('the way out on Node', () => {
       reply.body.cancel();
     },
   );
+
+  it.each(['reads it late', 'breaks'])(
+    'tells when it reads a body no more: who is asked %s',
+    async (does) => {
+      const length = 32_000_000;
+      let come = 0;
+      let go: () => void = () => undefined;
+      const origin = await serve((request, response) => {
+        go = () => {
+          if (does === 'breaks') request.destroy();
+          else
+            request.on('data', ({ length }: Buffer) => (come += length)).on('end', () => response.end('{}'));
+        };
+      });
+      let told = 0;
+      const onBodySent = () => {
+        told++;
+      };
+      const reply = createEgress()(origin, { method: 'POST', body: new Uint8Array(length), onBodySent });
+      const over = reply.then(({ body }) => body.collect(100)).catch(() => undefined);
+      // more than the kernel takes while nobody reads
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(told).toBe(0);
+      go();
+      await over;
+      expect(come).toBe(does === 'breaks' ? 0 : length);
+      await vi.waitFor(() => expect(told).toBe(1));
+    },
+  );
 });
