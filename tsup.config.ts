@@ -59,7 +59,9 @@ function shrinkTypes(): void {
       .replaceAll(/^ +(?:\* |\*$)?/gm, '')
       .replaceAll('/**\n', '/** ')
       .replaceAll(/\n\*\/$/gm, ' */')
-      .replaceAll(/\n+(?=\n(?:\/\*\*|interface|type|declare|export) )/g, '');
+      .replaceAll(/\n+(?=\n(?:\/\*\*|interface|type|declare|export) )/g, '')
+      // a declaration ends with its line
+      .replaceAll(/;$/gm, '');
     writeFileSync(new URL(file, dist), lines);
   }
 }
@@ -88,8 +90,8 @@ function toCommonJsTypes(name: string, values: object): string {
   const lines = Object.entries(values).flatMap(([key, value]) => {
     if (key === 'default') return ['declare const _default: typeof M.default;', 'export default _default;'];
     const isClass = typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
-    const declared = `export declare const ${key}: typeof M.${key};`;
-    return isClass ? [declared, `export type ${key} = M.${key};`] : [declared];
+    const declared = `export const ${key}: typeof M.${key}`;
+    return isClass ? [declared, `export type ${key} = M.${key}`] : [declared];
   });
   return [`import type * as M from ${source};`, `export type * from ${source};`, ...lines, ''].join('\n');
 }
@@ -126,6 +128,8 @@ const shared: Options = {
   splitting: true,
   // what it means stands in the types: without this half of the package would be said twice
   ...minified,
+  // no function of ours that is written as an expression is called with `new`
+  terserOptions: { ...minified.terserOptions, compress: { passes: 3, unsafe_arrows: true } },
   esbuildOptions: (options) => {
     options.charset = 'utf8';
     options.legalComments = 'none';
@@ -168,7 +172,7 @@ writeFileSync(
 // What writes YAML, visits its tokens, revives values or reads it as JSON alone, what was a type of its own in YAML 1.1, and
 // what makes JSON Schema of a schema: nothing here asks for any of it. A mapping as the name of another would; its reader is told.
 const unused =
-  /(?:yaml.browser.dist.(?:stringify.\w+|doc.applyReviver|parse.cst-visit|schema.json.schema|schema.yaml-1\.1.(?:binary|omap|pairs|schema|set|timestamp))|zod.v4.core.(?:json-schema-processors|to-json-schema))\.js$/;
+  /(?:yaml.browser.dist.(?:stringify.\w+|doc.(?:applyReviver|createNode)|parse.cst-visit|schema.json.schema|schema.yaml-1\.1.(?:binary|omap|pairs|schema|set|timestamp))|zod.v4.core.(?:json-schema-processors|to-json-schema))\.js$/;
 // Methods of schemas that make other schemas, or read by them in a way, that no source with a schema names.
 const named = new Set(
   globSync('src/**/*.ts')

@@ -15,8 +15,8 @@ export function compileKernel(): Uint8Array {
   try {
     const outFile = join(directory, 'kernel.wasm');
     const entry = 'src/json/kernel/assembly/index.ts';
-    // -O3 is as fast here, and a fifth larger
-    const options = ['-O2', '--noAssert', '--enable', 'simd', '--runtime', 'stub', '--initialMemory', '1'];
+    // as fast as -O3 here, and a fifth smaller
+    const options = ['-O3s', '--noAssert', '--enable', 'simd', '--runtime', 'stub', '--initialMemory', '1'];
     const compiler = 'node_modules/assemblyscript/bin/asc.js';
     execFileSync(process.execPath, [compiler, entry, ...options, '--outFile', outFile], { cwd: root });
     return readFileSync(outFile);

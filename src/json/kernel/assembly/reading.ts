@@ -45,29 +45,53 @@ export function endOfName(p: i32): i32 {
 
 /** Where the closing quote of the string that begins at `p` is. */
 export function endOfText(p: i32): i32 {
+  /** 1 where the byte at `p` is what a backslash before it escapes. */
+  let escapes: i32 = 0;
   while (true) {
     const bytes = v128.load(p);
     seen = v128.or(seen, bytes);
+    const backslashes: i32 = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(0x5c)));
     let marks: i32 = i8x16.bitmask(marksIn(bytes));
-    let step = 16;
-    while (marks !== 0) {
-      const at: i32 = ctz(marks);
-      const mark: i32 = load<u8>(p + at);
-      if (mark === 0x22) return p + at;
-      if (mark !== 0x5c) return none;
-      if (load<u8>(escapesAt + load<u8>(p + at, 1)) !== 0) {
-        if (at === 15) step = 17;
-        // the backslash and what it escapes
-        marks &= ~(3 << at);
-      } else {
-        const behind = endOfUnicode(p + at);
-        if (behind === none) return none;
-        step = behind - p;
-        marks = 0;
-      }
+    if ((backslashes | escapes) === 0) {
+      if (marks !== 0) return endAt(p + ctz(marks));
+      p += 16;
+      continue;
     }
-    p += step;
+    // of a run of backslashes every second one is escaped: the sum carries from where a run begins to what is behind it
+    const starts: i32 = backslashes & ~escapes;
+    const codes: i32 = (((starts << 1) | odd) - starts) ^ odd;
+    const escaped: i32 = codes ^ (backslashes | escapes);
+    // what is left are quotes and controls that nothing escapes, and escapes that are rare or none
+    marks = ((marks & ~backslashes & ~escaped) | (escaped & ~i8x16.bitmask(lettersIn(bytes)))) & 0xffff;
+    if (marks === 0) {
+      escapes = ((codes & backslashes) >> 15) & 1;
+      p += 16;
+      continue;
+    }
+    const at: i32 = ctz(marks);
+    if (((escaped >> at) & 1) === 0) return endAt(p + at);
+    const letter: i32 = load<u8>(p + at);
+    if (letter === 0x75) p = endOfUnicode(p + at - 1);
+    else p = load<u8>(escapesAt + letter) !== 0 ? p + at + 1 : none;
+    if (p === none) return none;
+    escapes = 0;
   }
+}
+
+/** Every second bit. */
+const odd: i32 = 0xaaaa_aaaa;
+
+/** The address of a mark if it is a quote. */
+function endAt(p: i32): i32 {
+  return load<u8>(p) === 0x22 ? p : none;
+}
+
+/** What most escapes have behind the backslash. */
+function lettersIn(bytes: v128): v128 {
+  return v128.or(
+    v128.or(i8x16.eq(bytes, i8x16.splat(0x6e)), i8x16.eq(bytes, i8x16.splat(0x22))),
+    v128.or(i8x16.eq(bytes, i8x16.splat(0x5c)), i8x16.eq(bytes, i8x16.splat(0x74))),
+  );
 }
 
 /** Quotes, backslashes, and control characters, which are not allowed. */
