@@ -1,4 +1,4 @@
-/** Of fewer bytes it is not worth the trouble. */
+/** Of fewer bytes it is not worth the trouble. More than what a connection joins with its head: of that it tells nothing. */
 const leastBytes = 65_536;
 
 /**
@@ -7,8 +7,10 @@ const leastBytes = 65_536;
  */
 export class BodyMemory {
   #bytes: Uint8Array | undefined;
-  #lent = 0;
+  /** Attempts that have not sent it yet, and whoever sends it at the moment. */
+  #holders = 0;
   #isOver = false;
+  #isGone = false;
 
   private constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -19,12 +21,24 @@ export class BodyMemory {
     return bytes.length < leastBytes ? undefined : new BodyMemory(bytes);
   }
 
-  /** Lends it to who sends it. @returns to be called once, when it is sent; never where that is not known */
-  lend(): () => void {
-    this.#lent++;
+  /** @throws Error when it has been given back: what is empty now must not be taken for a body */
+  check(): void {
+    if (this.#isGone) throw new Error('The body of this request has been given back already.');
+  }
+
+  /**
+   * Holds it for one attempt, until what was lent for that has come back; for good where nothing is lent.
+   *
+   * @returns lends it to who sends it, each time; what that returns is called when it is read no more
+   */
+  hold(): () => () => void {
+    this.#holders++;
+    let isLent = false;
     return () => {
-      this.#lent--;
-      this.#giveBack();
+      this.check();
+      if (isLent) this.#holders++;
+      isLent = true;
+      return this.#once();
     };
   }
 
@@ -39,11 +53,27 @@ export class BodyMemory {
     this.#bytes = undefined;
   }
 
+  #once(): () => void {
+    let isBack = false;
+    return () => {
+      if (isBack) return;
+      isBack = true;
+      this.#holders--;
+      this.#giveBack();
+    };
+  }
+
   #giveBack(): void {
-    if (!this.#isOver || this.#lent > 0 || this.#bytes === undefined) return;
+    if (!this.#isOver || this.#holders > 0 || this.#bytes === undefined) return;
     const { buffer, byteLength } = this.#bytes;
     this.#bytes = undefined;
     // a part of something else is not alone there
-    if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
+    if (byteLength !== buffer.byteLength || !(buffer instanceof ArrayBuffer)) return;
+    this.#isGone = true;
+    try {
+      buffer.transfer(0);
+    } catch {
+      // what cannot be detached, or was by somebody else, is for the garbage collection
+    }
   }
 }

@@ -12,7 +12,7 @@ export interface Call {
   readonly model: string | undefined;
   /** Whether the caller wants a stream. */
   readonly stream: boolean;
-  /** The body as it came, without a byte order mark. Empty once `memory` has given it back. */
+  /** The body as it came, without a byte order mark. Empty once `memory` has given it back: `members` then point at nothing. */
   readonly body: Uint8Array;
   /** What gives the memory of `body` back when it has been sent; undefined where somebody else may hold it. */
   readonly memory?: BodyMemory | undefined;

@@ -52,8 +52,8 @@ export interface GatewayRequest {
    */
   readBody(maxBytes: number): Uint8Array | Promise<Uint8Array>;
   /**
-   * Whether what `readBody` gave is in memory that nobody else holds, so that the gateway may detach it when it has been sent.
-   * Looked at after `readBody`. @default false
+   * Whether what `readBody` gave is all of an `ArrayBuffer` that nobody else holds, so that the gateway may detach it when it has
+   * been sent. Looked at after `readBody`. @default false
    */
   readonly bodyIsExclusive?: boolean;
 }

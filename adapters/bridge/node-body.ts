@@ -51,6 +51,7 @@ function readArriving(exchange: NodeExchange, maxBytes: number): Uint8Array | Pr
   }
   if (!exchange.isHttp2 && !announcesBody(incoming.headers)) return empty;
   if (!exchange.isHttp2 && (incoming.complete || (declared > 0 && incoming.readableLength === declared))) {
+    exchange.bodyIsExclusive = countReaders(incoming) === 0;
     return bounded(takeBuffered(incoming), maxBytes);
   }
   return collect(exchange, maxBytes);

@@ -99,18 +99,16 @@ function toGatewayReply(
   const headers = toReplyHeaders(context, reply.headers, provider, context.limitHeaders, reply.secret);
   const { inspector, rest } = reply;
   if (!rest) {
-    context.call.memory?.end();
     forwarding.end();
     passage.health.end();
     passage.observed.onEnd({ ok: true });
+    context.call.memory?.end();
     const bytes = rewriteResultsUrl(context, reply.bytes ?? new Uint8Array(0));
     const usage = inspector.usage();
     return toReply(reply.status, headers, bytes, usage ? { kind: 'complete', usage } : complete);
   }
   const { relay } = snapshot.config;
   const makeSplicer = inspector instanceof EventInspector ? splicerMaker(context, candidate) : undefined;
-  // a rescue asks for it once more
-  if (!makeSplicer) context.call.memory?.end();
   const body = new Relay(
     { body: rest.body, chunks: rest.chunks, inspector, first: reply.bytes, passage },
     new ReplyOnItsWay({
@@ -123,6 +121,10 @@ function toGatewayReply(
     }),
   );
   forwarding.replyWith(body, makeSplicer !== undefined);
+  const { memory } = context.call;
+  // a rescue asks for it once more
+  if (!makeSplicer) memory?.end();
+  else if (memory) void body.outcome.then(() => memory.end());
   context.account?.watch(body);
   context.upstreamHolds?.watch(body);
   return { status: reply.status, headers, body, outcome: body.outcome };
@@ -132,6 +134,7 @@ const complete = { kind: 'complete' } as const;
 
 /** The provider's own word on a bad request, in the dialect it was asked in, with nothing secret in it. */
 function toRefusal(context: Context, reply: AttemptReply): GatewayReply {
+  context.call.memory?.end();
   const candidate = context.plan.candidates.find(({ id }) => id === context.record.attempts.at(-1)?.target);
   const text = reply.bytes && scrub(new TextDecoder().decode(reply.bytes), reply.secret);
   if (text === undefined || !candidate) {

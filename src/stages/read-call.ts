@@ -40,7 +40,10 @@ export function readCall(
         record.requestBytes = body.length;
         record.stream = call.stream;
         if (call.model !== undefined) record.requestedModel = call.model;
-        return next({ call });
+        const reply = next({ call });
+        // whoever answers it has ended it already
+        if (memory) reply.catch(() => memory.end());
+        return reply;
       };
       const body = endpoint.body === 'none' ? noBody : request.readBody(maxBodyBytes);
       // a host's own request may have promises of another library

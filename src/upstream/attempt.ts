@@ -130,6 +130,7 @@ export class Attempt implements Watched {
       request.wait(() => this.cancel(arrival.request.signal.reason));
       if (this.#cancelled) throw this.#cancelled;
       const reply = await this.#upstream.egress.send(request);
+      request.answered();
       this.#body = reply.body;
       if (this.#cancelled) reply.body.cancel();
       observed.onHeaders(reply.status, reply.headers);

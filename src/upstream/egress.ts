@@ -12,10 +12,13 @@ export interface EgressRequest {
   readonly headers: readonly string[];
   readonly body: Uint8Array | undefined;
   /**
-   * Told once, when all of the body has been handed to the network and nothing will read its memory any more: it may be
-   * detached then. A way out that cannot tell never calls it.
+   * For a way out that knows when the memory of `body` is read no more. Called before each time that it is sent; what it returns
+   * is called when the network has all of it, or will ask for none of it. When all that was lent is back and the reply has
+   * begun, the memory may be detached. Where nothing is lent it stays.
+   *
+   * @throws Error when it was detached already: there is nothing to send
    */
-  readonly onBodySent?: (() => void) | undefined;
+  readonly lendBody?: (() => () => void) | undefined;
   /** Whether the reply is a stream: it may last long, and nothing of the request should be held until its end. @default false */
   readonly streams?: boolean;
   /** Aborts when the caller has gone away. */

@@ -78,13 +78,15 @@ export class Forwarding implements Interruptible {
 
   /** Two at once when the first one is slow. */
   #race(call: Call, afterMs: number): Promise<Served> {
-    const { trial, context } = this.#trying as Trying;
+    const trying = this.#trying as Trying;
+    const { trial, context } = trying;
     const second = new Trial(context, this.#upstream, trial.endsAtMs);
     this.#beside = second;
     const slower = new GatewayError('upstream_timeout', 'Another provider was faster.');
     const racers: [Racer<Served>, Racer<Served>] = [
       {
-        begin: () => trial.first(call).catch((firstError: unknown) => this.goOn(firstError, call)),
+        begin: () =>
+          trial.first(call).catch((firstError: unknown) => this.goOn(firstError, call, {}, trying)),
         lose: () => trial.interrupt(slower, superseded),
         discard,
       },
@@ -105,9 +107,14 @@ export class Forwarding implements Interruptible {
    * Takes over when an attempt has failed: p-retry drives, the trial decides on who is asked, when, and whether.
    *
    * @param how what follows a failure in place of the policy, and who may be asked at all. @default the policy, all
+   * @param trying what it was that failed: of two at once the other one may have answered since. @default what is tried
    */
-  goOn(failed: unknown, call: Call, how: GoOn = {}): Promise<Served> {
-    const { trial, context } = this.#trying as Trying;
+  goOn(
+    failed: unknown,
+    call: Call,
+    how: GoOn = {},
+    { trial, context } = this.#trying as Trying,
+  ): Promise<Served> {
     const { request, plan } = context;
     return pRetry((attempt) => (attempt === 1 ? Promise.reject(failed) : trial.next(call)), {
       retries: plan.forwarding.maxAttempts,

@@ -151,7 +151,7 @@ export class StreamRescuer implements Rescuer {
     const changed = splicer.continuation();
     if (!members || !changed) return undefined;
     const next = spliceJson(body, setMembers(members, changed));
-    return { ...call, body: next, members: scanJsonObject(next) };
+    return { ...call, body: next, memory: undefined, members: scanJsonObject(next) };
   }
 
   /** Reads what is kept, if the stream may still be gone on with. */

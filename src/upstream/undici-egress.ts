@@ -124,6 +124,7 @@ class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
   #reply: EgressReply | undefined;
   #queue: ChunkQueue | undefined;
   #informational = 0;
+  #passing: PassingBody | undefined;
   #forgetCaller: (() => void) | undefined;
 
   constructor(
@@ -144,6 +145,7 @@ class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
     const { body } = request;
     const passes = body !== undefined && (request.streams || body.length >= leastPassingBytes);
     try {
+      if (passes) this.#passing = new PassingBody(body, request.lendBody?.());
       this.#pool.dispatch(
         {
           path: request.path,
@@ -152,15 +154,14 @@ class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
             ? [...request.headers, 'content-length', String(body.length)]
             : (request.headers as string[]),
           // undici's types leave iterables out
-          body: passes
-            ? (new PassingBody(body, request.onBodySent) as unknown as Uint8Array)
-            : (body ?? null),
+          body: this.#passing ? (this.#passing as unknown as Uint8Array) : (body ?? null),
           headersTimeout: request.headersTimeoutMs,
           bodyTimeout: request.idleTimeoutMs,
         },
         this,
       );
     } catch (error) {
+      this.#passing?.giveUp();
       this.#reject?.(error);
     }
   }
@@ -207,6 +208,7 @@ class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.#forgetCaller?.();
+    this.#passing?.giveUp();
     if (this.#queue) this.#queue.end(error);
     else this.#reject?.(error);
   }
@@ -218,15 +220,29 @@ const leastPassingBytes = 4_096;
 /** A body that is handed out once and not kept: what undici is given as bytes it holds for as long as the reply lasts. */
 class PassingBody implements AsyncIterableIterator<Uint8Array> {
   #bytes: Uint8Array | undefined;
+  #onRead: (() => void) | undefined;
 
-  constructor(bytes: Uint8Array, onSent: (() => void) | undefined) {
-    this.#bytes = onSent === undefined ? bytes : tellWhenWritten(bytes, onSent);
+  /** @param onRead told when the memory of the bytes is read no more */
+  constructor(bytes: Uint8Array, onRead: (() => void) | undefined) {
+    this.#bytes = bytes;
+    this.#onRead = onRead;
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
-    const value = this.#bytes;
-    this.#bytes = undefined;
-    return Promise.resolve(value === undefined ? { done: true, value } : { done: false, value });
+    const bytes = this.#bytes;
+    if (bytes === undefined) return Promise.resolve({ done: true, value: undefined });
+    const onRead = this.#onRead;
+    this.#bytes = this.#onRead = undefined;
+    return Promise.resolve({
+      done: false,
+      value: onRead === undefined ? bytes : tellWhenWritten(bytes, onRead),
+    });
+  }
+
+  /** Nobody will ask for it any more. */
+  giveUp(): void {
+    this.#onRead?.();
+    this.#bytes = this.#onRead = undefined;
   }
 
   [Symbol.asyncIterator](): this {

@@ -30,6 +30,7 @@ export interface UpstreamRequest {
  *
  * @param timeouts of the plan; the target's own win, and the provider's hold where neither says anything
  * @param leftMs until the request must be answered; told to the provider where it has a header for that
+ * @throws Error when the memory of the body has been given back
  */
 export function toUpstreamRequest(
   arrival: Arrival & Identified,
@@ -40,6 +41,7 @@ export function toUpstreamRequest(
   leftMs?: number,
 ): UpstreamRequest {
   const { provider: entry, model } = target;
+  call.memory?.check();
   const injectedUsage = needsUsage(call, entry.config.streamUsage);
   const edits = call.members ? jsonEdits(call, target.model, injectedUsage, arrival, entry.id) : [];
   if (target.overrides?.body) edits.push(...overrideBody(call, target.overrides.body));
@@ -56,21 +58,14 @@ export function toUpstreamRequest(
       secret,
       entry.basePath + entry.provider.path(call, model),
       body.length > 0 ? body : undefined,
-      body === call.body ? call.memory?.lend() : lendOwn(body),
+      body === call.body ? call.memory : BodyMemory.of(body),
+      body !== call.body,
       call.stream,
       target.overrides,
       overlayTimeouts(timeouts, target.overrides?.timeouts),
       leftMs,
     ),
   };
-}
-
-/** Of a body that was written for one attempt, and is needed for nothing else. */
-function lendOwn(body: Uint8Array): (() => void) | undefined {
-  const memory = BodyMemory.of(body);
-  const onSent = memory?.lend();
-  memory?.end();
-  return onSent;
 }
 
 /** The request as the egress takes it; a class for the sake of `signal`, which is made only when somebody asks. */
@@ -80,7 +75,7 @@ export class AttemptRequest implements EgressRequest {
   readonly method: string;
   readonly headers: readonly string[];
   readonly body: Uint8Array | undefined;
-  readonly onBodySent: (() => void) | undefined;
+  readonly lendBody: (() => () => void) | undefined;
   readonly streams: boolean;
   readonly pool: string;
   readonly maxConnections: number;
@@ -88,6 +83,8 @@ export class AttemptRequest implements EgressRequest {
   readonly headersTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly #caller: GatewayRequest;
+  /** Of a body that was written for this attempt alone. */
+  #own: BodyMemory | undefined;
   #isCancelled = false;
   #onCancel: (() => void) | undefined;
   #controller: AbortController | undefined;
@@ -101,7 +98,8 @@ export class AttemptRequest implements EgressRequest {
     secret: Secret,
     path: string,
     body: Uint8Array | undefined,
-    onBodySent: (() => void) | undefined,
+    memory: BodyMemory | undefined,
+    isOwn: boolean,
     streams: boolean,
     overrides: TargetOverrides | undefined,
     { connectMs, headersMs, idleMs }: Timeouts,
@@ -116,7 +114,8 @@ export class AttemptRequest implements EgressRequest {
       headers = overrideHeaders(headers, provider.deadline(leftMs));
     this.headers = overrides?.headers ? overrideHeaders(headers, overrides.headers) : headers;
     this.body = body;
-    this.onBodySent = onBodySent;
+    this.lendBody = memory?.hold();
+    if (isOwn) this.#own = memory;
     this.streams = streams;
     const pool = poolNameOf(credential, secret);
     // a pool has one way to connect
@@ -173,6 +172,12 @@ export class AttemptRequest implements EgressRequest {
   /** The caller's leaving ends it no more: whoever reads the reply decides what becomes of it. */
   outliveCaller(): void {
     this.#unfollow?.();
+  }
+
+  /** The reply has begun: a body of its own is sent no more. */
+  answered(): void {
+    this.#own?.end();
+    this.#own = undefined;
   }
 
   /** Ends it, although the caller is still there. */

@@ -1,9 +1,13 @@
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   type Arrival,
   authorizeModel,
   createPipeline,
+  createUndiciEgress,
+  type Egress,
+  type EgressRequest,
   forwardWithFallback,
   type GatewayConfig,
   type GatewayOptions,
@@ -20,13 +24,14 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { chat, startGateway, until } from '../harness.ts';
 
 /** What a provider does with a request whose body it has read; by default it answers. */
-type Answer = 'whole' | 'fails' | 'late' | 'breaks' | 'streams';
+type Answer = 'whole' | 'fails' | 'refuses' | 'late' | 'breaks' | 'streams';
 
 /** A provider that keeps what it is sent. */
-async function startProvider(answers: readonly Answer[] = []) {
+async function startProvider(answers: readonly Answer[] = [], readsAfterMs = 0) {
   const bodies: string[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
+    if (readsAfterMs > 0) await new Promise((resolve) => setTimeout(resolve, readsAfterMs));
     try {
       for await (const chunk of request) chunks.push(chunk as Buffer);
     } catch {
@@ -37,6 +42,7 @@ async function startProvider(answers: readonly Answer[] = []) {
     bodies.push(Buffer.concat(chunks).toString());
     if (answer === 'late') await new Promise((resolve) => setTimeout(resolve, 50));
     if (answer === 'fails') response.writeHead(503).end('{"error":{"message":"no"}}');
+    else if (answer === 'refuses') response.writeHead(400).end('{"error":{"message":"no"}}');
     else if (answer === 'whole' || answer === 'late')
       response
         .writeHead(200, { 'content-type': 'application/json' })
@@ -73,6 +79,7 @@ async function start(
       providers: {
         first: { type: 'openai', apiKey: 'sk-1', baseUrl: first.url },
         second: { type: 'openai', apiKey: 'sk-2', baseUrl: second.url },
+        nowhere: { type: 'openai', apiKey: 'sk-3', baseUrl: 'http://127.0.0.1:1/v1' },
       },
       models: {
         'gpt-4.1': { targets: ['first', 'second'] },
@@ -115,6 +122,8 @@ async function start(
 
 const large = (more: object = {}) =>
   JSON.stringify(chat({ messages: [{ role: 'user', content: 'word '.repeat(80_000) }], ...more }));
+
+const digest = (text: string) => createHash('sha256').update(text).digest('hex');
 
 describe('the memory of a large body', () => {
   it('is given back when the body was sent and answered', async () => {
@@ -167,7 +176,8 @@ describe('the memory of a large body', () => {
     await ask(body);
     await until(() => first.bodies.length + second.bodies.length > 1);
     for (const sent of [...first.bodies, ...second.bodies]) expect(sent).toBe(body);
-    expect(given).toEqual([]);
+    await until(() => given.length > 0);
+    expect(given).toEqual([body.length]);
   });
 
   it('lasts for a copy', async () => {
@@ -180,6 +190,67 @@ describe('the memory of a large body', () => {
     await until(() => second.bodies.length > 0);
     expect(second.bodies).toEqual([body]);
     expect(given).toEqual([]);
+  });
+
+  it('is given back of a request that is refused', async () => {
+    const { ask, given } = await start(['refuses']);
+    const body = large();
+    expect((await ask(body)).status).toBe(400);
+    expect((await ask(large({ model: 'unknown' }))).status).toBe(404);
+    expect(given).toEqual([body.length, body.length]);
+  });
+
+  it('is given back where the first that was asked cannot be reached', async () => {
+    const { ask, given, second } = await start([], {
+      models: { 'gpt-4.1': { targets: ['nowhere', 'second'] } },
+    });
+    const body = large();
+    expect((await ask(body)).status).toBe(200);
+    expect(second.bodies).toEqual([body]);
+    expect(given).toEqual([body.length]);
+  });
+
+  it('lasts for a way out that sends a request once more, elsewhere and at the same time', async () => {
+    const shadow = await startProvider(['late', 'late', 'late', 'late'], 100);
+    const inner = createUndiciEgress();
+    const egress: Egress = {
+      send(request) {
+        const copy: EgressRequest = Object.create(request, {
+          origin: { value: new URL(shadow.url).origin },
+          pool: { value: 'shadow' },
+          whenGone: { value: () => () => undefined },
+        });
+        inner.send(copy).then(
+          ({ body }) => body.collect(1_000),
+          () => undefined,
+        );
+        return inner.send(request);
+      },
+      close: () => inner.close(),
+    };
+    const { ask } = await start([], {}, { egress });
+    const bodies = ['a', 'b', 'c', 'd'].map((letter) => large({ user: letter.repeat(8_000_000) }));
+    await Promise.all(bodies.map(ask));
+    await until(() => shadow.bodies.length === 4);
+    expect(shadow.bodies.sort().map(digest)).toEqual(bodies.sort().map(digest));
+  });
+
+  it('lasts for a way out that asks again before it answers', async () => {
+    const inner = createUndiciEgress();
+    const egress: Egress = {
+      async send(request) {
+        const reply = await inner.send(request);
+        if (reply.status !== 503) return reply;
+        reply.body.cancel();
+        return inner.send(request);
+      },
+      close: () => inner.close(),
+    };
+    const { ask, first } = await start(['fails'], {}, { egress });
+    const body = large({ model: 'renamed' });
+    expect((await ask(body)).status).toBe(200);
+    const sent = body.replace('renamed', 'gpt-4.1');
+    expect(first.bodies).toEqual([sent, sent]);
   });
 
   it('lasts for stages of other pipelines', async () => {

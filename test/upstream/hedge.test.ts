@@ -1,13 +1,29 @@
+import { createMemoryLedger, type Egress, type EgressReply, type Ledger } from 'headgate';
 import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
 import { hedge } from '../../src/upstream/hedge.ts';
-import { chat, readText, startGateway, until } from '../harness.ts';
+import { chat, readText, runtime, startGateway, until } from '../harness.ts';
 import { createScriptedEgress } from './scripted-egress.ts';
 import { startPair } from './start-pair.ts';
 
 const stream = chat({ stream: true });
 const finished =
   'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
+
+function toJsonReply(): EgressReply {
+  const bytes = Buffer.from('{"id":"c","object":"chat.completion","choices":[]}');
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json' },
+    body: {
+      collect: () => ({ bytes, ended: true }),
+      cancel: () => undefined,
+      async *[Symbol.asyncIterator]() {
+        yield bytes;
+      },
+    },
+  };
+}
 
 describe('a hedged request', () => {
   it('is answered by the second when the first shows no content; the first is ended and on record', async () => {
@@ -75,6 +91,59 @@ describe('a hedged request', () => {
     const reply = await send('/v1/chat/completions', chat());
     expect([reply.status, backup.requests.length]).toEqual([200, 1]);
   });
+
+  it.each(Array.from({ length: 13 }, (_, index) => index - 4))(
+    'asks nobody else when the first fails %i promises after the second has answered',
+    async (later) => {
+      const asked: string[] = [];
+      const answers: { resolve: (reply: EgressReply) => void; reject: (error: Error) => void }[] = [];
+      const inSteps = (promises: number, act: () => void) => {
+        if (promises <= 0) act();
+        else queueMicrotask(() => inSteps(promises - 1, act));
+      };
+      const egress: Egress = {
+        send: ({ origin }) =>
+          new Promise((resolve, reject) => {
+            asked.push(origin);
+            answers.push({ resolve, reject });
+            if (answers.length !== 2) return;
+            setImmediate(() => {
+              inSteps(-later, () => answers[1]?.resolve(toJsonReply()));
+              inSteps(later, () =>
+                answers[0]?.reject(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })),
+              );
+            });
+          }),
+        close: async () => undefined,
+      };
+      const memory = createMemoryLedger(runtime);
+      // one that is asked over a network
+      const ledger: Ledger = { ...memory, reserve: async (...call) => memory.reserve(...call) };
+      const names = ['first', 'second', 'third'];
+      const { send } = await startGateway(
+        (config) => ({
+          ...config,
+          providers: Object.fromEntries(
+            names.map((name) => [
+              name,
+              {
+                type: 'openai',
+                apiKey: 'sk',
+                baseUrl: `https://${name}.test/v1`,
+                limits: [{ unit: 'requests', amount: 100, window: '1d' }],
+              },
+            ]),
+          ),
+          models: { 'gpt-4.1': { targets: names } },
+          forwarding: { hedgeAfterMs: 5 },
+        }),
+        { egress, ledger },
+      );
+      expect((await send('/v1/chat/completions', chat())).status).toBe(200);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(asked).toEqual(['https://first.test', 'https://second.test']);
+    },
+  );
 });
 
 describe('hedge', () => {

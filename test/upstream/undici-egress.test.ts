@@ -176,10 +176,10 @@ describe('the way out on Node', () => {
         };
       });
       let told = 0;
-      const onBodySent = () => {
+      const lendBody = () => () => {
         told++;
       };
-      const reply = createEgress()(origin, { method: 'POST', body: new Uint8Array(length), onBodySent });
+      const reply = createEgress()(origin, { method: 'POST', body: new Uint8Array(length), lendBody });
       const over = reply.then(({ body }) => body.collect(100)).catch(() => undefined);
       // more than the kernel takes while nobody reads
       await new Promise((resolve) => setTimeout(resolve, 100));
