@@ -320,24 +320,64 @@ describe('a leasing ledger', () => {
     expect(runtime.pending).toBe(0);
   });
 
-  it('settles no more than a slice is charged, so that nothing is counted twice when its lease runs out meanwhile', async () => {
+  it('grants nothing in memory that would not be charged if its leases ran out', async () => {
     const { ledger, network, answer, createNode, runtime, shared, stateOf } = createFixture();
     const { ledger: other } = createNode();
     const scope = (hold: number, charge: number) => [scopeOf('team', 100, hold, { charge })];
-    await answer(ledger.reserve('short', scope(10, 5), 60_000));
-    await answer(ledger.reserve('long', scope(25, 11), 60_000));
+    for (const id of ['ended', 'open']) await answer(ledger.reserve(id, scope(40, 4), 60_000));
     await runtime.advanceAsync(3_000);
+    ledger.settle('ended', [4]);
+    await runtime.advanceAsync(20);
+    expect((await answer(ledger.reserve('next', scope(36, 36), 60_000))).kind).toBe('granted');
     network.frozenUntilMs = runtime.monotonicMs() + 15_000;
-    ledger.settle('short', [5]);
     await runtime.advanceAsync(14_000);
-    expect(await stateOf(shared, 'team', 100)).toEqual([16, 0]);
-    expect((await answer(other.reserve('others', scope(84, 84), 60_000))).kind).toBe('granted');
+    // 4 that were told, 8 and 36 as they were charged last
+    expect(await stateOf(shared, 'team', 100)).toEqual([48, 0]);
+    expect((await answer(other.reserve('others', scope(53, 53), 60_000))).kind).toBe('denied');
+    expect((await answer(other.reserve('fits', scope(52, 52), 60_000))).kind).toBe('granted');
     await runtime.advanceAsync(5_000);
-    expect(await stateOf(shared, 'team', 100)).toEqual([16, 84]);
-    ledger.settle('long', [11]);
+    ledger.settle('open', [4]);
+    ledger.settle('next', [36]);
     await runtime.advanceAsync(5_000);
-    expect(await stateOf(shared, 'team', 100)).toEqual([16, 84]);
-    expect(ledger.report()).toMatchObject({ slices: 0, unsettled: 0 });
+    expect(await stateOf(shared, 'team', 100)).toEqual([44, 52]);
+  });
+
+  it('trusts no charge while an older renewal may still arrive with another', async () => {
+    const fixture = createFixture();
+    const { answer, runtime, shared, stateOf } = fixture;
+    const slow = createNetwork(runtime, shared, () => delayMs);
+    let delayMs = 0.5;
+    const ledger = createLeasingLedger({
+      shared: { ...fixture.network.ledger, renew: slow.ledger.renew },
+      runtime,
+    });
+    await answer(ledger.reserve('one', [scopeOf('team', 100, 50, { charge: 1 })], 60_000));
+    // what lowers the charge is on its way for long, and overtaken
+    delayMs = 2_200;
+    await runtime.advanceAsync(1_100);
+    delayMs = 0.5;
+    ledger.renew('one', 60_000, [50]);
+    await runtime.advanceAsync(3_000);
+    slow.frozenUntilMs = runtime.monotonicMs() + 15_000;
+    fixture.network.frozenUntilMs = slow.frozenUntilMs;
+    await runtime.advanceAsync(12_000);
+    expect(await stateOf(shared, 'team', 100)).toEqual([50, 0]);
+  });
+
+  it('gives room back at once of a limit that is all taken, though requests charge less than they hold', async () => {
+    const { ledger, answer, createNode, runtime } = createFixture();
+    const { ledger: other } = createNode();
+    const take = (node: Ledger, id: string) =>
+      answer(node.reserve(id, [scopeOf('team', 32_000, 4_000, { charge: 500 })], 600_000));
+    for (let index = 0; index < 8; index++) {
+      expect((await take(ledger, `r${index}`)).kind).toBe('granted');
+      await runtime.advanceAsync(137);
+    }
+    await runtime.advanceAsync(5_000);
+    expect((await take(other, 'early')).kind).toBe('denied');
+    ledger.settle('r2', [0]);
+    await runtime.advanceAsync(5);
+    expect((await take(other, 'late')).kind).toBe('granted');
   });
 
   it('gives everything back on close, and leaves open reservations to their leases', async () => {

@@ -5,17 +5,22 @@ import { withinDeadline } from './deadline.ts';
 interface Letter {
   readonly id: string;
   readonly used: readonly number[];
-  onTried: (() => void) | undefined;
+  readonly told: Told;
+  isTried: boolean;
+}
+
+/** Whom the outbox tells of a settlement, each once. */
+interface Told {
+  /** When the ledger has taken it, or when it is known that this will take longer. */
+  readonly onTried?: (() => void) | undefined;
+  /** When the ledger has taken it, or it was given up. */
+  readonly onOver?: () => void;
 }
 
 /** Settlements that nobody waits for, tried again until the ledger takes them. Each is safe to repeat. */
 export interface Outbox {
-  /**
-   * Settles `id`, now or when the ledger is back.
-   *
-   * @param onTried told once: when the ledger has taken it, or when it is known that this will take longer
-   */
-  send(id: string, used: readonly number[], onTried?: () => void): void;
+  /** Settles `id`, now or when the ledger is back. */
+  send(id: string, used: readonly number[], told?: Told): void;
   /** How many the ledger has not taken yet. */
   readonly pending: number;
   /** How many were given up because too many were pending; their leases charge them. */
@@ -90,6 +95,7 @@ export function createOutbox(options: {
   function succeed(letter: Letter): void {
     isFailing = false;
     tell(letter);
+    letter.told.onOver?.();
     onAnswer?.(true);
   }
 
@@ -111,12 +117,13 @@ export function createOutbox(options: {
     const oldest = letters.values().next().value as Letter;
     letters.delete(oldest);
     tell(oldest);
+    oldest.told.onOver?.();
     dropped++;
   }
 
   return {
-    send(id, used, onTried) {
-      const letter = { id, used, onTried };
+    send(id, used, told = {}) {
+      const letter = { id, used, told, isTried: false };
       keep(letter);
       if (cancelRetry) tell(letter);
       pump();
@@ -149,7 +156,7 @@ export function createOutbox(options: {
 }
 
 function tell(letter: Letter): void {
-  const { onTried } = letter;
-  letter.onTried = undefined;
-  onTried?.();
+  if (letter.isTried) return;
+  letter.isTried = true;
+  letter.told.onTried?.();
 }

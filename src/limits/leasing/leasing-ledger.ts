@@ -30,8 +30,8 @@ export interface LeasingLedger extends Ledger {
  * of need and decides in memory while they last. A decision in memory is returned as it is, without a promise.
  *
  * - **Never above the limit.** A slice is a reservation in the shared ledger; what is held and used here fits in the
- *   slices, no slice is used whose lease could have expired, and none is settled with more than it is charged. As with any
- *   ledger, a settlement may find that more was used than held.
+ *   slices, no slice is used whose lease could have expired, and what is granted is charged for the case that it does. As with
+ *   any ledger, a settlement may find that more was used than held, or than charged when the lease has run out.
  * - **Little left unused.** Scopes with few requests or a small amount have no slices: each request asks for exactly what
  *   it holds. Of the others a node takes no more ahead of need than `maxShare` of the amount, `maxShareOfRest` of what is
  *   left of it, and what it uses in `aheadMs`. No slice is larger than `maxShare` of the amount or one request, so that
@@ -40,8 +40,7 @@ export interface LeasingLedger extends Ledger {
  *   that has ended, what surrounds reservations still open is given back when they end.
  * - **A node that dies** is charged what it could have used: its slices expire within `leaseMs` and count as used, so
  *   nothing used is lost, and at most its unused room (see `report()`) is charged too much. Reservations that were still
- *   open are charged their `charge`, as last reported: at most `postMs` old. Where they charge less than they hold, what
- *   was granted or used since that report may be missing. Scopes without charges (slots) are released.
+ *   open are charged their `charge`, as last reported: at most `postMs` old. Scopes without charges (slots) are released.
  *   Counted scopes lose at most what was used in the last `postMs`.
  * - **Counted scopes** (`mode: 'count'`) are posted after the fact. What the shared ledger did not hear of before its bucket
  *   ended counts in the next one.
@@ -108,7 +107,7 @@ class MemoryFirstLedger implements LeasingLedger {
       const scope = scopes[index] as LedgerScope;
       const pool = this.#table.of(scope, monotonicMs);
       pools.push(pool);
-      if (!pool.covers(scope.hold)) isCovered = false;
+      if (!pool.covers(scope)) isCovered = false;
     }
     if (!this.#cancelTick) this.#tickLater();
     if (!isCovered) return undefined;
@@ -199,8 +198,11 @@ class MemoryFirstLedger implements LeasingLedger {
     this.#queue.close(new Error('The leasing ledger is closing.'));
     await this.#lender.settled();
     for (const pool of [...this.#table.all()]) this.#table.retire(pool);
-    for (const pool of [...this.#table.all()]) this.#upkeep.giveBack(pool, Number.POSITIVE_INFINITY);
-    await this.#lender.renewDue(true);
+    // what is charged for open reservations may stand on slices that can only go when others are charged it
+    for (let round = 0; round < 3; round++) {
+      for (const pool of [...this.#table.all()]) this.#upkeep.giveBack(pool, Number.POSITIVE_INFINITY);
+      await this.#lender.renewDue(true);
+    }
     await this.#lender.outbox.flush(4 * this.#settings.deadlineMs);
     this.#lender.outbox.stop();
   }

@@ -5,7 +5,7 @@ import { GivenBack } from './given-back.ts';
 import type { LeasingSettings } from './options.ts';
 import type { Pool } from './pool.ts';
 import type { PoolTable } from './pool-table.ts';
-import { type Slice, type SlicePart, takeOut } from './slice.ts';
+import { type Slice, type SlicePart, takeOut, uncertainOf } from './slice.ts';
 
 /** What is asked for in one reservation. */
 export interface Wanted {
@@ -18,6 +18,8 @@ export class Lender {
   readonly outbox: Outbox;
   readonly slices = new Set<Slice>();
   readonly givenBack = new GivenBack();
+  /** Told of a pool when the shared ledger has heard of a settlement. */
+  onPosted: (pool: Pool) => void = () => undefined;
   asked = 0;
   failed = 0;
   lost = 0;
@@ -82,7 +84,8 @@ export class Lender {
           takenAtMs: sentAtMs,
           renewedAtMs: sentAtMs,
           safeUntilMs: sentAtMs + leaseMs - leaseMarginMs,
-          isRenewing: false,
+          renewal: undefined,
+          late: new Set(),
           isLost: false,
         });
       }
@@ -120,7 +123,19 @@ export class Lender {
     const nowMs = this.#settings.runtime.monotonicMs();
     for (const { pool } of slice.parts) pool.postedAtMs = nowMs;
     const onTried = this.givenBack.begin(slice);
-    this.outbox.send(slice.id, takeOut(slice), onTried);
+    const uncertain = slice.parts.map(uncertainOf);
+    const note = (sign: 1 | -1) =>
+      slice.parts.forEach(({ pool }, index) => {
+        pool.uncertain += sign * (uncertain[index] as number);
+      });
+    note(1);
+    this.outbox.send(slice.id, takeOut(slice), {
+      onTried,
+      onOver: () => {
+        note(-1);
+        for (const { pool } of slice.parts) if (pool.slices.size > 0) this.onPosted(pool);
+      },
+    });
   }
 
   /** Renews the slices whose turn it is, or whose charges have changed. @param all whether to report every change now */
@@ -130,7 +145,7 @@ export class Lender {
     for (const pool of this.#table.all()) if (pool.slices.size > 0) pool.shareCharges();
     this.#due = [];
     for (const slice of this.slices) {
-      if (slice.isRenewing || slice.isLost) continue;
+      if (slice.renewal || slice.isLost) continue;
       const ageMs = nowMs - slice.renewedAtMs;
       const hasChanged = slice.parts.some((part) => part.charge !== part.pool.nextCharge(part));
       const isDue = ageMs >= leaseMs / 3 - tickMs || (hasChanged && (all || ageMs >= postMs - tickMs));
@@ -145,36 +160,73 @@ export class Lender {
       const slice = this.#due.pop();
       if (!slice) break;
       // it may have been settled while it waited for its turn
-      if (this.slices.has(slice)) running.push(this.#renew(slice));
+      if (this.slices.has(slice) && !slice.renewal)
+        running.push(this.#renew(slice).then(() => this.#renewNext()));
     }
     await Promise.all(running);
   }
 
-  async #renew(slice: Slice): Promise<void> {
-    const { shared, runtime, leaseMs, leaseMarginMs, deadlineMs } = this.#settings;
+  /**
+   * Has the shared ledger charge slices more, as far as their pools need it.
+   *
+   * @returns undefined where none is charged too little
+   * @throws Error when it cannot be told
+   */
+  recharge(pools: readonly Pool[]): Promise<void> | undefined {
+    const renewals: Promise<boolean>[] = [];
+    for (const pool of pools) {
+      pool.shareCharges();
+      for (const slice of pool.slices) {
+        const { isLost, late, parts } = slice;
+        const isShort = parts.some(({ charge, wanted }) => charge < wanted);
+        // what may still be overtaken is sure of nothing more
+        if (isShort && !isLost && late.size === 0) renewals.push(slice.renewal ?? this.#renew(slice));
+      }
+    }
+    if (renewals.length === 0) return undefined;
+    return Promise.all(renewals).then((all) => {
+      if (all.includes(false)) throw new Error('The shared ledger could not be told what to charge.');
+    });
+  }
+
+  #renew(slice: Slice): Promise<boolean> {
+    const { runtime } = this.#settings;
     const sentAtMs = runtime.monotonicMs();
     const charges = slice.parts.map((part) => part.pool.nextCharge(part));
     // until it is answered only the lesser of the two is sure
     charge(slice, (part, index) => Math.min(part.charge, charges[index] as number));
-    slice.isRenewing = true;
     this.#renewals++;
+    slice.renewal = this.#tell(slice, charges, sentAtMs).finally(() => {
+      slice.renewal = undefined;
+      this.#renewals--;
+    });
+    return slice.renewal;
+  }
+
+  async #tell(slice: Slice, charges: readonly number[], sentAtMs: number): Promise<boolean> {
+    const { shared, runtime, leaseMs, leaseMarginMs, deadlineMs } = this.#settings;
+    const { late } = slice;
+    let answer: Promise<boolean> | undefined;
     try {
-      const answer = Promise.resolve(shared.renew(slice.id, leaseMs, charges));
+      answer = Promise.resolve(shared.renew(slice.id, leaseMs, charges));
       const isHeld = await withinDeadline(runtime, deadlineMs, answer);
       this.isFailing = false;
       if (isHeld) {
         slice.renewedAtMs = sentAtMs;
         slice.safeUntilMs = sentAtMs + leaseMs - leaseMarginMs;
-        if (this.slices.has(slice)) charge(slice, (_, index) => charges[index] as number);
+        const sure = (index: number) => Math.min(...[charges, ...late].map((all) => all[index] as number));
+        if (this.slices.has(slice)) charge(slice, (_, index) => sure(index));
       } else if (this.slices.has(slice)) this.#lose(slice);
+      return true;
     } catch {
+      const forget = () => void late.delete(charges);
+      late.add(charges);
+      if (answer) answer.then(forget, forget);
+      else forget();
       this.isFailing = true;
       this.failed++;
-    } finally {
-      slice.isRenewing = false;
-      this.#renewals--;
+      return false;
     }
-    await this.#renewNext();
   }
 
   #lose(slice: Slice): void {

@@ -25,6 +25,8 @@ export class Pool {
   charged = 0;
   /** The part of `charged` whose slices the shared ledger holds no longer: their leases ran out. */
   lost = 0;
+  /** What was posted beyond its charge, and the shared ledger has not heard of yet. */
+  uncertain = 0;
   /** Used and not posted yet. */
   used = 0;
   /** Held by open reservations, and the charges of expired ones that may still be corrected. */
@@ -37,6 +39,8 @@ export class Pool {
   open = 0;
   /** Held for a request that the shared ledger is asked about. */
   claimed = 0;
+  /** What such requests charge. */
+  claimedCharge = 0;
   /** Whether what is free counts as used when this node dies. Not for slots: what holds and charges nothing. */
   readonly isCharging: boolean;
   /** Calls under way that may add a slice. */
@@ -95,8 +99,23 @@ export class Pool {
   }
 
   /** Whether memory can decide. Without a slice there is no place to post to, so that even a hold of 0 must ask. */
-  covers(hold: number): boolean {
+  covers({ hold, charge }: LedgerScope): boolean {
+    return this.isCounting || (this.hasRoom(hold) && this.hasCharge(hold, charge));
+  }
+
+  hasRoom(hold: number): boolean {
     return this.isCounting || (this.free >= hold && this.slices.size > 0);
+  }
+
+  /** Whether the shared ledger is sure to count this too, should the leases run out; what it charges beyond its hold it need not. */
+  hasCharge(hold: number, charge: number): boolean {
+    const least = Math.min(hold, charge);
+    return this.isCounting || least === 0 || least <= this.chargeLeft;
+  }
+
+  /** What more may be granted that charges. Below 0 when more was used than charged. */
+  get chargeLeft(): number {
+    return this.charged - this.used - this.heldCharge - this.claimedCharge - this.uncertain;
   }
 
   draw(hold: number, charge: number): void {
@@ -195,13 +214,10 @@ export class Pool {
     return Math.min(Number.MAX_SAFE_INTEGER, charge);
   }
 
-  /** Says what each slice is to be charged. */
+  /** Says what each slice is to be charged. The oldest are charged last, since they are posted first. */
   shareCharges(): void {
     let left = this.toCharge;
-    const slices = [...this.slices];
-    // The oldest are posted first: those that are used up, with what they are charged; those of a retired pool when the
-    // others are charged instead.
-    if (this.isRetired || !this.isCharging) slices.reverse();
+    const slices = [...this.slices].reverse();
     slices.forEach(({ parts, isLost }, index) => {
       const part = parts.find(({ pool }) => pool === this) as SlicePart;
       // what was charged already is charged

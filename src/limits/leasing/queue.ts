@@ -112,7 +112,7 @@ export class Queue {
       const monotonicMs = runtime.monotonicMs();
       if (monotonicMs >= waiter.untilMs) throw new LedgerTimeout(maxCalls * this.#settings.deadlineMs);
       const pools = scopes.map((scope) => this.#table.of(scope, monotonicMs));
-      const lacking = scopes.flatMap(({ hold }, index) => (pools[index]?.covers(hold) ? [] : [index]));
+      const lacking = scopes.flatMap((scope, index) => (pools[index]?.covers(scope) ? [] : [index]));
       if (lacking.length === 0) {
         waiter.resolve(this.#book.grant(id, scopes, pools, leaseMs, nowMs));
         this.#upkeep.drew(pools);
@@ -136,25 +136,34 @@ export class Queue {
 
   async #lead(waiter: Waiter, pools: readonly Pool[], lacking: readonly number[]): Promise<void> {
     const { id, scopes, leaseMs } = waiter;
-    const asked = lacking.map((index) => pools[index] as Pool);
+    const poolAt = (index: number) => pools[index] as Pool;
+    const roomless = lacking.filter((index) => !poolAt(index).hasRoom((scopes[index] as LedgerScope).hold));
+    // where there is room, only to be charged for it, nobody needs to be asked for more
+    const recharging = roomless.length === 0 ? this.#lender.recharge(lacking.map(poolAt)) : undefined;
+    const asked = recharging ? [] : (roomless.length > 0 ? roomless : lacking).map(poolAt);
     // who finds nothing left because of this claim waits until it is decided
     const claim = (sign: 1 | -1) => {
       pools.forEach((pool, index) => {
         if (pool.isCounting) return;
-        pool.claimed += sign * (scopes[index] as LedgerScope).hold;
+        const { hold, charge } = scopes[index] as LedgerScope;
+        pool.claimed += sign * hold;
+        pool.claimedCharge += sign * Math.min(hold, charge);
         pool.asks += sign;
       });
     };
     claim(1);
     const sent = ++this.#order;
-    const wanted = asked.map((pool) => ({ pool, size: Math.max(0, -pool.free) }));
+    const wanted = asked.map((pool) => ({
+      pool,
+      size: Math.max(0, -pool.free, roomless.length > 0 ? 0 : -pool.chargeLeft),
+    }));
     const returns = asked.map(({ key }) => this.#lender.givenBack.of(key));
-    const asking = this.#lender.ask(wanted);
+    const asking = recharging ?? this.#lender.ask(wanted);
     for (const pool of asked) this.#upkeep.refill(pool);
-    let result: ReserveResult;
+    let result: ReserveResult | undefined;
     try {
-      result = await asking;
-      if (result.kind === 'denied') {
+      result = (await asking) as ReserveResult | undefined;
+      if (result?.kind === 'denied') {
         const { deniedAt, scopes } = result;
         await this.#arrived(waiter, returns[deniedAt], wanted[deniedAt]?.size, scopes[deniedAt]);
       }
@@ -169,7 +178,10 @@ export class Queue {
     claim(-1);
     if (this.#impatient === waiter) this.#impatient = undefined;
     const left = new Set<Pool>();
-    if (result.kind === 'granted') {
+    if (result === undefined || (result.kind === 'granted' && !isCovered(scopes, pools))) {
+      // there is room, or was; what may be charged for it has to be looked at
+      this.#look(waiter);
+    } else if (result.kind === 'granted') {
       waiter.resolve(this.#book.grant(id, scopes, pools, leaseMs, this.#settings.shared.nowMs()));
       this.#upkeep.drew(pools);
     } else if (result.kind === 'stale') waiter.resolve(result);
@@ -231,6 +243,10 @@ export class Queue {
       }
     }
   }
+}
+
+function isCovered(scopes: readonly LedgerScope[], pools: readonly Pool[]): boolean {
+  return scopes.every(({ hold, charge }, index) => pools[index]?.hasCharge(hold, charge));
 }
 
 function roomOf(returns: readonly Return[] = []): number {

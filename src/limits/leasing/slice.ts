@@ -8,7 +8,10 @@ export interface Slice {
   /** Until here, by the monotonic clock of this node, the shared ledger is sure to hold it. */
   safeUntilMs: number;
   renewedAtMs: number;
-  isRenewing: boolean;
+  /** The renewal under way, whether it succeeds; never rejects. */
+  renewal: Promise<boolean> | undefined;
+  /** The charges of renewals that were not answered in time: each may still arrive, and be in force then. */
+  readonly late: Set<readonly number[]>;
   /** The shared ledger let its lease run out, and charged it; settling corrects that. */
   isLost: boolean;
 }
@@ -23,13 +26,10 @@ export interface SlicePart {
   wanted: number;
 }
 
-/**
- * What of the pool's use the part would be settled with. No more than it is charged: whether the shared ledger hears of it
- * before the lease runs out or after, and of whichever slice first, it then never counts more than there is, nor less.
- */
-function usedOf({ pool, size, charge }: SlicePart): number {
+/** What of the pool's use the part would be settled with. */
+function usedOf({ pool, size }: SlicePart): number {
   if (pool.isCounting || (pool.slices.size === 1 && pool.open === 0)) return pool.used;
-  return Math.min(size, charge, pool.used);
+  return Math.min(size, pool.used);
 }
 
 /** What room a pool loses when the part is settled. */
@@ -37,23 +37,35 @@ export function givenUpBy(part: SlicePart): number {
   return Math.max(0, part.size - usedOf(part));
 }
 
+/** What of a settlement the shared ledger is not sure to count before it has heard of it. */
+export function uncertainOf(part: SlicePart): number {
+  return part.pool.isCounting ? 0 : Math.max(0, usedOf(part) - part.charge);
+}
+
 /** Whether the slice can be settled and the rest still covers what is held here. */
 export function canPost({ parts, isLost }: Slice): boolean {
   return parts.every((part) => {
-    const { pool, charge } = part;
+    const { pool, size } = part;
     if (pool.isCounting) return pool.open === 0 || !pool.isRetired;
     // the last one is the place where what is still open will be posted
     if (pool.slices.size === 1 && pool.open > 0) return false;
-    if (isLost) return pool.used >= charge || pool.open === 0;
-    return givenUpBy(part) <= Math.max(0, pool.free) && isCharged(part);
+    const isFree = isLost ? pool.used >= size || pool.open === 0 : givenUpBy(part) <= Math.max(0, pool.free);
+    return isFree && isCharged(part, isLost);
   });
 }
 
-/** Whether the other slices are charged what would be lost with this node once this one is posted. */
-function isCharged(part: SlicePart): boolean {
+/**
+ * Whether the shared ledger counts enough of this node all along, should leases run out now: a settlement of less than the
+ * slice is charged needs others that are charged for what is left, and for settlements that have not arrived.
+ */
+function isCharged(part: SlicePart, isLost: boolean): boolean {
   const { pool, size, charge } = part;
-  const toCharge = pool.toChargeAfter(usedOf(part), givenUpBy(part));
-  return Math.min(toCharge, pool.granted - size + pool.lost) <= pool.charged - charge;
+  const used = usedOf(part);
+  if (used >= charge) return true;
+  const toCharge = pool.toChargeAfter(used, givenUpBy(part));
+  // the most that the others can be charged, those that are lost as they are
+  const most = pool.granted + pool.lost - (isLost ? charge : size);
+  return Math.min(toCharge, most) + pool.uncertain <= pool.charged - charge;
 }
 
 /** Takes the slice out of its pools. @returns what it is to be settled with */

@@ -29,6 +29,9 @@ export class Upkeep {
     this.#table = table;
     this.#lender = lender;
     table.onRetire = (pool) => this.giveBack(pool);
+    lender.onPosted = (pool) => {
+      if (!pool.isCounting && (pool.keep === 0 || pool.free > pool.keep)) this.giveBack(pool);
+    };
   }
 
   /** After a reservation: is more wanted ahead of need? */
