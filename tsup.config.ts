@@ -172,7 +172,7 @@ writeFileSync(
 // What writes YAML, visits its tokens, revives values or reads it as JSON alone, what was a type of its own in YAML 1.1, and
 // what makes JSON Schema of a schema: nothing here asks for any of it. A mapping as the name of another would; its reader is told.
 const unused =
-  /(?:yaml.browser.dist.(?:stringify.\w+|doc.(?:applyReviver|createNode)|parse.cst-visit|schema.json.schema|schema.yaml-1\.1.(?:binary|omap|pairs|schema|set|timestamp))|zod.v4.core.(?:json-schema-processors|to-json-schema))\.js$/;
+  /(?:yaml.browser.dist.(?:stringify.\w+|doc.(?:anchors|applyReviver|createNode)|parse.cst-visit|schema.json.schema|schema.yaml-1\.1.(?:binary|omap|pairs|schema|set|timestamp))|zod.v4.core.(?:json-schema-processors|to-json-schema))\.js$/;
 // Methods of schemas that make other schemas, or read by them in a way, that no source with a schema names.
 const named = new Set(
   globSync('src/**/*.ts')
@@ -192,6 +192,13 @@ const leaveOut: NonNullable<Options['esbuildPlugins']>[number] = {
         .replaceAll(/(?<=export const Zod(?:Type|Object) = )[\s\S]*?\n\}\);/g, (methods) =>
           methods.replaceAll(optionalMethods, (method, name: string) => (named.has(name) ? method : '')),
         ),
+    }));
+    // a document is read here, and becomes values: what changes or writes one is not called
+    build.onLoad({ filter: /yaml.browser.dist.doc.Document\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll(
+        /^ {4}(?:clone|(?:create|add|delete|get|has|set)(?!Schema)\w*|toJSON|toString)\([^)]*\) \{[\s\S]*?^ {4}\}\n/gm,
+        '',
+      ),
     }));
     build.onLoad({ filter: unused }, ({ path }) => {
       // a document that says it is of YAML 1.1 is read as one of today
