@@ -128,8 +128,6 @@ const shared: Options = {
   splitting: true,
   // what it means stands in the types: without this half of the package would be said twice
   ...minified,
-  // no function of ours that is written as an expression is called with `new`
-  terserOptions: { ...minified.terserOptions, compress: { passes: 3, unsafe_arrows: true } },
   esbuildOptions: (options) => {
     options.charset = 'utf8';
     options.legalComments = 'none';

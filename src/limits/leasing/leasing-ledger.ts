@@ -198,11 +198,8 @@ class MemoryFirstLedger implements LeasingLedger {
     this.#queue.close(new Error('The leasing ledger is closing.'));
     await this.#lender.settled();
     for (const pool of [...this.#table.all()]) this.#table.retire(pool);
-    // what is charged for open reservations may stand on slices that can only go when others are charged it
-    for (let round = 0; round < 3; round++) {
-      for (const pool of [...this.#table.all()]) this.#upkeep.giveBack(pool, Number.POSITIVE_INFINITY);
-      await this.#lender.renewDue(true);
-    }
+    for (const pool of [...this.#table.all()]) this.#upkeep.giveBack(pool, Number.POSITIVE_INFINITY);
+    await this.#lender.renewDue(true);
     await this.#lender.outbox.flush(4 * this.#settings.deadlineMs);
     this.#lender.outbox.stop();
   }

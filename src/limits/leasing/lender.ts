@@ -219,10 +219,11 @@ export class Lender {
       } else if (this.slices.has(slice)) this.#lose(slice);
       return true;
     } catch {
-      const forget = () => void late.delete(charges);
-      late.add(charges);
-      if (answer) answer.then(forget, forget);
-      else forget();
+      if (answer) {
+        const forget = () => void late.delete(charges);
+        late.add(charges);
+        answer.then(forget, forget);
+      }
       this.isFailing = true;
       this.failed++;
       return false;

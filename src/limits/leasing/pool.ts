@@ -100,7 +100,7 @@ export class Pool {
 
   /** Whether memory can decide. Without a slice there is no place to post to, so that even a hold of 0 must ask. */
   covers({ hold, charge }: LedgerScope): boolean {
-    return this.isCounting || (this.hasRoom(hold) && this.hasCharge(hold, charge));
+    return this.hasRoom(hold) && this.hasCharge(hold, charge);
   }
 
   hasRoom(hold: number): boolean {
