@@ -114,7 +114,8 @@ const minified: Options = {
   terserOptions: {
     module: true,
     ecma: 2020,
-    compress: { passes: 3 },
+    // a function that is called in one place only would be made anew at each call: a tenth more garbage for each request
+    compress: { passes: 3, reduce_funcs: false },
     // licences of what comes along
     // Node shows the line that threw: all of the package in one would fill whoever misspells an option with it
     format: { comments: /^!/, max_line_len: 8_000 },
@@ -186,6 +187,11 @@ const leaveOut: NonNullable<Options['esbuildPlugins']>[number] = {
     // formats of texts, which each bring a class and a pattern along, and what makes other schemas of objects
     build.onLoad({ filter: /zod.v4.classic.schemas\.js$/ }, ({ path }) => ({
       contents: readFileSync(path, 'utf8')
+        // by its own name, else all of that module comes along
+        .replace('import { util } from "../core/index.js"', 'import * as util from "../core/util.js"')
+        .replace('core.util.', 'util.')
+        // compiling a reader for each object takes longer than reading a configuration once
+        .replace('core.$ZodObjectJIT.', 'core.$ZodObject.')
         .replace(/(export const ZodString = [\s\S]*?\n\}, \{)[\s\S]*?(\n\}\);)/, '$1$2')
         .replaceAll(/(?<=export const Zod(?:Type|Object) = )[\s\S]*?\n\}\);/g, (methods) =>
           methods.replaceAll(optionalMethods, (method, name: string) => (named.has(name) ? method : '')),
