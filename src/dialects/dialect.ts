@@ -41,12 +41,14 @@ export interface StreamReader {
    */
   read(event: StreamEvent): 'relay' | 'drop';
   /**
-   * Where the event at `start` of a text ends, if it need not be read: it brings content, as others before did, and
-   * nothing else. `start` where it has to be read. @default all are read
+   * Where one or more events from `start` of a text on end that need not be read: they bring content, as others before did,
+   * and nothing else. `start` where the first has to be read. @default all are read
    *
    * @param maxBytes of an event; a larger one has to be read
    */
   pass?(text: string, start: number, maxBytes: number): number;
+  /** Events that `pass` has passed. */
+  readonly passed: number;
   /** Whether the protocol's terminator, or its equivalent, was seen. */
   readonly whole: boolean;
   /** Usage as reported so far. */

@@ -8,6 +8,7 @@ export abstract class EventReader implements StreamReader {
   error: StreamReader['error'] = undefined;
   hasContent = false;
   malformed = false;
+  passed = 0;
   abstract readonly usage: Usage | undefined;
 
   read({ event, data }: StreamEvent): 'relay' | 'drop' {

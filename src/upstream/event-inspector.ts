@@ -41,7 +41,8 @@ export class EventInspector implements Inspector {
   readonly #options: EventInspectorOptions;
   readonly #reader: StreamReader;
   readonly #parser: SharedParser;
-  #events = 0;
+  /** Events that the reader has read. */
+  #read = 0;
   #skipped = 0;
   #dropping = false;
   #pending = '';
@@ -67,7 +68,7 @@ export class EventInspector implements Inspector {
 
   /** A stream that said that it was over, and nothing else. */
   get isEmpty(): boolean {
-    return !this.#reader.hasContent && this.#events <= 1;
+    return !this.#reader.hasContent && this.#read <= 1;
   }
 
   /** Events that were left out because they were none of the protocol. */
@@ -114,7 +115,7 @@ export class EventInspector implements Inspector {
 
   usage(): Usage | undefined {
     const { usage, whole } = this.#reader;
-    const events = this.#events;
+    const events = this.#read + this.#reader.passed;
     // what a stream told of its output before its end is what it had said by then
     if (usage && (whole || (usage.outputTokens ?? 0) >= events)) return usage;
     if (usage) return { ...usage, outputTokens: events, source: 'estimated' };
@@ -132,7 +133,7 @@ export class EventInspector implements Inspector {
 
   /** An event of what was fed. */
   event(event: EventSourceMessage): void {
-    this.#events++;
+    this.#read++;
     if (this.#reader.read(event) === 'drop') this.#dropping = true;
   }
 
@@ -146,7 +147,6 @@ export class EventInspector implements Inspector {
     for (let start = 0; start < text.length; ) {
       const passed = reader.pass?.(text, start, maxEventBytes) ?? start;
       if (passed > start) {
-        this.#events++;
         start = passed;
         continue;
       }

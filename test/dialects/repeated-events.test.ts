@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RepeatedEvents } from '../../src/dialects/repeated-events.ts';
+import { mostTextBytes } from '../../src/json/kernel/layout.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -14,11 +15,13 @@ function taught(...events: readonly string[]): RepeatedEvents {
   return repeated;
 }
 
-/** Where it ends if it is told, alone and behind something else; -1 if not. */
+/** Where those end that are told, alone and behind something else; -1 if there are none. */
 function endOf(repeated: RepeatedEvents, text: string, maxBytes = 10_000): number {
   const end = repeated.endOf(text, 0, maxBytes);
+  const { found } = repeated;
   const before = 'data: [DONE]\n\n';
   expect(repeated.endOf(before + text, before.length, maxBytes)).toBe(end < 0 ? end : before.length + end);
+  expect(repeated.found).toBe(found);
   return end;
 }
 
@@ -28,8 +31,38 @@ describe('events that repeat the one before', () => {
     expect(endOf(repeated, delta('three'))).toBe(delta('three').length);
     expect(endOf(repeated, delta(''))).toBe(delta('').length);
     const strange = delta('a \\ b " c\n\u0001 \\"');
-    expect(endOf(repeated, strange + delta('x'))).toBe(strange.length);
+    expect(endOf(repeated, strange)).toBe(strange.length);
     expect(endOf(repeated, delta('one').replaceAll('\n', '\r\n'))).toBe(-1);
+  });
+
+  it('are told one behind the other, to the first that is none', () => {
+    const repeated = taught(delta('one'), delta('two'));
+    const three = delta('a') + delta('') + delta('c'.repeat(5_000));
+    for (const behind of ['', delta('d').slice(0, -1), delta('d', { more: 1 }), '\0'.repeat(20)]) {
+      expect(endOf(repeated, three + behind)).toBe(three.length);
+      expect(repeated.found).toBe(3);
+    }
+    expect(endOf(repeated, three, 5_000)).toBe((delta('a') + delta('')).length);
+    expect(repeated.found).toBe(2);
+  });
+
+  it('are told whatever was looked at before', () => {
+    const [one, other] = [taught(delta('a'), delta('b')), taught(event({ text: 'a' }), event({ text: 'b' }))];
+    const long = delta('x').repeat(100);
+    for (let time = 0; time < 3; time++) {
+      expect(endOf(one, long)).toBe(long.length);
+      expect(endOf(other, delta('x'))).toBe(-1);
+      expect(endOf(other, event({ text: 'y' }))).toBe(event({ text: 'y' }).length);
+      // what a longer text has left behind it is none of it
+      expect(endOf(one, delta('x').slice(0, -3))).toBe(-1);
+    }
+  });
+
+  it('are left to others in a text that is longer than the kernel takes', () => {
+    const repeated = taught(delta('one'), delta('two'));
+    const most = delta('x'.repeat(mostTextBytes - delta('').length));
+    expect(repeated.endOf(most, 0, most.length)).toBe(most.length);
+    expect(repeated.endOf(`${most} `, 0, most.length)).toBe(-1);
   });
 
   it.each<[string, string, string, string]>([

@@ -21,7 +21,10 @@ class AnthropicStreamReader extends EventReader {
 
   pass(text: string, start: number, maxBytes: number): number {
     if (!this.hasContent || this.malformed) return start;
-    return Math.max(start, endOfPlainEvent(text, start, delta, maxBytes));
+    const end = endOfPlainEvent(text, start, delta, maxBytes);
+    if (end < 0) return start;
+    this.passed++;
+    return end;
   }
 
   protected override readObject(event: string | undefined, data: string): 'relay' {

@@ -44,6 +44,7 @@ class GeminiStreamReader extends EventReader {
     const event = text.slice(start, end);
     if (remarkable.test(event)) return start;
     if (event.includes(usageMark)) this.#unread = event.slice('data: '.length);
+    this.passed++;
     return end;
   }
 

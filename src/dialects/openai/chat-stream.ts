@@ -36,12 +36,16 @@ class ChatStreamReader extends EventReader {
   pass(text: string, start: number, maxBytes: number): number {
     if (!this.hasContent || !this.#choices.hasFirst || this.malformed) return start;
     const repeated = this.#deltas.endOf(text, start, maxBytes);
-    if (repeated >= 0) return repeated;
+    if (repeated >= 0) {
+      this.passed += this.#deltas.found;
+      return repeated;
+    }
     const end = endOfPlainEvent(text, start, 'data: {', maxBytes);
     if (end < 0) return start;
     const event = text.slice(start, end);
     if (remarkable.test(event)) return start;
     this.#deltas.learn(event);
+    this.passed++;
     return end;
   }
 

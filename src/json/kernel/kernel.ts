@@ -10,6 +10,7 @@ interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   scan(length: number, maxDepth: number, maxKeys: number): number;
   count(length: number, seed: number): number;
+  repeats(start: number, length: number, maxBytes: number): number;
 }
 
 /** The part of `WebAssembly` that is used here; not every runtime has it. */
@@ -33,19 +34,25 @@ let copies = 0;
 
 /**
  * The passes over a request's body in WebAssembly. Both answer as the code in JavaScript does, or `undefined`: then the body
- * is for that code. The kernel holds a copy of the last body and no reference to any.
+ * is for that code. The kernel holds a copy of the last body and no reference to any. What it tells of the text of a stream is
+ * in `repeats`.
  */
 export class Kernel {
   readonly #exports: Exports;
-  #bytes: Uint8Array;
+  #bytes: Buffer;
   #words: Int32Array;
   /** The number of the copy that lies in memory. */
   #held = 0;
   #mostBytes = layout.mostBodyBytes;
+  /** The text that lies in memory, and the parts. */
+  #text = '';
+  #parts: RepeatedParts | undefined;
+  /** Behind the events that `repeats` found. */
+  passed = 0;
 
   constructor(exports: Exports) {
     this.#exports = exports;
-    this.#bytes = new Uint8Array(exports.memory.buffer);
+    this.#bytes = Buffer.from(exports.memory.buffer);
     this.#words = new Int32Array(exports.memory.buffer);
     this.#bytes.set(shortEscapes, layout.escapesAt);
     this.#bytes.set(kinds, layout.kindsAt);
@@ -95,6 +102,32 @@ export class Kernel {
     return tokens < 0 ? undefined : { tokens, cacheWrite: caches[this.#words[layout.cacheWriteAt / 4]!] };
   }
 
+  /**
+   * How many events of a text, one behind the other, are parts that stay with a string of JSON between each two; `passed` is then
+   * where they end.
+   *
+   * @param text of latin1
+   * @param start where the first would begin
+   * @param maxBytes of an event
+   */
+  repeats(text: string, start: number, parts: RepeatedParts, maxBytes: number): number {
+    const { latin1 } = parts;
+    if (text.length > layout.mostTextBytes || latin1.length > layout.mostPartsBytes) return 0;
+    const areHeld = parts === this.#parts;
+    // not compared with that of another stream, which may be long and equal: that takes longer than it is worth
+    if (!areHeld || text !== this.#text) {
+      this.#bytes.write(text, layout.textAt, 'latin1');
+      this.#text = text;
+    }
+    if (!areHeld) {
+      this.#bytes.write(latin1, layout.partsAt, 'latin1');
+      this.#parts = parts;
+    }
+    const events = this.#exports.repeats(start, text.length, Math.min(maxBytes, largestInteger));
+    this.passed = this.#words[layout.passedAt / 4]!;
+    return events;
+  }
+
   #copy(body: Uint8Array): boolean {
     if (body.length > this.#mostBytes || !this.#hasRoomFor(body.length)) return false;
     this.#bytes.set(body, layout.bodyAt);
@@ -116,7 +149,7 @@ export class Kernel {
       this.#mostBytes = has - layout.bodyAt - layout.paddingBytes;
       return false;
     }
-    this.#bytes = new Uint8Array(memory.buffer);
+    this.#bytes = Buffer.from(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     return true;
   }
@@ -126,6 +159,18 @@ export class Kernel {
       this.#bytes.set(Buffer.from(name), at + index * layout.nameBytes);
     }
   }
+}
+
+/** What stays of events that a stream repeats: how many parts, the length of each in two bytes, and then they, all in one. */
+export interface RepeatedParts {
+  readonly latin1: string;
+}
+
+/** Parts of an event, of latin1, as the kernel takes them. Nothing of what they were cut from is kept. */
+export function toRepeatedParts(parts: readonly string[]): RepeatedParts {
+  const lengths = parts.flatMap(({ length }) => [length & 0xff, length >> 8]);
+  const bytes = Buffer.from(String.fromCharCode(parts.length, ...lengths) + parts.join(''), 'latin1');
+  return { latin1: bytes.toString('latin1') };
 }
 
 /** A kernel with a memory of its own; `undefined` where there is no WebAssembly, or none that may be compiled. */

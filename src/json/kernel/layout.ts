@@ -4,6 +4,8 @@
 export const resultsAt = 0;
 /** A number that a count leaves: 0 for no cache, 1 for five minutes, 2 for an hour. */
 export const cacheWriteAt = 16;
+/** A number that `repeats` leaves: where the last event ends that is one. */
+export const passedAt = 20;
 
 /** A byte for each byte: 1 where it makes a whole escape after a backslash. */
 export const escapesAt = 256;
@@ -36,8 +38,18 @@ export const mostKeyBytes = 64;
 /** For each long string where it begins and ends, and a zero behind the last: no body has more of them than fit. */
 export const longsAt = 4_096;
 
+/** What stays of an event that is repeated: how many parts, two bytes for the length of each, and the parts. */
+export const partsAt = 28_672;
+/** All of these together. */
+export const mostPartsBytes = 4_096;
+
+/** The text that was written last, with zeros behind it as behind a body. */
+export const textAt = 32_768;
+/** Longer texts are not the kernel's. */
+export const mostTextBytes = 131_056;
+
 /** The body that was copied last. */
-export const bodyAt = 32_768;
+export const bodyAt = 163_840;
 /** Larger bodies are not the kernel's, whose memory never shrinks. */
 export const mostBodyBytes = 4_194_304;
 /** Zeros behind the body: what is read sixteen bytes at a time is read beyond it. */

@@ -6,6 +6,9 @@
 // The body lies at `bodyAt` with `paddingBytes` zeros behind it. A NUL byte is nowhere allowed, so every loop over a document
 // ends there at the latest and none asks where the body ends. What reads sixteen bytes at once begins within the body, or
 // at the first zero, and so never sees what a longer body left.
+//
+// `repeats` is no pass over a body, but looks at the text of a stream in the same way: it reads strings as they do.
 
 export { count } from './count';
+export { repeats } from './repeats';
 export { scan } from './scan';
