@@ -47,7 +47,9 @@ export interface StreamReader {
    * @param maxBytes of an event; a larger one has to be read
    */
   pass?(text: string, start: number, maxBytes: number): number;
-  /** Events that `pass` has passed. */
+  /** The same of bytes, for some of these events, without a text of them. @default there are none */
+  passBytes?(bytes: Uint8Array, start: number, maxBytes: number): number;
+  /** Events that these two have passed. */
   readonly passed: number;
   /** Whether the protocol's terminator, or its equivalent, was seen. */
   readonly whole: boolean;

@@ -24,8 +24,8 @@ export class RepeatedEvents {
   /** How many `endOf` has found. */
   found = 0;
 
-  /** Where the events from `start` on end that are no more than repetitions; -1 where the first is none. */
-  endOf(text: string, start: number, maxBytes: number): number {
+  /** Where the events from `start` of a text, or its bytes, on end that are no more than repetitions; -1 where the first is none. */
+  endOf(text: string | Uint8Array, start: number, maxBytes: number): number {
     if (this.#parts === undefined) return -1;
     const kernel = sharedKernel();
     this.found = kernel?.repeats(text, start, this.#parts, maxBytes) ?? 0;

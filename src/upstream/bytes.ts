@@ -4,13 +4,7 @@ export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const chunk of chunks) length += chunk.length;
   // not zeroed first: all of it is written
-  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
+  return copyTo(new Uint8Array(Buffer.allocUnsafeSlow(length).buffer), chunks);
 }
 
 const scratch = new Uint8Array(131_072);
@@ -19,12 +13,17 @@ const scratchText = toBuffer(scratch);
 /** Chunks as one text of latin1. They are joined in memory that is there already: an array of their own would be garbage at once. */
 export function latin1Of(chunks: readonly Uint8Array[], length: number): string {
   if (length > scratch.length) return toBuffer(concatBytes(chunks)).toString('latin1');
+  copyTo(scratch, chunks);
+  return scratchText.toString('latin1', 0, length);
+}
+
+function copyTo(bytes: Uint8Array, chunks: readonly Uint8Array[]): Uint8Array {
   let offset = 0;
   for (const chunk of chunks) {
-    scratch.set(chunk, offset);
+    bytes.set(chunk, offset);
     offset += chunk.length;
   }
-  return scratchText.toString('latin1', 0, length);
+  return bytes;
 }
 
 /** Bytes, or the same as text of latin1. */

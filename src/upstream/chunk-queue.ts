@@ -23,7 +23,8 @@ export interface ChunkSource {
 export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator<Uint8Array> {
   readonly #source: ChunkSource;
   #first: Uint8Array | undefined;
-  #more: Uint8Array[] | undefined;
+  /** All of them, the first one too, where there are several. */
+  #all: Uint8Array[] | undefined;
   #bytes = 0;
   #paused = false;
   #ended = false;
@@ -41,8 +42,8 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
   push(chunk: Uint8Array): void {
     if (this.#ended) return;
     if (this.#first === undefined) this.#first = chunk;
-    else if (this.#more === undefined) this.#more = [chunk];
-    else this.#more.push(chunk);
+    else if (this.#all === undefined) this.#all = [this.#first, chunk];
+    else this.#all.push(chunk);
     this.#bytes += chunk.length;
     if (this.#bytes >= this.#wakeAt) this.#notify();
     // a waiting collect() has bounded itself; any other reader is protected by the high-water mark
@@ -114,22 +115,21 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
   }
 
   #take(): Uint8Array {
-    const first = this.#first ?? empty;
-    const bytes = this.#more === undefined ? first : concatBytes([first, ...this.#more]);
+    const bytes = this.#all === undefined ? (this.#first ?? empty) : concatBytes(this.#all);
     this.#clear();
     return bytes;
   }
 
   /** What came in several chunks, as text. */
-  #takeText(first: Uint8Array, more: readonly Uint8Array[]): string {
-    const text = latin1Of([first, ...more], this.#bytes);
+  #takeText(chunks: readonly Uint8Array[]): string {
+    const text = latin1Of(chunks, this.#bytes);
     this.#clear();
     return text;
   }
 
   #clear(): void {
     this.#first = undefined;
-    this.#more = undefined;
+    this.#all = undefined;
     this.#bytes = 0;
   }
 
@@ -153,8 +153,7 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
     // two chunks came in one turn, and the first call has taken both
     if (receiver === undefined || (this.#first === undefined && !this.#ended)) return;
     this.#receiver = undefined;
-    if (this.#first !== undefined && this.#more !== undefined && receiver.text)
-      receiver.text(this.#takeText(this.#first, this.#more));
+    if (this.#all !== undefined && receiver.text) receiver.text(this.#takeText(this.#all));
     else if (this.#first !== undefined) receiver.chunk(this.#take());
     else if (this.#error === undefined) receiver.end();
     else receiver.fail(this.#error);

@@ -3,11 +3,15 @@ import type { Dialect, StreamReader } from '../dialects/dialect.ts';
 import { GatewayError } from '../errors.ts';
 import type { Usage } from '../message.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { textOf, toBytes } from './bytes.ts';
+import { concatBytes, textOf, toBuffer, toBytes } from './bytes.ts';
 import { endOfEvent, endOfLastEvent, isBrokenEvent } from './events.ts';
 import type { Inspector } from './inspector.ts';
 import { withoutCredential } from './scrub.ts';
 import { parserFor, type SharedParser } from './shared-parser.ts';
+
+/** A shorter chunk is made text of as it is. */
+const leastPieceBytes = 1_024;
+const lineFeed = 10;
 
 /** What an event inspector must know of its request. */
 export interface EventInspectorOptions {
@@ -77,6 +81,9 @@ export class EventInspector implements Inspector {
   }
 
   chunk(bytes: Uint8Array): Uint8Array {
+    const isLong = bytes.length >= leastPieceBytes;
+    if (isLong && !this.failure && this.#pending === '' && this.#reader.passBytes)
+      return this.#siftInPieces(bytes);
     const given = textOf(bytes);
     const kept = this.text(given);
     // most chunks hold nothing remarkable and are whole: they go on as the bytes they are
@@ -89,9 +96,10 @@ export class EventInspector implements Inspector {
     const all = before === '' ? latin1 : before + latin1;
     const whole = all.endsWith('\n\n') ? all.length : endOfLastEvent(all, before.length);
     this.#pending = whole === all.length ? '' : all.slice(whole);
-    if (this.#pending.length > this.#options.maxEventBytes) throw eventTooLarge();
-    if (whole === 0) return '';
-    return this.#sift(whole === all.length ? all : all.slice(0, whole));
+    const kept = whole === 0 ? '' : this.#sift(whole === all.length ? all : all.slice(0, whole));
+    // behind an error of the provider nothing is too large
+    if (this.#pending.length > this.#options.maxEventBytes && !this.failure) throw eventTooLarge();
+    return kept;
   }
 
   end(): ReturnType<Inspector['end']> {
@@ -162,6 +170,38 @@ export class EventInspector implements Inspector {
     return from === 0 ? text : kept + text.slice(from);
   }
 
+  /** The same of a chunk that may be most of a fast stream: of what need not be read no text is made. */
+  #siftInPieces(bytes: Uint8Array): Uint8Array {
+    const reader = this.#reader;
+    const { maxEventBytes } = this.#options;
+    const all = toBuffer(bytes);
+    const kept: Uint8Array[] = [];
+    /** Behind what is in `kept`, or was left out. */
+    let from = 0;
+    /** What a piece has at the least: twice as much each time, where no event can be passed. */
+    let least = 0;
+    for (let start = 0; start < all.length && !this.failure; ) {
+      const passed = reader.passBytes?.(all, start, maxEventBytes) ?? start;
+      if (passed > start) {
+        start = passed;
+        least = 0;
+        continue;
+      }
+      const end = endOfPiece(all, start, start + least);
+      const given = all.toString('latin1', start, end);
+      const stays = this.text(given);
+      if (stays !== given) {
+        kept.push(all.subarray(from, start), Buffer.from(stays, 'latin1'));
+        from = end;
+      }
+      start = end;
+      least = 2 * least + leastPieceBytes;
+    }
+    if (kept.length === 0) return bytes;
+    if (!this.failure) kept.push(all.subarray(from));
+    return concatBytes(kept);
+  }
+
   /** Has an event read, and says what becomes of it. */
   #look(event: string): 'stays' | 'goes' | 'ends' {
     this.#dropping = false;
@@ -182,6 +222,15 @@ export class EventInspector implements Inspector {
     }
     return this.#dropping ? 'goes' : 'stays';
   }
+}
+
+/** Behind a blank line from `least` on, the first where there are several; the end where there is none, or no more than another. */
+function endOfPiece(all: Buffer, start: number, least: number): number {
+  let blankLine = all.indexOf('\n\n', least, 'latin1');
+  if (blankLine < 0) return all.length;
+  while (blankLine > start && all[blankLine - 1] === lineFeed) blankLine--;
+  const end = blankLine + 2;
+  return end === all.length - 1 && all[end] === lineFeed ? all.length : end;
 }
 
 function malformed(): GatewayError {

@@ -34,12 +34,9 @@ class ChatStreamReader extends EventReader {
   }
 
   pass(text: string, start: number, maxBytes: number): number {
-    if (!this.hasContent || !this.#choices.hasFirst || this.malformed) return start;
-    const repeated = this.#deltas.endOf(text, start, maxBytes);
-    if (repeated >= 0) {
-      this.passed += this.#deltas.found;
-      return repeated;
-    }
+    if (!this.#isUnderWay) return start;
+    const repeated = this.passBytes(text, start, maxBytes);
+    if (repeated > start) return repeated;
     const end = endOfPlainEvent(text, start, 'data: {', maxBytes);
     if (end < 0) return start;
     const event = text.slice(start, end);
@@ -47,6 +44,17 @@ class ChatStreamReader extends EventReader {
     this.#deltas.learn(event);
     this.passed++;
     return end;
+  }
+
+  passBytes(bytes: Uint8Array | string, start: number, maxBytes: number): number {
+    const end = this.#isUnderWay ? this.#deltas.endOf(bytes, start, maxBytes) : -1;
+    if (end < 0) return start;
+    this.passed += this.#deltas.found;
+    return end;
+  }
+
+  get #isUnderWay(): boolean {
+    return this.hasContent && this.#choices.hasFirst && !this.malformed;
   }
 
   protected override readObject(event: string | undefined, data: string): 'relay' | 'drop' {

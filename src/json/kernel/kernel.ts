@@ -45,7 +45,7 @@ export class Kernel {
   #held = 0;
   #mostBytes = layout.mostBodyBytes;
   /** The text that lies in memory, and the parts. */
-  #text = '';
+  #text: string | Uint8Array = '';
   #parts: RepeatedParts | undefined;
   /** Behind the events that `repeats` found. */
   passed = 0;
@@ -106,17 +106,18 @@ export class Kernel {
    * How many events of a text, one behind the other, are parts that stay with a string of JSON between each two; `passed` is then
    * where they end.
    *
-   * @param text of latin1
+   * @param text of latin1, or its bytes
    * @param start where the first would begin
    * @param maxBytes of an event
    */
-  repeats(text: string, start: number, parts: RepeatedParts, maxBytes: number): number {
+  repeats(text: string | Uint8Array, start: number, parts: RepeatedParts, maxBytes: number): number {
     const { latin1 } = parts;
     if (text.length > layout.mostTextBytes || latin1.length > layout.mostPartsBytes) return 0;
     const areHeld = parts === this.#parts;
     // not compared with that of another stream, which may be long and equal: that takes longer than it is worth
     if (!areHeld || text !== this.#text) {
-      this.#bytes.write(text, layout.textAt, 'latin1');
+      if (typeof text === 'string') this.#bytes.write(text, layout.textAt, 'latin1');
+      else this.#bytes.set(text, layout.textAt);
       this.#text = text;
     }
     if (!areHeld) {
