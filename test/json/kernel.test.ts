@@ -113,6 +113,16 @@ describe('the scan of the kernel', () => {
     }
   });
 
+  it('is that of the script wherever in a long string something is escaped, or is not allowed', () => {
+    const good = ['\\n', '\\\\', '\\\\\\"', '\\b', '\\u0041', '\\ud83d\\ude00', 'é', '\\\\'.repeat(40)];
+    const bad = ['\\x', '\\u00g0', '\\ud83d', '\n', '\\\n', '"', '\\\\"'];
+    for (let at = 0; at < 200; at++) {
+      const around = (text: string) => `{"a":"${'x'.repeat(at)}${text}${'y'.repeat(at % 70)}","b":[]}`;
+      for (const text of good) expect(isMine(around(text))).toBe(true);
+      for (const text of bad) expect(isMine(around(text))).toBe(false);
+    }
+  });
+
   it.each([3, 4, 5, 64])('is that of the script for a body that ends with page %i of memory', (page) => {
     const most = page * 65_536 - bodyAt - paddingBytes;
     for (const less of [0, 1, 2, 15, 16, 17]) {

@@ -46,11 +46,11 @@ export const mostPartsBytes = 4_096;
 /** The text that was written last, with zeros behind it as behind a body. */
 export const textAt = 32_768;
 /** Longer texts are not the kernel's. */
-export const mostTextBytes = 131_056;
+export const mostTextBytes = 131_008;
 
 /** The body that was copied last. */
 export const bodyAt = 163_840;
 /** Larger bodies are not the kernel's, whose memory never shrinks. */
 export const mostBodyBytes = 4_194_304;
-/** Zeros behind the body: what is read sixteen bytes at a time is read beyond it. */
-export const paddingBytes = 16;
+/** Zeros behind the body: what is read 64 bytes at a time is read beyond it. */
+export const paddingBytes = 64;

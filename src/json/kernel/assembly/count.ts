@@ -1,6 +1,6 @@
 import { bodyAt, cacheNamesAt, cacheWriteAt, longsAt, mediaNamesAt, textNamesAt } from '../layout';
 import { digitBytes, leastBytes, perContainer, perName } from '../weights';
-import { endOfText, none, notMine, placeIn, skipSpace } from './reading';
+import { endAll, endOfText, none, notMine, placeIn, skipSpace } from './reading';
 import { addUp, sample, seedPlaces } from './text-tokens';
 
 /**
@@ -13,7 +13,7 @@ import { addUp, sample, seedPlaces } from './text-tokens';
 export function count(length: i32, seed: u32): f64 {
   seedPlaces(seed);
   const end: i32 = bodyAt + length;
-  v128.store(end, i8x16.splat(0));
+  endAll(end);
   let cacheWrite: i32 = 0;
   let tokens: f64 = 0;
   let long: i32 = longsAt;

@@ -1,5 +1,5 @@
 import { partsAt, passedAt, textAt } from '../layout';
-import { endOfText, none } from './reading';
+import { endAll, endOfText, none } from './reading';
 
 /**
  * Counts the events from `start` on that are the parts at `partsAt`, with any string of JSON between each two, and leaves
@@ -11,7 +11,7 @@ import { endOfText, none } from './reading';
  */
 export function repeats(start: i32, length: i32, maxBytes: i32): i32 {
   const end: i32 = textAt + length;
-  v128.store(end, i8x16.splat(0));
+  endAll(end);
   let events: i32 = 0;
   let p: i32 = textAt + start;
   while (true) {

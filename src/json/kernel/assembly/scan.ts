@@ -11,6 +11,7 @@ import {
 } from '../layout';
 import { longStringBytes } from '../weights';
 import {
+  endAll,
   endOfName,
   endOfText,
   forgetTexts,
@@ -40,7 +41,7 @@ const prototypeKey = 3;
  */
 export function scan(length: i32, maxDepth: i32, maxKeys: i32): i32 {
   const end: i32 = bodyAt + length;
-  v128.store(end, i8x16.splat(0));
+  endAll(end);
   forgetTexts();
   const deepest = min(maxDepth, mostDepth);
   let keys: i32 = 0;
