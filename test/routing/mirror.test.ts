@@ -94,10 +94,10 @@ describe('a copy of a request', () => {
   });
 
   it('counts against the budget of the mirror alone, and is not made beyond it', async () => {
-    const limits = [{ unit: 'requests' as const, amount: 2, window: '1h' as const }];
+    const limits = [{ unit: 'requests' as const, amount: 2, window: 'lifetime' as const }];
     const { ask, shadow, copies, originals } = await start(
       { limits, maxConcurrent: 100 },
-      { profiles: { standard: { limits: [{ unit: 'requests', amount: 5, window: '1h' }] } } },
+      { profiles: { standard: { limits: [{ unit: 'requests', amount: 5, window: 'lifetime' }] } } },
     );
     for (let index = 0; index < 5; index++) expect((await ask()).status).toBe(200);
     expect((await ask()).status).toBe(402);
@@ -110,7 +110,7 @@ describe('a copy of a request', () => {
   it('is counted in money at the price of the mirror', async () => {
     const target = { provider: 'shadow', model: 'gpt-new', price: { input: 1_000_000, output: 1_000_000 } };
     // a dollar for each token: one request is far more than there is
-    const limits = [{ unit: 'usd' as const, amount: 1, window: '1h' as const }];
+    const limits = [{ unit: 'usd' as const, amount: 1, window: 'lifetime' as const }];
     const { ask, shadow } = await start({ target, limits });
     expect((await ask()).status).toBe(200);
     await settle();

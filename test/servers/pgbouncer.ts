@@ -3,6 +3,7 @@ import { chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { freePort } from './free-port.ts';
+import { installPackage } from './install-package.ts';
 import { temporaryRoot, unprivilegedIdentity } from './postgres.ts';
 import { watchOver } from './watchdog.ts';
 
@@ -15,8 +16,19 @@ export interface Pgbouncer {
 
 const startDeadlineMs = 10_000;
 
-/** Where the program is; undefined where the package `pgbouncer` is not installed. */
+/** Where the program is; undefined where the package `pgbouncer` is not installed and cannot be. */
 export function findPgbouncer(): string | undefined {
+  const found = find();
+  if (found !== undefined) return found;
+  try {
+    installPackage('pgbouncer');
+  } catch {
+    return undefined;
+  }
+  return find();
+}
+
+function find(): string | undefined {
   const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'];
   return directories.map((directory) => join(directory, 'pgbouncer')).find(existsSync);
 }
