@@ -9,7 +9,7 @@ import type { Inspector } from './inspector.ts';
 import { withoutCredential } from './scrub.ts';
 import { parserFor, type SharedParser } from './shared-parser.ts';
 
-/** A shorter chunk is made text of as it is. */
+/** What is made text of at the least, where the event before could not be passed. */
 const leastPieceBytes = 1_024;
 const lineFeed = 10;
 
@@ -81,9 +81,7 @@ export class EventInspector implements Inspector {
   }
 
   chunk(bytes: Uint8Array): Uint8Array {
-    const isLong = bytes.length >= leastPieceBytes;
-    if (isLong && !this.failure && this.#pending === '' && this.#reader.passBytes)
-      return this.#siftInPieces(bytes);
+    if (this.#pending === '' && !this.failure && this.#reader.passBytes) return this.#siftInPieces(bytes);
     const given = textOf(bytes);
     const kept = this.text(given);
     // most chunks hold nothing remarkable and are whole: they go on as the bytes they are
@@ -170,7 +168,7 @@ export class EventInspector implements Inspector {
     return from === 0 ? text : kept + text.slice(from);
   }
 
-  /** The same of a chunk that may be most of a fast stream: of what need not be read no text is made. */
+  /** The same of bytes: of what need not be read no text is made, and a chunk may be most of a fast stream. */
   #siftInPieces(bytes: Uint8Array): Uint8Array {
     const reader = this.#reader;
     const { maxEventBytes } = this.#options;
