@@ -208,8 +208,9 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
       const { rest, error } = inspector.end();
       return error ? this.#fail(error, rest) : this.#close(rest);
     }
-    // a rescuer keeps text: made once, for the inspector and for it
-    const given = this.#options.rescuer && inspector.text ? textOf(step.value) : step.value;
+    // a rescuer keeps text: made once, for it and for an inspector that has no use for bytes
+    const isText = this.#options.rescuer && inspector.text && !inspector.prefersBytes;
+    const given = isText ? textOf(step.value) : step.value;
     let passed: Part;
     try {
       passed = inspect(inspector, given);
