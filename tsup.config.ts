@@ -190,7 +190,7 @@ const leaveOut: NonNullable<Options['esbuildPlugins']>[number] = {
         // by its own name, else all of that module comes along
         .replace('import { util } from "../core/index.js"', 'import * as util from "../core/util.js"')
         .replace('core.util.', 'util.')
-        // compiling a reader for each object takes longer than reading a configuration once
+        // a configuration is read once: compiled readers make the first gateway no sooner, and need eval
         .replace('core.$ZodObjectJIT.', 'core.$ZodObject.')
         .replace(/(export const ZodString = [\s\S]*?\n\}, \{)[\s\S]*?(\n\}\);)/, '$1$2')
         .replaceAll(/(?<=export const Zod(?:Type|Object) = )[\s\S]*?\n\}\);/g, (methods) =>

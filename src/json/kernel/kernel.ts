@@ -35,7 +35,7 @@ let copies = 0;
 /**
  * The passes over a request's body in WebAssembly. Both answer as the code in JavaScript does, or `undefined`: then the body
  * is for that code. The kernel holds a copy of the last body and no reference to any. What it tells of the text of a stream is
- * in `repeats`.
+ * in `repeats`, which keeps the last text until the next.
  */
 export class Kernel {
   readonly #exports: Exports;
