@@ -58,10 +58,6 @@ export class EventInspector implements Inspector {
     this.#parser = parserFor(options.maxEventBytes);
   }
 
-  get prefersBytes(): boolean {
-    return this.#reader.passBytes !== undefined;
-  }
-
   get hasBegun(): boolean {
     return this.#reader.hasContent || this.#reader.whole || this.failure !== undefined;
   }

@@ -1,6 +1,6 @@
 import { type GatewayError, toGatewayError } from '../errors.ts';
 import { type ChunkReceiver, isPulledBody, type Outcome, type PulledBody, type Usage } from '../message.ts';
-import { bytesOf, concatBytes, type Part, textOf } from './bytes.ts';
+import { bytesOf, concatBytes, type Part } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
 import { AttemptFailure, toTransportFailure } from './failure.ts';
 import type { Inspector } from './inspector.ts';
@@ -36,7 +36,7 @@ export interface RelayOptions {
 
 /** Somebody who goes on with a body that broke after some of it went out. */
 export interface Rescuer {
-  /** A part goes out; as text where the body is looked at as such anyway. */
+  /** A part goes out. */
   delivered(part: Part): void;
   /** What to go on with; undefined when the caller has to be told of the error. Must not reject. */
   rescue(error: GatewayError, broken: Inspector): Promise<RelaySource | undefined>;
@@ -208,20 +208,16 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
       const { rest, error } = inspector.end();
       return error ? this.#fail(error, rest) : this.#close(rest);
     }
-    // a rescuer keeps text: made once, for it and for an inspector that has no use for bytes
-    const isText = this.#options.rescuer && inspector.text && !inspector.prefersBytes;
-    const given = isText ? textOf(step.value) : step.value;
-    let passed: Part;
+    let passed: Of;
     try {
-      passed = inspect(inspector, given);
+      passed = inspect(inspector, step.value);
     } catch (error) {
       return this.#fail(toError(error));
     }
     if (inspector.failure) return this.#fail(inspector.failure, bytesOf(passed));
     if (passed.length === 0) return this.next();
     this.#note(passed);
-    if (passed === given) return step;
-    return { done: false, value: (typeof step.value === 'string' ? passed : bytesOf(passed)) as Of };
+    return passed === step.value ? step : { done: false, value: passed };
   }
 
   #broke(error: unknown): Step<Uint8Array> {
@@ -344,8 +340,8 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
   }
 }
 
-function inspect(inspector: Inspector, part: Part): Part {
-  return typeof part === 'string' ? (inspector.text?.(part) ?? '') : inspector.chunk(part);
+function inspect<Of extends Part>(inspector: Inspector, part: Of): Of {
+  return (typeof part === 'string' ? (inspector.text?.(part) ?? '') : inspector.chunk(part)) as Of;
 }
 
 /** A source that nobody takes from. */

@@ -17,6 +17,8 @@ import type { Served, TrialContext } from './trial.ts';
 
 /** So much of what went out is kept before it is read. */
 const digestBytes = 32_768;
+/** So many bytes are gathered before they are made text: one text for several deltas. */
+const gatherBytes = 1_024;
 
 /** What went out of a stream, and how it is gone on with when it breaks. */
 export class StreamRescuer implements Rescuer {
@@ -28,6 +30,9 @@ export class StreamRescuer implements Rescuer {
   #splicer: StreamSplicer | undefined;
   /** Each character of it a byte. */
   #unread = '';
+  /** What went out behind it; a copy, since nobody knows what becomes of a chunk that was handed out. */
+  #gathered: Buffer | undefined;
+  #gatheredBytes = 0;
   #readBytes = 0;
   /** What is read until it says something new. */
   #aligning: EgressBody | undefined;
@@ -50,15 +55,22 @@ export class StreamRescuer implements Rescuer {
 
   delivered(part: Part): void {
     // no more than this: it is done for every delta of a stream
-    const unread = this.#unread + textOf(part);
-    this.#unread = unread;
-    if (unread.length >= digestBytes) this.#digest();
+    if (this.#gatheredBytes + part.length > gatherBytes || typeof part === 'string') {
+      this.#unread += this.#takeGathered() + textOf(part);
+      if (this.#unread.length >= digestBytes) this.#digest();
+      return;
+    }
+    this.#gathered ??= Buffer.allocUnsafe(gatherBytes);
+    this.#gathered.set(part, this.#gatheredBytes);
+    this.#gatheredBytes += part.length;
   }
 
   giveUp(): void {
     this.#aligning?.cancel();
     // whoever still knows of the stream need not keep what it said
     this.#unread = '';
+    this.#gathered = undefined;
+    this.#gatheredBytes = 0;
   }
 
   async rescue(error: GatewayError, broken: Inspector): Promise<RelaySource | undefined> {
@@ -154,9 +166,15 @@ export class StreamRescuer implements Rescuer {
     return { ...call, body: next, memory: undefined, members: scanJsonObject(next) };
   }
 
+  #takeGathered(): string {
+    const text = this.#gathered?.toString('latin1', 0, this.#gatheredBytes) ?? '';
+    this.#gatheredBytes = 0;
+    return text;
+  }
+
   /** Reads what is kept, if the stream may still be gone on with. */
   #digest(): void {
-    const unread = this.#unread;
+    const unread = this.#unread + this.#takeGathered();
     this.#unread = '';
     const isFirst = this.#readBytes === 0;
     this.#readBytes += unread.length;
