@@ -1,25 +1,22 @@
 import { type RepeatedParts, sharedKernel, toRepeatedParts } from '../json/kernel/kernel.ts';
 
 /** Parts of an event beyond which it is not worth following. */
-const mostParts = 4;
+const mostParts = 16;
 /** Longer events are few: what they repeat is not worth keeping for as long as the stream lasts. */
 const mostBytes = 2_048;
 /** So often what events repeat is looked for anew. Streams that keep changing would pay for it with each of them. */
 const mostLessons = 16;
 
 /**
- * Tells events that repeat the one before them but for the texts of a few strings, as most deltas of a stream do: the
- * text, and what pads it. They take a tenth of the time in which a pattern looks at each, and where there is no kernel for it
- * they are left to that.
+ * Tells events that repeat one that was seen before but for the texts in it, as most deltas of a stream do. They take a tenth of
+ * the time in which a pattern looks at each, and where there is no kernel for it they are left to that.
  *
- * It learns of two events that it was told are ordinary, and finds those ordinary that differ from them in nothing but
- * the same strings. These are values, never names, and no quote, break of line or control character may be inside one.
+ * It learns of an event that it was told is ordinary, and finds those ordinary that differ from it in nothing but strings.
+ * These are values, never names, and no quote, break of line or control character may be inside one.
  */
 export class RepeatedEvents {
   /** What stays of an event: its beginning, to the first text, and what follows each of them, with its quotes. */
   #parts: RepeatedParts | undefined;
-  /** The last ordinary event that was no repetition, while nothing is known to repeat it. */
-  #known = '';
   #lessons = mostLessons;
   /** How many `endOf` has found. */
   found = 0;
@@ -35,13 +32,37 @@ export class RepeatedEvents {
   /** Sees an ordinary event that was none. */
   learn(event: string): void {
     if (this.#lessons === 0 || event.length > mostBytes) return;
-    const parts = this.#known === '' ? [] : partsThatStay(this.#known, event);
-    if (parts.length > 0) this.#parts = toRepeatedParts(parts);
     this.#lessons--;
-    // a copy: a slice would keep the whole chunk
-    this.#known = parts.length > 0 || this.#lessons === 0 ? '' : copyOf(event);
+    const parts = partsAroundTexts(event);
+    if (parts.length > 0) this.#parts = toRepeatedParts(parts);
   }
 }
+
+/** An event without the strings in it that are values; none where there are too many, or none. */
+function partsAroundTexts(event: string): string[] {
+  const parts: string[] = [];
+  let from = 0;
+  let name = '';
+  for (let opening = event.indexOf('"'); opening >= 0; ) {
+    const end = endOfString(event, opening + 1);
+    if (end < 0 || parts.length === mostParts) return [];
+    const behind = event.charCodeAt(end + 1);
+    if (behind === colon) {
+      name = event.slice(opening + 1, end);
+    } else if (behind !== comma && behind !== closingBrace && behind !== closingBracket) {
+      // space before what is behind: it may be a name all the same
+      return [];
+    } else if (!staying.has(name)) {
+      parts.push(event.slice(from, opening + 1));
+      from = end;
+    }
+    opening = event.indexOf('"', end + 1);
+  }
+  return parts.length > 0 ? [...parts, event.slice(from)] : [];
+}
+
+/** Members of which streams do not change the text: it is faster compared than looked for its end. */
+const staying = new Set(['id', 'object', 'model', 'role', 'system_fingerprint', 'service_tier']);
 
 /** Where the JSON string ends whose text begins at `from`: its quote; -1 without one. */
 function endOfString(text: string, from: number): number {
@@ -54,45 +75,10 @@ function endOfString(text: string, from: number): number {
   return -1;
 }
 
-/** What two events have in common around the strings in which they differ; none where they differ otherwise. */
-function partsThatStay(one: string, other: string): string[] {
-  const parts: string[] = [];
-  let [from, otherFrom] = [0, 0];
-  while (parts.length < mostParts) {
-    const rest = other.slice(otherFrom);
-    if (one.slice(from) === rest) return parts.length > 0 ? [...parts, rest] : [];
-    const opening = openingOfDifference(one.slice(from), rest);
-    if (opening < 0) return [];
-    parts.push(rest.slice(0, opening + 1));
-    from = endOfString(one, from + opening + 1);
-    otherFrom = endOfString(other, otherFrom + opening + 1);
-    // a name is no text, even where two differ in nothing else
-    if (from < 0 || otherFrom < 0 || /^"\s*:/.test(other.slice(otherFrom))) return [];
-  }
-  return [];
-}
-
-/** The opening quote of the string in which two texts begin to differ; -1 where they do not within one. */
-function openingOfDifference(one: string, other: string): number {
-  // both begin outside of strings, or with the quote that ends one
-  let opening = -1;
-  let at = one.charCodeAt(0) === quote ? 1 : 0;
-  for (; at < one.length && one.charCodeAt(at) === other.charCodeAt(at); at++) {
-    const code = one.charCodeAt(at);
-    if (code === backslash) {
-      if (one.charCodeAt(at + 1) !== other.charCodeAt(at + 1)) break;
-      at++;
-    } else if (code === quote) {
-      opening = opening < 0 ? at : -1;
-    }
-  }
-  return opening;
-}
-
-function copyOf(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1');
-}
-
 const quote = 0x22;
 const backslash = 0x5c;
 const space = 0x20;
+const colon = 0x3a;
+const comma = 0x2c;
+const closingBracket = 0x5d;
+const closingBrace = 0x7d;

@@ -44,8 +44,9 @@ export class Kernel {
   /** The number of the copy that lies in memory. */
   #held = 0;
   #mostBytes = layout.mostBodyBytes;
-  /** The text that lies in memory, and the parts. */
+  /** The text that lies in memory from `#textFrom` on, and the parts. */
   #text: string | Uint8Array = '';
+  #textFrom = 0;
   #parts: RepeatedParts | undefined;
   /** Behind the events that `repeats` found. */
   passed = 0;
@@ -112,20 +113,26 @@ export class Kernel {
    */
   repeats(text: string | Uint8Array, start: number, parts: RepeatedParts, maxBytes: number): number {
     const { latin1 } = parts;
-    if (text.length > layout.mostTextBytes || latin1.length > layout.mostPartsBytes) return 0;
+    if (text.length - start > layout.mostTextBytes || latin1.length > layout.mostPartsBytes) return 0;
     const areHeld = parts === this.#parts;
     // not compared with that of another stream, which may be long and equal: that takes longer than it is worth
-    if (!areHeld || text !== this.#text) {
-      if (typeof text === 'string') this.#bytes.write(text, layout.textAt, 'latin1');
-      else this.#bytes.set(text, layout.textAt);
+    if (!areHeld || text !== this.#text || start < this.#textFrom) {
+      if (typeof text === 'string') this.#bytes.write(text.slice(start), layout.textAt, 'latin1');
+      else this.#bytes.set(start === 0 ? text : text.subarray(start), layout.textAt);
       this.#text = text;
+      this.#textFrom = start;
     }
     if (!areHeld) {
       this.#bytes.write(latin1, layout.partsAt, 'latin1');
       this.#parts = parts;
     }
-    const events = this.#exports.repeats(start, text.length, Math.min(maxBytes, largestInteger));
-    this.passed = this.#words[layout.passedAt / 4]!;
+    const from = this.#textFrom;
+    const events = this.#exports.repeats(
+      start - from,
+      text.length - from,
+      Math.min(maxBytes, largestInteger),
+    );
+    this.passed = from + this.#words[layout.passedAt / 4]!;
     return events;
   }
 
@@ -167,11 +174,10 @@ export interface RepeatedParts {
   readonly latin1: string;
 }
 
-/** Parts of an event, of latin1, as the kernel takes them. Nothing of what they were cut from is kept. */
+/** Parts of an event, of latin1, as the kernel takes them. Joined they are a text of their own: nothing keeps what they were cut from. */
 export function toRepeatedParts(parts: readonly string[]): RepeatedParts {
   const lengths = parts.flatMap(({ length }) => [length & 0xff, length >> 8]);
-  const bytes = Buffer.from(String.fromCharCode(parts.length, ...lengths) + parts.join(''), 'latin1');
-  return { latin1: bytes.toString('latin1') };
+  return { latin1: [String.fromCharCode(parts.length, ...lengths), ...parts].join('') };
 }
 
 /** A kernel with a memory of its own; `undefined` where there is no WebAssembly, or none that may be compiled. */
