@@ -82,6 +82,11 @@ export interface PulledBody extends AsyncIterator<Uint8Array> {
    * again before that, nor while `next()` waits.
    */
   read(receiver: ChunkReceiver): void;
+  /**
+   * Takes a chunk back that it gave: it has been written, and nobody will look at it again. What the body knows to be its own
+   * memory may be detached. @default chunks are for the garbage collection
+   */
+  giveBack?(chunk: Uint8Array): void;
 }
 
 /** Whether the iterator of a body can be read without promises. */

@@ -1,9 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ChunkReceiver, isPulledBody, type ReplyBody } from 'headgate';
+import { type ChunkReceiver, isPulledBody, type PulledBody, type ReplyBody } from 'headgate';
 import type { NodeExchange } from './node-exchange.ts';
 
 const http2InternalError = 2;
+/** Of fewer bytes it is not worth the trouble to tell when they have been written. */
+const leastGivenBack = 16 * 1024;
 
 /** Writes a body chunk by chunk, each one pulled when the caller can take it; calls `settle` at the end of it. */
 export function pump(exchange: NodeExchange, body: AsyncIterable<Uint8Array>, settle: () => void): void {
@@ -49,19 +51,21 @@ class Pump implements ChunkReceiver {
   }
 
   chunk(bytes: Uint8Array): void {
-    this.#write(bytes);
+    const source: Partial<PulledBody> = this.#source;
+    const isGivenBack = bytes.length >= leastGivenBack && source.giveBack && !isWatched(this.#exchange);
+    this.#write(bytes, isGivenBack ? () => source.giveBack?.(bytes) : undefined);
   }
 
   text(latin1: string): void {
     this.#write(latin1);
   }
 
-  #write(part: Uint8Array | string): void {
+  #write(part: Uint8Array | string, written?: () => void): void {
     const exchange = this.#exchange;
     if (exchange.gone) return;
     try {
       exchange.begun = true;
-      if (exchange.outgoing.write(part, 'latin1')) this.#pull();
+      if (exchange.outgoing.write(part, 'latin1', written)) this.#pull();
       else whenDrained(exchange, () => this.#pull());
     } catch {
       this.fail();
@@ -135,6 +139,11 @@ function whenDrained(exchange: NodeExchange, go: () => void): void {
     clearTimeout(exchange.timer);
     if (!exchange.gone) go();
   };
+}
+
+/** Whether somebody may keep what is written: Node's own HTTP/2, or a middleware that has put a `write` in place of Node's. */
+function isWatched({ outgoing, isHttp2 }: NodeExchange): boolean {
+  return isHttp2 || Object.hasOwn(outgoing, 'write');
 }
 
 /** A pipelined response waits for the one before it, not for its caller. */

@@ -1,10 +1,26 @@
+/** Of less memory it is not worth the trouble to give it back. */
+const leastGivenBack = 16_384;
+
+/** The large ones that `concatBytes` has made. */
+const made = new WeakSet<Uint8Array>();
+
 /** One array out of several; none and one cost no copy. */
 export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
   if (chunks.length === 1) return chunks[0] as Uint8Array;
   let length = 0;
   for (const chunk of chunks) length += chunk.length;
   // not zeroed first: all of it is written
-  return copyTo(new Uint8Array(Buffer.allocUnsafeSlow(length).buffer), chunks);
+  const bytes = copyTo(new Uint8Array(Buffer.allocUnsafeSlow(length).buffer), chunks);
+  if (length >= leastGivenBack) made.add(bytes);
+  return bytes;
+}
+
+/**
+ * Gives the memory of an array back at once where `concatBytes` has made it and it is large: V8 counts it as memory outside of its
+ * heap, of which that of some hundred streams brings about a full collection. For whoever is the last to look at it.
+ */
+export function giveBack(bytes: Uint8Array): void {
+  if (made.delete(bytes)) (bytes.buffer as ArrayBuffer).transfer(0);
 }
 
 const scratch = new Uint8Array(131_072);

@@ -10,10 +10,16 @@ import { toExpressHandler } from 'headgate/express';
 import { headgate } from 'headgate/fastify';
 import { toFetchHandler } from 'headgate/fetch';
 import { toHonoHandler } from 'headgate/hono';
-import { type GatewayHandler, toGatewayRequest, toNodeHandler } from 'headgate/node';
+import {
+  type GatewayHandler,
+  type NodeRequest,
+  type NodeResponse,
+  toGatewayRequest,
+  toNodeHandler,
+} from 'headgate/node';
 import { type Context, Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
-import { send } from './support/client.ts';
+import { open, readAll, send } from './support/client.ts';
 import { createStubGateway, maxBodyBytes, partsBody, ScriptedBody, toReply } from './support/stub-gateway.ts';
 
 /** What the Hono application of these tests keeps in its context. */
@@ -22,7 +28,10 @@ interface Variables {
 }
 
 /** A body that is read without promises, and has some of its parts as text. */
-function asPulled(parts: readonly (Uint8Array | string)[]): AsyncIterable<Uint8Array> {
+function asPulled(
+  parts: readonly (Uint8Array | string)[],
+  more: Partial<PulledBody> = {},
+): AsyncIterable<Uint8Array> {
   const left = parts.slice();
   const body: PulledBody & AsyncIterable<Uint8Array> = {
     read(receiver) {
@@ -36,6 +45,7 @@ function asPulled(parts: readonly (Uint8Array | string)[]): AsyncIterable<Uint8A
     },
     next: () => Promise.reject(new Error('it is read')),
     [Symbol.asyncIterator]: () => body,
+    ...more,
   };
   return body;
 }
@@ -154,6 +164,63 @@ describe('the node bridge', () => {
       }
     },
   );
+
+  it('gives large chunks back when they have been written, and not before', async () => {
+    const large = () => Array.from({ length: 60 }, (_, index) => new Uint8Array(200_000).fill(index));
+    const expected = Buffer.concat([...large(), Buffer.from('small')]);
+    const gateway = createStubGateway();
+    let given = 0;
+    const giveBack = (chunk: Uint8Array) => {
+      given++;
+      // as a body does that knows the memory to be its own
+      (chunk.buffer as ArrayBuffer).transfer(0);
+    };
+    gateway.answer = () => toReply(200, asPulled([...large(), Buffer.from('small')], { giveBack }));
+    await withServer(toNodeHandler(gateway), async (port) => {
+      const { reply, leave } = open({ port, protocol: 'http1' }, { path: '/' });
+      const { stream } = await reply;
+      // more than the kernel takes: what waits for the caller must not be given back
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(given).toBeLessThan(60);
+      const { body, whole } = await readAll(stream);
+      leave();
+      expect(whole).toBe(true);
+      expect(body.equals(expected)).toBe(true);
+    });
+    expect(given).toBe(60);
+  });
+
+  it.each<[string, 'http1' | 'http2', (response: http.ServerResponse) => void]>([
+    ['by HTTP/2', 'http2', () => undefined],
+    [
+      'where a middleware of the host sees them',
+      'http1',
+      (response) => {
+        const write = response.write.bind(response);
+        Object.assign(response, { write: (...all: Parameters<typeof write>) => write(...all) });
+      },
+    ],
+  ])('gives no chunk back %s', async (_, protocol, prepare) => {
+    const gateway = createStubGateway();
+    let given = 0;
+    const parts = [new Uint8Array(200_000).fill(1), new Uint8Array(200_000).fill(2)];
+    gateway.answer = () => toReply(200, asPulled(parts, { giveBack: () => given++ }));
+    const handler = toNodeHandler(gateway);
+    const listener = (request: NodeRequest, response: NodeResponse) => {
+      prepare(response as http.ServerResponse);
+      handler(request, response);
+    };
+    const server = protocol === 'http2' ? http2.createServer(listener) : http.createServer(listener);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const reply = await send({ port, protocol }, { path: '/' });
+      expect(reply.body.equals(Buffer.concat(parts))).toBe(true);
+      expect(given).toBe(0);
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
 
   it.each(['read', 'iterated'])(
     'writes the head with a first chunk that is there already (%s)',

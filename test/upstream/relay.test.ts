@@ -53,6 +53,26 @@ function readByReceiver(relay: Relay, takesText = false): Promise<string> {
 }
 
 describe('a relay', () => {
+  it('gives the memory of large chunks back that it has joined itself, and no other', async () => {
+    const { queue, relay } = createRelay({ inspector: passingInspector });
+    const next = async () => (await relay.next()).value as Uint8Array;
+    const parts = [Buffer.alloc(10_000, 'a'), Buffer.alloc(10_000, 'b')];
+    for (const part of parts) queue.push(part);
+    const joined = await next();
+    relay.giveBack(joined);
+    relay.giveBack(joined);
+    expect([joined.length, joined.buffer.byteLength]).toEqual([0, 0]);
+    expect(parts.map(({ length }) => length)).toEqual([10_000, 10_000]);
+
+    queue.push(Buffer.alloc(20_000, 'c'));
+    const alone = await next();
+    relay.giveBack(alone);
+    for (const part of ['d', 'e']) queue.push(text(part));
+    const small = await next();
+    relay.giveBack(small);
+    expect([alone.length, small.length]).toEqual([20_000, 2]);
+  });
+
   it('does not keep what was read before', async () => {
     const queue = new ChunkQueue({ pause() {}, resume() {}, cancel() {} });
     const inspector = createInspector('openai-chat');
