@@ -83,7 +83,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
     runMs: toCount('seconds', values.seconds, quick ? 1 : 2) * 1000,
     warmUpMs: quick ? 2_000 : 3_000,
     warmUpRequests: 25_000,
-    longestWarmUpMs: quick ? 4_000 : 7_000,
+    longestWarmUpMs: quick ? 4_000 : 12_000,
     streams: toCount('streams', values.streams, quick ? 1_000 : 9_000),
     streamRounds: quick ? 1 : rounds,
     holdMs: quick ? 4_000 : 8_000,

@@ -12,7 +12,8 @@ export async function runPipelineCase(context: CaseContext): Promise<Record<stri
     context.leaveOut('pipeline', 'headgate', new Error('the package is not built: npm run build'));
     return {};
   }
-  const env = { ...process.env, BENCH_ROUNDS: String(context.options.rounds) };
+  const { rounds, warmUpMs } = context.options;
+  const env = { ...process.env, BENCH_ROUNDS: String(rounds), BENCH_WARM_UP_MS: String(warmUpMs) };
   const args = [join(root, 'bench', 'subjects', 'pipeline.ts')];
   try {
     return {

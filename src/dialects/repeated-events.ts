@@ -7,6 +7,12 @@ const mostBytes = 2_048;
 /** So often what events repeat is looked for anew. Streams that keep changing would pay for it with each of them. */
 const mostLessons = 16;
 
+/** What streams of a dialect have in common: those that begin in the same second often differ in texts alone. */
+export interface Lore {
+  /** What stays of the event that was learnt last: its beginning, to the first text, and what follows each, with its quotes. */
+  parts: RepeatedParts | undefined;
+}
+
 /**
  * Tells events that repeat one that was seen before but for the texts in it, as most deltas of a stream do. They take a tenth of
  * the time in which a pattern looks at each, and where there is no kernel for it they are left to that.
@@ -15,17 +21,24 @@ const mostLessons = 16;
  * These are values, never names, and no quote, break of line or control character may be inside one.
  */
 export class RepeatedEvents {
-  /** What stays of an event: its beginning, to the first text, and what follows each of them, with its quotes. */
+  readonly #lore: Lore;
+  /** Those of the last event that was learnt here. */
   #parts: RepeatedParts | undefined;
   #lessons = mostLessons;
   /** How many `endOf` has found. */
   found = 0;
 
+  /** @param lore of all streams of a dialect */
+  constructor(lore: Lore) {
+    this.#lore = lore;
+  }
+
   /** Where the events from `start` of a text, or its bytes, on end that are no more than repetitions; -1 where the first is none. */
   endOf(text: string | Uint8Array, start: number, maxBytes: number): number {
-    if (this.#parts === undefined) return -1;
+    const parts = this.#parts ?? this.#lore.parts;
+    if (parts === undefined) return -1;
     const kernel = sharedKernel();
-    this.found = kernel?.repeats(text, start, this.#parts, maxBytes) ?? 0;
+    this.found = kernel?.repeats(text, start, parts, maxBytes) ?? 0;
     return kernel && this.found > 0 ? kernel.passed : -1;
   }
 
@@ -34,7 +47,7 @@ export class RepeatedEvents {
     if (this.#lessons === 0 || event.length > mostBytes) return;
     this.#lessons--;
     const parts = partsAroundTexts(event);
-    if (parts.length > 0) this.#parts = toRepeatedParts(parts);
+    if (parts.length > 0) this.#parts = this.#lore.parts = toRepeatedParts(parts);
   }
 }
 
@@ -61,8 +74,8 @@ function partsAroundTexts(event: string): string[] {
   return parts.length > 0 ? [...parts, event.slice(from)] : [];
 }
 
-/** Members of which streams do not change the text: it is faster compared than looked for its end. */
-const staying = new Set(['id', 'object', 'model', 'role', 'system_fingerprint', 'service_tier']);
+/** Members of which most streams have the same text: it is faster compared than looked for its end. */
+const staying = new Set(['object', 'model', 'role', 'system_fingerprint', 'service_tier']);
 
 /** Where the JSON string ends whose text begins at `from`: its quote; -1 without one. */
 function endOfString(text: string, from: number): number {

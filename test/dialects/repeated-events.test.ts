@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RepeatedEvents } from '../../src/dialects/repeated-events.ts';
+import { type Lore, RepeatedEvents } from '../../src/dialects/repeated-events.ts';
 import { mostTextBytes } from '../../src/json/kernel/layout.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -11,7 +11,7 @@ const delta = (content: string, more: Fields = {}, last: Fields = {}) =>
   event({ id: 'c', choices: [{ index: 0, delta: { content, ...more }, finish_reason: null }], ...last });
 
 function taught(event: string): RepeatedEvents {
-  const repeated = new RepeatedEvents();
+  const repeated = new RepeatedEvents({ parts: undefined });
   repeated.learn(event);
   return repeated;
 }
@@ -99,7 +99,7 @@ describe('events that repeat one that was learnt', () => {
     ['a member more', event({ text: 'a' }), event({ text: 'b', more: 1 })],
     ['a text more', event({ texts: ['a'] }), event({ texts: ['a', 'b'] })],
     ['a value of another kind', event({ text: 'a' }), event({ text: null })],
-    ['the id of the stream differs', event({ text: 'a', id: 'a' }), event({ text: 'a', id: 'b' })],
+    ['the model differs', event({ text: 'a', model: 'a' }), event({ text: 'a', model: 'b' })],
     ['the role differs', event({ text: 'a', role: 'a' }), event({ text: 'a', role: 'b' })],
     ['there is no text', event({ n: 1 }), event({ n: 1 })],
     ['there are too many', manyTexts(17), manyTexts(17)],
@@ -136,6 +136,21 @@ describe('events that repeat one that was learnt', () => {
     const repeated = taught(delta('one'));
     repeated.learn(event({ n: 1 }));
     expect(endOf(repeated, delta('three'))).toBe(delta('three').length);
+  });
+
+  it('are those of one that another stream has learnt, while it has learnt none itself', () => {
+    const lore: Lore = { parts: undefined };
+    const [one, other, third] = [1, 2, 3].map(() => new RepeatedEvents(lore)) as [
+      RepeatedEvents,
+      RepeatedEvents,
+      RepeatedEvents,
+    ];
+    expect(endOf(other, delta('a'))).toBe(-1);
+    one.learn(delta('one'));
+    other.learn(event({ arguments: 'a' }));
+    expect(endOf(one, delta('a'))).toBe(delta('a').length);
+    expect(endOf(third, delta('a'))).toBe(-1);
+    expect(endOf(third, event({ arguments: 'b' }))).toBe(event({ arguments: 'b' }).length);
   });
 
   it('may come to be others, but not for ever', () => {

@@ -3,7 +3,7 @@ import type { StreamReader, StreamReaderOptions } from '../dialect.ts';
 import { EventReader } from '../event-reader.ts';
 import { FinishTracker } from '../finish-tracker.ts';
 import { endOfPlainEvent } from '../plain-events.ts';
-import { RepeatedEvents } from '../repeated-events.ts';
+import { type Lore, RepeatedEvents } from '../repeated-events.ts';
 import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
 import { toOpenAiUsage } from './usage.ts';
 
@@ -11,6 +11,8 @@ import { toOpenAiUsage } from './usage.ts';
 // inside a string may look like it, so a match only means that the chunk is parsed. One pattern in one pass, because
 // on short chunks four searches cost as much as parsing.
 const remarkable = /"(?:(?:usage|error|finish_reason)"\s*:\s*(?!null|\s)|index"\s*:\s*[1-9])/;
+
+const lore: Lore = { parts: undefined };
 
 /**
  * Follows a stream of Chat Completions or Completions. It is whole with `[DONE]`, or when every choice that was
@@ -24,7 +26,7 @@ export function createChatStreamReader({ dropUsage }: StreamReaderOptions): Stre
 class ChatStreamReader extends EventReader {
   usage: Usage | undefined = undefined;
   readonly #choices = new FinishTracker();
-  readonly #deltas = new RepeatedEvents();
+  readonly #deltas = new RepeatedEvents(lore);
   readonly #dropUsage: boolean;
   #isDone = false;
 
