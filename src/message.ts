@@ -83,10 +83,10 @@ export interface PulledBody extends AsyncIterator<Uint8Array> {
    */
   read(receiver: ChunkReceiver): void;
   /**
-   * Takes a chunk back that it gave: it has been written, and nobody will look at it again. What the body knows to be its own
-   * memory may be detached. @default chunks are for the garbage collection
+   * Lends a chunk that it has just given. Who writes it calls what this returns, if anything, when it has been written and nobody
+   * will look at it again: its memory may be detached then. @default chunks are for the garbage collection
    */
-  giveBack?(chunk: Uint8Array): void;
+  lend?(chunk: Uint8Array): (() => void) | undefined;
 }
 
 /** Whether the iterator of a body can be read without promises. */

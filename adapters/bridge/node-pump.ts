@@ -1,11 +1,9 @@
-import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { OutgoingMessage, type ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { type ChunkReceiver, isPulledBody, type PulledBody, type ReplyBody } from 'headgate';
 import type { NodeExchange } from './node-exchange.ts';
 
 const http2InternalError = 2;
-/** Of fewer bytes it is not worth the trouble to tell when they have been written. */
-const leastGivenBack = 16 * 1024;
 
 /** Writes a body chunk by chunk, each one pulled when the caller can take it; calls `settle` at the end of it. */
 export function pump(exchange: NodeExchange, body: AsyncIterable<Uint8Array>, settle: () => void): void {
@@ -51,25 +49,30 @@ class Pump implements ChunkReceiver {
   }
 
   chunk(bytes: Uint8Array): void {
-    const source: Partial<PulledBody> = this.#source;
-    const isGivenBack = bytes.length >= leastGivenBack && source.giveBack && !isWatched(this.#exchange);
-    this.#write(bytes, isGivenBack ? () => source.giveBack?.(bytes) : undefined);
+    this.#write(bytes);
   }
 
   text(latin1: string): void {
     this.#write(latin1);
   }
 
-  #write(part: Uint8Array | string, written?: () => void): void {
+  #write(part: Uint8Array | string): void {
     const exchange = this.#exchange;
     if (exchange.gone) return;
     try {
       exchange.begun = true;
+      const written = typeof part === 'string' ? undefined : this.#borrow(part);
       if (exchange.outgoing.write(part, 'latin1', written)) this.#pull();
       else whenDrained(exchange, () => this.#pull());
     } catch {
       this.fail();
     }
+  }
+
+  /** What to call when a chunk has been written, where nobody else may keep what is written. */
+  #borrow(bytes: Uint8Array): (() => void) | undefined {
+    const source: Partial<PulledBody> = this.#source;
+    return source.lend && !isWatched(this.#exchange) ? source.lend(bytes) : undefined;
   }
 
   end(): void {
@@ -141,9 +144,11 @@ function whenDrained(exchange: NodeExchange, go: () => void): void {
   };
 }
 
-/** Whether somebody may keep what is written: Node's own HTTP/2, or a middleware that has put a `write` in place of Node's. */
+/** Whether somebody may keep what is written: Node's HTTP/2, a `write` in place of Node's, a connection that is none of the kernel's. */
 function isWatched({ outgoing, isHttp2 }: NodeExchange): boolean {
-  return isHttp2 || Object.hasOwn(outgoing, 'write');
+  return (
+    isHttp2 || outgoing.write !== OutgoingMessage.prototype.write || !(outgoing.socket instanceof Socket)
+  );
 }
 
 /** A pipelined response waits for the one before it, not for its caller. */

@@ -1,7 +1,7 @@
 import { type RepeatedParts, sharedKernel, toRepeatedParts } from '../json/kernel/kernel.ts';
 
-/** Parts of an event beyond which it is not worth following. */
-const mostParts = 16;
+/** Texts of an event beyond which it is not worth following. */
+const mostTexts = 16;
 /** Longer events are few: what they repeat is not worth keeping for as long as the stream lasts. */
 const mostBytes = 2_048;
 /** So often what events repeat is looked for anew. Streams that keep changing would pay for it with each of them. */
@@ -58,7 +58,7 @@ function partsAroundTexts(event: string): string[] {
   let name = '';
   for (let opening = event.indexOf('"'); opening >= 0; ) {
     const end = endOfString(event, opening + 1);
-    if (end < 0 || parts.length === mostParts) return [];
+    if (end < 0) return [];
     const behind = event.charCodeAt(end + 1);
     if (behind === colon) {
       name = event.slice(opening + 1, end);
@@ -66,6 +66,7 @@ function partsAroundTexts(event: string): string[] {
       // space before what is behind: it may be a name all the same
       return [];
     } else if (!staying.has(name)) {
+      if (parts.length === mostTexts) return [];
       parts.push(event.slice(from, opening + 1));
       from = end;
     }

@@ -1,7 +1,7 @@
 /** Of less memory it is not worth the trouble to give it back. */
-const leastGivenBack = 16_384;
+const leastLent = 16_384;
 
-/** The large ones that `concatBytes` has made. */
+/** The large ones that `concatBytes` has made, and nobody has lent. */
 const made = new WeakSet<Uint8Array>();
 
 /** One array out of several; none and one cost no copy. */
@@ -11,16 +11,25 @@ export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
   for (const chunk of chunks) length += chunk.length;
   // not zeroed first: all of it is written
   const bytes = copyTo(new Uint8Array(Buffer.allocUnsafeSlow(length).buffer), chunks);
-  if (length >= leastGivenBack) made.add(bytes);
+  if (length >= leastLent) made.add(bytes);
   return bytes;
 }
 
 /**
- * Gives the memory of an array back at once where `concatBytes` has made it and it is large: V8 counts it as memory outside of its
- * heap, of which that of some hundred streams brings about a full collection. For whoever is the last to look at it.
+ * Lends a large array that `concatBytes` has made, to who is the last to look at it.
+ *
+ * @returns gives its memory back at once: V8 counts it as memory outside of its heap, of which that of some hundred streams brings
+ * about a full collection
  */
-export function giveBack(bytes: Uint8Array): void {
-  if (made.delete(bytes)) (bytes.buffer as ArrayBuffer).transfer(0);
+export function lendBytes(bytes: Uint8Array): (() => void) | undefined {
+  if (bytes.length < leastLent || !made.delete(bytes)) return undefined;
+  return () => {
+    try {
+      (bytes.buffer as ArrayBuffer).transfer(0);
+    } catch {
+      // detached by somebody else
+    }
+  };
 }
 
 const scratch = new Uint8Array(131_072);

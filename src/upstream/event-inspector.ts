@@ -41,6 +41,7 @@ export function createEventInspector(options: EventInspectorOptions): EventInspe
 
 /** See `createEventInspector`. */
 export class EventInspector implements Inspector {
+  readonly keepsNothing = true;
   failure: GatewayError | undefined = undefined;
   readonly #options: EventInspectorOptions;
   readonly #reader: StreamReader;

@@ -12,6 +12,8 @@ export interface Inspector {
   chunk(bytes: Uint8Array): Uint8Array;
   /** The same of a chunk as text, each character a byte (latin1); for those who look at it as such anyway. */
   text?(latin1: string): string;
+  /** Whether it never looks again at a chunk that it has returned. @default false */
+  readonly keepsNothing?: boolean;
   /** The upstream ended without an error. Tells what was held back, or why the body is not whole. */
   end(): { readonly rest: Uint8Array | undefined; readonly error: GatewayError | undefined };
   /** Usage as far as it is known, an estimate when the provider reported none. */

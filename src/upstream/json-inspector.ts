@@ -101,6 +101,7 @@ const whole: ReturnType<Inspector['end']> = { rest: undefined, error: undefined 
 
 /** Lets any other body pass (audio, JSON Lines, …): its end is the end of the connection or the declared length. */
 export const passingInspector: Inspector = {
+  keepsNothing: true,
   chunk: (bytes) => bytes,
   end: () => whole,
   usage: () => undefined,

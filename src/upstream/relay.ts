@@ -1,6 +1,6 @@
 import { type GatewayError, toGatewayError } from '../errors.ts';
 import { type ChunkReceiver, isPulledBody, type Outcome, type PulledBody, type Usage } from '../message.ts';
-import { bytesOf, concatBytes, giveBack, type Part } from './bytes.ts';
+import { bytesOf, concatBytes, lendBytes, type Part } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
 import { AttemptFailure, toTransportFailure } from './failure.ts';
 import type { Inspector } from './inspector.ts';
@@ -100,8 +100,8 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     chunks.read(this);
   }
 
-  giveBack(chunk: Uint8Array): void {
-    giveBack(chunk);
+  lend(chunk: Uint8Array): (() => void) | undefined {
+    return this.#source.inspector.keepsNothing ? lendBytes(chunk) : undefined;
   }
 
   /** The source of a relay that is read has a chunk. */

@@ -60,7 +60,7 @@ export class StreamRescuer implements Rescuer {
       if (this.#unread.length >= digestBytes) this.#digest();
       return;
     }
-    this.#gathered ??= Buffer.allocUnsafe(gatherBytes);
+    this.#gathered ??= Buffer.allocUnsafeSlow(gatherBytes);
     this.#gathered.set(part, this.#gatheredBytes);
     this.#gatheredBytes += part.length;
   }

@@ -3,6 +3,7 @@ import http2 from 'node:http2';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { duplexPair } from 'node:stream';
 import express from 'express';
 import fastify from 'fastify';
 import type { PulledBody } from 'headgate';
@@ -10,13 +11,7 @@ import { toExpressHandler } from 'headgate/express';
 import { headgate } from 'headgate/fastify';
 import { toFetchHandler } from 'headgate/fetch';
 import { toHonoHandler } from 'headgate/hono';
-import {
-  type GatewayHandler,
-  type NodeRequest,
-  type NodeResponse,
-  toGatewayRequest,
-  toNodeHandler,
-} from 'headgate/node';
+import { type GatewayHandler, toGatewayRequest, toNodeHandler } from 'headgate/node';
 import { type Context, Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
 import { open, readAll, send } from './support/client.ts';
@@ -165,17 +160,21 @@ describe('the node bridge', () => {
     },
   );
 
-  it('gives large chunks back when they have been written, and not before', async () => {
+  it('borrows chunks until they have been written, and not for less', async () => {
     const large = () => Array.from({ length: 60 }, (_, index) => new Uint8Array(200_000).fill(index));
     const expected = Buffer.concat([...large(), Buffer.from('small')]);
     const gateway = createStubGateway();
-    let given = 0;
-    const giveBack = (chunk: Uint8Array) => {
-      given++;
-      // as a body does that knows the memory to be its own
-      (chunk.buffer as ArrayBuffer).transfer(0);
+    let [lent, given] = [0, 0];
+    const lend = (chunk: Uint8Array) => {
+      if (lent === 60) return undefined;
+      lent++;
+      return () => {
+        given++;
+        // as a body does that knows the memory to be its own
+        (chunk.buffer as ArrayBuffer).transfer(0);
+      };
     };
-    gateway.answer = () => toReply(200, asPulled([...large(), Buffer.from('small')], { giveBack }));
+    gateway.answer = () => toReply(200, asPulled([...large(), Buffer.from('small')], { lend }));
     await withServer(toNodeHandler(gateway), async (port) => {
       const { reply, leave } = open({ port, protocol: 'http1' }, { path: '/' });
       const { stream } = await reply;
@@ -190,33 +189,54 @@ describe('the node bridge', () => {
     expect(given).toBe(60);
   });
 
-  it.each<[string, 'http1' | 'http2', (response: http.ServerResponse) => void]>([
-    ['by HTTP/2', 'http2', () => undefined],
+  class WatchedResponse<Request extends http.IncomingMessage> extends http.ServerResponse<Request> {
+    override write(...all: unknown[]): boolean {
+      return super.write(...(all as Parameters<http.ServerResponse['write']>));
+    }
+  }
+
+  it.each<[string, (handler: ReturnType<typeof toNodeHandler>) => http.Server | http2.Http2Server]>([
+    ['by HTTP/2', (handler) => http2.createServer(handler)],
     [
-      'where a middleware of the host sees them',
-      'http1',
-      (response) => {
-        const write = response.write.bind(response);
-        Object.assign(response, { write: (...all: Parameters<typeof write>) => write(...all) });
+      'where a middleware sees what is written',
+      (handler) =>
+        http.createServer((request, response) => {
+          const write = response.write.bind(response);
+          Object.assign(response, { write: (...all: Parameters<typeof write>) => write(...all) });
+          handler(request, response);
+        }),
+    ],
+    [
+      'where the responses of the host are of its own',
+      (handler) => http.createServer({ ServerResponse: WatchedResponse }, handler),
+    ],
+    [
+      'where the connection is not of the kernel',
+      (handler) => {
+        const inner = http.createServer(handler);
+        const outer = http.createServer();
+        outer.removeAllListeners('connection').on('connection', (socket: Socket) => {
+          const [near, far] = duplexPair();
+          socket.pipe(near).pipe(socket);
+          inner.emit('connection', far);
+        });
+        return outer;
       },
     ],
-  ])('gives no chunk back %s', async (_, protocol, prepare) => {
+  ])('borrows no chunk %s', async (how, serve) => {
     const gateway = createStubGateway();
-    let given = 0;
+    let lent = 0;
     const parts = [new Uint8Array(200_000).fill(1), new Uint8Array(200_000).fill(2)];
-    gateway.answer = () => toReply(200, asPulled(parts, { giveBack: () => given++ }));
-    const handler = toNodeHandler(gateway);
-    const listener = (request: NodeRequest, response: NodeResponse) => {
-      prepare(response as http.ServerResponse);
-      handler(request, response);
-    };
-    const server = protocol === 'http2' ? http2.createServer(listener) : http.createServer(listener);
+    const lend = () => void lent++;
+    gateway.answer = () => toReply(200, asPulled(parts, { lend }));
+    const server = serve(toNodeHandler(gateway));
+    const protocol = how === 'by HTTP/2' ? 'http2' : 'http1';
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       const { port } = server.address() as AddressInfo;
       const reply = await send({ port, protocol }, { path: '/' });
       expect(reply.body.equals(Buffer.concat(parts))).toBe(true);
-      expect(given).toBe(0);
+      expect(lent).toBe(0);
     } finally {
       await new Promise((resolve) => server.close(resolve));
     }

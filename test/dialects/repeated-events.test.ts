@@ -78,6 +78,10 @@ describe('events that repeat one that was learnt', () => {
     const most = delta('x'.repeat(mostTextBytes - delta('').length));
     expect(repeated.endOf(most, 0, most.length)).toBe(most.length);
     expect(repeated.endOf(`${most} `, 0, most.length)).toBe(-1);
+    // but for what stands before the place where it is begun
+    expect(repeated.endOf(`${delta('')}${most}`, delta('').length, most.length)).toBe(
+      delta('').length + most.length,
+    );
   });
 
   it.each([
@@ -85,6 +89,7 @@ describe('events that repeat one that was learnt', () => {
     ['several texts', delta('a', { role: 'b' }, { c: 'd' }), delta('e', { role: 'b' }, { c: '' })],
     ['texts in a list', event({ texts: ['a', 'b'] }), event({ texts: ['', 'c'] })],
     ['escapes', delta('a\\'), delta('"\\')],
+    ['as many texts as are followed', manyTexts(16), manyTexts(16)],
     ['no escape more', delta('\\a'), delta('\n')],
     ['quotes', delta('"a" or "b"'), delta('d')],
     ['names in a text', delta('"a":"b"'), delta('"c":1')],
@@ -187,7 +192,7 @@ describe('events that repeat one that was learnt', () => {
 });
 
 function manyTexts(count: number): string {
-  return event({ texts: Array.from({ length: count }, () => 'a') });
+  return event({ texts: Array.from({ length: count }, () => 'a'), n: 1 });
 }
 
 function crlf(event: string): string {

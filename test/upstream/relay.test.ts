@@ -53,24 +53,40 @@ function readByReceiver(relay: Relay, takesText = false): Promise<string> {
 }
 
 describe('a relay', () => {
-  it('gives the memory of large chunks back that it has joined itself, and no other', async () => {
+  it('lends large chunks that it has joined itself, once, and no other', async () => {
     const { queue, relay } = createRelay({ inspector: passingInspector });
     const next = async () => (await relay.next()).value as Uint8Array;
     const parts = [Buffer.alloc(10_000, 'a'), Buffer.alloc(10_000, 'b')];
     for (const part of parts) queue.push(part);
     const joined = await next();
-    relay.giveBack(joined);
-    relay.giveBack(joined);
+    const giveBack = relay.lend(joined);
+    expect(relay.lend(joined)).toBeUndefined();
+    expect(joined.length).toBe(20_000);
+    giveBack?.();
+    giveBack?.();
     expect([joined.length, joined.buffer.byteLength]).toEqual([0, 0]);
     expect(parts.map(({ length }) => length)).toEqual([10_000, 10_000]);
 
     queue.push(Buffer.alloc(20_000, 'c'));
-    const alone = await next();
-    relay.giveBack(alone);
+    expect(relay.lend(await next())).toBeUndefined();
     for (const part of ['d', 'e']) queue.push(text(part));
-    const small = await next();
-    relay.giveBack(small);
-    expect([alone.length, small.length]).toEqual([20_000, 2]);
+    expect(relay.lend(await next())).toBeUndefined();
+  });
+
+  it('lends no chunk that is looked at again when the body ends', async () => {
+    const { queue, relay } = createRelay({
+      inspector: createJsonInspector(dialectByName['openai-chat'], 1_000_000, true),
+    });
+    const reply = JSON.stringify({
+      choices: [{ text: 'x'.repeat(30_000) }],
+      usage: { prompt_tokens: 3, completion_tokens: 2 },
+    });
+    for (const part of [reply.slice(0, 20_000), reply.slice(20_000)]) queue.push(text(part));
+    const { value } = await relay.next();
+    relay.lend(value)?.();
+    queue.end();
+    await relay.next();
+    expect(await relay.outcome).toMatchObject({ kind: 'complete', usage: reported });
   });
 
   it('does not keep what was read before', async () => {
