@@ -197,6 +197,20 @@ const leaveOut: NonNullable<Options['esbuildPlugins']>[number] = {
           methods.replaceAll(optionalMethods, (method, name: string) => (named.has(name) ? method : '')),
         ),
     }));
+    // what an error tells of itself in other forms: its issues are read here
+    build.onLoad({ filter: /zod.v4.classic.errors\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll(
+        /^ {4}_lazyMethod\(proto, "(?:format|flatten|addIssue|addIssues)", [\s\S]*?\);\n(?= {4}(?:_lazyMethod|Object))/gm,
+        '',
+      ),
+    }));
+    // of times only those with a date
+    build.onLoad({ filter: /zod.v4.classic.(?:iso|external)\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll(
+        /export function (?:time|duration)\([\s\S]*?\n\}\n|, ZodISO(?:Time|Duration)\b/g,
+        '',
+      ),
+    }));
     // a document is read here, and becomes values: what changes or writes one is not called
     build.onLoad({ filter: /yaml.browser.dist.doc.Document\.js$/ }, ({ path }) => ({
       contents: readFileSync(path, 'utf8').replaceAll(

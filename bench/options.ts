@@ -18,7 +18,9 @@ export interface BenchOptions {
   readonly install: boolean;
   readonly cases: readonly CaseName[];
   readonly subjects: readonly SubjectName[];
-  /** Runs of each subject in a throughput case. */
+  /** Processes of each subject in a throughput case, one after the other: what V8 makes of the same code differs between them. */
+  readonly processes: number;
+  /** Runs of each of them. */
   readonly rounds: number;
   readonly runMs: number;
   /** A subject is warmed up for so long, and then until it has answered so many requests, but no longer than the last. */
@@ -42,6 +44,7 @@ export const help = `Usage: npm run bench -- [options]
   --only <cases>     ${caseNames.join(',')}
   --subjects <names> ${subjectNames.join(',')}
   --rounds <n>       runs of each subject in a case            (5; quick: 2)
+  --processes <n>    times that each subject is started anew   (1)
   --seconds <n>      length of a run                           (2; quick: 1)
   --streams <n>      open streams of streams9k                 (9000; quick: 1000)
   --requests <n>     requests of rss1m                         (1000000; quick: 20000)
@@ -58,6 +61,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
       only: { type: 'string' },
       subjects: { type: 'string' },
       rounds: { type: 'string' },
+      processes: { type: 'string' },
       seconds: { type: 'string' },
       streams: { type: 'string' },
       requests: { type: 'string' },
@@ -79,6 +83,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
       quick ? ['direct', 'bare', 'headgate'] : subjectNames,
       isSubjectName,
     ),
+    processes: toCount('processes', values.processes, 1),
     rounds,
     runMs: toCount('seconds', values.seconds, quick ? 1 : 2) * 1000,
     warmUpMs: quick ? 2_000 : 3_000,

@@ -38,6 +38,7 @@ async function run(options: BenchOptions): Promise<void> {
       jsonUpstream: upstreams.jsonKind,
       streamUpstream: 'bench/mock.ts',
       quick: options.quick,
+      processes: options.processes,
       rounds: options.rounds,
       runMs: options.runMs,
       warmUpMs: options.warmUpMs,

@@ -6,7 +6,7 @@ import { type LoadResult, runLoad } from '../load.ts';
 import { toCodingRequest, toSmallRequest, toStreamRequest } from '../payloads.ts';
 import type { CaseContext, CaseResult } from '../result.ts';
 import { median, round } from '../statistics.ts';
-import type { SubjectName } from '../subject.ts';
+import type { Subject, SubjectName } from '../subject.ts';
 
 interface ThroughputCase {
   readonly upstream: 'json1k' | 'sse200';
@@ -27,7 +27,7 @@ const slowMs = 20_000;
 
 type Run = LoadResult & { rssMb: number; cpuUs: number };
 
-/** Starts every subject, warms each, then takes one run of each in turn, round after round. */
+/** Starts every subject, warms each, then takes one run of each in turn, round after round; and again with new processes. */
 export async function runThroughputCase(
   name: keyof typeof throughputCases,
   context: CaseContext,
@@ -76,26 +76,36 @@ export async function runThroughputCase(
   const isLatency = connections === 1;
   const sleepAgain = isLatency ? keepAwake() : undefined;
   if (isLatency && !sleepAgain) context.progress(`${name}: the processors sleep between requests`);
-  try {
-    for (const subject of subjects) {
-      try {
-        running.set(subject.name, await launch(subject, { upstreamUrl, directory, bodyFile, replyEnd }));
-      } catch (error) {
-        leaveOut(name, subject.name, error);
-        continue;
-      }
-      if (await warmUp(subject.name)) runs.set(subject.name, []);
+  const start = async (subject: Subject): Promise<void> => {
+    try {
+      running.set(subject.name, await launch(subject, { upstreamUrl, directory, bodyFile, replyEnd }));
+    } catch (error) {
+      leaveOut(name, subject.name, error);
+      runs.delete(subject.name);
+      return;
     }
-    for (let turn = 1; turn <= options.rounds; turn++) {
-      context.progress(`${name}: round ${turn} of ${options.rounds}`);
-      for (const subject of [...runs.keys()]) {
-        const run = await takeRun(subject, options.runMs);
-        if (run) runs.get(subject)?.push(run);
+    if ((await warmUp(subject.name)) && !runs.has(subject.name)) runs.set(subject.name, []);
+  };
+  const stopAll = async () => {
+    await Promise.all([...running.values()].map((subject) => subject.stop()));
+    running.clear();
+  };
+  try {
+    for (let process = 1; process <= options.processes; process++) {
+      // one that was left out once stays so
+      for (const subject of subjects) if (process === 1 || runs.has(subject.name)) await start(subject);
+      for (let turn = 1; turn <= options.rounds; turn++) {
+        context.progress(`${name}: round ${turn} of ${options.rounds} of process ${process}`);
+        for (const subject of [...runs.keys()]) {
+          const run = await takeRun(subject, options.runMs);
+          if (run) runs.get(subject)?.push(run);
+        }
       }
+      await stopAll();
     }
   } finally {
     sleepAgain?.();
-    await Promise.all([...running.values()].map((subject) => subject.stop()));
+    await stopAll();
   }
   return toResult(runs, isLatency, sleepAgain !== undefined);
 }

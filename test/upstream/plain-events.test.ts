@@ -127,7 +127,9 @@ function follow(
   try {
     const { output, usage, error } = inspect(inspector, chunks);
     const { hasBegun, isWhole, isEmpty, skipped } = inspector;
-    return { output: output.toString(), usage, error: error?.code, hasBegun, isWhole, isEmpty, skipped };
+    // a line break more between two events says nothing: whether it goes with the one before or behind it depends on the cuts
+    const said = output.toString().replaceAll(/(?:\r\n|\r|\n){2,}/g, '\n\n');
+    return { output: said, usage, error: error?.code, hasBegun, isWhole, isEmpty, skipped };
   } catch (error) {
     return { thrown: (error as Error).message };
   }

@@ -114,15 +114,13 @@ export class Kernel {
   repeats(text: string | Uint8Array, start: number, parts: RepeatedParts, maxBytes: number): number {
     const { latin1 } = parts;
     if (text.length - start > layout.mostTextBytes || latin1.length > layout.mostPartsBytes) return 0;
-    const areHeld = parts === this.#parts;
-    // not compared with that of another stream, which may be long and equal: that takes longer than it is worth
-    if (!areHeld || text !== this.#text || start < this.#textFrom) {
+    if (text !== this.#text || start < this.#textFrom) {
       if (typeof text === 'string') this.#bytes.write(text.slice(start), layout.textAt, 'latin1');
       else this.#bytes.set(start === 0 ? text : text.subarray(start), layout.textAt);
       this.#text = text;
       this.#textFrom = start;
     }
-    if (!areHeld) {
+    if (parts !== this.#parts) {
       this.#bytes.write(latin1, layout.partsAt, 'latin1');
       this.#parts = parts;
     }

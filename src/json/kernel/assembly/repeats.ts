@@ -44,16 +44,6 @@ function endOfRepeated(p: i32, end: i32): i32 {
 }
 
 function areSame(one: i32, other: i32, bytes: i32): bool {
-  while (bytes >= 64) {
-    const first = v128.xor(v128.load(one), v128.load(other));
-    const second = v128.xor(v128.load(one, 16), v128.load(other, 16));
-    const third = v128.xor(v128.load(one, 32), v128.load(other, 32));
-    const fourth = v128.xor(v128.load(one, 48), v128.load(other, 48));
-    if (v128.any_true(v128.or(v128.or(first, second), v128.or(third, fourth)))) return false;
-    one += 64;
-    other += 64;
-    bytes -= 64;
-  }
   while (bytes > 0) {
     const wanted: i32 = bytes < 16 ? (1 << bytes) - 1 : 0xffff;
     const same: i32 = i8x16.bitmask(i8x16.eq(v128.load(one), v128.load(other)));
