@@ -12,6 +12,7 @@ import { toOpenAiUsage } from './usage.ts';
 // on short chunks four searches cost as much as parsing.
 const remarkable = /"(?:(?:usage|error|finish_reason)"\s*:\s*(?!null|\s)|index"\s*:\s*[1-9])/;
 
+// of all streams of this process
 const lore: Lore = { parts: undefined };
 
 /**
