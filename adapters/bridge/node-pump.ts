@@ -71,8 +71,9 @@ class Pump implements ChunkReceiver {
 
   /** What to call when a chunk has been written, where nobody else may keep what is written. */
   #borrow(bytes: Uint8Array): (() => void) | undefined {
-    const source: Partial<PulledBody> = this.#source;
-    return source.lend && !isWatched(this.#exchange) ? source.lend(bytes) : undefined;
+    // most chunks are small and not lent: the connection is looked at for those that are
+    const giveBack = (this.#source as Partial<PulledBody>).lend?.(bytes);
+    return giveBack && !isWatched(this.#exchange) ? giveBack : undefined;
   }
 
   end(): void {
