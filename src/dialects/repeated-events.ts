@@ -8,7 +8,7 @@ const mostBytes = 2_048;
 const mostLessons = 16;
 
 /** What streams of a dialect have in common: those that begin in the same second often differ in texts alone. */
-export interface Lore {
+export interface Learnt {
   /** What stays of the event that was learnt last: its beginning, to the first text, and what follows each, with its quotes. */
   parts: RepeatedParts | undefined;
 }
@@ -21,21 +21,21 @@ export interface Lore {
  * These are values, never names, and no quote, break of line or control character may be inside one.
  */
 export class RepeatedEvents {
-  readonly #lore: Lore;
+  readonly #learnt: Learnt;
   /** Those of the last event that was learnt here. */
   #parts: RepeatedParts | undefined;
   #lessons = mostLessons;
   /** How many `endOf` has found. */
   found = 0;
 
-  /** @param lore of all streams of a dialect */
-  constructor(lore: Lore) {
-    this.#lore = lore;
+  /** @param learnt of all streams of a dialect */
+  constructor(learnt: Learnt) {
+    this.#learnt = learnt;
   }
 
   /** Where the events from `start` of a text, or its bytes, on end that are no more than repetitions; -1 where the first is none. */
   endOf(text: string | Uint8Array, start: number, maxBytes: number): number {
-    const parts = this.#parts ?? this.#lore.parts;
+    const parts = this.#parts ?? this.#learnt.parts;
     if (parts === undefined) return -1;
     const kernel = sharedKernel();
     this.found = kernel?.repeats(text, start, parts, maxBytes) ?? 0;
@@ -47,11 +47,11 @@ export class RepeatedEvents {
     if (this.#lessons === 0 || event.length > mostBytes) return;
     this.#lessons--;
     const parts = partsAroundTexts(event);
-    if (parts.length > 0) this.#parts = this.#lore.parts = toRepeatedParts(parts);
+    if (parts.length > 0) this.#parts = this.#learnt.parts = toRepeatedParts(parts);
   }
 }
 
-/** An event without the strings in it that are values; none where there are too many, or none. */
+/** What is around the texts of an event that may differ; nothing where there are too many, or none. */
 function partsAroundTexts(event: string): string[] {
   const parts: string[] = [];
   let from = 0;

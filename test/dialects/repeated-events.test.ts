@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Lore, RepeatedEvents } from '../../src/dialects/repeated-events.ts';
+import { type Learnt, RepeatedEvents } from '../../src/dialects/repeated-events.ts';
 import { mostTextBytes } from '../../src/json/kernel/layout.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -144,8 +144,8 @@ describe('events that repeat one that was learnt', () => {
   });
 
   it('are those of one that another stream has learnt, while it has learnt none itself', () => {
-    const lore: Lore = { parts: undefined };
-    const [one, other, third] = [1, 2, 3].map(() => new RepeatedEvents(lore)) as [
+    const learnt: Learnt = { parts: undefined };
+    const [one, other, third] = [1, 2, 3].map(() => new RepeatedEvents(learnt)) as [
       RepeatedEvents,
       RepeatedEvents,
       RepeatedEvents,

@@ -3,7 +3,7 @@ import type { StreamReader, StreamReaderOptions } from '../dialect.ts';
 import { EventReader } from '../event-reader.ts';
 import { FinishTracker } from '../finish-tracker.ts';
 import { endOfPlainEvent } from '../plain-events.ts';
-import { type Lore, RepeatedEvents } from '../repeated-events.ts';
+import { type Learnt, RepeatedEvents } from '../repeated-events.ts';
 import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
 import { toOpenAiUsage } from './usage.ts';
 
@@ -13,7 +13,7 @@ import { toOpenAiUsage } from './usage.ts';
 const remarkable = /"(?:(?:usage|error|finish_reason)"\s*:\s*(?!null|\s)|index"\s*:\s*[1-9])/;
 
 // of all streams of this process
-const lore: Lore = { parts: undefined };
+const learnt: Learnt = { parts: undefined };
 
 /**
  * Follows a stream of Chat Completions or Completions. It is whole with `[DONE]`, or when every choice that was
@@ -27,7 +27,7 @@ export function createChatStreamReader({ dropUsage }: StreamReaderOptions): Stre
 class ChatStreamReader extends EventReader {
   usage: Usage | undefined = undefined;
   readonly #choices = new FinishTracker();
-  readonly #deltas = new RepeatedEvents(lore);
+  readonly #deltas = new RepeatedEvents(learnt);
   readonly #dropUsage: boolean;
   #isDone = false;
 
