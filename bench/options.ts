@@ -18,7 +18,7 @@ export interface BenchOptions {
   readonly install: boolean;
   readonly cases: readonly CaseName[];
   readonly subjects: readonly SubjectName[];
-  /** Processes of each subject in a throughput case, one after the other: what V8 makes of the same code differs between them. */
+  /** Processes of each subject in a throughput case, one after the other: those of the same code differ. */
   readonly processes: number;
   /** Runs of each of them. */
   readonly rounds: number;
