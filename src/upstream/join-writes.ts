@@ -7,14 +7,31 @@ export interface WaitingWrite {
   readonly encoding: BufferEncoding;
 }
 
+const slabBytes = 65_536;
+let slab = Buffer.allocUnsafeSlow(slabBytes);
+let used = 0;
+
 /**
- * A head and a small body that were written together, as one string of latin1, in which every byte is one character; undefined
- * for anything else. Handed to the kernel as two buffers they cost a tenth of all that a small request costs on its way out.
+ * A head and a small body that were written together, as one array; undefined for anything else. Handed to the kernel as two
+ * they cost a tenth of all that a small request costs on its way out.
+ *
+ * @returns a part of memory that many requests share, each its own: no part is used a second time
  */
-export function joinSmall(chunks: readonly WaitingWrite[]): string | undefined {
+export function joinSmall(chunks: readonly WaitingWrite[]): Uint8Array | undefined {
   if (chunks.length !== 2) return undefined;
   const [head, body] = chunks as [WaitingWrite, WaitingWrite];
   if (typeof head.chunk !== 'string' || head.encoding !== 'latin1') return undefined;
-  if (!Buffer.isBuffer(body.chunk) || body.chunk.length > maxJoinedBytes) return undefined;
-  return head.chunk + body.chunk.toString('latin1');
+  if (typeof body.chunk === 'string' || body.chunk.length > maxJoinedBytes) return undefined;
+  // a character of latin1 is a byte
+  const length = head.chunk.length + body.chunk.length;
+  if (length > slabBytes) return undefined;
+  if (used + length > slabBytes) {
+    slab = Buffer.allocUnsafeSlow(slabBytes);
+    used = 0;
+  }
+  const joined = slab.subarray(used, used + length);
+  joined.write(head.chunk, 'latin1');
+  joined.set(body.chunk, head.chunk.length);
+  used += length;
+  return joined;
 }

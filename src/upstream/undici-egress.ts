@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Dispatcher, Pool } from 'undici';
 import { afterPromises, atEndOfTurn, Gathered, gather } from '../gather.ts';
 import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
-import { prepareConnection, tellWhenWritten } from './connection.ts';
+import { onread, prepareConnection, tellWhenWritten } from './connection.ts';
 import type { Egress, EgressReply, EgressRequest } from './egress.ts';
 
 /** What connections are made with. */
@@ -60,11 +60,9 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
     }
     let pool = byOrigin.get(request.origin);
     if (!pool) {
-      const connect = undici.buildConnector({
-        timeout: request.connectTimeoutMs,
-        allowH2: false,
-        lookup,
-      });
+      // undici's types leave `onread` out
+      const options = { timeout: request.connectTimeoutMs, allowH2: false, lookup, onread };
+      const connect = undici.buildConnector(options);
       pool = new undici.Pool(request.origin, {
         connections: request.maxConnections,
         pipelining: 1,
@@ -143,7 +141,7 @@ class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
   send(): void {
     const request = this.#request as EgressRequest;
     const { body } = request;
-    const passes = body !== undefined && (request.streams || body.length >= leastPassingBytes);
+    const passes = body !== undefined && body.length >= leastPassingBytes;
     try {
       if (passes) this.#passing = new PassingBody(body, request.lendBody?.());
       this.#pool.dispatch(
@@ -214,8 +212,8 @@ class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Where the reply is no stream, for fewer bytes it is not worth the microsecond that it takes. */
-const leastPassingBytes = 4_096;
+/** To hold fewer for as long as a stream lasts costs less than the microseconds that it takes not to. */
+const leastPassingBytes = 2_048;
 
 /** A body that is handed out once and not kept: what undici is given as bytes it holds for as long as the reply lasts. */
 class PassingBody implements AsyncIterableIterator<Uint8Array> {
