@@ -34,8 +34,6 @@ const maxPooledBytes = 4_096;
 /**
  * All connections read into the same memory: what one has read is copied, and looked at, before another one reads. Node's own way is
  * 64 KiB of new memory for each read, and two turns of the stream's machinery before anybody looks.
- *
- * An option of `net.connect` and `tls.connect`.
  */
 export const onread = {
   buffer: Buffer.allocUnsafeSlow(65_536),
@@ -59,6 +57,11 @@ export const onread = {
     return this.push(bytes);
   },
 };
+
+const { versions } = process;
+
+/** For `net.connect` and `tls.connect`. What has Node's modules and is not Node may call without having filled the memory. */
+export const readOptions = versions.deno || versions.bun ? undefined : { onread };
 
 /**
  * Has a connection write small requests in one go, hand over at once what it reads (`onread`), and tell when it ends because it had

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Dispatcher, Pool } from 'undici';
 import { afterPromises, atEndOfTurn, Gathered, gather } from '../gather.ts';
 import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
-import { onread, prepareConnection, tellWhenWritten } from './connection.ts';
+import { prepareConnection, readOptions, tellWhenWritten } from './connection.ts';
 import type { Egress, EgressReply, EgressRequest } from './egress.ts';
 
 /** What connections are made with. */
@@ -60,8 +60,7 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
     }
     let pool = byOrigin.get(request.origin);
     if (!pool) {
-      // undici's types leave `onread` out
-      const options = { timeout: request.connectTimeoutMs, allowH2: false, lookup, onread };
+      const options = { timeout: request.connectTimeoutMs, allowH2: false, lookup, ...readOptions };
       const connect = undici.buildConnector(options);
       pool = new undici.Pool(request.origin, {
         connections: request.maxConnections,
