@@ -19,6 +19,8 @@ export interface EgressRequest {
    * @throws Error when it was detached already: there is nothing to send
    */
   readonly lendBody?: (() => () => void) | undefined;
+  /** Whether the reply is a stream: it may last long, and nothing of the request should be held until its end. @default false */
+  readonly streams?: boolean;
   /** Aborts when the caller has gone away. */
   readonly signal: AbortSignal;
   /** The same as a call: see `GatewayRequest.whenGone`. */

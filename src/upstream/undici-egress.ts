@@ -140,7 +140,7 @@ class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
   send(): void {
     const request = this.#request as EgressRequest;
     const { body } = request;
-    const passes = body !== undefined && body.length >= leastPassingBytes;
+    const passes = body !== undefined && (request.streams || body.length >= leastPassingBytes);
     try {
       if (passes) this.#passing = new PassingBody(body, request.lendBody?.());
       this.#pool.dispatch(
@@ -211,8 +211,8 @@ class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
   }
 }
 
-/** To hold fewer for as long as a stream lasts costs less than the microseconds that it takes not to. */
-const leastPassingBytes = 2_048;
+/** Where the reply is no stream, for fewer bytes it is not worth the microsecond that it takes. */
+const leastPassingBytes = 4_096;
 
 /** A body that is handed out once and not kept: what undici is given as bytes it holds for as long as the reply lasts. */
 class PassingBody implements AsyncIterableIterator<Uint8Array> {

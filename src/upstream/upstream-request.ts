@@ -60,6 +60,7 @@ export function toUpstreamRequest(
       body.length > 0 ? body : undefined,
       body === call.body ? call.memory : BodyMemory.of(body),
       body !== call.body,
+      call.stream,
       target.overrides,
       overlayTimeouts(timeouts, target.overrides?.timeouts),
       leftMs,
@@ -75,6 +76,7 @@ export class AttemptRequest implements EgressRequest {
   readonly headers: readonly string[];
   readonly body: Uint8Array | undefined;
   readonly lendBody: (() => () => void) | undefined;
+  readonly streams: boolean;
   readonly pool: string;
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
@@ -98,6 +100,7 @@ export class AttemptRequest implements EgressRequest {
     body: Uint8Array | undefined,
     memory: BodyMemory | undefined,
     isOwn: boolean,
+    streams: boolean,
     overrides: TargetOverrides | undefined,
     { connectMs, headersMs, idleMs }: Timeouts,
     leftMs: number | undefined,
@@ -113,6 +116,7 @@ export class AttemptRequest implements EgressRequest {
     this.body = body;
     this.lendBody = memory?.hold();
     if (isOwn) this.#own = memory;
+    this.streams = streams;
     const pool = poolNameOf(credential, secret);
     // a pool has one way to connect
     this.pool =
