@@ -180,5 +180,8 @@ class Delivery extends Gathered {
   }
 }
 
-/** Later, so that what comes in one turn goes out in one. */
-const deliverSoon = gather(atEndOfTurn, ({ queue }: Delivery) => queue.deliver());
+/**
+ * Later, so that what comes in one turn goes out in one. Never at once, however many wait: a chunk is pushed from within undici's
+ * parser, and who reads one may resume another, for which there is no second parser.
+ */
+const deliverSoon = gather(atEndOfTurn, ({ queue }: Delivery) => queue.deliver(), Number.POSITIVE_INFINITY);

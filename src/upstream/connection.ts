@@ -5,10 +5,8 @@ import { noteStale } from './stale-connection.ts';
 type Done = (error?: Error | null) => void;
 
 interface Connection extends Socket {
-  /** Whether anything was ever read of it; whether that was so when it was last written to; and whether something came since. */
-  hasRead: boolean;
-  isReused: boolean;
-  isAnswered: boolean;
+  /** What had been read of it when it was last written to. */
+  readBefore: number;
   /** What has just been read, until somebody takes it. */
   arrived: Buffer | undefined;
   _writev(chunks: WaitingWrite[], done: Done): void;
@@ -28,9 +26,6 @@ export function tellWhenWritten(bytes: Uint8Array, listener: () => void): Uint8A
   return chunk;
 }
 
-/** Of a longer one nothing is gained. */
-const maxPooledBytes = 4_096;
-
 /**
  * All connections read into the same memory: what one has read is copied, and looked at, before another one reads. Node's own way is
  * 64 KiB of new memory for each read, and two turns of the stream's machinery before anybody looks.
@@ -40,28 +35,27 @@ export const onread = {
 
   /** @returns whether more is wanted */
   callback(this: Connection, length: number): boolean {
-    // A short reply, or the head of a long one, which is soon read. Of what follows each chunk has memory of its own: those that
-    // wait for a slow caller would hold other people's.
-    const bytes =
-      this.isAnswered || length > maxPooledBytes
-        ? Buffer.allocUnsafeSlow(length)
-        : Buffer.allocUnsafe(length);
+    // not of Node's pool: a chunk that is kept would keep other people's, and its memory may be given away
+    const bytes = Buffer.allocUnsafeSlow(length);
     onread.buffer.copy(bytes, 0, 0, length);
-    this.hasRead = this.isAnswered = true;
     // not past what waits already because it was not wanted yet
     if (this.readableLength > 0) return this.push(bytes);
     this.arrived = bytes;
-    this.emit('readable');
-    if (this.arrived === undefined) return true;
-    this.arrived = undefined;
-    return this.push(bytes);
+    let isMoreWanted = true;
+    try {
+      this.emit('readable');
+    } finally {
+      if (this.arrived !== undefined) {
+        this.arrived = undefined;
+        isMoreWanted = this.push(bytes);
+      }
+    }
+    return isMoreWanted;
   },
 };
 
-const { versions } = process;
-
 /** For `net.connect` and `tls.connect`. What has Node's modules and is not Node may call without having filled the memory. */
-export const readOptions = versions.deno || versions.bun ? undefined : { onread };
+export const readOptions = globalThis.navigator?.userAgent.startsWith('Node.js/') ? { onread } : undefined;
 
 /**
  * Has a connection write small requests in one go, hand over at once what it reads (`onread`), and tell when it ends because it had
@@ -73,9 +67,7 @@ export function prepareConnection(socket: Socket): void {
 
 // the same for all connections: as closures they would be half a kilobyte for each
 const methods = {
-  hasRead: false,
-  isReused: false,
-  isAnswered: false,
+  readBefore: 0,
   arrived: undefined,
 
   read(this: Connection, size?: number): unknown {
@@ -86,7 +78,7 @@ const methods = {
   },
 
   _write(this: Connection, chunk: unknown, encoding: BufferEncoding, done: Done): void {
-    noteWrite(this);
+    this.readBefore = this.bytesRead;
     inherited(this)._write.call(this, chunk, encoding, telling(chunk, done));
   },
 
@@ -96,20 +88,15 @@ const methods = {
       this._write(joined, 'buffer' as BufferEncoding, done);
       return;
     }
-    noteWrite(this);
+    this.readBefore = this.bytesRead;
     inherited(this)._writev.call(this, chunks, telling(chunks.at(-1)?.chunk, done));
   },
 
   _destroy(this: Connection, error: Error | null, done: Done): void {
-    if (error && this.isReused && !this.isAnswered) noteStale(error);
+    if (error && this.readBefore > 0 && this.bytesRead === this.readBefore) noteStale(error);
     inherited(this)._destroy.call(this, error, done);
   },
 };
-
-function noteWrite(connection: Connection): void {
-  connection.isReused = connection.hasRead;
-  connection.isAnswered = false;
-}
 
 /** @returns `done`, which tells who waits for the chunk as well */
 function telling(chunk: unknown, done: Done): Done {

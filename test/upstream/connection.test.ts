@@ -2,8 +2,9 @@ import { createServer, Socket } from 'node:net';
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import fc from 'fast-check';
 import type { Egress } from 'headgate';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createAuthority } from '../../scripts/verify/faults/tls-fixture.ts';
+import type { ChunkQueue } from '../../src/upstream/chunk-queue.ts';
 import { onread, prepareConnection } from '../../src/upstream/connection.ts';
 import { createUndiciEgress } from '../../src/upstream/undici-egress.ts';
 import { toEgressRequest } from './egress-request.ts';
@@ -130,6 +131,36 @@ describe.each(['http', 'https'])('connections over %s, which all read into the s
     expect(taken).toBeLessThan(pieces / 2);
     for (let next = await chunks.next(); !next.done; next = await chunks.next()) come += next.value.length;
     expect(come).toBe(pieces * piece.length);
+  });
+
+  it('are read on, however many have something to be read in one turn', async () => {
+    const count = 100;
+    const length = 300_000;
+    const sockets: Socket[] = [];
+    let begun = 0;
+    const { origin, egress } = await start(scheme, (_path, socket) => {
+      sockets.push(socket);
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\nx`);
+    });
+    const ends = Array.from({ length: count }, async () => {
+      const { body } = await egress.send(toEgressRequest(origin, { maxConnections: count }));
+      return new Promise<number>((resolve, reject) => {
+        let come = 0;
+        const receiver = {
+          chunk(bytes: Uint8Array) {
+            if (come === 0) begun++;
+            come += bytes.length;
+            (body as ChunkQueue).read(receiver);
+          },
+          end: () => resolve(come),
+          fail: reject,
+        };
+        (body as ChunkQueue).read(receiver);
+      });
+    });
+    await vi.waitFor(() => expect(begun).toBe(count), 5_000);
+    for (const socket of sockets) socket.write(Buffer.alloc(length - 1));
+    expect(await Promise.all(ends)).toEqual(Array.from({ length: count }, () => length));
   });
 
   it('hand over what has come before they end', async () => {
