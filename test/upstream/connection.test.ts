@@ -1,11 +1,12 @@
 import { createServer, Socket } from 'node:net';
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import fc from 'fast-check';
-import type { Egress } from 'headgate';
+import type { Egress, EgressRequest } from 'headgate';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createAuthority } from '../../scripts/verify/faults/tls-fixture.ts';
 import type { ChunkQueue } from '../../src/upstream/chunk-queue.ts';
-import { onread, prepareConnection } from '../../src/upstream/connection.ts';
+import { onread, prepareConnection, readOptions } from '../../src/upstream/connection.ts';
+import { joinSmall } from '../../src/upstream/join-writes.ts';
 import { createUndiciEgress } from '../../src/upstream/undici-egress.ts';
 import { toEgressRequest } from './egress-request.ts';
 
@@ -47,6 +48,15 @@ async function start(scheme: string, answer: Answer): Promise<{ origin: string; 
   });
   return { origin: `${scheme}://127.0.0.1:${(server.address() as { port: number }).port}`, egress };
 }
+
+/** No time limit decides, on a busy machine either. */
+const toPatientRequest = (origin: string, more: Partial<EgressRequest> = {}) =>
+  toEgressRequest(origin, {
+    connectTimeoutMs: 60_000,
+    headersTimeoutMs: 60_000,
+    idleTimeoutMs: 60_000,
+    ...more,
+  });
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -96,7 +106,7 @@ describe.each(['http', 'https'])('connections over %s, which all read into the s
             const path = `/${count++}`;
             const body = toBody(path, length);
             replies.set(path, { bytes: toReply(body, isChunked), cuts });
-            const sent = await egress.send(toEgressRequest(origin, { path, maxConnections: 8 }));
+            const sent = await egress.send(toPatientRequest(origin, { path, maxConnections: 8 }));
             expect(sent.headers).toMatchObject({ 'x-mark': 'm'.repeat(40) });
             const come: Uint8Array[] = [];
             if (reads === 'whole') come.push((await sent.body.collect(1_000_000)).bytes);
@@ -123,7 +133,7 @@ describe.each(['http', 'https'])('connections over %s, which all read into the s
       const write = () => void (taken++ < pieces && socket.write(piece, write));
       socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${pieces * piece.length}\r\n\r\n`, write);
     });
-    const { body } = await egress.send(toEgressRequest(origin));
+    const { body } = await egress.send(toPatientRequest(origin));
     const chunks = body[Symbol.asyncIterator]();
     let come = (await chunks.next()).value?.length ?? 0;
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -134,7 +144,7 @@ describe.each(['http', 'https'])('connections over %s, which all read into the s
   });
 
   it('are read on, however many have something to be read in one turn', async () => {
-    const count = 100;
+    const count = 70;
     const length = 300_000;
     const sockets: Socket[] = [];
     let begun = 0;
@@ -143,7 +153,7 @@ describe.each(['http', 'https'])('connections over %s, which all read into the s
       socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\nx`);
     });
     const ends = Array.from({ length: count }, async () => {
-      const { body } = await egress.send(toEgressRequest(origin, { maxConnections: count }));
+      const { body } = await egress.send(toPatientRequest(origin, { maxConnections: count }));
       return new Promise<number>((resolve, reject) => {
         let come = 0;
         const receiver = {
@@ -158,19 +168,19 @@ describe.each(['http', 'https'])('connections over %s, which all read into the s
         (body as ChunkQueue).read(receiver);
       });
     });
-    await vi.waitFor(() => expect(begun).toBe(count), 5_000);
+    await vi.waitFor(() => expect(begun).toBe(count), 60_000);
     for (const socket of sockets) socket.write(Buffer.alloc(length - 1));
     expect(await Promise.all(ends)).toEqual(Array.from({ length: count }, () => length));
-  });
+  }, 60_000);
 
   it('hand over what has come before they end', async () => {
     const { origin, egress } = await start(scheme, (path, socket) => {
       if (path === '/whole') socket.end('HTTP/1.1 200 OK\r\n\r\nuntil the end');
       else socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nnot all');
     });
-    const whole = await egress.send(toEgressRequest(origin, { path: '/whole' }));
+    const whole = await egress.send(toPatientRequest(origin, { path: '/whole' }));
     expect(Buffer.from((await whole.body.collect(100)).bytes).toString()).toBe('until the end');
-    const broken = await egress.send(toEgressRequest(origin, { path: '/broken' }));
+    const broken = await egress.send(toPatientRequest(origin, { path: '/broken' }));
     const chunks = broken.body[Symbol.asyncIterator]();
     expect(Buffer.from((await chunks.next()).value as Uint8Array).toString()).toBe('not all');
     await expect(chunks.next()).rejects.toThrow();
@@ -193,4 +203,39 @@ it('what is read comes behind what waits', () => {
   arrive('third');
   expect(read).toEqual(['firstsecond', 'third']);
   socket.destroy();
+});
+
+it('Node reads into that memory', async () => {
+  expect(readOptions).toEqual({ onread });
+  onread.buffer.fill('?');
+  const { origin, egress } = await start('http', (_path, socket) => {
+    socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi');
+  });
+  await (await egress.send(toPatientRequest(origin))).body.collect(10);
+  expect(onread.buffer.toString('latin1', 0, 15)).toBe('HTTP/1.1 200 OK');
+});
+
+it('what is read is there still when a listener has thrown', () => {
+  const socket = new Socket();
+  prepareConnection(socket);
+  socket.once('readable', () => {
+    throw new Error('of a listener');
+  });
+  expect(() => onread.callback.call(socket as never, onread.buffer.write('text'))).toThrow('of a listener');
+  expect(String(socket.read())).toBe('text');
+  socket.destroy();
+});
+
+it('what was joined stays as it was, however much is joined after it', () => {
+  const toParts = (index: number) => [`head ${index} `, Buffer.from(`body ${index}`.repeat(100))] as const;
+  const joined = Array.from({ length: 300 }, (_, index) => {
+    const [head, body] = toParts(index);
+    return joinSmall([
+      { chunk: head, encoding: 'latin1' },
+      { chunk: body, encoding: 'latin1' },
+    ]);
+  });
+  for (const [index, bytes] of joined.entries()) {
+    expect(Buffer.from(bytes ?? []).toString()).toBe(toParts(index).join(''));
+  }
 });
