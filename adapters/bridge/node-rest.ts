@@ -26,7 +26,9 @@ const smallBytes = 16_384;
 
 function toLatin1(bytes: Uint8Array): string {
   const { buffer, byteOffset, byteLength } = bytes;
-  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
+  // nearly always it is one
+  const whole = Buffer.isBuffer(bytes) ? bytes : Buffer.from(buffer, byteOffset, byteLength);
+  return whole.toString('latin1');
 }
 
 function end(exchange: NodeExchange, bytes: Uint8Array | undefined): void {

@@ -61,7 +61,7 @@ export class MemberTable implements JsonObjectIndex {
   /** Whether the whole body is known to be ASCII. */
   isAscii = false;
   readonly #body: Uint8Array;
-  readonly #spans: number[] = [];
+  #spans: number[] = [];
   /** Where in `#spans` a key is, once keys have to be compared as strings. */
   #places: Map<string, number> | undefined;
 
@@ -107,8 +107,9 @@ export class MemberTable implements JsonObjectIndex {
 
   /** Takes `members` and `longStrings` from the numbers that a kernel left: four for each of the ones, two for the others. */
   take(numbers: Int32Array, at: number, members: number, longsAt: number, longStrings: number): void {
-    const spans = this.#spans;
-    for (let index = at; index < at + members * FIELDS; index++) spans.push(numbers[index]!);
+    // of this length, and not grown to it
+    this.#spans = new Array(members * FIELDS);
+    for (let index = 0; index < this.#spans.length; index++) this.#spans[index] = numbers[at + index]!;
     for (let index = longsAt; index < longsAt + longStrings * 2; index++)
       this.longStrings.push(numbers[index]!);
   }

@@ -135,10 +135,10 @@ export function toScopes(
   price: Price | undefined,
   nowMs: number,
 ): LimitScope[] {
-  const scopes: LimitScope[] = [];
+  const scopes = new Array<LimitScope>(limits.length);
   for (let index = 0; index < limits.length; index++) {
     const limit = limits[index] as Limit;
-    scopes.push({
+    scopes[index] = {
       key: keys[index] as string,
       amount: amountAt(limit, nowMs),
       hold: holdOf(limit, usage, price),
@@ -146,7 +146,7 @@ export function toScopes(
       mode: limit.mode === 'block' ? 'block' : 'count',
       span: limit.window.spanAt(nowMs),
       onFailure: limit.onFailure,
-    });
+    };
   }
   return scopes;
 }

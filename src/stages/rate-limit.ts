@@ -86,7 +86,6 @@ class Reservation {
   #clamps = 0;
   #staleTries = 0;
   #waits = 0;
-  readonly #go = (result: ReserveResult) => this.#decide(result);
 
   constructor(parts: RateLimitParts, context: Context, next: Next, demand: Demand) {
     this.#parts = parts;
@@ -110,7 +109,9 @@ class Reservation {
     } catch (cause) {
       throw toUnavailable(cause);
     }
-    return result instanceof Promise ? result.then(this.#go, refuseUnavailable) : this.#decide(result);
+    return result instanceof Promise
+      ? result.then((found) => this.#decide(found), refuseUnavailable)
+      : this.#decide(result);
   }
 
   #decide(result: ReserveResult): Promise<GatewayReply> {

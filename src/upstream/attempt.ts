@@ -156,11 +156,6 @@ export class Attempt implements Watched {
     return toTransportFailure(error, arrival.runtime.monotonicMs() - startedAtMs);
   }
 
-  readonly #began = () => {
-    this.#unwatch();
-    this.#options.observed.onFirstToken();
-  };
-
   #unwatch(): void {
     if (this.#firstTokenMs !== undefined) this.#upstream.watch.remove(this, this.#firstTokenMs);
     this.#firstTokenMs = undefined;
@@ -229,7 +224,10 @@ export class Attempt implements Watched {
     const untilWhole = policy.commit === 'complete';
     const { relay } = arrival.snapshot.config;
     const most = untilWhole ? relay.heldReplyBytes : relay.heldStreamBytes;
-    const { bytes, rest } = await holdStream(body, inspector, most, untilWhole, this.#began);
+    const { bytes, rest } = await holdStream(body, inspector, most, untilWhole, () => {
+      this.#unwatch();
+      this.#options.observed.onFirstToken();
+    });
     return { status, headers, bytes, rest: rest && { body, chunks: rest }, inspector, secret };
   }
 
