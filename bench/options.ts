@@ -27,6 +27,8 @@ export interface BenchOptions {
   readonly warmUpMs: number;
   readonly warmUpRequests: number;
   readonly longestWarmUpMs: number;
+  /** Rounds that are taken as all others are, and do not count. */
+  readonly warmUpRounds: number;
   readonly streams: number;
   readonly streamRounds: number;
   /** How long all streams stay open. */
@@ -89,6 +91,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
     warmUpMs: quick ? 2_000 : 3_000,
     warmUpRequests: 25_000,
     longestWarmUpMs: quick ? 4_000 : 12_000,
+    warmUpRounds: quick ? 1 : 3,
     streams: toCount('streams', values.streams, quick ? 1_000 : 9_000),
     streamRounds: quick ? 1 : rounds,
     holdMs: quick ? 4_000 : 8_000,

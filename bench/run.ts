@@ -44,6 +44,7 @@ async function run(options: BenchOptions): Promise<void> {
       warmUpMs: options.warmUpMs,
       warmUpRequests: options.warmUpRequests,
       longestWarmUpMs: options.longestWarmUpMs,
+      warmUpRounds: options.warmUpRounds,
       paceMs: options.paceMs,
       holdMs: options.holdMs,
     },
