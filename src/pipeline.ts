@@ -10,6 +10,11 @@ import type { GatewayReply } from './message.ts';
 export interface Stage<Needs extends object, Adds extends object> {
   /** For error messages and traces. */
   readonly name: string;
+  /**
+   * Begins in a microtask of its own, when all requests that came together are through what stands before it: its code is
+   * fetched once for all. @default false
+   */
+  readonly inStep?: boolean;
   // a property and not a method, since the compiler checks what methods take only loosely
   readonly run: (context: Needs, next: (facts: Adds) => Promise<GatewayReply>) => Promise<GatewayReply>;
 }
@@ -84,6 +89,8 @@ function extended(context: object, facts: object): object {
   return copy;
 }
 
+const settled = Promise.resolve();
+
 function runStage(stages: readonly AnyStage[], index: number, context: object): Promise<GatewayReply> {
   const stage = stages[index];
   if (!stage)
@@ -93,7 +100,8 @@ function runStage(stages: readonly AnyStage[], index: number, context: object): 
     const reply = stage.run(context, (facts) => {
       if (called) throw new TypeError(`Stage "${stage.name}" called next() more than once.`);
       called = true;
-      return runStage(stages, index + 1, facts === nothing ? context : extended(context, facts));
+      const go = () => runStage(stages, index + 1, facts === nothing ? context : extended(context, facts));
+      return stages[index + 1]?.inStep ? settled.then(go) : go();
     });
     if (reply === undefined) throw toNoReply(`Stage "${stage.name}"`);
     return reply;

@@ -52,6 +52,28 @@ describe('a pipeline', () => {
     expect(seen).toEqual([{ value: 7 }, { value: 7, one: 1 }, { value: 7, one: 1, two: 2 }]);
   });
 
+  it('begins a stage that is in step when all runs that came together are through what stands before it', async () => {
+    const log: string[] = [];
+    const note = (name: string, inStep: boolean): Stage<Start, object> => ({
+      name,
+      inStep,
+      run({ value }, next) {
+        log.push(`${name} ${value}`);
+        return next(nothing);
+      },
+    });
+    const pipeline = createPipeline<Start>()
+      .use(note('one', false))
+      .use(note('two', false))
+      .use(note('three', true))
+      .use(note('four', false))
+      .end(answer);
+    const runs = [1, 2].map((value) => pipeline.run({ value }));
+    expect(log).toEqual(['one 1', 'two 1', 'one 2', 'two 2']);
+    await Promise.all(runs);
+    expect(log.slice(4)).toEqual(['three 1', 'four 1', 'three 2', 'four 2']);
+  });
+
   it('never writes into the context: a stage before sees nothing of what a stage behind adds', async () => {
     const start = Object.freeze({ value: 1 });
     let first: object = {};

@@ -15,6 +15,7 @@ import type { Stage } from '../pipeline.ts';
 export function authorizeModel(): Stage<Arrival & Identified & Received, Authorized> {
   return {
     name: 'authorizeModel',
+    inStep: true,
     run({ call, policy, snapshot, record, runtime }, next) {
       if (call.model === undefined) return next({ model: undefined });
       const nowMs = runtime.now();

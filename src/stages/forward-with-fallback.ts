@@ -45,6 +45,7 @@ export function forwardWithFallback(options: { readonly upstream: Upstream }): S
   const { upstream } = options;
   return {
     name: 'forwardWithFallback',
+    inStep: true,
     run(context) {
       if (upstream.refusal) throw upstream.refusal;
       const forwarding = new Forwarding(context, upstream, timeLimitsOf(context));

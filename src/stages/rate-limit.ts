@@ -50,6 +50,7 @@ export function rateLimit(options: RateLimitOptions): Stage<Context, Reserved> {
   const parts = toRateLimitParts(options, namedRuns);
   return {
     name: 'rateLimit',
+    inStep: true,
     run: (context, next) =>
       context.endpoint.operation === 'limits'
         ? showLimits(context, parts.ledger, parts.isDegraded, runScopeOf(context, parts.runs))
