@@ -28,7 +28,6 @@ export function readCall(
   const { freesBody = false } = options;
   return {
     name: 'readCall',
-    inStep: true,
     run({ id, endpoint, request, record, snapshot }, next) {
       const { maxBodyBytes, maxDepth } = snapshot.config.relay;
       const contentType = checkMediaType(endpoint, request.headers['content-type']);

@@ -14,6 +14,7 @@ import { toHonoHandler } from 'headgate/hono';
 import { type GatewayHandler, toGatewayRequest, toNodeHandler } from 'headgate/node';
 import { type Context, Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
+import { chat, startGateway } from '../harness.ts';
 import { readAll, send } from './support/client.ts';
 import { createStubGateway, maxBodyBytes, partsBody, ScriptedBody, toReply } from './support/stub-gateway.ts';
 
@@ -379,6 +380,24 @@ describe('the node bridge', () => {
     });
     expect(kept.length).toBeGreaterThan(1);
     expect(Buffer.concat(kept).equals(body)).toBe(true);
+  });
+
+  it('has the whole body of a request that the host listens to already, where the key is known', async () => {
+    const { gateway, key, send: ask } = await startGateway();
+    await ask('/v1/chat/completions', chat());
+    const handler = toNodeHandler(gateway);
+    const heard: Buffer[] = [];
+    const listener: http.RequestListener = (request, response) => {
+      request.on('data', (chunk: Buffer) => heard.push(chunk));
+      handler(request, response);
+    };
+    const body = JSON.stringify(chat());
+    await withServer(listener, async (port) => {
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+      const target = { method: 'POST', path: '/v1/chat/completions', headers, body };
+      expect((await send({ port, protocol: 'http1' }, target)).status).toBe(200);
+    });
+    expect(Buffer.concat(heard).toString()).toBe(body);
   });
 
   it('tells a host that begins to listen to the body behind it, and before its turn, that it did', async () => {
