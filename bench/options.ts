@@ -49,7 +49,7 @@ export const help = `Usage: npm run bench -- [options]
   --processes <n>    times that each subject is started anew   (1)
   --seconds <n>      length of a run                           (2; quick: 1)
   --streams <n>      open streams of streams9k                 (9000; quick: 1000)
-  --requests <n>     requests of rss1m                         (1000000; quick: 20000)
+  --requests <n>     requests of rss1m                         (1000000; quick: 10000)
   --no-install       leave out peers that are not in bench/peers yet
   --out <file>       where the results go                      (bench/results/latest.json)
   --help             this text`;
@@ -88,15 +88,15 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
     processes: toCount('processes', values.processes, 1),
     rounds,
     runMs: toCount('seconds', values.seconds, quick ? 1 : 2) * 1000,
-    warmUpMs: quick ? 2_000 : 3_000,
+    warmUpMs: quick ? 1_000 : 3_000,
     warmUpRequests: 25_000,
-    longestWarmUpMs: quick ? 4_000 : 12_000,
-    warmUpRounds: quick ? 1 : 3,
+    longestWarmUpMs: quick ? 2_000 : 12_000,
+    warmUpRounds: quick ? 0 : 3,
     streams: toCount('streams', values.streams, quick ? 1_000 : 9_000),
     streamRounds: quick ? 1 : rounds,
-    holdMs: quick ? 4_000 : 8_000,
+    holdMs: quick ? 2_000 : 8_000,
     paceMs: quick ? 500 : 1_000,
-    requests: toCount('requests', values.requests, quick ? 20_000 : 1_000_000),
+    requests: toCount('requests', values.requests, quick ? 10_000 : 1_000_000),
     coldStarts: quick ? 3 : 15,
     out: values.out,
   };
