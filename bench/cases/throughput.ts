@@ -96,7 +96,8 @@ export async function runThroughputCase(
       for (const subject of subjects) if (process === 1 || runs.has(subject.name)) await start(subject);
       // a run ends with callers who leave, and nothing to do for a while: the first times V8 gives up code that knew of neither
       for (let turn = 1 - options.warmUpRounds; turn <= options.rounds; turn++) {
-        context.progress(`${name}: round ${turn} of ${options.rounds} of process ${process}`);
+        const which = turn > 0 ? `round ${turn} of ${options.rounds}` : 'a round that does not count';
+        context.progress(`${name}: ${which} of process ${process}`);
         for (const subject of [...runs.keys()]) {
           const run = await takeRun(subject, options.runMs);
           if (run && turn > 0) runs.get(subject)?.push(run);
