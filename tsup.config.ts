@@ -135,6 +135,8 @@ const shared: Options = {
     // private names: by class here, where terser would give each its own in all of a file
     options.minifyIdentifiers = true;
     options.minifySyntax = true;
+    // constants, said in fewer bytes
+    options.define = { 'Number.POSITIVE_INFINITY': 'Infinity', 'Number.MAX_SAFE_INTEGER': '9007199254740991' };
   },
   sourcemap: true,
   treeshake: true,
