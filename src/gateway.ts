@@ -168,7 +168,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const mirrors = createMirrors({ limits, sink, upstream, runtime, onError });
   const running = createRunning(runtime);
   const monitor = options.loadMonitor ?? createLoadMonitor();
-  const admission = createAdmission({ running, runtime, monitor });
+  const admission = createAdmission({ runtime, monitor });
   const parts: PipelineParts = {
     keyResolver,
     identities,

@@ -12,7 +12,7 @@ export interface Stage<Needs extends object, Adds extends object> {
   readonly name: string;
   /**
    * Begins in a microtask of its own, when all requests that came together are through what stands before it: its code is
-   * fetched once for all. @default false
+   * fetched once for all. The first stage begins at once in any case. @default false
    */
   readonly inStep?: boolean;
   // a property and not a method, since the compiler checks what methods take only loosely

@@ -5,8 +5,6 @@ export interface Running {
   readonly count: number;
   enter(): void;
   leave(): void;
-  /** Calls `listener` whenever one has left; there is one listener. */
-  onLeave(listener: () => void): void;
   /** Resolves when none runs any more, and after `ms` in any case. */
   whenIdle(ms: number): Promise<void>;
 }
@@ -14,7 +12,6 @@ export interface Running {
 /** One for each gateway: none runs yet. */
 export function createRunning(runtime: Pick<Runtime, 'schedule'>): Running {
   const waiting = new Set<() => void>();
-  let onLeave: (() => void) | undefined;
   let count = 0;
   return {
     get count() {
@@ -25,11 +22,7 @@ export function createRunning(runtime: Pick<Runtime, 'schedule'>): Running {
     },
     leave() {
       count--;
-      onLeave?.();
       if (count === 0) for (const wake of [...waiting]) wake();
-    },
-    onLeave(listener) {
-      onLeave = listener;
     },
     whenIdle(ms) {
       if (count === 0) return Promise.resolve();

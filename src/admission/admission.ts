@@ -1,6 +1,5 @@
 import type { Priority } from '../config/policy.ts';
 import { GatewayError } from '../errors.ts';
-import type { Running } from '../running.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Load, LoadMonitor } from './load-monitor.ts';
 
@@ -16,7 +15,7 @@ export interface AdmissionOptions {
 /** The door: lets requests in, has them wait, or sends them away. */
 export interface Admission {
   /**
-   * Undefined when the request may go on at once; else a promise that settles when it may.
+   * Undefined when the request may go on at once; else a promise that settles when it may. Who is let in must `leave`.
    *
    * @param whenGone as a request's: a caller who leaves does not wait any more
    * @throws GatewayError `overloaded` (503), at once or by the promise
@@ -26,6 +25,8 @@ export interface Admission {
     options: AdmissionOptions,
     whenGone: (listener: () => void) => () => void,
   ): Promise<void> | undefined;
+  /** One that was let in has ended: who waits may take its place. */
+  leave(): void;
   /** Requests that wait. */
   readonly queued: number;
   close(): void;
@@ -33,8 +34,6 @@ export interface Admission {
 
 /** What an admission is made of. */
 export interface AdmissionParts {
-  /** Counts the requests that run, those that wait among them. */
-  readonly running: Running;
   readonly runtime: Runtime;
   readonly monitor: LoadMonitor;
 }
@@ -49,18 +48,21 @@ const idle: Load = { loopDelayMs: 0, heapShare: 0 };
 /** What is not urgent is sent away earlier. */
 const shareOf: Readonly<Record<Priority, number>> = { interactive: 1, batch: 0.5 };
 
-/** The door of one gateway. Whoever waits is let in when `running` tells that another one has left. */
-export function createAdmission({ running, runtime, monitor }: AdmissionParts): Admission {
+/** The door of one gateway. Counted are those inside: who still waits for the key store takes no place. */
+export function createAdmission({ runtime, monitor }: AdmissionParts): Admission {
   // interactive ones stand first, each kind in the order in which it came
   const queue: Waiter[] = [];
-  let most = Number.POSITIVE_INFINITY;
+  let inside = 0;
+  let most = 0;
   let load = idle;
   let readAtMs = Number.NEGATIVE_INFINITY;
 
   function letIn(): void {
-    while (queue.length > 0 && running.count - queue.length < most) queue.shift()?.settle();
+    for (let next = queue[0]; next && inside < most; next = queue[0]) {
+      inside++;
+      next.settle();
+    }
   }
-  running.onLeave(letIn);
 
   function checkLoad(priority: Priority, { maxLoopDelayMs, maxHeapShare }: AdmissionOptions): void {
     const nowMs = runtime.monotonicMs();
@@ -113,8 +115,12 @@ export function createAdmission({ running, runtime, monitor }: AdmissionParts): 
     enter(priority, options, whenGone) {
       checkLoad(priority, options);
       most = options.maxInFlight;
-      // this one is counted already
-      if (queue.length === 0 && running.count <= most) return undefined;
+      // those who wait already, where more are let in than before
+      letIn();
+      if (inside < most) {
+        inside++;
+        return undefined;
+      }
       if (queue.length >= options.maxQueued) {
         const last = queue.at(-1);
         const isPassed = priority === 'interactive' && last?.priority === 'batch';
@@ -125,6 +131,10 @@ export function createAdmission({ running, runtime, monitor }: AdmissionParts): 
         last.settle(error);
       }
       return wait(priority, options, whenGone);
+    },
+    leave() {
+      inside--;
+      letIn();
     },
     close() {
       monitor.close();

@@ -1,6 +1,8 @@
 import type { Admission } from '../admission/admission.ts';
 import { priorityOf } from '../admission/priority.ts';
 import type { Arrival, Identified } from '../context.ts';
+import type { GatewayReply } from '../message.ts';
+import { whenEnded } from '../outcome.ts';
 import { nothing, type Stage } from '../pipeline.ts';
 import { whenGone } from '../when-gone.ts';
 
@@ -12,6 +14,8 @@ import { whenGone } from '../when-gone.ts';
  * @throws GatewayError `overloaded` (503) with `retry-after`; `caller_gone` for who left while waiting
  */
 export function admit({ admission }: { readonly admission: Admission }): Stage<Arrival & Identified, object> {
+  const leave = () => admission.leave();
+  const leaveLater = (reply: GatewayReply | undefined) => (reply ? whenEnded(reply.outcome, leave) : leave());
   return {
     name: 'admit',
     run(context, next) {
@@ -19,7 +23,12 @@ export function admit({ admission }: { readonly admission: Admission }): Stage<A
       const waiting = admission.enter(priorityOf(context), snapshot.config.admission, (listener) =>
         whenGone(request, listener),
       );
-      return waiting ? waiting.then(() => next(nothing)) : next(nothing);
+      const go = () => {
+        const reply = next(nothing);
+        void reply.then(leaveLater, leave);
+        return reply;
+      };
+      return waiting ? waiting.then(go) : go();
     },
   };
 }

@@ -4,7 +4,6 @@ import { createAdmission } from '../../src/admission/admission.ts';
 import type { Load } from '../../src/admission/load-monitor.ts';
 import { createLoadMonitor } from '../../src/admission/load-monitor.ts';
 import type { Priority } from '../../src/config/snapshot.ts';
-import { createRunning } from '../../src/running.ts';
 import { chat, makeKey, readJson, startGateway, until } from '../harness.ts';
 
 const options = { maxInFlight: 2, maxQueued: 2, maxQueueMs: 1_000, maxLoopDelayMs: 100, maxHeapShare: 0.9 };
@@ -12,7 +11,6 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 function createDoor(load: Load = { loopDelayMs: 0, heapShare: 0.5 }) {
   const runtime = createVirtualRuntime();
-  const running = createRunning(runtime);
   let reads = 0;
   const state = { load };
   const monitor = {
@@ -22,20 +20,16 @@ function createDoor(load: Load = { loopDelayMs: 0, heapShare: 0.5 }) {
     },
     close() {},
   };
-  const admission = createAdmission({ running, runtime, monitor });
+  const admission = createAdmission({ runtime, monitor });
   const log: string[] = [];
   /** A request comes; what becomes of it stands in the log. */
   function come(name: string, priority: Priority = 'interactive', more: Partial<typeof options> = {}) {
-    running.enter();
     let leave: () => void = () => undefined;
     const whenGone = (listener: () => void) => {
       leave = listener;
       return () => undefined;
     };
-    const refuse = (error: { code: string }) => {
-      log.push(`${name} ${error.code}`);
-      running.leave();
-    };
+    const refuse = (error: { code: string }) => log.push(`${name} ${error.code}`);
     try {
       const waiting = admission.enter(priority, { ...options, ...more }, whenGone);
       if (!waiting) log.push(`${name} in`);
@@ -45,7 +39,7 @@ function createDoor(load: Load = { loopDelayMs: 0, heapShare: 0.5 }) {
     }
     return { leave: () => leave() };
   }
-  return { runtime, running, admission, come, log, state, reads: () => reads };
+  return { runtime, admission, come, log, state, reads: () => reads };
 }
 
 describe('admission', () => {
@@ -56,15 +50,15 @@ describe('admission', () => {
   });
 
   it('lets the next one in when one has left, interactive ones before others', async () => {
-    const { come, log, running } = createDoor();
+    const { come, log, admission } = createDoor();
     come('a');
     come('b');
     come('slow', 'batch');
     come('quick');
-    running.leave();
+    admission.leave();
     await turn();
     expect(log).toEqual(['a in', 'b in', 'quick in']);
-    running.leave();
+    admission.leave();
     await turn();
     expect(log.at(-1)).toBe('slow in');
   });
@@ -87,6 +81,17 @@ describe('admission', () => {
     await runtime.advanceAsync(1_000);
     expect(log).toEqual(['a in', 'b in', 'd caller_gone', 'c overloaded']);
     expect([admission.queued, runtime.pending]).toEqual([0, 0]);
+  });
+
+  it('lets those in who wait, before who comes, when more may be in than before', async () => {
+    const { come, log, admission } = createDoor();
+    for (const name of ['a', 'b', 'c', 'd']) come(name);
+    come('e', 'interactive', { maxInFlight: 4 });
+    await turn();
+    expect([log, admission.queued]).toEqual([['a in', 'b in', 'c in', 'd in'], 1]);
+    admission.leave();
+    await turn();
+    expect(log.at(-1)).toBe('e in');
   });
 
   it('sends new requests away while the event loop is late or the heap is full, batches earlier', () => {
@@ -163,6 +168,32 @@ describe('a gateway that is full', () => {
     all.push(ask('urgent'));
     await Promise.all(all);
     expect(order).toEqual(['first 200', 'urgent 200', 'batch 200', 'tagged 200']);
+  });
+
+  it('counts nobody who is not in yet: many whose keys a slow store is asked for', async () => {
+    const callers = Array.from({ length: 8 }, () => makeKey('payments'));
+    const byId = new Map(callers.map(({ record }) => [record.kid, record]));
+    const answers: (() => void)[] = [];
+    const { send, gateway } = await startGateway(
+      (config) => ({ ...config, keys: [], admission: { maxInFlight: 2, maxQueued: 6, maxQueueMs: 60_000 } }),
+      {
+        keys: {
+          async findKey(kid) {
+            await new Promise<void>((resolve) => answers.push(resolve));
+            return byId.get(kid) ?? null;
+          },
+        },
+      },
+    );
+    const asked = callers.map(({ key }) => send('/v1/chat/completions', chat(), { key }));
+    await until(() => answers.length === 8);
+    // one that the store knows sooner is served while the others still wait for it
+    answers[0]?.();
+    expect((await asked[0])?.status).toBe(200);
+    for (const answer of answers) answer();
+    const statuses = (await Promise.all(asked)).map((reply) => reply.status);
+    expect(statuses).toEqual(Array(8).fill(200));
+    expect(gateway.health().requests).toEqual({ inFlight: 0, queued: 0 });
   });
 
   it('goes by the profile, whose callers say themselves that they can wait and never that they cannot', async () => {
