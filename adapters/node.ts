@@ -112,9 +112,13 @@ function createServe(
   });
   return (request, response, details, settle) => {
     const exchange = new NodeExchange(request, response, limits, details);
-    // for who listens already the body begins to flow before the turn ends
-    const handleIt = countReaders(exchange.incoming) > 0 ? handle : handleSoon;
-    handleIt(new Serving(exchange, settle));
+    const serving = new Serving(exchange, settle);
+    if (countReaders(exchange.incoming) === 0) handleSoon(serving);
+    else {
+      // who listens already must not have it flow past the gateway
+      exchange.hold();
+      handle(serving);
+    }
   };
 }
 

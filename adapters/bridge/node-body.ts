@@ -26,7 +26,7 @@ export function readNodeBody(exchange: NodeExchange, maxBytes: number): Uint8Arr
   const { incoming } = exchange;
   if (incoming.readableDidRead || incoming.readableEnded)
     return readHeldBody(exchange).then((bytes) => bounded(bytes, maxBytes));
-  // for who listens already the body begins to flow before our turn comes
+  // for who listens already the body begins to flow before our turn comes, unless it is held
   if (countReaders(incoming) > 0) {
     return new Promise((resolve) => {
       resolve(readArriving(exchange, maxBytes));
@@ -135,6 +135,7 @@ function collect(exchange: NodeExchange, maxBytes: number): Promise<Uint8Array> 
     exchange.onGone = () => fail(callerGone());
     incoming.on('data', onData);
     incoming.on('end', onEnd);
+    exchange.letGo();
   });
 }
 

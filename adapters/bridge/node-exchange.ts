@@ -57,6 +57,8 @@ export class NodeExchange implements GatewayRequest {
    */
   arrived = false;
   bodyIsExclusive = false;
+  /** The body is held back from a host that listens to it, see `hold`. */
+  private held = false;
   /** A byte of the reply was handed over. */
   begun = false;
   /** Called once when the caller goes away; held by whoever works for the caller at that time. */
@@ -151,6 +153,18 @@ export class NodeExchange implements GatewayRequest {
 
   readBody(maxBytes: number): Uint8Array | Promise<Uint8Array> {
     return readNodeBody(this, maxBytes);
+  }
+
+  /** Holds the body back from who listens to it, until the gateway reads it or has answered without. */
+  hold(): void {
+    this.held = true;
+    this.incoming.pause();
+  }
+
+  /** Whoever listens hears it from now on. */
+  letGo(): void {
+    if (this.held) this.incoming.resume();
+    this.held = false;
   }
 
   /** The response is over: whole, or because the caller went away. */

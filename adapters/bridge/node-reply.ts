@@ -19,6 +19,7 @@ export function sendNodeReply(
 ): void {
   const { outgoing } = exchange;
   const { body } = reply;
+  exchange.letGo();
   const bytes = body instanceof Uint8Array ? body : undefined;
   // gone, or a middleware of the host answered in the meantime
   if (exchange.gone || outgoing.headersSent || outgoing.writableEnded) {

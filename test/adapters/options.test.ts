@@ -382,23 +382,72 @@ describe('the node bridge', () => {
     expect(Buffer.concat(kept).equals(body)).toBe(true);
   });
 
-  it('has the whole body of a request that the host listens to already, where the key is known', async () => {
-    const { gateway, key, send: ask } = await startGateway();
-    await ask('/v1/chat/completions', chat());
-    const handler = toNodeHandler(gateway);
-    const heard: Buffer[] = [];
-    const listener: http.RequestListener = (request, response) => {
-      request.on('data', (chunk: Buffer) => heard.push(chunk));
-      handler(request, response);
-    };
-    const body = JSON.stringify(chat());
-    await withServer(listener, async (port) => {
-      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
-      const target = { method: 'POST', path: '/v1/chat/completions', headers, body };
-      expect((await send({ port, protocol: 'http1' }, target)).status).toBe(200);
-    });
-    expect(Buffer.concat(heard).toString()).toBe(body);
-  });
+  it.each([
+    ['is known', true],
+    ['has to be looked up', false],
+  ])(
+    'has the whole body of a request that the host listens to already, where the key %s',
+    async (_name, known) => {
+      const { gateway, key, send: ask } = await startGateway();
+      if (known) await ask('/v1/chat/completions', chat());
+      const handler = toNodeHandler(gateway);
+      const heard: Buffer[] = [];
+      const listener: http.RequestListener = (request, response) => {
+        request.on('data', (chunk: Buffer) => heard.push(chunk));
+        handler(request, response);
+      };
+      const body = JSON.stringify(chat());
+      await withServer(listener, async (port) => {
+        const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+        const target = { method: 'POST', path: '/v1/chat/completions', headers, body };
+        expect((await send({ port, protocol: 'http1' }, target)).status).toBe(200);
+      });
+      expect(Buffer.concat(heard).toString()).toBe(body);
+    },
+  );
+
+  // large ones fill what Node holds for who does not read: 64 KiB
+  it.each(['http1', 'http2'] as const)(
+    'holds a body back until it is read, and lets it go when nobody reads it, for a host that listens: %s',
+    async (protocol) => {
+      const gateway = createStubGateway();
+      const handler = toNodeHandler(gateway);
+      const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
+      const listener = (request: http.IncomingMessage, response: http.ServerResponse) => {
+        const heard: Buffer[] = [];
+        request.on('data', (chunk: Buffer) => heard.push(chunk));
+        request.on('end', () => bodies.push(Buffer.concat(heard)));
+        handler(request, response);
+      };
+      const bodies: Buffer[] = [];
+      const server =
+        protocol === 'http1'
+          ? http.createServer(listener)
+          : http2.createServer(listener as unknown as Parameters<typeof http2.createServer>[0] & object);
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const target = { port: (server.address() as AddressInfo).port, protocol };
+      const sent: Buffer[] = [];
+      for (const reads of [true, false]) {
+        gateway.answer = async (request) => {
+          await pause();
+          return reads ? toReply(200, await request.readBody(maxBodyBytes)) : toReply(401, 'no');
+        };
+        for (const length of [3, 1_000, 65_535, 65_536, 200_000]) {
+          const body = Buffer.alloc(length, `${length}`);
+          for (const form of [body, [body.subarray(0, 2), body.subarray(2)]]) {
+            const reply = await send(target, { method: 'POST', path: '/', body: form });
+            expect([length, reply.status]).toEqual([length, reads ? 200 : 401]);
+            if (reads) expect(reply.body.equals(body)).toBe(true);
+            // of what nobody reads, what is large or has no length is thrown away with its connection
+            if (reads || (form === body && length <= 65_536)) sent.push(body);
+          }
+        }
+      }
+      await new Promise((resolve) => server.close(resolve));
+      expect(gateway.errors).toEqual([]);
+      for (const body of sent) expect(bodies.some((one) => one.equals(body))).toBe(true);
+    },
+  );
 
   it('tells a host that begins to listen to the body behind it, and before its turn, that it did', async () => {
     const gateway = createStubGateway();
