@@ -136,7 +136,10 @@ const shared: Options = {
     options.minifyIdentifiers = true;
     options.minifySyntax = true;
     // constants, said in fewer bytes
-    options.define = { 'Number.POSITIVE_INFINITY': 'Infinity', 'Number.MAX_SAFE_INTEGER': '9007199254740991' };
+    options.define = {
+      'Number.POSITIVE_INFINITY': 'Infinity',
+      'Number.MAX_SAFE_INTEGER': '9007199254740991',
+    };
   },
   sourcemap: true,
   treeshake: true,
