@@ -35,7 +35,13 @@ export function toFetchHandler(
 ): (request: Request, host?: unknown) => Promise<Response> {
   const serve = createFetchBridge(gateway, options);
   const { remoteAddress } = options;
-  return (request, host) => serve(request, { host, remoteAddress: remoteAddress?.(request, host as never) });
+  return (request, host) => {
+    try {
+      return serve(request, { host, remoteAddress: remoteAddress?.(request, host as never) });
+    } catch (failure) {
+      return serve(request, { failure });
+    }
+  };
 }
 
 /**

@@ -99,14 +99,14 @@ function createServe(
   });
   const sendSoon = gather(afterPromises, (serving: Serving) => {
     const { exchange, settle } = serving;
-    const reply = serving.reply as GatewayReply;
+    const { reply } = serving;
     try {
-      sendNodeReply(exchange, reply, settle);
+      sendNodeReply(exchange, reply as GatewayReply, settle);
     } catch {
       giveUp(serving);
-      // its outcome waits for that; what is no body at all cannot be told
-      Promise.resolve(reply.body)
-        .then(stopBody)
+      // its outcome waits for that; what is no reply or no body at all cannot be told
+      Promise.resolve(reply)
+        .then((reply) => reply && stopBody(reply.body))
         .catch(() => undefined);
     }
   });
@@ -115,7 +115,6 @@ function createServe(
     const serving = new Serving(exchange, settle);
     if (countReaders(exchange.incoming) === 0) handleSoon(serving);
     else {
-      // who listens already must not have it flow past the gateway
       exchange.hold();
       handle(serving);
     }
@@ -147,7 +146,9 @@ export function toGatewayRequest(
   options: NodeHandlerOptions = {},
 ): GatewayRequest {
   const details = options.host === undefined ? undefined : withHost(options.host, request);
-  return new NodeExchange(request, response, toLimits(options), details);
+  const exchange = new NodeExchange(request, response, toLimits(options), details);
+  exchange.hold();
+  return exchange;
 }
 
 /** What `host` says, or what it threw: that one is answered as an internal error. */

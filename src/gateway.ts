@@ -169,6 +169,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   const running = createRunning(runtime);
   const monitor = options.loadMonitor ?? createLoadMonitor();
   const admission = createAdmission({ runtime, monitor });
+  admission.allow(snapshot.config.admission.maxInFlight);
   const parts: PipelineParts = {
     keyResolver,
     identities,
@@ -289,6 +290,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       const before = snapshot;
       keys.replace(before, next);
       snapshot = next;
+      admission.allow(next.config.admission.maxInFlight);
       health.noteUpdate();
       // running requests end under the old one, and its secrets stay readable as they are
       before.close();

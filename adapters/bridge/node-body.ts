@@ -70,6 +70,8 @@ async function readHeldBody(exchange: NodeExchange): Promise<Uint8Array> {
   if (exchange.details?.readParsedBody !== undefined) return exchange.details.readParsedBody();
   if (body !== undefined && isJson(headers)) return Buffer.from(JSON.stringify(body));
   if (!exchange.isHttp2 && !announcesBody(headers)) return empty;
+  // it ended with nothing to be read
+  if (exchange.incoming.readableEnded && !exchange.incoming.readableDidRead) return empty;
   throw bodyAlreadyRead();
 }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { type GatewayError, type GatewayRequest, type HeaderMap, toGatewayError } from 'headgate';
 import { trackSession } from './http2-sessions.ts';
-import { readNodeBody } from './node-body.ts';
+import { countReaders, readNodeBody } from './node-body.ts';
 import {
   callerGone,
   chunkedTooEarly,
@@ -57,8 +57,8 @@ export class NodeExchange implements GatewayRequest {
    */
   arrived = false;
   bodyIsExclusive = false;
-  /** The body is held back from a host that listens to it, see `hold`. */
-  private held = false;
+  /** Ends what `hold` began; undefined while nothing is held. */
+  private heldUntil: NodeJS.Timeout | undefined = undefined;
   /** A byte of the reply was handed over. */
   begun = false;
   /** Called once when the caller goes away; held by whoever works for the caller at that time. */
@@ -155,21 +155,29 @@ export class NodeExchange implements GatewayRequest {
     return readNodeBody(this, maxBytes);
   }
 
-  /** Holds the body back from who listens to it, until the gateway reads it or has answered without. */
+  /**
+   * Holds the body back from who listens to it, so that it does not flow past the gateway: until that reads it or somebody has
+   * answered without, and for no longer than it may take.
+   */
   hold(): void {
-    this.held = true;
+    if (countReaders(this.incoming) === 0) return;
+    this.heldUntil = setTimeout(() => this.letGo(), this.limits.bodyTimeoutMs);
     this.incoming.pause();
   }
 
   /** Whoever listens hears it from now on. */
   letGo(): void {
-    if (this.held) this.incoming.resume();
-    this.held = false;
+    if (this.heldUntil === undefined) return;
+    clearTimeout(this.heldUntil);
+    this.heldUntil = undefined;
+    this.incoming.resume();
   }
 
   /** The response is over: whole, or because the caller went away. */
   close(): void {
     if (this.timer !== undefined) clearTimeout(this.timer);
+    // the host may have answered, and nothing has read it
+    this.letGo();
     if (this.gone || this.isSent()) return;
     this.gone = true;
     this.controller?.abort(callerGone());

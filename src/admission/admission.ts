@@ -5,7 +5,6 @@ import type { Load, LoadMonitor } from './load-monitor.ts';
 
 /** How many requests are let in; the section `admission` of the configuration. */
 export interface AdmissionOptions {
-  readonly maxInFlight: number;
   readonly maxQueued: number;
   readonly maxQueueMs: number;
   readonly maxLoopDelayMs: number;
@@ -27,6 +26,8 @@ export interface Admission {
   ): Promise<void> | undefined;
   /** One that was let in has ended: who waits may take its place. */
   leave(): void;
+  /** So many may be in from now on. */
+  allow(maxInFlight: number): void;
   /** Requests that wait. */
   readonly queued: number;
   close(): void;
@@ -114,9 +115,6 @@ export function createAdmission({ runtime, monitor }: AdmissionParts): Admission
     },
     enter(priority, options, whenGone) {
       checkLoad(priority, options);
-      most = options.maxInFlight;
-      // those who wait already, where more are let in than before
-      letIn();
       if (inside < most) {
         inside++;
         return undefined;
@@ -134,6 +132,10 @@ export function createAdmission({ runtime, monitor }: AdmissionParts): Admission
     },
     leave() {
       inside--;
+      letIn();
+    },
+    allow(maxInFlight) {
+      most = maxInFlight;
       letIn();
     },
     close() {

@@ -24,6 +24,14 @@ describe('the fetch handler', () => {
     expect(gateway.seen[0]?.headers).toMatchObject({ authorization: 'Bearer x', 'x-a': '1' });
   });
 
+  it('answers with 500 where the host cannot say who calls', async () => {
+    const gateway = createStubGateway();
+    const remoteAddress = () => {
+      throw new Error('no address');
+    };
+    expect((await toFetchHandler(gateway, { remoteAddress })(new Request(url))).status).toBe(500);
+  });
+
   it('takes a URL without a path for the root', () => {
     const request = toGatewayRequest(new Request('http://a.example?x=/y'));
     expect([request.path, request.query, request.secure]).toEqual(['/', 'x=/y', false]);

@@ -14,7 +14,7 @@ import { toHonoHandler } from 'headgate/hono';
 import { type GatewayHandler, toGatewayRequest, toNodeHandler } from 'headgate/node';
 import { type Context, Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
-import { chat, startGateway } from '../harness.ts';
+import { chat, startGateway, until } from '../harness.ts';
 import { readAll, send } from './support/client.ts';
 import { createStubGateway, maxBodyBytes, partsBody, ScriptedBody, toReply } from './support/stub-gateway.ts';
 
@@ -448,6 +448,101 @@ describe('the node bridge', () => {
       for (const body of sent) expect(bodies.some((one) => one.equals(body))).toBe(true);
     },
   );
+
+  it('lets a body go that it held when the host has answered itself, and after its time, so that nothing is sent for it', async () => {
+    const gateway = createStubGateway();
+    const results: unknown[] = [];
+    gateway.answer = async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      const reading = async () => request.readBody(maxBodyBytes);
+      await reading().then(
+        (body) => results.push(body.length),
+        (error) => results.push(error.code),
+      );
+      return toReply(200, 'late');
+    };
+    const handler = toNodeHandler(gateway, { bodyTimeoutMs: 50 });
+    const patient = toNodeHandler(gateway);
+    let ended = 0;
+    const listener: http.RequestListener = (request, response) => {
+      request.on('data', () => undefined).on('end', () => ended++);
+      if (request.url === '/timed') handler(request, response);
+      else patient(request, response);
+      if (request.url === '/answered') setTimeout(() => response.writeHead(504).end(), 20);
+    };
+    await withServer(listener, async (port) => {
+      for (const [path, status] of [
+        ['/answered', 504],
+        ['/timed', 200],
+      ] as const) {
+        const body = Buffer.alloc(100_000, 'x');
+        const reply = await send({ port, protocol: 'http1' }, { method: 'POST', path, body });
+        expect(reply.status).toBe(status);
+        await until(() => results.length === (path === '/answered' ? 1 : 2));
+      }
+    });
+    expect([results, ended]).toEqual([['body_already_read', 'body_already_read'], 2]);
+  });
+
+  it('takes an empty body that nobody could read for one, where a host listens and the key takes its time', async () => {
+    const gateway = createStubGateway();
+    gateway.answer = async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      return toReply(200, `${(await request.readBody(maxBodyBytes)).length}`);
+    };
+    const handler = toNodeHandler(gateway);
+    const listener: http.RequestListener = (request, response) => {
+      request.on('data', () => undefined);
+      handler(request, response);
+    };
+    await withServer(listener, async (port) => {
+      const reply = await send({ port, protocol: 'http1' }, { method: 'POST', path: '/', body: [] });
+      expect([reply.status, reply.body.toString()]).toEqual([200, '0']);
+    });
+  });
+
+  it('holds the body for a host that calls the gateway itself', async () => {
+    const { gateway, key } = await startGateway();
+    const heard: Buffer[] = [];
+    const body = JSON.stringify(chat());
+    const listener: http.RequestListener = async (request, response) => {
+      request.on('data', (chunk: Buffer) => heard.push(chunk));
+      const reply = await gateway.handle(toGatewayRequest(request, response));
+      response.writeHead(reply.status).end();
+    };
+    await withServer(listener, async (port) => {
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+      const target = { method: 'POST', path: '/v1/chat/completions', headers, body };
+      expect((await send({ port, protocol: 'http1' }, target)).status).toBe(200);
+    });
+    expect(Buffer.concat(heard).toString()).toBe(body);
+  });
+
+  it('answers others whose replies come together with one of a gateway that gives none', async () => {
+    const gateway = createStubGateway();
+    const waiting: (() => void)[] = [];
+    gateway.answer = () =>
+      new Promise((resolve) => {
+        waiting.push(() => resolve(toReply(200, 'ok')));
+      });
+    const broken: GatewayHandler = {
+      handle: async (request) => {
+        const reply = await gateway.handle(request);
+        return request.path === '/none' ? (undefined as never) : reply;
+      },
+    };
+    await withServer(toNodeHandler(broken), async (port) => {
+      const asked = ['/a', '/none', '/b'].map((path) =>
+        send({ port, protocol: 'http1' }, { path }).then(
+          ({ status }) => status,
+          () => 'broken',
+        ),
+      );
+      await until(() => waiting.length === 3);
+      for (const answer of waiting) answer();
+      expect(await Promise.all(asked)).toEqual([200, 'broken', 200]);
+    });
+  });
 
   it('tells a host that begins to listen to the body behind it, and before its turn, that it did', async () => {
     const gateway = createStubGateway();

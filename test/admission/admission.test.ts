@@ -6,13 +6,13 @@ import { createLoadMonitor } from '../../src/admission/load-monitor.ts';
 import type { Priority } from '../../src/config/snapshot.ts';
 import { chat, makeKey, readJson, startGateway, until } from '../harness.ts';
 
-const options = { maxInFlight: 2, maxQueued: 2, maxQueueMs: 1_000, maxLoopDelayMs: 100, maxHeapShare: 0.9 };
+const options = { maxQueued: 2, maxQueueMs: 1_000, maxLoopDelayMs: 100, maxHeapShare: 0.9 };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-function createDoor(load: Load = { loopDelayMs: 0, heapShare: 0.5 }) {
+function createDoor(maxInFlight = 2) {
   const runtime = createVirtualRuntime();
   let reads = 0;
-  const state = { load };
+  const state: { load: Load } = { load: { loopDelayMs: 0, heapShare: 0.5 } };
   const monitor = {
     read() {
       reads++;
@@ -21,9 +21,10 @@ function createDoor(load: Load = { loopDelayMs: 0, heapShare: 0.5 }) {
     close() {},
   };
   const admission = createAdmission({ runtime, monitor });
+  admission.allow(maxInFlight);
   const log: string[] = [];
   /** A request comes; what becomes of it stands in the log. */
-  function come(name: string, priority: Priority = 'interactive', more: Partial<typeof options> = {}) {
+  function come(name: string, priority: Priority = 'interactive') {
     let leave: () => void = () => undefined;
     const whenGone = (listener: () => void) => {
       leave = listener;
@@ -31,7 +32,7 @@ function createDoor(load: Load = { loopDelayMs: 0, heapShare: 0.5 }) {
     };
     const refuse = (error: { code: string }) => log.push(`${name} ${error.code}`);
     try {
-      const waiting = admission.enter(priority, { ...options, ...more }, whenGone);
+      const waiting = admission.enter(priority, options, whenGone);
       if (!waiting) log.push(`${name} in`);
       else waiting.then(() => log.push(`${name} in`), refuse);
     } catch (error) {
@@ -83,41 +84,46 @@ describe('admission', () => {
     expect([admission.queued, runtime.pending]).toEqual([0, 0]);
   });
 
-  it('lets those in who wait, before who comes, when more may be in than before', async () => {
+  it('lets those in who wait as soon as more may be in, and nobody where fewer may', async () => {
     const { come, log, admission } = createDoor();
     for (const name of ['a', 'b', 'c', 'd']) come(name);
-    come('e', 'interactive', { maxInFlight: 4 });
+    admission.allow(3);
     await turn();
-    expect([log, admission.queued]).toEqual([['a in', 'b in', 'c in', 'd in'], 1]);
+    expect([log, admission.queued]).toEqual([['a in', 'b in', 'c in'], 1]);
+    admission.allow(1);
+    for (const left of [2, 1]) {
+      admission.leave();
+      await turn();
+      expect([left, log.length]).toEqual([left, 3]);
+    }
     admission.leave();
     await turn();
-    expect(log.at(-1)).toBe('e in');
+    expect(log.at(-1)).toBe('d in');
   });
 
   it('sends new requests away while the event loop is late or the heap is full, batches earlier', () => {
-    const { come, log, state, runtime } = createDoor();
-    const wide = { maxInFlight: 100 };
+    const { come, log, state, runtime } = createDoor(100);
     state.load = { loopDelayMs: 60, heapShare: 0.5 };
-    come('a', 'interactive', wide);
-    come('b', 'batch', wide);
+    come('a');
+    come('b', 'batch');
     runtime.advance(250);
     state.load = { loopDelayMs: 101, heapShare: 0.5 };
-    come('c', 'interactive', wide);
+    come('c');
     runtime.advance(250);
     state.load = { loopDelayMs: 0, heapShare: 0.86 };
-    come('d', 'interactive', wide);
-    come('e', 'batch', wide);
+    come('d');
+    come('e', 'batch');
     runtime.advance(250);
     state.load = { loopDelayMs: 0, heapShare: 0.91 };
-    come('f', 'interactive', wide);
+    come('f');
     expect(log).toEqual(['a in', 'b overloaded', 'c overloaded', 'd in', 'e overloaded', 'f overloaded']);
   });
 
   it('looks at the load four times a second at the most, however many come', () => {
-    const { come, reads, runtime } = createDoor();
-    for (let count = 0; count < 1_000; count++) come('x', 'interactive', { maxInFlight: 10_000 });
+    const { come, reads, runtime } = createDoor(10_000);
+    for (let count = 0; count < 1_000; count++) come('x');
     runtime.advance(249);
-    come('y', 'interactive', { maxInFlight: 10_000 });
+    come('y');
     expect(reads()).toBe(1);
   });
 });
@@ -194,6 +200,22 @@ describe('a gateway that is full', () => {
     const statuses = (await Promise.all(asked)).map((reply) => reply.status);
     expect(statuses).toEqual(Array(8).fill(200));
     expect(gateway.health().requests).toEqual({ inFlight: 0, queued: 0 });
+  });
+
+  it('lets those in who wait when a configuration allows more', async () => {
+    const { send, upstream, gateway, config } = await startGateway((config) => ({
+      ...config,
+      admission: { maxInFlight: 1 },
+    }));
+    upstream.fail({ kind: 'stall' });
+    const first = send('/v1/chat/completions', chat());
+    await upstream.waitFor(() => true);
+    const second = send('/v1/chat/completions', chat());
+    await until(() => gateway.health().requests.queued === 1);
+    gateway.update({ ...config, admission: { maxInFlight: 2 } });
+    expect((await second).status).toBe(200);
+    await gateway.close({ drainMs: 1 });
+    expect((await first).status).toBe(503);
   });
 
   it('goes by the profile, whose callers say themselves that they can wait and never that they cannot', async () => {
