@@ -198,6 +198,8 @@ const leaveOut: NonNullable<Options['esbuildPlugins']>[number] = {
         // a configuration is read once: compiled readers make the first gateway no sooner, and need eval
         .replace('core.$ZodObjectJIT.', 'core.$ZodObject.')
         .replace(/(export const ZodString = [\s\S]*?\n\}, \{)[\s\S]*?(\n\}\);)/, '$1$2')
+        // what would make JSON Schema of each
+        .replaceAll(/^ {4}inst\._zod\.processJSONSchema = .*;\n/gm, '')
         .replaceAll(/(?<=export const Zod(?:Type|Object) = )[\s\S]*?\n\}\);/g, (methods) =>
           methods.replaceAll(optionalMethods, (method, name: string) => (named.has(name) ? method : '')),
         ),
