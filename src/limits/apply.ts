@@ -152,30 +152,33 @@ export function toScopes(
 }
 
 /** The most that a request can take of a limit. */
-function holdOf({ unit, tokens }: Limit, usage: Usage, price: Price | undefined): number {
+function holdOf(limit: Limit, usage: Usage, price: Price | undefined): number {
+  const { unit, tokens } = limit;
   if (unit === 'requests' || unit === 'parallel') return 1;
-  if (unit === 'tokens') return bounded(mostTokens(tokens, usage.inputTokens ?? 0, usage.outputTokens ?? 0));
-  return price ? bounded(costOf(usage, price)) : 0;
+  if (unit === 'usd') return price ? bounded(costOf(usage, price), limit) : 0;
+  return bounded(mostTokens(tokens, usage.inputTokens ?? 0, usage.outputTokens ?? 0), limit);
 }
 
 /** What it takes at the least once it has left: its input. */
-function chargeOf({ unit, tokens }: Limit, { inputTokens = 0 }: Usage, price: Price | undefined): number {
-  if (unit === 'requests') return 1;
-  if (unit === 'parallel') return 0;
-  const input: Usage = { inputTokens, source: 'estimated' };
-  if (unit === 'tokens') return bounded(countTokens(tokens, input));
-  return price ? bounded(costOf(input, price)) : 0;
+function chargeOf(limit: Limit, { inputTokens = 0 }: Usage, price: Price | undefined): number {
+  if (limit.unit === 'requests') return 1;
+  return usedOf(limit, { inputTokens, source: 'estimated' }, price);
 }
 
 /** What a limit counts of a request that used so much; without usage the request alone. */
-export function usedOf({ unit, tokens }: Limit, usage: Usage | undefined, price: Price | undefined): number {
+export function usedOf(limit: Limit, usage: Usage | undefined, price: Price | undefined): number {
+  const { unit, tokens } = limit;
   if (unit === 'requests') return 1;
   if (unit === 'parallel' || !usage) return 0;
-  if (unit === 'tokens') return bounded(countTokens(tokens, usage));
-  return price ? bounded(costOf(usage, price)) : 0;
+  if (unit === 'usd') return price ? bounded(costOf(usage, price), limit) : 0;
+  return bounded(countTokens(tokens, usage), limit);
 }
 
-/** No caller and no provider can name a number that a ledger refuses. */
-function bounded(amount: number): number {
-  return amount < Number.MAX_SAFE_INTEGER ? amount : Number.MAX_SAFE_INTEGER;
+/**
+ * No caller and no provider can name a number that a ledger refuses, or that leaves no room in a count that lets everything
+ * pass: beyond 2^40 tokens or 2^48 nano-USD (281,000 dollars) is no true request, a batch of 100,000 included.
+ */
+function bounded(amount: number, { unit, mode }: Limit): number {
+  const most = mode === 'block' ? Number.MAX_SAFE_INTEGER : unit === 'usd' ? 2 ** 48 : 2 ** 40;
+  return amount < most ? amount : most;
 }

@@ -55,8 +55,8 @@ export type LimitEvent =
 export interface Thresholds {
   /** What the ledger says is used. */
   see(limit: Limit, state: ScopeState, bucket: number, resetsAtMs: number | undefined): void;
-  /** What a request has used on top of it. */
-  add(key: string, used: number): void;
+  /** What a request has used on top of it, in the bucket that it was counted in. */
+  add(key: string, used: number, bucket: number): void;
 }
 
 interface Seen {
@@ -105,9 +105,12 @@ export function createThresholds(onEvent: (event: LimitEvent) => void, maxKeys =
       if (seen.size > maxKeys) seen.delete(seen.keys().next().value as string);
       tell(key, count);
     },
-    add(key, used) {
+    add(key, used, bucket) {
       const count = seen.get(key);
       if (!count) return;
+      // what ends after its window is none of the next one's; a rolling one still has it
+      if (bucket !== count.bucket && !count.limit.window.spanAt(count.bucket).buckets.includes(bucket))
+        return;
       count.used += used;
       tell(key, count);
     },

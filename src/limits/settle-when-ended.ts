@@ -1,6 +1,7 @@
 import { GatewayError, isGatewayError } from '../errors.ts';
 import type { GatewayReply, HeaderMap, Outcome } from '../message.ts';
 import { whenEnded } from '../outcome.ts';
+import { toNoReply } from '../pipeline.ts';
 import { type Account, type Settled, toSettled } from './account.ts';
 import type { LimitScope } from './apply.ts';
 import type { Leases } from './leases.ts';
@@ -26,30 +27,28 @@ export function settleWhenEnded(
   headers: HeaderMap,
   reply: Promise<GatewayReply>,
 ): Promise<GatewayReply> {
-  return reply.then(
-    (reply) => {
-      settleLater(parts, account, reply.outcome);
-      return reply;
-    },
-    (error: unknown) => {
-      settle(parts, account, toSettled(isGatewayError(error) ? error.code : undefined));
-      throw withHeaders(error, headers);
-    },
-  );
+  const fail = (error: unknown): never => {
+    settle(parts, account, toSettled(isGatewayError(error) ? error.code : undefined));
+    throw withHeaders(error, headers);
+  };
+  return reply.then((reply: GatewayReply | undefined) => {
+    if (!reply) return fail(toNoReply());
+    settleLater(parts, account, reply.outcome);
+    return reply;
+  }, fail);
 }
 
 /** The same reply; what its attempts hold of providers is settled when it has ended. */
 export function endHoldsWhenEnded(holds: UpstreamHolds, reply: Promise<GatewayReply>): Promise<GatewayReply> {
-  return reply.then(
-    (reply) => {
-      whenEnded(reply.outcome, (ended) => holds.end(ended));
-      return reply;
-    },
-    (error: unknown) => {
-      holds.end(toSettled(isGatewayError(error) ? error.code : undefined));
-      throw error;
-    },
-  );
+  const fail = (error: unknown): never => {
+    holds.end(toSettled(isGatewayError(error) ? error.code : undefined));
+    throw error;
+  };
+  return reply.then((reply: GatewayReply | undefined) => {
+    if (!reply) return fail(toNoReply());
+    whenEnded(reply.outcome, (ended) => holds.end(ended));
+    return reply;
+  }, fail);
 }
 
 function settleLater(parts: SettleParts, account: Account, outcome: Promise<Outcome>): void {
@@ -66,9 +65,9 @@ export function settle(parts: SettleParts, account: Account, ended: Settled): vo
   if (!thresholds || !used) return;
   for (let index = 0; index < used.length; index++) {
     const { label, unit, mode, thresholds: shares } = account.limits[index] as Limit;
-    const { key, hold } = account.scopes[index] as LimitScope;
+    const { key, hold, span } = account.scopes[index] as LimitScope;
     const amount = used[index] as number;
-    if (shares.length > 0) thresholds.add(key, amount);
+    if (shares.length > 0) thresholds.add(key, amount, span.bucket);
     if (amount > hold && mode === 'block') {
       onLimit({ kind: 'overrun', id: account.id, label, key, unit, held: hold, used: amount });
     }

@@ -187,6 +187,20 @@ describe('a leasing ledger', () => {
     expect(runtime.pending).toBe(0);
   });
 
+  it('goes on posting what it counts after holds and charges whose sum is not exact', async () => {
+    const { ledger, shared, stateOf, runtime } = createFixture();
+    const count = (id: string, hold: number) =>
+      ledger.reserve(id, [scopeOf('k', 10, hold, { mode: 'count' })], 600_000);
+    for (const id of ['a', 'b']) count(id, Number.MAX_SAFE_INTEGER);
+    for (const id of ['c', 'd', 'e']) count(id, 1);
+    for (const id of ['a', 'b', 'c', 'd']) ledger.settle(id, [1]);
+    await runtime.advanceAsync(20_000);
+    ledger.settle('e', [1]);
+    expect(ledger.report()).toMatchObject({ failed: 0, lost: 0 });
+    await runtime.advanceAsync(2_000);
+    expect(await stateOf(shared, 'k', 10)).toEqual([5, 0]);
+  });
+
   it('posts a counted stream that ends after its bucket to the bucket it began in', async () => {
     const { ledger, shared, stateOf, runtime } = createFixture();
     const span = spanAt(runtime.now(), 60_000);

@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { toLimit } from '../../src/limits/limit.ts';
 import type { LimitEvent } from '../../src/limits/limit-event.ts';
 import { createThresholds } from '../../src/limits/limit-event.ts';
-import { chat, readJson, startGateway, until } from '../harness.ts';
+import { createSqliteStores } from '../../src/stores/sqlite/sqlite-stores.ts';
+import { chat, makeKey, readJson, startGateway, until } from '../harness.ts';
+import { atEnd, newFile } from '../stores/sqlite-fixture.ts';
 import { anthropic, type Limits, limited, message } from './limited-gateway.ts';
 
 const now = Date.UTC(2030, 0, 1, 12);
@@ -15,6 +17,10 @@ const start = (limits: Limits, options: GatewayOptions = {}) => {
     runtime,
   }));
 };
+const most = Number.MAX_SAFE_INTEGER;
+const batchOf = (maxTokens: number) => ({
+  requests: [{ custom_id: 'a', params: message({ max_tokens: maxTokens }) }],
+});
 const ask = async (send: Awaited<ReturnType<typeof start>>['send'], headers = {}, body = chat()) =>
   send('/v1/chat/completions', body, { headers });
 
@@ -31,6 +37,32 @@ describe('a limit in shadow mode', () => {
       undefined,
       ['profile standard: 1 requests per 1d for each key'],
     ]);
+  });
+});
+
+describe.each(['shadow', 'warn'] as const)('a limit in %s mode that all teams share', (mode) => {
+  it.each([
+    ['a stream that is running', '/v1/chat/completions', chat({ stream: true, max_tokens: most })],
+    ['a batch that is over', '/v1/messages/batches', batchOf(most)],
+  ])('serves a team when another asks for more than can be counted: %s', async (_, path, absurd) => {
+    const stores = createSqliteStores({ file: newFile() });
+    atEnd(() => stores.close());
+    await stores.migrate();
+    const { key, record } = makeKey('research');
+    const { send, gateway } = await startGateway(
+      (config) => ({
+        ...config,
+        teams: { ...config.teams, research: { profile: 'standard' } },
+        keys: [...(config.keys ?? []), record],
+        limits: [{ unit: 'tokens', amount: 1_000, window: 'lifetime', mode }],
+      }),
+      { ledger: stores.ledger },
+    );
+    const other = async () => (await send('/v1/chat/completions', chat(), { key })).status;
+    const replies = [await send(path, absurd, anthropic), await send(path, absurd, anthropic)];
+    expect(replies.map(({ status }) => status)).toEqual([200, 200]);
+    if (path.endsWith('batches')) await until(() => gateway.records.length === 2);
+    expect([await other(), await other()]).toEqual([200, 200]);
   });
 });
 
@@ -184,20 +216,36 @@ describe('the thresholds of a limit', () => {
       events.splice(0).map((event) => (event.kind === 'threshold' ? event.percent : event.kind));
     see(4);
     expect(told()).toEqual([]);
-    thresholds.add('k', 1);
+    thresholds.add('k', 1, 1);
     expect(told()).toEqual([50]);
     see(5);
     see(9);
     expect(told()).toEqual([80]);
-    thresholds.add('k', 3);
+    thresholds.add('k', 3, 1);
     expect(told()).toEqual([100]);
     see(12);
     see(3, 2);
     expect(told()).toEqual([]);
     see(6, 2);
     expect(told()).toEqual([50]);
-    thresholds.add('unknown', 99);
+    thresholds.add('unknown', 99, 2);
     expect(told()).toEqual([]);
+  });
+
+  it('are told of the window that a request was counted in, and not of the next one when it ends there', () => {
+    const told = (window: '1m' | { rolling: '1m' }, buckets: readonly number[]) => {
+      const events: LimitEvent[] = [];
+      const thresholds = createThresholds((event) => events.push(event));
+      const limit = toLimit({ unit: 'tokens', amount: 10, window, mode: 'warn' }, 'team a', 'key');
+      for (const bucket of buckets)
+        thresholds.see(limit, { key: 'k', used: 0, held: 5, amount: 10 }, bucket, 7);
+      thresholds.add('k', 9, buckets[0] as number);
+      return events.map((event) => event.kind === 'threshold' && event.percent);
+    };
+    expect(told('1m', [60_000])).toEqual([50, 80]);
+    expect(told('1m', [60_000, 120_000])).toEqual([]);
+    expect(told({ rolling: '1m' }, [60_000, 120_000])).toEqual([50, 80]);
+    expect(told({ rolling: '1m' }, [60_000, 125_000])).toEqual([]);
   });
 
   it('are followed for a bounded number of counts', () => {

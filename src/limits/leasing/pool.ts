@@ -211,7 +211,8 @@ export class Pool {
     const rest = Math.max(0, this.granted - this.used - this.held - room);
     const spare = this.isRetired ? Math.min(rest, this.claimed) : rest;
     const charge = this.used - posted + this.heldCharge + (this.isCharging && !this.isCounting ? spare : 0);
-    return Math.min(Number.MAX_SAFE_INTEGER, charge);
+    // sums of large numbers are not exact: what was taken away may have been more than was added
+    return Math.max(0, Math.min(Number.MAX_SAFE_INTEGER, charge));
   }
 
   /** Says what each slice is to be charged. The oldest are charged last, since they are posted first. */

@@ -13,10 +13,6 @@ export interface MemoryConfigStoreOptions {
 /**
  * Keeps the versions of the configuration in this process: for tests, and for one node that may forget its history.
  * Versions are copied and frozen when they come in.
- *
- * @example
- * const store = createMemoryConfigStore({ maxVersions: 20 });
- * await store.appendVersion({ author: 'ana', createdAtMs: Date.now(), digest, config }, 0);
  * @throws TypeError when `maxVersions` is not an integer from 1
  */
 export function createMemoryConfigStore(options: MemoryConfigStoreOptions = {}): ConfigStore {

@@ -18,10 +18,6 @@ export interface MemoryKeyStore extends WritableKeyStore {
  * Keeps keys in this process: for tests, for keys that stand in a configuration file, for one node without a
  * database. Records are copied and frozen when they come in, so what is handed out never changes. A key that was put
  * without a version counts as version 0: `putKey` replaces it when 0 is expected.
- *
- * @example
- * const store = createMemoryKeyStore([record]);
- * store.put({ ...record, revokedAtMs: Date.now() });
  * @throws TypeError when two records have the same kid
  */
 export function createMemoryKeyStore(records: Iterable<KeyRecord> = []): MemoryKeyStore {

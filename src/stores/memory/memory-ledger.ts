@@ -82,8 +82,6 @@ export interface MemoryLedgerOptions {
  * every method, and changes nothing.
  *
  * @throws TypeError for a bound that is no integer ≥ 1
- * @example
- * const ledger = createMemoryLedger(createRuntime(), { maxScopes: 10_000 });
  */
 export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOptions = {}): MemoryLedger {
   const { maxEnded = 100, maxExpired = 10_000, maxScopes = 100_000 } = options;
@@ -197,20 +195,24 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
       }
       const isGranted = deniedAt < 0;
       const states = new Array<ScopeState>(count);
+      let held = scopes;
       for (let index = 0; index < count; index++) {
-        const { amount, hold } = scopes[index] as LedgerScope;
+        const scope = scopes[index] as LedgerScope;
         const bucket = buckets[index] as Bucket;
         const { meter } = bucket;
         if (isGranted) {
+          // what only counts holds no more than can be taken away again exactly
+          const hold = Math.min(scope.hold, Math.max(0, Number.MAX_SAFE_INTEGER - meter.used - meter.held));
+          if (hold < scope.hold) held = held.with(index, { ...scope, hold });
           addHeld(bucket, hold);
           meter.references++;
         }
-        states[index] = new State(meter, amount);
+        states[index] = new State(meter, scope.amount);
       }
       const result: ReserveResult = isGranted
         ? { kind: 'granted', scopes: states }
         : { kind: 'denied', deniedAt, scopes: states };
-      const reservation = new Reservation(id, result, scopes, buckets, atMs + leaseMs);
+      const reservation = new Reservation(id, result, held, buckets, atMs + leaseMs);
       reservations.add(reservation);
       if (isGranted) queue.add(reservation);
       else remember(reservation);

@@ -6,10 +6,6 @@ import type { SecretRecord, SecretStore } from '../secret-store.ts';
 
 /**
  * Keeps sealed secrets in this process: for tests, and for one node that is given its secrets at each start.
- *
- * @example
- * const store = createMemorySecretStore();
- * await store.putSecret({ ...record, version: 1 }, 0);
  */
 export function createMemorySecretStore(): SecretStore {
   const notifier = createChangeNotifier();

@@ -18,10 +18,6 @@ export interface MemoryStores extends Stores {
 /**
  * Everything that a gateway keeps, in this process and for as long as it runs: for tests and first steps. There is
  * nothing to migrate and nothing to close; a watch lasts until it is ended.
- *
- * @example
- * const stores = createMemoryStores();
- * await stores.keys.putKey({ ...record, version: 1 }, 0);
  * @throws TypeError when two `keys` have the same kid or `maxVersions` is not an integer from 1
  */
 export function createMemoryStores(options: MemoryStoresOptions = {}): MemoryStores {

@@ -60,7 +60,7 @@ local function look()
   for at = 1, count do
     used[at], held[at] = sum(values, (ends[at - 1] or 0) + 1, ends[at])
     local total = used[at] + held[at] + holds[at]
-    if denied_at < 0 and ((blocking[at] and total > amounts[at]) or total > max_integer) then denied_at = at - 1 end
+    if denied_at < 0 and blocking[at] and total > amounts[at] then denied_at = at - 1 end
   end
 end
 look()
@@ -78,6 +78,8 @@ end
 
 local changes = stamped()
 for at, bucket in ipairs(buckets) do
+  -- what only counts holds no more than can be taken away again exactly
+  holds[at] = math.min(holds[at], math.max(max_integer - used[at] - held[at], 0))
   held[at] = held[at] + holds[at]
   local bucket_used, bucket_held = parse(values[ends[at]] or '0:0')
   changes[#changes + 1] = bucket

@@ -16,6 +16,7 @@ import type { LedgerTurn } from './sqlite-ledger-turn.ts';
 export const again = Symbol('again');
 
 const sweepSize = 64;
+const mostCounted = Number.MAX_SAFE_INTEGER;
 const findReservation =
   'SELECT sequence, state, ends_at_ms, record FROM headgate_ledger_reservations WHERE id = ?';
 const insertReservation =
@@ -31,7 +32,7 @@ const holdInBucket = `INSERT INTO headgate_ledger_buckets (scope, bucket, used, 
   ON CONFLICT (scope, bucket) DO UPDATE SET held = held + excluded.held`;
 const keepLonger = 'UPDATE headgate_ledger_buckets SET check_at_ms = ? WHERE scope = ? AND bucket = ?';
 const postToBucket = `UPDATE headgate_ledger_buckets
-  SET used = min(max(used + ?, 0), ${Number.MAX_SAFE_INTEGER}), held = max(held - ?, 0)
+  SET used = min(max(used + ?, 0), ${mostCounted}), held = max(held - ?, 0)
   WHERE scope = ? AND bucket = ?`;
 const postToNewBucket = `INSERT INTO headgate_ledger_buckets (scope, bucket, used, held, is_kept, check_at_ms)
   VALUES (?, ?, ?, 0, ?, ?)`;
@@ -68,11 +69,16 @@ export function reserve(
     turn.ended++;
     return toAnswer(record);
   }
+  // what only counts holds no more than can be counted exactly
+  const fitting = scopes.map((scope, index) => {
+    const { used, held } = before[index] as ScopeState;
+    return { ...scope, hold: Math.min(scope.hold, Math.max(0, mostCounted - used - held)) };
+  });
   const after = before.map((state, index) => ({
     ...state,
-    held: state.held + (scopes[index] as LedgerScope).hold,
+    held: state.held + (fitting[index] as LedgerScope).hold,
   }));
-  const record = toRecord(scopes, after, -1);
+  const record = toRecord(fitting, after, -1);
   for (const scope of record.scopes) {
     const { isKept, checkAtMs } = keeping(scope, nowMs);
     const stored = toStoredText(scope.key);
@@ -140,7 +146,7 @@ export function expireDue(turn: LedgerTurn): void {
 }
 
 /**
- * How full a scope is. Sums beyond the safe integers are not exact, but larger than any amount.
+ * How full a scope is. Sums stop at the largest safe integer, which no amount exceeds.
  *
  * @param checks takes, by key, when the scope's bucket is looked at next, where there is one
  */
@@ -160,8 +166,8 @@ export function readScope(
   for (const row of rows) {
     if (!buckets.includes(Number(row.bucket))) continue;
     if (row.bucket === span.bucket) checks?.set(key, Number(row.check_at_ms));
-    used += Number(row.used);
-    held += Number(row.held);
+    used = Math.min(used + Number(row.used), mostCounted);
+    held = Math.min(held + Number(row.held), mostCounted);
   }
   return { key, used, held, amount };
 }
@@ -169,8 +175,7 @@ export function readScope(
 function findFull(scopes: readonly LedgerScope[], states: readonly ScopeState[]): number {
   return scopes.findIndex(({ mode, hold, amount }, index) => {
     const { used, held } = states[index] as ScopeState;
-    // what cannot be counted exactly is not held, in whatever mode
-    return (mode === 'block' && hold > amount - used - held) || hold > Number.MAX_SAFE_INTEGER - used - held;
+    return mode === 'block' && hold > Math.min(amount, mostCounted) - used - held;
   });
 }
 

@@ -48,11 +48,6 @@ const subject = {
 /**
  * What every `ConfigStore` must do, for any test runner: each case takes a fresh, empty backend. A case may be left out
  * only with a reason that your test names.
- *
- * @example
- * for (const { name, run } of configStoreContract) {
- *   test(name, () => run(createMyHarness()));
- * }
  */
 export const configStoreContract: readonly ConfigStoreCase[] = [
   ...configCases,

@@ -99,6 +99,17 @@ export const ledgerBucketCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: 'never denies in count mode, however much its buckets have together, and settles what it granted',
+    async run({ ledger }) {
+      const warned = (index: number) => [scope('k', 60, { mode: 'count', span: sliding(index) })];
+      for (const [index, used] of [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 30].entries()) {
+        granted(await ledger.reserve(`r${index}`, warned(index), leaseMs));
+        await ledger.settle(`r${index}`, [used]);
+      }
+      await expectFigures(ledger, warned(4), [[30, 0]]);
+    },
+  },
+  {
     name: 'takes scopes of every kind of window in one reservation',
     async run({ ledger }) {
       const fixed = scope('fixed', 100, { hold: 2 });

@@ -155,6 +155,26 @@ export const ledgerInputCases: readonly LedgerCase[] = [
       await expectFigures(ledger, large(0), [[most, 0]]);
     },
   },
+  {
+    name: 'never denies in count mode for want of numbers, and forgets no use and keeps no hold because of large ones',
+    async run({ ledger }) {
+      const warned = (hold: number) => [scope('warned', 1_000, { hold, mode: 'count' })];
+      for (const [id, hold] of Object.entries({ a: most, b: most, c: 3 }))
+        granted(await ledger.reserve(id, warned(hold), leaseMs));
+      await ledger.settle('a', [7]);
+      await ledger.settle('b', [0]);
+      granted(await ledger.reserve('d', warned(5), leaseMs));
+      await ledger.settle('c', [2]);
+      await ledger.settle('d', [4]);
+      await expectFigures(ledger, warned(0), [[13, 0]]);
+      granted(await ledger.reserve('e', warned(1), leaseMs));
+      await ledger.settle('e', [most]);
+      granted(await ledger.reserve('f', warned(most), leaseMs));
+      await ledger.settle('f', [1]);
+      const [state] = await ledger.peek(warned(0));
+      assert.ok(state && state.used >= most && state.held === 0, `${state?.used} used, ${state?.held} held`);
+    },
+  },
 ];
 
 async function rejects(call: () => unknown, what: string): Promise<void> {

@@ -15,11 +15,6 @@ export type { LedgerCase, LedgerHarness, LedgerNeed } from './ledger-case.ts';
 /**
  * What every `Ledger` must do, for any test runner: each case takes a fresh, empty ledger. A case may be left out only
  * for a need that the ledger or its harness cannot meet, with a reason that your test names.
- *
- * @example
- * for (const { name, run } of ledgerContract) {
- *   test(name, () => run(createMyHarness()));
- * }
  */
 export const ledgerContract: readonly LedgerCase[] = [
   ...ledgerReserveCases,

@@ -51,11 +51,6 @@ const subject = {
 /**
  * What every `SecretStore` must do, for any test runner: each case takes a fresh, empty backend. A case may be left out
  * only with a reason that your test names.
- *
- * @example
- * for (const { name, run } of secretStoreContract) {
- *   test(name, () => run(createMyHarness()));
- * }
  */
 export const secretStoreContract: readonly SecretStoreCase[] = [
   ...secretCases,

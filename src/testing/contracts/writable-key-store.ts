@@ -65,11 +65,6 @@ const subject = {
 /**
  * What every `WritableKeyStore` must do, for any test runner: each case takes a fresh, empty backend. Such a store
  * passes `keyStoreContract` too, see `toKeyStoreHarness`. A case may be left out only with a reason that your test names.
- *
- * @example
- * for (const { name, run } of writableKeyStoreContract) {
- *   test(name, () => run(createMyHarness()));
- * }
  */
 export const writableKeyStoreContract: readonly WritableKeyStoreCase[] = [
   ...keyChangeCases,
