@@ -58,8 +58,8 @@ export interface StreamReader {
   /** Set when the provider sent an error inside the stream, with its own type or code as far as it gave one. */
   readonly error: { readonly type?: string | undefined } | undefined;
   /**
-   * Whether content (not only openings, pings or errors) was seen. A reply may be whole without any: whoever
-   * waits for content must also stop waiting at `whole` and at `error`.
+   * Whether content (not only openings, pings or errors) was seen, or an end that says why there is none. A reply may be
+   * whole without either: whoever waits for content must also stop waiting at `whole` and at `error`.
    */
   readonly hasContent: boolean;
   /**

@@ -165,8 +165,10 @@ export class Attempt implements Watched {
     const { arrival, call, policy, inputTokens } = this.#options;
     const { status, headers, body } = reply;
     const type = mediaType(headers);
-    refuseUnreadable(reply);
-    if (status >= 400) return this.#refuse(reply, type, secret);
+    const encoded = isEncoded(headers);
+    // of one that cannot be read the status and the head still say what it is
+    if (status >= 400) return this.#refuse(reply, encoded ? '' : type, secret);
+    refuseUnreadable(reply, encoded);
     if (type === 'text/html') {
       body.cancel();
       throw toInvalidReply('The provider answered with a web page.', 'html', { mayCost: false });
@@ -182,6 +184,7 @@ export class Attempt implements Watched {
         onMalformed: policy.onMalformedChunk,
         inputTokens,
         secret,
+        metered: isMetered(call),
       });
       return this.#hold(reply, inspector, secret);
     }
@@ -214,17 +217,14 @@ export class Attempt implements Watched {
     return 'then' in held ? held.then(take, refuseBroken) : take(held);
   }
 
-  async #hold(
-    { status, headers, body }: EgressReply,
-    inspector: Inspector,
-    secret: Secret,
-  ): Promise<AttemptReply> {
+  async #hold(reply: EgressReply, inspector: Inspector, secret: Secret): Promise<AttemptReply> {
+    const { status, headers, body } = reply;
     this.#inspector = inspector;
     const { arrival, policy } = this.#options;
     const untilWhole = policy.commit === 'complete';
     const { relay } = arrival.snapshot.config;
     const most = untilWhole ? relay.heldReplyBytes : relay.heldStreamBytes;
-    const { bytes, rest } = await holdStream(body, inspector, most, untilWhole, () => {
+    const { bytes, rest } = await holdStream(reply, secret, inspector, most, untilWhole, () => {
       this.#unwatch();
       this.#options.observed.onFirstToken();
     });
@@ -249,13 +249,12 @@ export class Attempt implements Watched {
 }
 
 /** @throws AttemptFailure for what no provider is asked for: compressed replies, redirects */
-function refuseUnreadable({ status, headers, body }: EgressReply): void {
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') {
+function refuseUnreadable({ status, headers, body }: EgressReply, encoded: boolean): void {
+  if (encoded) {
     body.cancel();
     throw toInvalidReply(
       'The provider sent a compressed reply although none was asked for.',
-      `encoding ${String(encoding).slice(0, 20)}`,
+      `encoding ${String(headers['content-encoding']).slice(0, 20)}`,
     );
   }
   if (status >= 300 && status < 400) {
@@ -266,6 +265,10 @@ function refuseUnreadable({ status, headers, body }: EgressReply): void {
       { code: 'upstream_redirect', mayCost: false },
     );
   }
+}
+
+function isEncoded({ 'content-encoding': encoding }: HeaderMap): boolean {
+  return encoding !== undefined && String(encoding).trim().toLowerCase() !== 'identity';
 }
 
 /** A reply that was to be kept until it is whole, and broke. */
@@ -316,10 +319,14 @@ async function readError(body: EgressBody, type: string): Promise<{ bytes: Uint8
   }
 }
 
-/** `application/json` out of `Application/JSON; charset=utf-8`; '' when there is none. */
-function mediaType(headers: HeaderMap): string {
-  const value = headers['content-type'];
-  if (typeof value !== 'string') return '';
+/** `application/json` out of `Application/JSON; charset=utf-8`; '' when there is none, or different ones. */
+function mediaType({ 'content-type': given }: HeaderMap): string {
+  let value = given;
+  if (typeof value !== 'string') {
+    const types = new Set(value?.map((one) => one.trim()));
+    value = types.size === 1 ? [...types][0] : undefined;
+  }
+  if (value === undefined) return '';
   const end = value.indexOf(';');
   return (end < 0 ? value : value.slice(0, end)).trim().toLowerCase();
 }

@@ -1,10 +1,11 @@
 import type { EventSourceMessage } from 'eventsource-parser';
 import type { Dialect, StreamReader } from '../dialects/dialect.ts';
+import { asObject, type Members, parseObject } from '../dialects/stream-data.ts';
 import { GatewayError } from '../errors.ts';
 import type { Usage } from '../message.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { concatBytes, textOf, toBuffer, toBytes } from './bytes.ts';
-import { endOfEvent, endOfLastEvent, isBrokenEvent } from './events.ts';
+import { bytesOf, concatBytes, textOf, toBuffer, toBytes } from './bytes.ts';
+import { dataOf, endOfEvent, endOfLastEvent, isBrokenEvent } from './events.ts';
 import type { Inspector } from './inspector.ts';
 import { withoutCredential } from './scrub.ts';
 import { parserFor, type SharedParser } from './shared-parser.ts';
@@ -12,6 +13,9 @@ import { parserFor, type SharedParser } from './shared-parser.ts';
 /** What is made text of at the least, where the event before could not be passed. */
 const leastPieceBytes = 1_024;
 const lineFeed = 10;
+/** So many pieces are kept apart, and one for so many bytes. */
+const mostPieces = 1_024;
+const bytesToPiece = 64;
 
 /** What an event inspector must know of its request. */
 export interface EventInspectorOptions {
@@ -26,6 +30,8 @@ export interface EventInspectorOptions {
   readonly onMalformed?: 'fail' | 'skip';
   /** What the request was made with; a provider's error event is relayed without it. @default nothing is taken out */
   readonly secret?: Secret;
+  /** False for streams whose usage has been counted before. @default true */
+  readonly metered?: boolean;
 }
 
 /**
@@ -50,7 +56,11 @@ export class EventInspector implements Inspector {
   #read = 0;
   #skipped = 0;
   #dropping = false;
+  /** The event that is not whole yet, as V8 keeps a sum of texts: not joined until it is read. */
   #pending = '';
+  /** The end of it, as much as may be of a blank line. */
+  #tail = '';
+  #pieces = 0;
   #errorEvent: Uint8Array | undefined;
 
   constructor(options: EventInspectorOptions) {
@@ -71,9 +81,17 @@ export class EventInspector implements Inspector {
     return this.#reader.error?.type;
   }
 
+  /** The provider's error as a reply would have it; undefined where there is none that can be read. */
+  get errorBody(): Members | undefined {
+    const data = this.#errorEvent && parseObject(dataOf(toBuffer(this.#errorEvent).toString()));
+    if (!data || data.error) return data;
+    return { error: asObject(data.response)?.error ?? data };
+  }
+
   /** A stream that said that it was over, and nothing else. */
   get isEmpty(): boolean {
-    return !this.#reader.hasContent && this.#read <= 1;
+    const { hasContent, usage } = this.#reader;
+    return !hasContent && this.#read <= 1 && !usage?.outputTokens;
   }
 
   /** Events that were left out because they were none of the protocol. */
@@ -91,11 +109,23 @@ export class EventInspector implements Inspector {
 
   text(latin1: string): string {
     if (this.failure) return '';
+    return this.#tail === '' && latin1.endsWith('\n\n') ? this.#sift(latin1) : this.#piece(latin1);
+  }
+
+  /** Takes what ends in the middle of an event, or begins there. What is pending is not looked at again. */
+  #piece(latin1: string): string {
     const before = this.#pending;
-    const all = before === '' ? latin1 : before + latin1;
-    const whole = all.endsWith('\n\n') ? all.length : endOfLastEvent(all, before.length);
-    this.#pending = whole === all.length ? '' : all.slice(whole);
-    const kept = whole === 0 ? '' : this.#sift(whole === all.length ? all : all.slice(0, whole));
+    const seam = this.#tail + latin1;
+    const whole = endOfLastEvent(seam, this.#tail.length);
+    let kept = '';
+    if (whole === 0) {
+      this.#keep(before + latin1, seam);
+    } else {
+      const end = whole - this.#tail.length;
+      this.#pieces = 0;
+      this.#keep(latin1.slice(end), latin1.slice(end));
+      kept = this.#sift(before + latin1.slice(0, end));
+    }
     // behind an error of the provider nothing is too large
     if (this.#pending.length > this.#options.maxEventBytes && !this.failure) throw eventTooLarge();
     return kept;
@@ -106,7 +136,7 @@ export class EventInspector implements Inspector {
     if (this.#pending !== '' && !this.failure) {
       // an event that the provider did not finish with a blank line: it counts if it is one
       const last = this.#pending;
-      this.#pending = '';
+      this.#pending = this.#tail = '';
       if (!isBrokenEvent(last)) {
         const kept = this.#sift(`${last}\n\n`);
         // without the blank line that was added, unless something may follow it
@@ -121,14 +151,15 @@ export class EventInspector implements Inspector {
   }
 
   usage(): Usage | undefined {
-    const { usage, whole } = this.#reader;
-    const events = this.#read + this.#reader.passed;
+    const { inputTokens, metered = true } = this.#options;
+    if (!metered) return undefined;
+    const { usage, whole, passed } = this.#reader;
+    const events = this.#read + passed;
     // what a stream told of its output before its end is what it had said by then
     if (usage && (whole || (usage.outputTokens ?? 0) >= events)) return usage;
-    if (usage) return { ...usage, outputTokens: events, source: 'estimated' };
-    if (events === 0) return undefined;
+    if (events === 0) return usage;
     // providers send about one token an event; what they would report is not known
-    return { inputTokens: this.#options.inputTokens, outputTokens: events, source: 'estimated' };
+    return { ...(usage ?? { inputTokens }), outputTokens: events, source: 'estimated' };
   }
 
   errorTail(error: GatewayError): Uint8Array | undefined {
@@ -142,6 +173,16 @@ export class EventInspector implements Inspector {
   event(event: EventSourceMessage): void {
     this.#read++;
     if (this.#reader.read(event) === 'drop') this.#dropping = true;
+  }
+
+  /** Keeps an event that is not whole yet. @param end of it, at the least as much as may be of a blank line */
+  #keep(event: string, end: string): void {
+    this.#pending = event;
+    this.#tail = end.slice(-3);
+    if (++this.#pieces <= mostPieces + event.length / bytesToPiece) return;
+    // a piece takes more than its bytes
+    this.#pending = textOf(bytesOf(event));
+    this.#pieces = 0;
   }
 
   /** Looks at whole events, one by one, and returns those that stay; none from an error of the provider on. */

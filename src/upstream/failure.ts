@@ -1,4 +1,5 @@
 import { GatewayError, type GatewayErrorCode, isGatewayError } from '../errors.ts';
+import { classifyStatus, memberOf } from '../providers/classify.ts';
 import type { ProviderFailure } from '../providers/provider.ts';
 import type { FailureClass } from '../routing/forwarding.ts';
 import type { AttemptReply } from './attempt.ts';
@@ -16,7 +17,7 @@ export interface FailureFacts {
   /** How long the provider asked to be left alone. */
   readonly retryAfterMs?: number | undefined;
   /** The provider's own word, which the caller gets when nothing else serves. */
-  readonly refusal?: AttemptReply;
+  readonly refusal?: AttemptReply | undefined;
 }
 
 /** Why an attempt failed. What follows from it is the policy's to say. */
@@ -157,7 +158,7 @@ export function toReplyFailure(
     return new AttemptFailure(own, error, reason, {
       unhealthy: false,
       again: false,
-      ...(refusal && { refusal }),
+      refusal,
     });
   }
   switch (failure.kind) {
@@ -259,23 +260,34 @@ const errorTypes: readonly (readonly [RegExp, ProviderFailure['kind']])[] = [
   [/insufficient_quota|billing|spend_limit/i, 'quota'],
   [/rate_?limit|resource_exhausted/i, 'rate_limited'],
   [/authentication|permission|api_key/i, 'credential'],
+  [
+    /invalid_(?:request|prompt|argument|image)|context_length|content_(?:filter|policy)|moderation/i,
+    'bad_request',
+  ],
 ];
 
 /**
  * Names what a stream brought in place of content.
  *
  * @param type what the provider called the error, where it was one
+ * @param body the error as a reply would have it, as far as it can be read
+ * @param refusal what the caller gets to see of one that is for the caller to mend
  */
-export function toStreamFailure(error: unknown, type: string | undefined): AttemptFailure {
-  const kind = type === undefined ? undefined : errorTypes.find(([form]) => form.test(type))?.[1];
+export function toStreamFailure(
+  error: unknown,
+  type: string | undefined,
+  body: unknown,
+  refusal: AttemptReply,
+): AttemptFailure {
+  const said = memberOf(body, 'error');
+  const codes = [type, memberOf(said, 'code'), memberOf(said, 'type')];
+  const found = errorTypes.find(([form]) => form.test(codes.join(' ')))?.[1];
+  // the caller's mistakes are told apart as those with a status are
+  const kind =
+    found === 'bad_request' ? classifyStatus(400, { codes, message: memberOf(said, 'message') }).kind : found;
   if (kind) {
-    const {
-      kind: failure,
-      error: told,
-      unhealthy,
-      again,
-    } = toReplyFailure(200, { kind }, undefined, undefined);
-    return new AttemptFailure(failure, told, `stream ${kind}`, { unhealthy, again });
+    const failure = toReplyFailure(400, { kind }, undefined, refusal);
+    return new AttemptFailure(failure.kind, failure.error, `stream ${kind}`, failure);
   }
   const told = isGatewayError(error)
     ? error

@@ -4,9 +4,6 @@ import type { Egress, EgressBody, EgressReply } from './egress.ts';
 /**
  * A way out through `fetch`, for runtimes without Node sockets (Workers, edge functions) and for tests. Redirects are
  * not followed: they come back as the 3xx they are. Slower than the default on Node, and without its pools.
- *
- * @example
- * const gateway = createGateway(config, { egress: createFetchEgress() });
  */
 export function createFetchEgress(send: typeof fetch = (...input) => globalThis.fetch(...input)): Egress {
   return {

@@ -1,8 +1,10 @@
-import { concatBytes } from './bytes.ts';
-import type { EgressBody } from './egress.ts';
+import type { Secret } from '../secrets/secret.ts';
+import { concatBytes, toBytes } from './bytes.ts';
+import type { EgressReply } from './egress.ts';
 import { EventInspector } from './event-inspector.ts';
 import { type AttemptFailure, toBrokenReply, toInvalidReply, toStreamFailure } from './failure.ts';
 import type { Inspector } from './inspector.ts';
+import { passingInspector } from './json-inspector.ts';
 
 const over: IteratorResult<never> = { done: true, value: undefined };
 
@@ -18,18 +20,21 @@ export interface HeldStream {
  * Reads a stream until there is something for the caller, so that one that brings an error, nonsense or nothing can
  * still be tried elsewhere unseen. The first content goes on at once.
  *
+ * @param secret what it was asked for with
  * @param maxBytes what is held at the most; a stream that is longer than this without content goes out as it is
  * @param untilWhole waits for the end in place of the first content
  * @param began told of the first content
  * @throws AttemptFailure when there is nothing to go out
  */
 export async function holdStream(
-  body: EgressBody,
+  reply: EgressReply,
+  secret: Secret,
   inspector: Inspector,
   maxBytes: number,
   untilWhole: boolean,
   began: () => void,
 ): Promise<HeldStream> {
+  const { body } = reply;
   const iterator = body[Symbol.asyncIterator]();
   const held: Uint8Array[] = [];
   let size = 0;
@@ -44,7 +49,7 @@ export async function holdStream(
     }
     if (step.done) {
       const { rest, error } = inspector.end();
-      if (error) throw failureOf(inspector, error);
+      if (error) throw toFailure(error, inspector, reply, secret);
       checkEmpty(inspector);
       if (rest) held.push(rest);
       return { bytes: concatBytes(held), rest: undefined };
@@ -55,11 +60,11 @@ export async function holdStream(
       if (passed.length > 0) held.push(passed);
     } catch (error) {
       body.cancel();
-      throw failureOf(inspector, error);
+      throw toFailure(error, inspector, reply, secret);
     }
     if (inspector.failure || inspector.errorType !== undefined) {
       body.cancel();
-      throw failureOf(inspector, inspector.failure);
+      throw toFailure(inspector.failure, inspector, reply, secret);
     }
     if (inspector.hasBegun) began();
     const isReady = inspector.hasBegun && !untilWhole;
@@ -70,12 +75,25 @@ export async function holdStream(
   }
 }
 
-function failureOf(inspector: Inspector, error: unknown): AttemptFailure {
-  return toStreamFailure(error, inspector.errorType);
+function toFailure(
+  error: unknown,
+  inspector: Inspector,
+  { headers }: EgressReply,
+  secret: Secret,
+): AttemptFailure {
+  const body = inspector instanceof EventInspector ? inspector.errorBody : undefined;
+  return toStreamFailure(error, inspector.errorType, body, {
+    status: 400,
+    headers,
+    bytes: body && toBytes(JSON.stringify(body)),
+    rest: undefined,
+    inspector: passingInspector,
+    secret,
+  });
 }
 
 function checkEmpty(inspector: Inspector): void {
-  if (inspector instanceof EventInspector && inspector.isEmpty && !inspector.usage()?.outputTokens) {
+  if (inspector instanceof EventInspector && inspector.isEmpty) {
     throw toInvalidReply('The provider sent a stream with nothing in it.', 'empty stream', { again: true });
   }
 }

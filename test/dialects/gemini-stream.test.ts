@@ -34,16 +34,18 @@ describe('the gemini reader', () => {
     expect(read(two, first, toChunk(text('', { index: 1, finishReason: 'MAX_TOKENS' }))).whole).toBe(true);
   });
 
-  it('is whole when the prompt was blocked', () => {
+  it('is whole, and says something, when the prompt was blocked or a candidate ends for another reason than STOP', () => {
     const blocked = {
       promptFeedback: { blockReason: 'SAFETY' },
       usageMetadata: { promptTokenCount: 4, totalTokenCount: 4 },
     };
     expect(read(blocked)).toMatchObject({
       whole: true,
-      hasContent: false,
+      hasContent: true,
       usage: { inputTokens: 4, outputTokens: 0, source: 'reported' },
     });
+    expect(read(toChunk({ finishReason: 'SAFETY' }))).toMatchObject({ whole: true, hasContent: true });
+    expect(read(toChunk({ finishReason: 'STOP' }))).toMatchObject({ whole: true, hasContent: false });
   });
 
   it('sees an error before and after content', () => {

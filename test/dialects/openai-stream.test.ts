@@ -93,6 +93,8 @@ describe('the chat reader', () => {
       false,
     );
     expect(chat(role, stop, '[DONE]').reader).toMatchObject({ hasContent: false, whole: true });
+    const filtered = toChunk({ delta: {}, finish_reason: 'content_filter' });
+    expect(chat(filtered).reader).toMatchObject({ hasContent: true, whole: true });
     for (const delta of [
       { content: 'x' },
       { reasoning_content: 'x' },
@@ -172,7 +174,9 @@ describe('the chat reader', () => {
         expect(reader.whole).toBe(seen.size > 0 && seen.size === finished.size);
         expect(reader.usage !== undefined).toBe(values.some((value) => value.usage));
         expect(reader.error !== undefined).toBe(values.some((value) => value.error));
-        expect(reader.hasContent).toBe(values.some((value) => value.choices[0]!.delta.content !== ''));
+        const says = ({ delta, finish_reason }: (typeof values)[number]['choices'][number]) =>
+          delta.content !== '' || (finish_reason ?? 'stop') !== 'stop';
+        expect(reader.hasContent).toBe(values.some((value) => says(value.choices[0]!)));
         expect(reader.malformed).toBe(false);
       }),
       { numRuns: 300 },

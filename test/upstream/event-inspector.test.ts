@@ -179,6 +179,16 @@ describe('an event stream', () => {
     }
   });
 
+  it('loses the usage event of a provider that leaves its choices out', () => {
+    for (const choices of [{}, { choices: null }]) {
+      const odd = event({ ...choices, usage: { prompt_tokens: 3, completion_tokens: 2 } });
+      expect(run(delta + stop + odd + done, { dropUsage: true })).toMatchObject({
+        output: delta + stop + done,
+        usage: { inputTokens: 3, outputTokens: 2 },
+      });
+    }
+  });
+
   it('keeps usage that comes with content, and text that only looks like usage', () => {
     const withContent = event({
       choices: [{ index: 0, delta: { content: '{"choices":[],"usage":{}}' }, finish_reason: 'stop' }],
@@ -200,6 +210,25 @@ describe('an event stream', () => {
     expect(run('').usage).toBeUndefined();
     expect(run(': only a comment\n\n').usage).toBeUndefined();
   });
+
+  it('is empty when it says that it is over and nothing else', () => {
+    for (const [text, isEmpty] of [
+      [done, true],
+      [stop, true],
+      [delta, false],
+      [event({ choices: [{ index: 0, delta: {}, finish_reason: 'content_filter' }] }), false],
+    ] as const) {
+      const inspector = createInspector('openai-chat');
+      inspect(inspector, [Buffer.from(text)]);
+      expect(inspector.isEmpty, text).toBe(isEmpty);
+    }
+  });
+
+  it('is whole where a large event comes in very small pieces, which took minutes when all that was pending was looked at with each', () => {
+    const large = event({ choices: [{ index: 0, delta: { content: 'x'.repeat(8_000_000) } }] });
+    const found = run(large + stop + done, { maxEventBytes: 16_000_000 }, 64);
+    expect(found.output === large + stop + done).toBe(true);
+  }, 60_000);
 
   it("that reports the provider's own error ends with it: nothing behind it goes out, and no second error", () => {
     const inspector = createInspector('openai-chat');

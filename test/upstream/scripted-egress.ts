@@ -1,4 +1,4 @@
-import type { Egress, EgressBody, EgressRequest } from 'headgate';
+import type { Egress, EgressBody, EgressRequest, HeaderMap } from 'headgate';
 
 /** What a provider sends: the chunks of its body, and whether it breaks behind them. */
 export interface ScriptedStream {
@@ -6,7 +6,10 @@ export interface ScriptedStream {
   /** @default it ends */
   readonly breaks?: boolean;
   /** @default 'text/event-stream' */
-  readonly type?: string;
+  readonly type?: string | readonly string[];
+  /** @default 200 */
+  readonly status?: number;
+  readonly headers?: HeaderMap;
 }
 
 /** A way out that leads nowhere: each host answers as the script says, in this process and without a socket. */
@@ -20,8 +23,8 @@ export function createScriptedEgress(
       sent.push(request);
       const script = answer(request);
       return {
-        status: 200,
-        headers: { 'content-type': script.type ?? 'text/event-stream' },
+        status: script.status ?? 200,
+        headers: { 'content-type': script.type ?? 'text/event-stream', ...script.headers },
         body: toBody(script),
       };
     },

@@ -14,7 +14,7 @@ export const relaySchema = lazily(() =>
     /** Largest JSON reply. */
     maxReplyBytes: bytes().default(67_108_864),
     /** Largest event of a stream. */
-    maxEventBytes: bytes().default(1_048_576),
+    maxEventBytes: bytes().default(16_777_216),
     /** What is held of a stream while it has shown no content; one that is longer goes out as it comes. */
     heldStreamBytes: bytes().default(1_048_576),
     /** With `commit: 'complete'`, a caller hears a comment when it has waited for so long. */

@@ -60,10 +60,12 @@ class GeminiStreamReader extends EventReader {
     const chunk = this.parse(data);
     if (!chunk) return;
     if (chunk.error) this.error ??= { type: asText(asObject(chunk.error)?.status) };
-    if (asText(asObject(chunk.promptFeedback)?.blockReason)) this.#isBlocked = true;
+    if (asText(asObject(chunk.promptFeedback)?.blockReason)) this.#isBlocked = this.hasContent = true;
     for (const candidate of asObjects(chunk.candidates)) {
-      this.#candidates.note(candidate.index, asText(candidate.finishReason) !== undefined);
-      if (hasParts(candidate)) this.hasContent = true;
+      const reason = asText(candidate.finishReason);
+      this.#candidates.note(candidate.index, reason !== undefined);
+      // an end for another reason is an answer, although nothing came before it
+      this.hasContent ||= hasParts(candidate) || (reason ?? 'STOP') !== 'STOP';
     }
     this.whole = this.#isBlocked || this.#candidates.allFinished;
     const latest = toGeminiUsage(chunk.usageMetadata);

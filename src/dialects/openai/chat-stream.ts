@@ -83,13 +83,16 @@ class ChatStreamReader extends EventReader {
     if (!asObject(chunk.usage)) return 'relay';
     this.usage = toOpenAiUsage(chunk.usage) ?? this.usage;
     // some providers report on the last chunk of content, which is the caller's
-    const isOnlyUsage = Array.isArray(chunk.choices) && chunk.choices.length === 0;
+    const isOnlyUsage = asObjects(chunk.choices).length === 0;
     return this.#dropUsage && isOnlyUsage && !failure ? 'drop' : 'relay';
   }
 
   #readChoice(choice: Members): void {
-    this.#choices.note(choice.index, asText(choice.finish_reason) !== undefined);
-    if (!this.hasContent) this.hasContent = asText(choice.text) !== undefined || hasDelta(choice.delta);
+    const reason = asText(choice.finish_reason);
+    this.#choices.note(choice.index, reason !== undefined);
+    // an end for another reason is an answer, although nothing came before it
+    this.hasContent ||=
+      asText(choice.text) !== undefined || hasDelta(choice.delta) || (reason ?? 'stop') !== 'stop';
   }
 }
 

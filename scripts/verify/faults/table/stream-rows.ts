@@ -240,13 +240,13 @@ export const streamRows: readonly FaultRow[] = [
   {
     id: '18',
     title: 'A line of a stream does not end',
-    note: 'It is cut at `relay.maxEventBytes` (1 MiB), however long it would get.',
-    cases: [2_000_000, 100_000_000].map((bytes) => ({
+    note: 'It is cut at `relay.maxEventBytes` (16 MiB), however long it would get.',
+    cases: [20_000_000, 100_000_000].map((bytes) => ({
       name: `after ${bytes / 1_000_000} MB`,
       faults: [{ do: 'giant-line', bytes, after: 3 }] as const,
       mode: 'stream',
       policy: none,
-      isHeavy: bytes > 2_000_000,
+      isHeavy: bytes > 20_000_000,
       expect: {
         caller: { what: 'stream error', codes: ['upstream_invalid_response'] },
         first: 1,
@@ -260,12 +260,12 @@ export const streamRows: readonly FaultRow[] = [
     id: '19',
     title: 'A stream has millions of short lines and no end of an event',
     note: 'Bounded by the same.',
-    cases: [800_000, 10_000_000].map((count) => ({
+    cases: [3_000_000, 10_000_000].map((count) => ({
       name: `after ${count / 1_000_000} million lines`,
       faults: [{ do: 'tiny-lines', count, after: 3 }] as const,
       mode: 'stream',
       policy: none,
-      isHeavy: count > 800_000,
+      isHeavy: count > 3_000_000,
       expect: {
         caller: { what: 'stream error', codes: ['upstream_invalid_response'] },
         first: 1,
