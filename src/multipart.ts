@@ -64,14 +64,15 @@ function boundaryOf(contentType: string): string {
 }
 
 const disposition =
-  /^content-disposition:[ \t]*form-data;[ \t]*name="([^"\\]*)"(?:;[ \t]*filename\*?=(?:"(?:[^"\\]|\\.)*"|[^\s;"=]+))*[ \t]*$/i;
+  /^content-disposition:[ \t]*form-data;[ \t]*name=(?:"([^"\\]*)"|([\w.[\]-]+))(?:;[ \t]*filename\*?=(?:"(?:[^"\\]|\\.)*"|[^\s;"=]+))*[ \t]*$/i;
 
 function fieldName(headers: string): string {
   const lines = headers.split('\r\n').filter((line) => line !== '');
   const named = lines.filter((line) => /^\s*content-disposition\s*:/i.test(line));
   // readers differ over every other spelling, and what one reads as another field could be a second model
-  const name = named.length === 1 && disposition.exec(named[0] as string)?.[1];
-  if (name === false || name === undefined || lines.some((line) => /^\s/.test(line)))
+  const match = named.length === 1 ? disposition.exec(named[0] as string) : undefined;
+  const name = match?.[1] ?? match?.[2];
+  if (name === undefined || lines.some((line) => /^\s/.test(line)))
     throw malformed('a part needs one content-disposition: form-data; name="…", on one line');
   return name;
 }

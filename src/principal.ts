@@ -86,8 +86,6 @@ export function isPrincipal(value: unknown): value is Principal {
  * Makes a principal: checked, copied and frozen. A principal is returned as it is.
  *
  * @throws TypeError naming the field that is missing, empty or wrong. Nothing is filled in for who the caller is.
- * @example
- * const principal = createPrincipal({ source: 'host', key: `session:${session.id}`, team: 'payments', user: session.email });
  */
 export function createPrincipal(input: PrincipalInput): Principal {
   if (isPrincipal(input)) return input;

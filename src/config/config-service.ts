@@ -86,10 +86,6 @@ const maxMessageLength = 1_000;
 
 /**
  * Makes a config service: the rules by which a stored configuration changes, written once above any store.
- *
- * @example
- * const service = createConfigService({ store: stores.config, keys: stores.keys });
- * await service.apply(config, { author: 'ana@example.com', message: 'gpt-4.1 for the web team' });
  * @throws TypeError naming the option that is missing
  */
 export function createConfigService(options: ConfigServiceOptions): ConfigService {

@@ -16,10 +16,6 @@ export interface ConfigDifference {
 /**
  * What changed between two configurations, by path, members in the order of their names. What is there as a whole in one
  * of them only is one difference.
- *
- * @example
- * diffConfig({ retry: { maxAttempts: 4 } }, { retry: { maxAttempts: 2 } });
- * // [{ path: 'retry.maxAttempts', kind: 'changed', before: 4, after: 2 }]
  */
 export function diffConfig(before: unknown, after: unknown): ConfigDifference[] {
   const differences: ConfigDifference[] = [];

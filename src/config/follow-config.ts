@@ -48,9 +48,6 @@ export interface ConfigFollower {
  * next poll. One at a time and only forwards: a store that was emptied or set back to an older version is reported, and
  * what is in force stays until the store has come to its number again; the version of that number is then applied,
  * since it may be another one.
- *
- * @example
- * const follower = followConfig({ store, from: version.number, apply: ({ config }) => gateway.update(config) });
  * @throws TypeError when `pollMs` or `deadlineMs` is out of range
  */
 export function followConfig(options: FollowConfigOptions): ConfigFollower {

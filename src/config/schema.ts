@@ -92,14 +92,6 @@ export type SecretConfig = z.output<ReturnType<typeof secretSchema>>;
 
 /**
  * Gives a configuration its type; changes nothing.
- *
- * @example
- * export default defineConfig({
- *   providers: { openai: { type: 'openai', apiKey: { env: 'OPENAI_API_KEY' } } },
- *   models: { 'gpt-4.1': { targets: ['openai'] } },
- *   profiles: { standard: { models: ['gpt-*'], limits: [{ unit: 'requests', amount: 60, window: '1m' }] } },
- *   teams: { payments: { profile: 'standard' } },
- * });
  */
 export function defineConfig(config: GatewayConfig): GatewayConfig {
   return config;

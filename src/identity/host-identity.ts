@@ -43,11 +43,6 @@ export interface HostIdentityOptions {
  * The function must be fast: it is asked for each request. It must not believe a header that anyone can send.
  *
  * @throws TypeError naming the argument or option that is wrong
- * @example
- * const sessions = createHostIdentity(async ({ host }) => {
- *   const session = await loadSession(host as IncomingMessage);
- *   return session && { id: session.userId, team: session.tenant, user: session.email };
- * });
  */
 export function createHostIdentity(find: FindHostFacts, options: HostIdentityOptions = {}): Identity {
   const { fail, integer, text } = createOptionCheck('createHostIdentity');

@@ -5,10 +5,6 @@ import type { KeyResolver } from './resolver.ts';
 /**
  * Makes a resolver forget every key that its store tells a change of, and all of them when anything may have changed.
  * A store that tells of nothing is not followed: there the cache's time bounds how late a change is seen.
- *
- * @example
- * const unfollow = followKeys(store, resolver);
- * await unfollow();
  */
 export function followKeys(store: KeyStore, resolver: Pick<KeyResolver, 'forget' | 'forgetAll'>): Unwatch {
   const unwatch = store.watchKeys?.((kid) => {

@@ -37,9 +37,6 @@ const nobody: SecretHash = { pepperId: '', secretHash: '0'.repeat(digestBytes * 
 /**
  * Makes a ring of peppers. To rotate: add a pepper to the ring of every gateway, then name it `current`, and drop the old
  * one when no record names it any more; gateways store the keys that are used anew under the current one.
- *
- * @example
- * const peppers = createPepperRing({ current: '2026', peppers: { 2026: pepperAsBase64 } });
  * @throws TypeError when a pepper is shorter than 32 bytes or not base64, or `current` is not among them
  */
 export function createPepperRing(options: PepperRingOptions): PepperRing {

@@ -70,7 +70,7 @@ export class Account implements Linked<Account> {
 
   /** What is to be counted should nothing more be heard: what was seen, and the input at the least. */
   accrued(): number[] {
-    const usage = this.#source?.usage();
+    const usage = this.#toEnd(this.#source?.usage());
     return this.scopes.map(({ charge }, index) =>
       usage ? Math.max(charge, usedOf(this.limits[index] as Limit, usage, this.#price)) : charge,
     );
@@ -95,14 +95,35 @@ export class Account implements Linked<Account> {
 
   /** A request that left and brought no usage back is counted with its input, so that hiding usage makes nothing free. */
   #usageOf(outcome: Settled): Usage | undefined {
-    if (outcome.usage) return outcome.usage;
+    if (outcome.usage) return this.#complete(outcome.usage, outcome.replyBytes);
     const isNothing = outcome.kind === 'refused' || outcome.kind === 'undelivered';
     if (isNothing && !this.#mayHaveCost) return undefined;
-    const outputTokens = outcome.kind === 'complete' ? this.#untoldOutput(outcome.replyBytes ?? 0) : 0;
-    return { inputTokens: this.#inputTokens, outputTokens, source: 'estimated' };
+    const outputTokens = outcome.kind === 'complete' ? this.#untoldOutput(outcome.replyBytes) : 0;
+    return this.#toEnd({ inputTokens: this.#inputTokens, outputTokens, source: 'estimated' });
   }
 
-  #untoldOutput(replyBytes: number): number {
+  /** What is missing of a usage is estimated: half of it told makes the other half no gift. */
+  #complete(told: Usage, replyBytes: number | undefined): Usage | undefined {
+    const usage = this.#toEnd(told);
+    const inputTokens = usage?.inputTokens ?? this.#inputTokens;
+    const outputTokens = usage?.outputTokens ?? this.#untoldOutput(replyBytes);
+    return inputTokens === (usage?.inputTokens ?? 0) && outputTokens === (usage?.outputTokens ?? 0)
+      ? usage
+      : { ...usage, inputTokens, outputTokens, source: 'estimated' };
+  }
+
+  /** Where the provider goes on without anybody who looks: all that it may come to. */
+  #toEnd(usage: Usage | undefined): Usage | undefined {
+    if (!this.#untold.goesOn || usage?.source === 'reported') return usage;
+    return {
+      inputTokens: this.#inputTokens,
+      ...usage,
+      outputTokens: this.#untold.outputTokens,
+      source: 'estimated',
+    };
+  }
+
+  #untoldOutput(replyBytes = 0): number {
     const { outputTokens, bytesPerToken } = this.#untold;
     return bytesPerToken === 0 ? outputTokens : Math.min(outputTokens, Math.ceil(replyBytes / bytesPerToken));
   }

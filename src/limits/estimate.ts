@@ -1,7 +1,8 @@
 import type { Call } from '../call.ts';
 import type { Model } from '../config/snapshot.ts';
 import type { Operation } from '../dialects/endpoint.ts';
-import { readMember } from '../json/scan.ts';
+import { elementSpans } from '../json/elements.ts';
+import { type JsonObjectIndex, readMember } from '../json/scan.ts';
 import type { Usage } from '../message.ts';
 import { type BodyTokens, countBodyTokens } from './body-tokens.ts';
 import { countMediaTokens } from './media-tokens.ts';
@@ -34,12 +35,13 @@ function formTokens({ body, endpoint }: Call): number {
   return countMediaTokens(endpoint.operation === 'transcription' ? 'audio' : 'image', body.length);
 }
 
+/** Nobody is asked to read it: no provider wants anything for it. */
+const countsOnly = new Set<Operation>(['message-count-tokens', 'count-tokens', 'response-input-tokens']);
+
 const producesNothing = new Set<Operation>([
+  ...countsOnly,
   'embedding',
   'embed-content',
-  'message-count-tokens',
-  'count-tokens',
-  'response-input-tokens',
   'moderation',
   'rerank',
   'response-resource',
@@ -57,6 +59,8 @@ export function estimateOutputTokens(call: Call, model: Pick<Model, 'maxOutputTo
 
 /** What a call may use at the most: all of its output, and its input written to the cache where it asks for that. */
 export function estimateUsage(call: Call, model: Pick<Model, 'maxOutputTokens'> | undefined): Usage {
+  if (countsOnly.has(call.endpoint.operation))
+    return { inputTokens: 0, outputTokens: 0, source: 'estimated' };
   const { inputTokens, cacheWrite } = estimateBody(call);
   const usage: Usage = { inputTokens, outputTokens: estimateOutputTokens(call, model), source: 'estimated' };
   if (cacheWrite === undefined) return usage;
@@ -70,7 +74,7 @@ const choiceFields: Partial<Record<Operation, readonly string[]>> = {
   image: ['n'],
 };
 
-/** How many answers a call wants. What is no number has been refused, or is refused by the provider. */
+/** How many answers a call wants, of each of its prompts. What is no number has been refused, or is refused by the provider. */
 export function choicesOf({ endpoint, body, members }: Call): number {
   if (!members) return 1;
   if (endpoint.operation === 'generate-content') {
@@ -83,8 +87,20 @@ export function choicesOf({ endpoint, body, members }: Call): number {
   for (const name of choiceFields[endpoint.operation] ?? []) {
     if (members.has(name)) choices = Math.max(choices, toCount(readMember(body, members, name)));
   }
-  return choices;
+  return choices * (endpoint.operation === 'completion' ? promptsOf(body, members) : 1);
 }
+
+/** How many prompts of `/v1/completions` are to be gone on with: a list of numbers is the tokens of one. */
+export function promptsOf(body: Uint8Array, members: JsonObjectIndex): number {
+  const prompt = members.get('prompt');
+  if (prompt?.kind !== 'array') return 1;
+  const prompts = elementSpans(body, prompt);
+  const first = body[prompts[0]?.start ?? -1];
+  return first === quote || first === openingBracket ? prompts.length : 1;
+}
+
+const quote = 0x22;
+const openingBracket = 0x5b;
 
 function outputOfBatch({ body, members }: Call, each: number): number {
   const requests = members && (readMember(body, members, 'requests') as unknown);

@@ -36,12 +36,6 @@ export interface LimitWebhook {
  * Posts thresholds, and that the ledger was given up or is back, to a server: one JSON object each, in their order, one
  * call at a time. An event is told again when the answer is not 2xx, so the receiver may see one twice; its `id` is the
  * same then. Redirects are not followed.
- *
- * @example
- * const onLimit = createLimitWebhook({ url: 'https://alerts.internal/llm', runtime: createRuntime() });
- * const gateway = createGateway(config, { onLimit });
- * // when the gateway is closed
- * await onLimit.flush();
  * @throws TypeError for an address or a bound that is not usable, naming it
  */
 export function createLimitWebhook(options: LimitWebhookOptions): LimitWebhook {

@@ -1,3 +1,4 @@
+import type { Call } from '../call.ts';
 import type { Model } from '../config/snapshot.ts';
 import { GatewayError } from '../errors.ts';
 import { metadataHeader } from '../metadata.ts';
@@ -43,6 +44,28 @@ export function refuseUnpriced(limits: readonly Limit[], model: Model | undefine
       { param: 'model' },
     );
   }
+}
+
+/**
+ * A batch is held as one request, of one model: what others in it cost, and whose limits they meet, could not be told apart.
+ *
+ * @throws GatewayError `malformed_request` (400) where a limit goes by the model or is in money
+ */
+export function refuseMixed(
+  { batchModels = [] }: Call,
+  concerning: readonly Limit[],
+  all: readonly Limit[],
+): void {
+  if (batchModels.length < 2) return;
+  const limit =
+    concerning.find(({ unit }) => unit === 'usd') ??
+    all.find(({ models, per }) => models || per.includes('model'));
+  if (limit === undefined) return;
+  throw new GatewayError(
+    'malformed_request',
+    `This batch names ${batchModels.length} models, and what each may use of the limit "${limit.label}" cannot be held. Send a batch for each model.`,
+    { param: 'requests' },
+  );
 }
 
 /** The model's own cap on what one request may cost, by its estimate. @throws GatewayError `request_too_costly` (400) */

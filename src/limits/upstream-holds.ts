@@ -99,7 +99,7 @@ export class UpstreamHolds {
         applied: { limits, scopes },
         price: model?.price,
         inputTokens: usage.inputTokens ?? 0,
-        untold: untoldOf(call.endpoint.operation, usage.outputTokens ?? 0),
+        untold: untoldOf(call, usage.outputTokens ?? 0),
         // the request's own account tells its record
         record: { attempts: [] },
       });

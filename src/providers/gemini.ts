@@ -18,7 +18,8 @@ export const gemini: Provider = {
   requestHeaders: ['x-goog-api-client'],
   replyHeaders: [],
   classify(status, _headers, body) {
-    const error = memberOf(body, 'error');
+    // in a list where a stream was asked for without `alt=sse`
+    const error = memberOf(Array.isArray(body) ? body[0] : body, 'error');
     const found = memberOf(error, 'details');
     const details = Array.isArray(found) ? found : [];
     const hasReason = (reason: string) => details.some((detail) => memberOf(detail, 'reason') === reason);

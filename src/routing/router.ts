@@ -56,10 +56,6 @@ const maxErrors = 1_000;
 
 /**
  * Makes a router.
- *
- * @example
- * const router = createRouter({ observations: upstream.observations, onError: (error) => logger.warn(error) });
- * const stage = route({ router });
  */
 export function createRouter({ observations, onError }: RouterOptions): Router {
   const credentials = createCredentialOrder();

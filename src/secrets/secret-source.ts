@@ -77,11 +77,6 @@ export interface SourceParts extends Omit<SecretSourceOptions, 'onError'> {
 /**
  * Makes a source and fetches its first value where that takes no waiting: from a text, the environment, a file, a
  * function that returns a string. A function that returns a promise and a secret of the vault are there after `ready()`.
- *
- * @example
- * const source = createSecretSource('providers.openai.apiKey', { file: '/run/secrets/openai' });
- * await source.ready();
- * source.current().reveal();
  * @throws TypeError naming the option when the first value is missing or unusable, or there is no vault to look in
  */
 export function createSecretSource(

@@ -8,10 +8,6 @@ let fingerprintKey: Uint8Array | undefined;
 /**
  * A secret that does not show itself: printing, inspecting, serialising, spreading and cloning it give its label at most.
  * It never changes; a rotated secret is another object.
- *
- * @example
- * const secret = new Secret('openai', 'sk-…');
- * String(secret); // '[secret:openai]'
  */
 export class Secret {
   /** Names the secret to people. Not secret. */

@@ -56,10 +56,6 @@ const maxPauseMs = 10;
 
 /**
  * Makes the writing side of a vault alone, for tools that serve no requests. `createVault` has it too.
- *
- * @example
- * const admin = createVaultAdmin({ store: stores.secrets, ring });
- * await admin.put({ id: 'openai-main', provider: 'openai', text: 'sk-…', author: 'alice' });
  */
 export function createVaultAdmin(options: VaultAdminOptions): VaultAdmin {
   const { store, ring, runtime = createRuntime(), onChange } = options;

@@ -108,8 +108,8 @@ class Entry {
     record.outcome = outcome.kind;
     record.replyBytes = outcome.replyBytes;
     if (outcome.errorCode !== undefined) record.errorCode = outcome.errorCode;
-    // where the provider told none, what limits were charged with
-    if (outcome.usage) record.usage = withAttempts(outcome.usage, record.attempts);
+    // where limits were charged, what they were charged with
+    if (outcome.usage) record.usage ??= withAttempts(outcome.usage, record.attempts);
     record.costNanoUsd = record.usage && price ? costOf(record.usage, price) : null;
     return record as RequestRecord;
   }

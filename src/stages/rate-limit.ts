@@ -11,7 +11,14 @@ import { noLimitStates, toLimitStates } from '../limits/limit-states.ts';
 import { noteExceeded, showThresholds } from '../limits/note-states.ts';
 import { costOf } from '../limits/price.ts';
 import { type RateLimitOptions, type RateLimitParts, toRateLimitParts } from '../limits/rate-limit-parts.ts';
-import { refuseCostly, refuseUnpriced, toDenial, toImpossible, toUnavailable } from '../limits/refusals.ts';
+import {
+  refuseCostly,
+  refuseMixed,
+  refuseUnpriced,
+  toDenial,
+  toImpossible,
+  toUnavailable,
+} from '../limits/refusals.ts';
 import { endHoldsWhenEnded, settle, settleWhenEnded } from '../limits/settle-when-ended.ts';
 import { untoldOf } from '../limits/untold.ts';
 import { hasUpstreamLimits, UpstreamHolds } from '../limits/upstream-holds.ts';
@@ -43,8 +50,6 @@ export interface HeldUpstream {
  *   (403) when a budget meets a model without a price, `metadata_required` or `malformed_request` (400) when the request
  *   lacks what a limit requires, `store_unavailable` (503) when the ledger fails.
  * @throws TypeError for an option out of its range, naming it
- * @example
- * const stage = rateLimit({ ledger: createMemoryLedger(runtime), onLimit: (event) => logger.info(event) });
  */
 export function rateLimit(options: RateLimitOptions): Stage<Context, Reserved> {
   const parts = toRateLimitParts(options, namedRuns);
@@ -71,6 +76,7 @@ function hold(parts: RateLimitParts, context: Context, next: Next): Promise<Gate
   const usage = estimateUsage(call, model);
   if (model?.maxCostNanoUsd !== undefined && model.price) refuseCostly(model, costOf(usage, model.price));
   const concern = concernOf(toLimited(context, parts.runs));
+  refuseMixed(call, concern.limits, policy.limits);
   if (concern.limits.length === 0) return forward(parts, context, next, unlimited);
   refuseUnpriced(concern.limits, model);
   const demand = new Demand(concern, usage, call, model, policy.clampOutput);
@@ -190,7 +196,7 @@ class Reservation {
       applied: { limits, scopes },
       price: model?.price,
       inputTokens: usage.inputTokens ?? 0,
-      untold: untoldOf(call.endpoint.operation, usage.outputTokens ?? 0),
+      untold: untoldOf(call, usage.outputTokens ?? 0),
       record,
     });
     const headers = this.#headers(granted, record.warnings);

@@ -10,6 +10,7 @@ import {
   readSafeInteger,
   scanJsonObject,
 } from '../json/scan.ts';
+import { promptsOf } from '../limits/estimate.ts';
 import { findFormField } from '../multipart.ts';
 import type { Stage } from '../pipeline.ts';
 import { nestedModels } from '../upstream/nested-models.ts';
@@ -199,11 +200,11 @@ function readMaxOutput(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjec
     // providers differ in which one they obey when there are two
     if (given !== undefined && (limit === undefined || given > limit)) limit = given;
   }
+  const isCompletion = endpoint.operation === 'completion';
   const choices =
-    endpoint.operation === 'chat' || endpoint.operation === 'completion'
-      ? readChoices(bytes, members, ['n', 'best_of'])
-      : 1;
-  return limit === undefined ? undefined : limit * choices;
+    isCompletion || endpoint.operation === 'chat' ? readChoices(bytes, members, ['n', 'best_of']) : 1;
+  if (limit === undefined) return undefined;
+  return limit * choices * (isCompletion ? promptsOf(bytes, members) : 1);
 }
 
 function readChoices(bytes: Uint8Array, members: JsonObjectIndex, names: readonly string[]): number {

@@ -240,6 +240,14 @@ describe('a form', () => {
     );
   });
 
+  it('may leave the quotes of names out, as HttpClient of .NET does', async () => {
+    const { send, upstream } = await startGateway(config);
+    const unquoted = (name: string) =>
+      form([file, `Content-Disposition: form-data; name=model\r\n\r\n${name}`]);
+    expect((await send('/v1/audio/transcriptions', unquoted('whisper-1'), type)).status).toBe(200);
+    expect(upstream.requests[0]?.body.toString()).toBe(unquoted('whisper-large').toString());
+  });
+
   it.each<[string, Uint8Array, number, string?]>([
     ['without a model', form([file]), 400],
     ['with an empty model', form([field('model', '')]), 400],

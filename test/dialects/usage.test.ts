@@ -44,6 +44,27 @@ describe('usage of JSON replies', () => {
       { inputTokens: 32, outputTokens: 109, reasoningTokens: 100, source },
     ],
     [
+      'chat of a server that leaves the completion to the total',
+      'openai-chat',
+      { usage: { prompt_tokens: 100, total_tokens: 150 } },
+      { inputTokens: 100, outputTokens: 50, source },
+    ],
+    [
+      'messages with the advice of another model, which the top leaves out',
+      'anthropic-messages',
+      {
+        usage: {
+          input_tokens: 412,
+          output_tokens: 531,
+          iterations: [
+            { type: 'message', input_tokens: 412, output_tokens: 531 },
+            { type: 'advisor_message', model: 'claude-opus-4-6', input_tokens: 823, output_tokens: 1_612 },
+          ],
+        },
+      },
+      { inputTokens: 1_235, outputTokens: 2_143, source },
+    ],
+    [
       'chat of a server that names cache hits at the top',
       'openai-chat',
       {

@@ -68,7 +68,7 @@ describe('a process whose event loop stood still for two seconds', () => {
         applied: { limits: [], scopes: [scope] },
         price: undefined,
         inputTokens: 0,
-        untold: { outputTokens: 0, bytesPerToken: 0 },
+        untold: { outputTokens: 0, bytesPerToken: 0, goesOn: false },
         record: { attempts: [] },
       }),
       runtime,

@@ -42,6 +42,7 @@ const cases: readonly [Provider, number, unknown, Kind][] = [
   [anthropic, 429, own({ type: 'rate_limit_error' }), 'rate_limited'],
   [anthropic, 529, own({ type: 'overloaded_error' }), 'overloaded'],
   [gemini, 400, own({ details: [{ reason: 'API_KEY_INVALID' }] }), 'credential'],
+  [gemini, 400, [own({ details: [{ reason: 'API_KEY_INVALID' }] })], 'credential'],
   [gemini, 403, own({ details: [{ reason: 'BILLING_DISABLED' }] }), 'quota'],
   [
     gemini,

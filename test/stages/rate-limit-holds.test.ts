@@ -1,4 +1,15 @@
-import { createMemoryLedger, type Ledger, type LimitEvent } from 'headgate';
+import {
+  type Arrival,
+  attribute,
+  authorizeModel,
+  createMemoryLedger,
+  createPipeline,
+  type Ledger,
+  type LimitEvent,
+  rateLimit,
+  readCall,
+  resolveKey,
+} from 'headgate';
 import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
 import { chat, readJson, readText, runtime, startGateway, until } from '../harness.ts';
@@ -185,7 +196,8 @@ describe('what a request holds', () => {
     expect(gateway.records[0]?.usage).toMatchObject({ inputTokens: used, source: 'estimated' });
   });
 
-  it('counts all choices, and nothing for the output of embeddings', async () => {
+  /** With what each request held of a limit in tokens. */
+  async function startMeasured() {
     const holds: number[] = [];
     const memory = createMemoryLedger(runtime);
     const ledger: Ledger = {
@@ -195,10 +207,12 @@ describe('what a request holds', () => {
         return memory.reserve(id, scopes, leaseMs);
       },
     };
-    const { send } = await startGateway(limited({ unit: 'tokens', amount: 1_000_000, window: '1d' }), {
-      ledger,
-      limits: { nodes: 1 },
-    });
+    const limits = limited({ unit: 'tokens', amount: 1_000_000, window: '1d' });
+    return { holds, ...(await startGateway(limits, { ledger, limits: { nodes: 1 } })) };
+  }
+
+  it('counts all choices, and nothing for the output of embeddings', async () => {
+    const { holds, send } = await startMeasured();
     await send('/v1/chat/completions', chat({ max_tokens: 100, n: 3 }));
     await send('/v1/embeddings', { model: 'text-embedding-3-small', input: 'hello' });
     await send('/v1/chat/completions', chat());
@@ -206,6 +220,106 @@ describe('what a request holds', () => {
     expect(holds[0]).toBeLessThan(340);
     expect(holds[1]).toBeLessThan(30);
     expect(holds[2]).toBeGreaterThan(4_096);
+  });
+
+  it.each([
+    ['one prompt', 'hello', 1],
+    ['the tokens of one', [1, 2, 3], 1],
+    ['a list of one', ['hello'], 1],
+    ['three', ['a', ' b', '"c'], 3],
+    ['two of tokens', [[1, 2], [3]], 2],
+  ])('counts each of the prompts of a completion: %s', async (_, prompt, count) => {
+    const { holds, send } = await startMeasured();
+    await send('/v1/completions', { model: 'gpt-4.1', prompt, max_tokens: 1_000, n: 2 });
+    await send('/v1/completions', { model: 'gpt-4.1', prompt, n: 2 });
+    expect(holds.map((hold) => Math.floor(hold / 1_000))).toEqual([2 * count, Math.floor(8.192 * count)]);
+  });
+
+  it.each([
+    ['/v1/messages/count_tokens', { model: 'claude-sonnet' }, anthropic],
+    ['/v1/responses/input_tokens', { model: 'gpt-4.1', input: 'hello' }, {}],
+    ['/v1beta/models/gemini-flash:countTokens', { contents: [{ parts: [{ text: 'hello' }] }] }, {}],
+  ])('has nothing for the tokens that are counted and not run: %s', async (path, more, options) => {
+    const { holds, send, gateway } = await startMeasured();
+    const body = path.includes('messages') ? { ...message(), max_tokens: undefined, ...more } : more;
+    expect((await send(path, body, options)).status).toBe(200);
+    await until(() => gateway.records.length === 1);
+    expect(holds).toEqual([0]);
+    expect(gateway.records[0]).toMatchObject({ usage: { inputTokens: 0, outputTokens: 0 }, costNanoUsd: 0 });
+  });
+
+  it('is settled with all that a response in the background may produce, when the caller leaves its stream', async () => {
+    const { ledger, settled } = createWatchedLedger();
+    const { send, gateway } = await startGateway(
+      limited({ unit: 'tokens', amount: 100_000, window: '1d' }),
+      { ledger },
+      { reply: () => ({ text: 'word '.repeat(100) }), chunkDelayMs: 5 },
+    );
+    for (const background of [true, false]) {
+      const ask = { model: 'gpt-4.1', input: 'write', background, stream: true, max_output_tokens: 30_000 };
+      const reply = await send('/v1/responses', ask);
+      for await (const _ of reply.body as AsyncIterable<Uint8Array>) break;
+    }
+    await until(() => gateway.records.length === 2);
+    const [behind = 0, before = 0] = settled.map((used) => onlyValue(used));
+    expect(behind).toBeGreaterThan(30_000);
+    expect(before).toBeLessThan(100);
+    expect(gateway.records[0]?.usage).toMatchObject({ outputTokens: 30_000, source: 'estimated' });
+    // what it told at its end is what it came to
+    settled.length = 0;
+    const whole = {
+      model: 'gpt-4.1',
+      input: 'write',
+      background: true,
+      stream: true,
+      max_output_tokens: 30_000,
+    };
+    await readText(await send('/v1/responses', whole));
+    await until(() => settled.length === 1);
+    expect(onlyValue(settled[0])).toBeLessThan(1_000);
+  });
+
+  it.each([
+    ['in money', { unit: 'usd', amount: 10, window: '1d' }],
+    [
+      'of one of its models',
+      { unit: 'tokens', amount: 100_000, window: '1d', models: ['claude-opus'] as string[] },
+    ],
+    ['for each model', { unit: 'requests', amount: 10, window: '1d', per: 'model' }],
+  ] as const)('of a limit %s cannot be told for a batch of several models', async (_, limit) => {
+    const { send, upstream } = await startGateway((config) => {
+      const models = { ...config.models, 'claude-opus': { targets: ['anthropic'] } };
+      return limited(limit)({ ...config, models });
+    });
+    const batch = (...models: string[]) => ({
+      requests: models.map((model, index) => ({ custom_id: `${index}`, params: { ...message(), model } })),
+    });
+    const refused = await send('/v1/messages/batches', batch('claude-sonnet', 'claude-opus'), anthropic);
+    expect(refused.status).toBe(400);
+    expect((await readJson(refused)).error.message).toContain('Send a batch for each model.');
+    expect(upstream.requests).toHaveLength(0);
+    for (const model of ['claude-sonnet', 'claude-opus']) {
+      expect((await send('/v1/messages/batches', batch(model, model), anthropic)).status).toBe(200);
+    }
+  });
+
+  it('is given back when a stage of the host gives no reply', async () => {
+    const { ledger, open } = createWatchedLedger();
+    const { send } = await startGateway(limited({ unit: 'parallel', amount: 1 }), {
+      ledger,
+      pipeline: ({ keyResolver, limits, sink }) =>
+        createPipeline<Arrival>()
+          .use(attribute({ sink }))
+          .use(resolveKey({ resolver: keyResolver }))
+          .use(readCall())
+          .use(authorizeModel())
+          .use(rateLimit(limits))
+          .end({ name: 'forgets', run: async () => undefined as never }),
+    });
+    for (let times = 0; times < 2; times++) {
+      expect((await send('/v1/chat/completions', chat())).status).toBe(500);
+      await until(() => open.size === 0);
+    }
   });
 
   it('is no less than the larger of two output bounds, whichever of them the provider obeys', async () => {

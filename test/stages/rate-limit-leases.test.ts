@@ -42,7 +42,7 @@ const createAccount = () =>
     applied: { limits: [], scopes: [] },
     price: undefined,
     inputTokens: 1,
-    untold: { outputTokens: 0, bytesPerToken: 0 },
+    untold: { outputTokens: 0, bytesPerToken: 0, goesOn: false },
     record: createDraft(),
   });
 

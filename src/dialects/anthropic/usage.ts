@@ -7,10 +7,12 @@ export function toAnthropicUsage(value: unknown): Usage | undefined {
   const usage = asObject(value);
   if (!usage) return undefined;
   const counts = toCounts(usage);
-  // a compaction is a request of its own that the top-level numbers leave out
-  const compactions = asObjects(usage.iterations).filter((entry) => entry.type === 'compaction');
-  return toUsage(compactions.map(toCounts).reduce(addCounts, counts));
+  const own = asObjects(usage.iterations).filter(({ type }) => ownRequests.has(type));
+  return toUsage(own.map(toCounts).reduce(addCounts, counts));
 }
+
+/** Iterations that are requests of their own, which the top-level numbers leave out. */
+const ownRequests = new Set<unknown>(['compaction', 'advisor_message']);
 
 function toCounts(usage: Members): TokenCounts {
   const cached = toTokens(usage.cache_read_input_tokens);

@@ -33,9 +33,14 @@ export function toOpenAiUsage(value: unknown): Usage | undefined {
     outputTokens:
       reasoning && total !== undefined && total === sumTokens(input, output, reasoning)
         ? sumTokens(output, reasoning)
-        : output,
+        : (output ?? restOf(total, input)),
     reasoningTokens: reasoning,
   });
+}
+
+/** What the total says of the output, where nothing else does. */
+function restOf(total = 0, input = total): number | undefined {
+  return total > input ? total - input : undefined;
 }
 
 function detailsOf(usage: Members, name: string, otherName: string): Members {

@@ -42,8 +42,8 @@ export function toFields(parts: readonly FormPart[]): Record<string, string> {
 
 function toPart(head: string, bytes: Buffer): FormPart {
   return {
-    name: /[;\s]name="([^"]*)"/i.exec(head)?.[1] ?? '',
-    filename: /[;\s]filename="([^"]*)"/i.exec(head)?.[1],
+    name: /[;\s]name="?([^"\r\n;]*)/i.exec(head)?.[1] ?? '',
+    filename: /[;\s]filename="?([^"\r\n;]*)/i.exec(head)?.[1],
     contentType: /^content-type:\s*(.+)$/im.exec(head)?.[1]?.trim(),
     bytes,
   };
