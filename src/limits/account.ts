@@ -95,24 +95,25 @@ export class Account implements Linked<Account> {
 
   /** A request that left and brought no usage back is counted with its input, so that hiding usage makes nothing free. */
   #usageOf(outcome: Settled): Usage | undefined {
-    if (outcome.usage) return this.#complete(outcome.usage, outcome.replyBytes);
-    const isNothing = outcome.kind === 'refused' || outcome.kind === 'undelivered';
+    const { usage, kind, replyBytes } = outcome;
+    if (usage) return kind === 'aborted' ? this.#toEnd(usage) : this.#complete(usage, replyBytes);
+    const isNothing = kind === 'refused' || kind === 'undelivered';
     if (isNothing && !this.#mayHaveCost) return undefined;
-    const outputTokens = outcome.kind === 'complete' ? this.#untoldOutput(outcome.replyBytes) : 0;
-    return this.#toEnd({ inputTokens: this.#inputTokens, outputTokens, source: 'estimated' });
+    const outputTokens = kind === 'complete' ? this.#untoldOutput(replyBytes) : 0;
+    const estimated: Usage = { inputTokens: this.#inputTokens, outputTokens, source: 'estimated' };
+    return kind === 'aborted' ? this.#toEnd(estimated) : estimated;
   }
 
   /** What is missing of a usage is estimated: half of it told makes the other half no gift. */
-  #complete(told: Usage, replyBytes: number | undefined): Usage | undefined {
-    const usage = this.#toEnd(told);
-    const inputTokens = usage?.inputTokens ?? this.#inputTokens;
-    const outputTokens = usage?.outputTokens ?? this.#untoldOutput(replyBytes);
-    return inputTokens === (usage?.inputTokens ?? 0) && outputTokens === (usage?.outputTokens ?? 0)
+  #complete(usage: Usage, replyBytes: number | undefined): Usage {
+    const inputTokens = usage.inputTokens ?? this.#inputTokens;
+    const outputTokens = usage.outputTokens ?? this.#untoldOutput(replyBytes);
+    return inputTokens === (usage.inputTokens ?? 0) && outputTokens === (usage.outputTokens ?? 0)
       ? usage
       : { ...usage, inputTokens, outputTokens, source: 'estimated' };
   }
 
-  /** Where the provider goes on without anybody who looks: all that it may come to. */
+  /** Where the caller leaves and the provider goes on: all that it may come to. */
   #toEnd(usage: Usage | undefined): Usage | undefined {
     if (!this.#untold.goesOn || usage?.source === 'reported') return usage;
     return {

@@ -1,7 +1,7 @@
 import type { Call } from '../call.ts';
 import type { Model } from '../config/snapshot.ts';
 import type { Operation } from '../dialects/endpoint.ts';
-import { elementSpans } from '../json/elements.ts';
+import { forEachElement } from '../json/elements.ts';
 import { type JsonObjectIndex, readMember } from '../json/scan.ts';
 import type { Usage } from '../message.ts';
 import { type BodyTokens, countBodyTokens } from './body-tokens.ts';
@@ -36,7 +36,11 @@ function formTokens({ body, endpoint }: Call): number {
 }
 
 /** Nobody is asked to read it: no provider wants anything for it. */
-const countsOnly = new Set<Operation>(['message-count-tokens', 'count-tokens', 'response-input-tokens']);
+export const countsOnly: ReadonlySet<Operation> = new Set<Operation>([
+  'message-count-tokens',
+  'count-tokens',
+  'response-input-tokens',
+]);
 
 const producesNothing = new Set<Operation>([
   ...countsOnly,
@@ -93,10 +97,15 @@ export function choicesOf({ endpoint, body, members }: Call): number {
 /** How many prompts of `/v1/completions` are to be gone on with: a list of numbers is the tokens of one. */
 export function promptsOf(body: Uint8Array, members: JsonObjectIndex): number {
   const prompt = members.get('prompt');
-  if (prompt?.kind !== 'array') return 1;
-  const prompts = elementSpans(body, prompt);
-  const first = body[prompts[0]?.start ?? -1];
-  return first === quote || first === openingBracket ? prompts.length : 1;
+  let prompts = 0;
+  if (prompt?.kind === 'array') {
+    forEachElement(body, prompt, (start) => {
+      const isPrompt = body[start] === quote || body[start] === openingBracket;
+      if (isPrompt) prompts++;
+      return isPrompt;
+    });
+  }
+  return Math.max(1, prompts);
 }
 
 const quote = 0x22;

@@ -1,4 +1,4 @@
-import type { Call } from '../call.ts';
+import { matchesAny } from '../config/patterns.ts';
 import type { Model } from '../config/snapshot.ts';
 import { GatewayError } from '../errors.ts';
 import { metadataHeader } from '../metadata.ts';
@@ -49,21 +49,21 @@ export function refuseUnpriced(limits: readonly Limit[], model: Model | undefine
 /**
  * A batch is held as one request, of one model: what others in it cost, and whose limits they meet, could not be told apart.
  *
- * @throws GatewayError `malformed_request` (400) where a limit goes by the model or is in money
+ * @param models that the batch names
+ * @throws GatewayError `malformed_request` (400) where a limit that blocks is in money, or goes by one of them
  */
-export function refuseMixed(
-  { batchModels = [] }: Call,
-  concerning: readonly Limit[],
-  all: readonly Limit[],
-): void {
-  if (batchModels.length < 2) return;
+export function refuseMixed(models: readonly string[], limits: readonly Limit[]): void {
   const limit =
-    concerning.find(({ unit }) => unit === 'usd') ??
-    all.find(({ models, per }) => models || per.includes('model'));
-  if (limit === undefined) return;
+    models.length > 1 &&
+    limits.find(
+      ({ mode, unit, per, models: names }) =>
+        mode === 'block' &&
+        (names ? models.some((name) => matchesAny(names, name)) : unit === 'usd' || per.includes('model')),
+    );
+  if (!limit) return;
   throw new GatewayError(
     'malformed_request',
-    `This batch names ${batchModels.length} models, and what each may use of the limit "${limit.label}" cannot be held. Send a batch for each model.`,
+    `This batch names ${models.length} models, and what each may use of the limit "${limit.label}" cannot be held. Send a batch for each model.`,
     { param: 'requests' },
   );
 }

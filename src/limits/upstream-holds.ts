@@ -10,7 +10,7 @@ import { estimateUsage } from './estimate.ts';
 import type { Leases } from './leases.ts';
 import type { Awaitable, Ledger, ReserveResult } from './ledger.ts';
 import { type Limit, limitKeyOf } from './limit.ts';
-import { toUnavailable } from './refusals.ts';
+import { refuseMixed, toUnavailable } from './refusals.ts';
 import type { SubjectFacts } from './subject.ts';
 import { untoldOf } from './untold.ts';
 
@@ -23,6 +23,8 @@ export interface UpstreamHoldsFacts {
   /** Id of the request. */
   readonly id: string;
   readonly model: Model | undefined;
+  /** Those of a batch. */
+  readonly models: readonly string[];
   readonly record: RecordDraft;
   readonly runtime: Runtime;
 }
@@ -47,7 +49,7 @@ export class UpstreamHolds {
    * Holds what a call may use of a candidate's limits; undefined where it has none.
    *
    * @returns the hold, or the refusal that stands for a candidate at its limit
-   * @throws GatewayError `store_unavailable` (503)
+   * @throws GatewayError `store_unavailable` (503); `malformed_request` (400) for a batch of several models
    */
   reserve(candidate: Candidate, call: Call): Awaitable<Account | GatewayError | undefined> {
     const { provider } = candidate.target;
@@ -61,6 +63,7 @@ export class UpstreamHolds {
       credential: credential.id,
       model: this.#facts.model?.name,
     };
+    refuseMixed(this.#facts.models, [...provider.limits, ...own]);
     const limits: Limit[] = [];
     const keys: string[] = [];
     for (const limit of [...provider.limits, ...own]) {

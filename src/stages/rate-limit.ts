@@ -75,8 +75,12 @@ function hold(parts: RateLimitParts, context: Context, next: Next): Promise<Gate
   const { call, model, policy } = context;
   const usage = estimateUsage(call, model);
   if (model?.maxCostNanoUsd !== undefined && model.price) refuseCostly(model, costOf(usage, model.price));
-  const concern = concernOf(toLimited(context, parts.runs));
-  refuseMixed(call, concern.limits, policy.limits);
+  const limited = toLimited(context, parts.runs);
+  const concern = concernOf(limited);
+  if (call.batchModels) {
+    const others = policy.limits.filter(({ unit }) => unit !== 'usd' || !limited.isOwn);
+    refuseMixed(modelsOf(context), [...concern.limits, ...others]);
+  }
   if (concern.limits.length === 0) return forward(parts, context, next, unlimited);
   refuseUnpriced(concern.limits, model);
   const demand = new Demand(concern, usage, call, model, policy.clampOutput);
@@ -214,6 +218,14 @@ class Reservation {
   }
 }
 
+/** The models of a batch. */
+function modelsOf({ call, snapshot, policy, runtime }: Context): string[] {
+  const names = call.batchModels ?? [];
+  if (names.length < 2) return [];
+  const models = names.map((name) => snapshot.resolveModel(name, policy, runtime.now())?.model.name ?? name);
+  return [...new Set(models)];
+}
+
 function refuseUnavailable(cause: unknown): never {
   throw toUnavailable(cause);
 }
@@ -234,6 +246,7 @@ function forward(
     settle: (account, ended) => settle(parts, account, ended),
     id,
     model,
+    models: modelsOf(context),
     record,
     runtime,
   });

@@ -1,7 +1,9 @@
 import type { Call } from '../call.ts';
 import type { Arrival, Identified } from '../context.ts';
+import type { Operation } from '../dialects/endpoint.ts';
 import { dialectByName } from '../dialects/index.ts';
 import { GatewayError } from '../errors.ts';
+import { countsOnly } from '../limits/estimate.ts';
 import type { HeaderMap, Usage } from '../message.ts';
 import type { ForwardingPolicy } from '../routing/forwarding.ts';
 import type { ObservedAttempt } from '../routing/observations.ts';
@@ -301,10 +303,12 @@ function secretOf({ credential: { source } }: Candidate): Secret | Promise<Secre
   }
 }
 
-/** Whether the reply's usage is new: reading a stored response tells again what its creation has told. */
+/** Whether a reply tells of something that was used: reading a stored response tells again what its creation has told. */
 function isMetered({ endpoint }: Call): boolean {
-  return endpoint.operation !== 'response-resource' && endpoint.operation !== 'message-batch-resource';
+  return !unmetered.has(endpoint.operation);
 }
+
+const unmetered = new Set<Operation>(['response-resource', 'message-batch-resource', ...countsOnly]);
 
 async function readError(body: EgressBody, type: string): Promise<{ bytes: Uint8Array; parsed: unknown }> {
   try {

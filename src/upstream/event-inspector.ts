@@ -156,7 +156,8 @@ export class EventInspector implements Inspector {
     const { usage, whole, passed } = this.#reader;
     const events = this.#read + passed;
     // what a stream told of its output before its end is what it had said by then
-    if (usage && (whole || (usage.outputTokens ?? 0) >= events)) return usage;
+    const told = usage?.outputTokens;
+    if (usage && told !== undefined && (whole || told >= events)) return usage;
     if (events === 0) return usage;
     // providers send about one token an event; what they would report is not known
     return { ...(usage ?? { inputTokens }), outputTokens: events, source: 'estimated' };

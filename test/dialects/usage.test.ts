@@ -50,6 +50,18 @@ describe('usage of JSON replies', () => {
       { inputTokens: 100, outputTokens: 50, source },
     ],
     [
+      'chat of a server that tells a total alone',
+      'openai-chat',
+      { usage: { total_tokens: 203 } },
+      { inputTokens: 203, outputTokens: 0, source },
+    ],
+    [
+      'chat of a server whose total leaves nothing for the completion',
+      'openai-chat',
+      { usage: { prompt_tokens: 100, total_tokens: 100 } },
+      { inputTokens: 100, outputTokens: 0, source },
+    ],
+    [
       'messages with the advice of another model, which the top leaves out',
       'anthropic-messages',
       {
@@ -111,8 +123,8 @@ describe('usage of JSON replies', () => {
       undefined,
     ],
     ['a background response', 'openai-responses', { status: 'queued', usage: null }, undefined],
-    ['embeddings', 'openai', { usage: { prompt_tokens: 8, total_tokens: 8 } }, { inputTokens: 8, source }],
-    ['embeddings with a total only', 'openai', { usage: { total_tokens: 8 } }, { inputTokens: 8, source }],
+    ['embeddings', 'openai', { usage: { prompt_tokens: 8, total_tokens: 8 } }, { inputTokens: 8, outputTokens: 0, source }],
+    ['embeddings with a total only', 'openai', { usage: { total_tokens: 8 } }, { inputTokens: 8, outputTokens: 0, source }],
     [
       'images',
       'openai',

@@ -4,6 +4,7 @@ import {
   authorizeModel,
   createMemoryLedger,
   createPipeline,
+  type GatewayConfig,
   type Ledger,
   type LimitEvent,
   rateLimit,
@@ -20,6 +21,7 @@ import {
   limited,
   message,
   onlyValue,
+  priced,
 } from './limited-gateway.ts';
 
 describe('what a request holds', () => {
@@ -250,23 +252,11 @@ describe('what a request holds', () => {
 
   it('is settled with all that a response in the background may produce, when the caller leaves its stream', async () => {
     const { ledger, settled } = createWatchedLedger();
-    const { send, gateway } = await startGateway(
+    const { send, gateway, upstream } = await startGateway(
       limited({ unit: 'tokens', amount: 100_000, window: '1d' }),
       { ledger },
       { reply: () => ({ text: 'word '.repeat(100) }), chunkDelayMs: 5 },
     );
-    for (const background of [true, false]) {
-      const ask = { model: 'gpt-4.1', input: 'write', background, stream: true, max_output_tokens: 30_000 };
-      const reply = await send('/v1/responses', ask);
-      for await (const _ of reply.body as AsyncIterable<Uint8Array>) break;
-    }
-    await until(() => gateway.records.length === 2);
-    const [behind = 0, before = 0] = settled.map((used) => onlyValue(used));
-    expect(behind).toBeGreaterThan(30_000);
-    expect(before).toBeLessThan(100);
-    expect(gateway.records[0]?.usage).toMatchObject({ outputTokens: 30_000, source: 'estimated' });
-    // what it told at its end is what it came to
-    settled.length = 0;
     const whole = {
       model: 'gpt-4.1',
       input: 'write',
@@ -274,10 +264,35 @@ describe('what a request holds', () => {
       stream: true,
       max_output_tokens: 30_000,
     };
+    for (const background of [true, false]) {
+      const reply = await send('/v1/responses', { ...whole, background });
+      for await (const _ of reply.body as AsyncIterable<Uint8Array>) break;
+    }
+    await until(() => gateway.records.length === 2);
+    const [behind = 0, before = 0] = settled.map((used) => onlyValue(used));
+    expect(behind).toBeGreaterThan(30_000);
+    expect(before).toBeLessThan(100);
+    expect(gateway.records[0]?.usage).toMatchObject({ outputTokens: 30_000, source: 'estimated' });
+    // with what was seen where the provider ended it itself, and with what it told at its end
+    settled.length = 0;
+    upstream.fail({ kind: 'stream-error', afterChunks: 1, form: 'failed' });
+    await readText(await send('/v1/responses', whole));
+    await until(() => settled.length === 1);
+    expect(onlyValue(settled[0])).toBeLessThan(100);
+    settled.length = 0;
     await readText(await send('/v1/responses', whole));
     await until(() => settled.length === 1);
     expect(onlyValue(settled[0])).toBeLessThan(1_000);
   });
+
+  const withOpus = (config: GatewayConfig): GatewayConfig => ({
+    ...config,
+    models: { ...config.models, 'claude-opus': { targets: ['anthropic'] } },
+  });
+  const batch = (...models: string[]) => ({
+    requests: models.map((model, index) => ({ custom_id: `${index}`, params: { ...message(), model } })),
+  });
+  const mixed = batch('claude-sonnet', 'claude-opus');
 
   it.each([
     ['in money', { unit: 'usd', amount: 10, window: '1d' }],
@@ -287,20 +302,33 @@ describe('what a request holds', () => {
     ],
     ['for each model', { unit: 'requests', amount: 10, window: '1d', per: 'model' }],
   ] as const)('of a limit %s cannot be told for a batch of several models', async (_, limit) => {
-    const { send, upstream } = await startGateway((config) => {
-      const models = { ...config.models, 'claude-opus': { targets: ['anthropic'] } };
-      return limited(limit)({ ...config, models });
-    });
-    const batch = (...models: string[]) => ({
-      requests: models.map((model, index) => ({ custom_id: `${index}`, params: { ...message(), model } })),
-    });
-    const refused = await send('/v1/messages/batches', batch('claude-sonnet', 'claude-opus'), anthropic);
+    const { send, upstream } = await startGateway((config) => limited(limit)(withOpus(config)));
+    const refused = await send('/v1/messages/batches', mixed, anthropic);
     expect(refused.status).toBe(400);
     expect((await readJson(refused)).error.message).toContain('Send a batch for each model.');
     expect(upstream.requests).toHaveLength(0);
     for (const model of ['claude-sonnet', 'claude-opus']) {
       expect((await send('/v1/messages/batches', batch(model, model), anthropic)).status).toBe(200);
     }
+  });
+
+  it.each([
+    ['that only counts', { unit: 'usd', amount: 10, window: '1d', mode: 'shadow' }],
+    ['of another model', { unit: 'usd', amount: 10, window: '1d', models: ['gpt-4.1'] as string[] }],
+    ['of all tokens', { unit: 'tokens', amount: 100_000, window: '1d' }],
+  ] as const)('of a limit %s is no reason to refuse a batch of several models', async (_, limit) => {
+    const { send } = await startGateway((config) => limited(limit)(withOpus(config)));
+    expect((await send('/v1/messages/batches', mixed, anthropic)).status).toBe(200);
+  });
+
+  it('of a limit of the provider in money cannot be told for a batch of several models either', async () => {
+    const { send, upstream } = await startGateway((config) => {
+      const limits: Limits = [{ unit: 'usd', amount: 10, window: '1d' }];
+      const anthropic = { ...config.providers.anthropic, limits } as (typeof config.providers)[string];
+      return priced(withOpus({ ...config, providers: { ...config.providers, anthropic } }));
+    });
+    expect((await send('/v1/messages/batches', mixed, anthropic)).status).toBe(400);
+    expect(upstream.requests).toHaveLength(0);
   });
 
   it('is given back when a stage of the host gives no reply', async () => {

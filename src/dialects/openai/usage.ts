@@ -17,15 +17,19 @@ export function readOpenAiUsage(member: (name: string) => unknown): Usage | unde
 export function toOpenAiUsage(value: unknown): Usage | undefined {
   const usage = asObject(value);
   if (!usage) return undefined;
-  const input = toTokens(usage.prompt_tokens) ?? toTokens(usage.input_tokens);
   const output = toTokens(usage.completion_tokens) ?? toTokens(usage.output_tokens);
   const total = toTokens(usage.total_tokens);
+  // a total alone is taken for input
+  const input =
+    toTokens(usage.prompt_tokens) ??
+    toTokens(usage.input_tokens) ??
+    (output === undefined ? total : undefined);
   const inputDetails = detailsOf(usage, 'prompt_tokens_details', 'input_tokens_details');
   const outputDetails = detailsOf(usage, 'completion_tokens_details', 'output_tokens_details');
   const reasoning = toTokens(outputDetails.reasoning_tokens);
   const { cacheWrite5mTokens, cacheWrite1hTokens } = cacheWrites(inputDetails);
   return toUsage({
-    inputTokens: input ?? (output === undefined ? total : undefined),
+    inputTokens: input,
     cachedInputTokens: toTokens(inputDetails.cached_tokens) ?? toTokens(usage.prompt_cache_hit_tokens),
     cacheWrite5mTokens,
     cacheWrite1hTokens,
@@ -39,8 +43,8 @@ export function toOpenAiUsage(value: unknown): Usage | undefined {
 }
 
 /** What the total says of the output, where nothing else does. */
-function restOf(total = 0, input = total): number | undefined {
-  return total > input ? total - input : undefined;
+function restOf(total: number | undefined, input = 0): number | undefined {
+  return total !== undefined && total >= input ? total - input : undefined;
 }
 
 function detailsOf(usage: Members, name: string, otherName: string): Members {

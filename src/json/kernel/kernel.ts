@@ -1,4 +1,5 @@
 import { Buffer, isUtf8 } from 'node:buffer';
+import { zlib } from '../../built-in.ts';
 import { MemberTable } from '../object-index.ts';
 import { shortEscapes } from '../scan-string.ts';
 import { kernelBytes } from './bytes.ts';
@@ -184,9 +185,7 @@ export function createKernel(): Kernel | undefined {
   // its memory is little-endian everywhere, and numbers are read from it as the machine has them
   if (WebAssembly === undefined || new Uint8Array(new Uint32Array([1]).buffer)[0] !== 1) return undefined;
   try {
-    // loaded with undici in any case, and not before the first body
-    const { brotliDecompressSync } = process.getBuiltinModule('node:zlib');
-    const module = new WebAssembly.Module(brotliDecompressSync(Buffer.from(kernelBytes, 'base64')));
+    const module = new WebAssembly.Module(zlib().brotliDecompressSync(Buffer.from(kernelBytes, 'base64')));
     return new Kernel(new WebAssembly.Instance(module).exports as Exports);
   } catch {
     // runtimes that compile nothing while they run, and machines without SIMD
