@@ -123,8 +123,18 @@ describe('usage of JSON replies', () => {
       undefined,
     ],
     ['a background response', 'openai-responses', { status: 'queued', usage: null }, undefined],
-    ['embeddings', 'openai', { usage: { prompt_tokens: 8, total_tokens: 8 } }, { inputTokens: 8, outputTokens: 0, source }],
-    ['embeddings with a total only', 'openai', { usage: { total_tokens: 8 } }, { inputTokens: 8, outputTokens: 0, source }],
+    [
+      'embeddings',
+      'openai',
+      { usage: { prompt_tokens: 8, total_tokens: 8 } },
+      { inputTokens: 8, outputTokens: 0, source },
+    ],
+    [
+      'embeddings with a total only',
+      'openai',
+      { usage: { total_tokens: 8 } },
+      { inputTokens: 8, outputTokens: 0, source },
+    ],
     [
       'images',
       'openai',
