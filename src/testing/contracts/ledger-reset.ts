@@ -101,7 +101,7 @@ export const ledgerResetCases: readonly LedgerCase[] = [
       const untilEndMs = () => windows.endOf(0) - windows.beganAtMs;
       granted(await ledger.reserve('late', old, leaseMs));
       granted(await ledger.reserve('renewed', old, leaseMs));
-      granted(await ledger.reserve('lost', old, untilEndMs() + 200));
+      granted(await ledger.reserve('lost', old, untilEndMs() + 1_000));
       await advance(windows.endOf(0) - (await now()));
       const next = windows.scopes(1);
       granted(await ledger.reserve('next', next, leaseMs));
@@ -112,7 +112,7 @@ export const ledgerResetCases: readonly LedgerCase[] = [
       await ledger.settle('late', [20, 20]);
       assert.equal(await ledger.renew('renewed', leaseMs, [5, 5]), true);
       await ledger.settle('renewed', [7, 7]);
-      await advance(300);
+      await advance(1_100);
       await soon(harness, () =>
         expectFigures(ledger, next, [
           [0, 1],
