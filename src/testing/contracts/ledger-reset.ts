@@ -12,7 +12,7 @@ import {
 } from './ledger-case.ts';
 
 /** Long enough that a busy machine asks in each, short enough to wait for. */
-const windowMs = 1_000;
+const windowMs = 2_000;
 const amount = 30;
 
 /** Windows one after the other; each has its amount, and a rolling count beside it adds up two of them. */
