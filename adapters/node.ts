@@ -115,6 +115,7 @@ function createServe(
     const serving = new Serving(exchange, settle);
     if (countReaders(exchange.incoming) === 0) handleSoon(serving);
     else {
+      // at once: a body that is listened to by `readable` cannot be held
       exchange.hold();
       handle(serving);
     }
