@@ -51,6 +51,12 @@ export interface StreamReader {
   passBytes?(bytes: Uint8Array, start: number, maxBytes: number): number;
   /** Events that these two have passed. */
   readonly passed: number;
+  /**
+   * Output tokens beyond one for each event, where events bring more; for streams that end without usage.
+   *
+   * @default none
+   */
+  readonly furtherTokens?: number;
   /** Whether the protocol's terminator, or its equivalent, was seen. */
   readonly whole: boolean;
   /** Usage as reported so far. */

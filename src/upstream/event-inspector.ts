@@ -153,14 +153,13 @@ export class EventInspector implements Inspector {
   usage(): Usage | undefined {
     const { inputTokens, metered = true } = this.#options;
     if (!metered) return undefined;
-    const { usage, whole, passed } = this.#reader;
-    const events = this.#read + passed;
+    const { usage, whole, passed, furtherTokens = 0 } = this.#reader;
+    const estimate = this.#read + passed + furtherTokens;
     // what a stream told of its output before its end is what it had said by then
     const told = usage?.outputTokens;
-    if (usage && told !== undefined && (whole || told >= events)) return usage;
-    if (events === 0) return usage;
-    // providers send about one token an event; what they would report is not known
-    return { ...(usage ?? { inputTokens }), outputTokens: events, source: 'estimated' };
+    if (usage && told !== undefined && (whole || told >= estimate)) return usage;
+    if (estimate === 0) return usage;
+    return { ...(usage ?? { inputTokens }), outputTokens: estimate, source: 'estimated' };
   }
 
   errorTail(error: GatewayError): Uint8Array | undefined {

@@ -317,5 +317,35 @@ it('counts what came of a stream that broke, where the provider had only begun t
   const inspector = createInspector('anthropic-messages');
   const { usage } = inspect(inspector, [Buffer.from(events.slice(0, deltas).join(''))]);
   const { usage: told } = inspect(createInspector('anthropic-messages'), [Buffer.from(text)]);
-  expect(usage).toMatchObject({ inputTokens: told?.inputTokens, outputTokens: deltas, source: 'estimated' });
+  expect(usage).toMatchObject({ inputTokens: told?.inputTokens, source: 'estimated' });
+  expect(usage?.outputTokens).toBeGreaterThanOrEqual(deltas);
+  expect(usage?.outputTokens).toBeLessThanOrEqual(told?.outputTokens ?? 0);
+  // what was reported by then stands
+  const reported = createInspector('anthropic-messages');
+  expect(inspect(reported, [Buffer.from(events.slice(0, deltas + 1).join(''))]).usage).toEqual(told);
+});
+
+it.each([
+  { many: 1, least: 0.9, most: 2 },
+  { many: 10, least: 0.6, most: 2 },
+  { many: 40, least: 0.6, most: 2 },
+])('counts tokens of a broken stream in which each event has $many of them', ({ many, least, most }) => {
+  const opening = readFixture('anthropic-messages').split(/(?<=\n\n)/)[0] as string;
+  // as tokens of o200k_base, with their spaces
+  const tokens =
+    'The| gateway| relays| every| event| as| it| comes|,| and| counts| what| it| brings|.| A'.split('|');
+  const texts = Array.from({ length: 60 }, (_, event) =>
+    Array.from({ length: many }, (_, at) => tokens[(event * many + at) % tokens.length]).join(''),
+  );
+  const events = texts.map(
+    (text) =>
+      `event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"${text}"}}\n\n`,
+  );
+  for (const perChunk of [1, 60]) {
+    const chunks = perChunk === 1 ? events : [events.join('')];
+    const { usage } = inspect(createInspector('anthropic-messages'), [opening, ...chunks].map(Buffer.from));
+    const ratio = (usage?.outputTokens ?? 0) / (60 * many);
+    expect(ratio).toBeGreaterThan(least);
+    expect(ratio).toBeLessThan(most);
+  }
 });

@@ -6,6 +6,10 @@ import { asObject, asText, eventType, type Members } from '../stream-data.ts';
 import { mergeAnthropicUsage, toAnthropicUsage } from './usage.ts';
 
 const delta = 'event: content_block_delta\ndata: {';
+const beforeData = delta.length - 1;
+/** Of the data of a delta, around its text. */
+const frameBytes = 80;
+const bytesPerToken = 4;
 
 /**
  * Follows a stream of the Messages API. It is whole with `message_stop`. Only `message_start`, `message_delta`
@@ -17,6 +21,7 @@ export function createAnthropicStreamReader(): StreamReader {
 
 class AnthropicStreamReader extends EventReader {
   usage: Usage | undefined = undefined;
+  furtherTokens = 0;
   #counts: Members | undefined;
 
   pass(text: string, start: number, maxBytes: number): number {
@@ -24,13 +29,22 @@ class AnthropicStreamReader extends EventReader {
     const end = endOfPlainEvent(text, start, delta, maxBytes);
     if (end < 0) return start;
     this.passed++;
+    this.#measure(text.lastIndexOf('}', end) + 1 - start - beforeData);
     return end;
+  }
+
+  /** Sees how long the data of a delta is. */
+  #measure(bytes: number): void {
+    this.furtherTokens += Math.max(0, Math.round((bytes - frameBytes) / bytesPerToken) - 1);
   }
 
   protected override readObject(event: string | undefined, data: string): 'relay' {
     const type = eventType(event, data);
     switch (type) {
       case 'content_block_delta':
+        this.#measure(data.length);
+        this.hasContent = true;
+        break;
       case 'content_block_stop':
         this.hasContent = true;
         break;
@@ -53,6 +67,8 @@ class AnthropicStreamReader extends EventReader {
       this.error ??= { type: asText(asObject(parsed.error)?.type) };
       return;
     }
+    // what it tells is of all that came before
+    if (parsed.usage) this.furtherTokens = 0;
     const holder = type === 'message_start' ? asObject(parsed.message) : parsed;
     this.#counts = mergeAnthropicUsage(this.#counts, holder?.usage);
     this.usage = toAnthropicUsage(this.#counts);
