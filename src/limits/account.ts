@@ -70,7 +70,7 @@ export class Account implements Linked<Account> {
 
   /** What is to be counted should nothing more be heard: what was seen, and the input at the least. */
   accrued(): number[] {
-    const usage = this.#toEnd(this.#source?.usage());
+    const usage = this.#toEnd(withAttempts(this.#source?.usage(), this.#record.attempts));
     return this.scopes.map(({ charge }, index) =>
       usage ? Math.max(charge, usedOf(this.limits[index] as Limit, usage, this.#price)) : charge,
     );

@@ -1,6 +1,7 @@
 import type { Call } from '../call.ts';
 import type { Model, Snapshot } from '../config/snapshot.ts';
 import { GatewayError } from '../errors.ts';
+import type { Usage } from '../message.ts';
 import type { Candidate } from '../routing/plan.ts';
 import type { Runtime } from '../runtime.ts';
 import type { RecordDraft } from '../telemetry/record.ts';
@@ -122,16 +123,21 @@ export class UpstreamHolds {
       : decide(result);
   }
 
-  /** An attempt came to nothing. @param isUncertain whether it may have cost something: then its input counts */
-  fail(account: Account, isUncertain: boolean): void {
-    this.#facts.settle(account, { kind: isUncertain ? 'aborted' : 'undelivered' });
+  /**
+   * An attempt came to nothing.
+   *
+   * @param isUncertain whether it may have cost something: then its input counts
+   * @param usage what it told, or is estimated to have used
+   */
+  fail(account: Account | undefined, isUncertain: boolean, usage?: Usage): void {
+    if (account) this.#facts.settle(account, { kind: isUncertain ? 'aborted' : 'undelivered', usage });
   }
 
-  /** The attempt answers; one that answered before it and broke is counted with its input. */
-  serve(account: Account): void {
-    if (this.#serving) this.fail(this.#serving, true);
+  /** The caller gets the answer of an attempt. @param before what the one has used that it takes the place of */
+  serve(account: Account | undefined, before?: Usage): void {
+    this.fail(this.#serving, true, before);
     this.#serving = account;
-    if (this.#source) account.watch(this.#source);
+    if (this.#source) account?.watch(this.#source);
   }
 
   /** Follows the reply that is on its way to the caller. */

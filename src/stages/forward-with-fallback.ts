@@ -94,6 +94,7 @@ function toGatewayReply(
   upstream: Upstream,
 ): GatewayReply {
   const { record, runtime, snapshot } = context;
+  context.upstreamHolds?.serve(passage.hold);
   record.target = candidate.target.id;
   record.firstByteMs = runtime.monotonicMs() - context.arrivedAtMs;
   const { provider } = candidate.target;

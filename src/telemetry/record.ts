@@ -10,8 +10,8 @@ export interface AttemptRecord {
   readonly failure?: string;
   readonly durationMs: number;
   /**
-   * What it may have cost although another one was faster (`superseded`), part of the usage of the record; estimated where
-   * the provider had not told it when it was ended.
+   * What it may have cost although another one was faster (`superseded`), or went on for it when it broke; part of the usage of
+   * the record. Estimated where the provider had not told it when it was ended.
    */
   readonly usage?: Usage;
 }

@@ -1,6 +1,8 @@
 import type { Call } from '../call.ts';
 import type { Account } from '../limits/account.ts';
 import { estimateInputTokens } from '../limits/estimate.ts';
+import type { UpstreamHolds } from '../limits/upstream-holds.ts';
+import type { Usage } from '../message.ts';
 import type { FailureClass } from '../routing/forwarding.ts';
 import type { ObservedAttempt } from '../routing/observations.ts';
 import { type AttemptRecord, noteAttempt } from '../telemetry/record.ts';
@@ -57,20 +59,20 @@ export class AttemptEntry {
   /** It answers. */
   served(reply: AttemptReply): Served {
     const { candidate, health } = this.#choice;
-    const { runtime, record, snapshot, upstreamHolds } = this.#context;
+    const { runtime, record, snapshot } = this.#context;
     const nowMs = runtime.monotonicMs();
     const wasProbe = this.#wasProbe;
     health.answered(nowMs, wasProbe);
     this.#observed.onFirstToken();
     if (snapshot.config.breaker.slowFactor !== undefined) this.#ejectSlow(health, nowMs);
-    if (this.#hold) upstreamHolds?.serve(this.#hold);
     const noted: Passage['record'] & AttemptRecord = {
       target: candidate.id,
       status: reply.status,
       durationMs: nowMs - this.#startedAtMs,
     };
     noteAttempt(record, noted);
-    return { candidate, reply, passage: { health, observed: this.#observed, record: noted, wasProbe } };
+    const passage = { health, observed: this.#observed, record: noted, hold: this.#hold, wasProbe };
+    return { candidate, reply, passage };
   }
 
   /** It came to nothing, or was ended: because another one was faster, or because the caller left. */
@@ -78,7 +80,7 @@ export class AttemptEntry {
     const { candidate, health } = this.#choice;
     const { runtime, record, upstreamHolds } = this.#context;
     const usage = failure?.reason === superseded ? this.attempt.spent() : undefined;
-    if (this.#hold) upstreamHolds?.fail(this.#hold, usage !== undefined || isUncertain(failure));
+    upstreamHolds?.fail(this.#hold, usage !== undefined || isUncertain(failure), usage);
     noteAttempt(record, {
       target: candidate.id,
       failure: failure?.reason ?? 'cancelled',
@@ -106,6 +108,20 @@ export class AttemptEntry {
     }
     if (ownMs > slowFactor * fastestMs) health.breaker.eject(nowMs, true);
   }
+}
+
+/** Lets go of an answer that the caller does not get. @param why what the record calls it @param usage what it has used */
+export function leave(
+  { record, health, observed, hold }: Passage,
+  why: string,
+  usage: Usage | undefined,
+  holds: UpstreamHolds | undefined,
+): void {
+  record.failure = why;
+  if (usage) record.usage = usage;
+  health.end();
+  observed.onEnd({ ok: true });
+  holds?.fail(hold, true, usage);
 }
 
 /** What the record calls the slower one of two attempts that were made beside each other. */

@@ -1,7 +1,7 @@
 import pRetry from 'p-retry';
 import type { Call } from '../call.ts';
 import { GatewayError } from '../errors.ts';
-import { superseded } from './attempt-entry.ts';
+import { leave, superseded } from './attempt-entry.ts';
 import { AttemptFailure } from './failure.ts';
 import { hedge, type Racer } from './hedge.ts';
 import type { TimeLimits } from './time-limits.ts';
@@ -82,6 +82,10 @@ export class Forwarding implements Interruptible {
     const { trial, context } = trying;
     const second = new Trial(context, this.#upstream, trial.endsAtMs);
     this.#beside = second;
+    const discard = ({ reply, passage }: Served) => {
+      reply.rest?.body.cancel();
+      leave(passage, superseded, reply.inspector.usage(), context.upstreamHolds);
+    };
     const slower = new GatewayError('upstream_timeout', 'Another provider was faster.');
     const racers: [Racer<Served>, Racer<Served>] = [
       {
@@ -161,7 +165,7 @@ export class Forwarding implements Interruptible {
 
   /** Whether an attempt failed that the provider may want to be paid for. */
   get mayHaveCost(): boolean {
-    return this.#trying?.trial.mayHaveCost ?? false;
+    return (this.#trying?.trial.mayHaveCost || this.#beside?.mayHaveCost) ?? false;
   }
 
   /** Nothing of it runs any more. */
@@ -196,14 +200,4 @@ function exhausted({ error }: AttemptFailure, attempts: number): GatewayError {
 
 function kidOf({ principal, snapshot }: TrialContext): string | undefined {
   return snapshot.config.relay.onRevoke === 'end' && principal.source === 'key' ? principal.key : undefined;
-}
-
-/** An answer that came too late. */
-function discard({ reply, passage }: Served): void {
-  reply.rest?.body.cancel();
-  passage.record.failure = superseded;
-  const usage = reply.inspector.usage();
-  if (usage) passage.record.usage = usage;
-  passage.health.end();
-  passage.observed.onEnd({ ok: true });
 }

@@ -39,7 +39,7 @@ export interface Rescuer {
   /** A part goes out. */
   delivered(part: Part): void;
   /** What to go on with; undefined when the caller has to be told of the error. Must not reject. */
-  rescue(error: GatewayError, broken: Inspector): Promise<RelaySource | undefined>;
+  rescue(error: GatewayError, broken: RelaySource): Promise<RelaySource | undefined>;
   /** Nobody waits for what `rescue` is looking for any more. */
   giveUp(): void;
 }
@@ -271,7 +271,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
   }
 
   #fail(error: GatewayError, rest?: Uint8Array): Step<Uint8Array> {
-    const { body, passage, inspector } = this.#source;
+    const { body, passage } = this.#source;
     body.cancel();
     if (passage && error.code !== 'caller_gone') {
       passage.record.failure = error.code;
@@ -281,7 +281,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     if (!rescuer) return this.#end(error, rest);
     if (rest?.length) this.#note(rest);
     this.#held = rest;
-    return rescuer.rescue(error, inspector).then((source) => {
+    return rescuer.rescue(error, this.#source).then((source) => {
       this.#held = undefined;
       if (source && this.#ended) drop(source);
       // interrupted meanwhile, or nobody is there

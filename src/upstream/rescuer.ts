@@ -4,7 +4,9 @@ import type { SpliceMode, StreamSplicer } from '../dialects/splicer.ts';
 import type { GatewayError } from '../errors.ts';
 import { readMember, scanJsonObject } from '../json/scan.ts';
 import { setMembers, spliceJson } from '../json/splice.ts';
+import { withAttempts } from '../limits/sum-usage.ts';
 import type { Candidate } from '../routing/plan.ts';
+import { leave } from './attempt-entry.ts';
 import { concatBytes, type Part, textOf } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
 import { dataOf, splitEvents } from './events.ts';
@@ -13,7 +15,7 @@ import type { Forwarding } from './forwarding.ts';
 import type { Inspector } from './inspector.ts';
 import type { RelaySource, Rescuer } from './relay.ts';
 import { SplicedInspector } from './spliced-inspector.ts';
-import type { Served, TrialContext } from './trial.ts';
+import type { Passage, Served, TrialContext } from './trial.ts';
 
 /** So much of what went out is kept before it is read. */
 const digestBytes = 32_768;
@@ -73,8 +75,9 @@ export class StreamRescuer implements Rescuer {
     this.#gatheredBytes = 0;
   }
 
-  async rescue(error: GatewayError, broken: Inspector): Promise<RelaySource | undefined> {
-    if (this.#context.request.signal.aborted) return undefined;
+  async rescue(error: GatewayError, broken: RelaySource): Promise<RelaySource | undefined> {
+    const { request, record, upstreamHolds } = this.#context;
+    if (request.signal.aborted) return undefined;
     this.#digest();
     const splicer = this.#splicer;
     if (splicer?.text === undefined) return undefined;
@@ -84,8 +87,10 @@ export class StreamRescuer implements Rescuer {
     for (const mode of this.#context.plan.forwarding.rescue) {
       const source = await this.#try(mode, splicer, failure, broken).catch(() => undefined);
       if (!source) continue;
-      const { record } = this.#context;
       record.rescue = [...(record.rescue ?? []), mode];
+      const usage = broken.inspector.usage();
+      if (usage && broken.passage) broken.passage.record.usage = usage;
+      upstreamHolds?.serve(source.passage?.hold, usage);
       return source;
     }
     return undefined;
@@ -95,35 +100,33 @@ export class StreamRescuer implements Rescuer {
     mode: SpliceMode,
     splicer: StreamSplicer,
     broke: AttemptFailure,
-    broken: Inspector,
+    broken: RelaySource,
   ): Promise<RelaySource | undefined> {
     const call = mode === 'restart' ? this.#context.call : this.#continuation(splicer);
     if (!call) return undefined;
     const accepts = mode === 'restart' ? undefined : ({ target }: Candidate) => target.continues === true;
-    let spent = broken.usage();
+    const { record } = this.#context;
     for (let failure = broke; ; ) {
       const served = await this.#forwarding.goOn(failure, call, { action: 'retry', accepts });
       const { reply, passage, candidate } = served;
-      const inspector = new SplicedInspector(reply.inspector, splicer.splice(mode, spent), spent);
+      const spent = withAttempts(broken.inspector.usage(), record.attempts);
+      const inspector = new SplicedInspector(reply.inspector, splicer.splice(mode, spent));
       const source = await this.#align(served, inspector).catch(toBrokenReply);
       if (!(source instanceof AttemptFailure)) {
-        if (!source) return void this.#leave(passage, 'says something else');
-        this.#context.record.target = candidate.target.id;
+        if (!source) return void this.#leave(passage, 'says something else', inspector);
+        record.target = candidate.target.id;
         return { ...source, inspector, passage };
       }
       // it broke before it had said anything new: the next one may
       failure = source;
-      spent = inspector.usage();
       passage.health.broke(passage.wasProbe);
-      this.#leave(passage, failure.reason);
+      this.#leave(passage, failure.reason, inspector);
       this.#forwarding.noteBroken(failure);
     }
   }
 
-  #leave({ record, health, observed }: Served['passage'], why: string): void {
-    record.failure = why;
-    health.end();
-    observed.onEnd({ ok: true });
+  #leave(passage: Passage, why: string, inspector: Inspector): void {
+    leave(passage, why, inspector.usage(), this.#context.upstreamHolds);
   }
 
   /**

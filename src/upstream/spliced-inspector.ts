@@ -1,6 +1,5 @@
 import type { Splice } from '../dialects/splicer.ts';
 import { GatewayError } from '../errors.ts';
-import { sumUsage } from '../limits/sum-usage.ts';
 import type { Usage } from '../message.ts';
 import { dataOf, eventNameOf, splitEvents } from './events.ts';
 import type { Inspector } from './inspector.ts';
@@ -14,13 +13,11 @@ const empty = new Uint8Array(0);
 export class SplicedInspector implements Inspector {
   readonly #inner: Inspector;
   readonly #splice: Splice;
-  readonly #spent: Usage | undefined;
   #diverged: GatewayError | undefined;
 
-  constructor(inner: Inspector, splice: Splice, spent: Usage | undefined) {
+  constructor(inner: Inspector, splice: Splice) {
     this.#inner = inner;
     this.#splice = splice;
-    this.#spent = spent;
   }
 
   /** Whether what comes now is new to the caller. */
@@ -80,7 +77,7 @@ export class SplicedInspector implements Inspector {
   }
 
   usage(): Usage | undefined {
-    return sumUsage(this.#spent, this.#inner.usage());
+    return this.#inner.usage();
   }
 
   errorTail(error: GatewayError): Uint8Array | undefined {

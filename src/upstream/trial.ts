@@ -33,6 +33,8 @@ export interface Passage {
   readonly health: TargetHealth;
   readonly observed: ObservedAttempt;
   readonly record: { failure?: string; usage?: Usage };
+  /** What it holds of the limits of its provider. */
+  readonly hold: Account | undefined;
   /** Whether it closed the breaker. */
   readonly wasProbe: boolean;
 }

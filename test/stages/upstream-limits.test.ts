@@ -9,15 +9,21 @@ type Limits = NonNullable<GatewayConfig['providers'][string]['limits']>;
 
 /** A gateway whose provider has several credentials, each with limits of its own. */
 async function start(
-  of: { readonly provider?: Limits; readonly credentials: readonly Limits[] },
+  of: {
+    readonly provider?: Limits;
+    readonly credentials: readonly Limits[];
+    readonly answers?: readonly string[];
+  },
   inner?: (ledger: Ledger) => Ledger,
 ) {
   const runtime = createVirtualRuntime({ now });
   const memory = createMemoryLedger(runtime);
+  const answers = [...(of.answers ?? [])];
   const watched = createWatchedLedger(inner?.(memory) ?? memory);
   const started = await startGateway(
     (config) => ({
       ...priced(config),
+      ...(of.answers && { forwarding: { rescue: ['restart'] } }),
       providers: {
         ...config.providers,
         openai: {
@@ -33,6 +39,7 @@ async function start(
       },
     }),
     { runtime, ledger: watched.ledger },
+    { reply: () => (answers.length > 0 ? { text: answers.shift() as string } : undefined) },
   );
   const ask = async (body = chat({ max_tokens: 20 })) => {
     const reply = await started.send('/v1/chat/completions', body);
@@ -145,6 +152,30 @@ describe('the limits of a provider', () => {
       [1, 0],
       [1, (billed?.billedInputTokens ?? 0) + (billed?.billedOutputTokens ?? 0)],
     ]);
+  });
+
+  it.each([
+    { how: 'goes on', outcome: 'complete', answers: ['one two three four five', 'one two three four five'] },
+    { how: 'says something else', outcome: 'failed', answers: ['one two three four five', 'quite another'] },
+  ])('count a stream that broke and one that $how each with what it used itself', async (row) => {
+    const tokens: Limits = [{ unit: 'tokens', amount: 100_000, window: '1d' }];
+    const { send, settled, open, upstream, gateway } = await start({
+      credentials: [tokens, tokens],
+      answers: row.answers,
+    });
+    upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 3 });
+    await readText(await send('/v1/chat/completions', chat({ stream: true, max_tokens: 20 })));
+    await until(() => open.size === 0 && settled.length === 2 && gateway.records.length === 1);
+    const [record] = gateway.records;
+    expect(record?.outcome).toBe(row.outcome);
+    expect(record?.attempts).toHaveLength(2);
+    const counted = settled.map((one) => Object.values(one)[0] ?? 0);
+    const { inputTokens = 0, outputTokens = 0 } = record?.usage ?? {};
+    expect(Math.min(...counted)).toBeGreaterThan(3);
+    expect((counted[0] ?? 0) + (counted[1] ?? 0)).toBe(inputTokens + outputTokens);
+    const billed = upstream.tally.at(-1);
+    if (row.outcome === 'complete')
+      expect(counted[1]).toBe((billed?.billedInputTokens ?? 0) + (billed?.billedOutputTokens ?? 0));
   });
 
   it('are settled when the caller leaves, and when nothing answers', async () => {
