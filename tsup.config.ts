@@ -270,7 +270,8 @@ const bundled: Options = {
 export default defineConfig([
   {
     ...shared,
-    dts: { entry: core },
+    // what only the package itself needs of what it hands out
+    dts: { entry: core, compilerOptions: { stripInternal: true } },
     entry: { ...core, cli: 'src/cli/bin.ts' },
     esbuildPlugins: [separate],
   },

@@ -27,9 +27,9 @@ type Context = Arrival &
   Authorized &
   Reserved &
   Routed & {
-    /** What the request holds of its limits; absent where none concern it. */
+    /** What the request holds of its limits; absent where none concern it. @internal */
     readonly account?: Account | undefined;
-    /** What attempts hold of the limits of providers; absent where no provider has any. */
+    /** What attempts hold of the limits of providers; absent where no provider has any. @internal */
     readonly upstreamHolds?: UpstreamHolds | undefined;
   };
 

@@ -20,16 +20,17 @@ export interface Interruptible extends Linked<Interruptible> {
 /** What all requests of one gateway share on the way to the providers. */
 export interface Upstream {
   readonly egress: Egress;
-  /** How every candidate is: breakers, cool-downs, what is on its way. */
+  /** How every candidate is: breakers, cool-downs, what is on its way. @internal */
   readonly healths: Healths;
+  /** @internal */
   readonly drainer: Drainer;
   /** What attempts have seen of the candidates; strategies of routes go by it. */
   readonly observations: Observations;
-  /** What must not take longer than a time. */
+  /** What must not take longer than a time. @internal */
   readonly watch: Watch;
-  /** Requests that wait for a provider or whose reply is on its way. */
+  /** Requests that wait for a provider or whose reply is on its way. @internal */
   readonly running: LinkedQueue<Interruptible>;
-  /** Those of them that end with their key. */
+  /** Those of them that end with their key. @internal */
   readonly runningByKey: RunningByKey;
   /** What requests are refused with that come here after the others were ended. */
   readonly refusal: GatewayError | undefined;
