@@ -7,7 +7,7 @@ const sharedHeaders = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'
 const acceptedHeaders =
   'authorization (as "Bearer <key>"), x-api-key, api-key, x-goog-api-key or x-headgate-key';
 const maxKeyLength = 256;
-const queryNames = new Set(['key', 'api_key', 'api-key', 'apikey', 'access_token']);
+const queryNames = new Set(['key', 'api_key', 'api-key', 'apikey', 'access_token', 'oauth_token']);
 
 /**
  * The one credential that says who the caller is, from the header fields that the clients of every dialect use.

@@ -20,6 +20,8 @@ export function toKeyGrant(principal: Principal): KeyGrant {
 }
 
 const subjectFields = ['team', 'project', 'owner', 'environment'] as const;
+/** Whose rights and credentials a key has besides those of its team: a grant without one reaches nobody's. */
+const ownFields: ReadonlySet<string> = new Set(['project', 'owner']);
 
 /**
  * Whether `inner` permits nothing that `outer` does not: models, limits and lifetime.
@@ -65,8 +67,8 @@ export function withinGrant<R extends Partial<KeyGrant>>(request: R, grant: KeyG
   }
   for (const field of subjectFields) {
     const [asked, held] = [request[field], grant[field]];
-    if (asked !== undefined && held !== undefined && asked !== held) {
-      throw tooWide(`${field}: ${JSON.stringify(asked)} in place of ${JSON.stringify(held)}`);
+    if (asked !== undefined && asked !== held && (held !== undefined || ownFields.has(field))) {
+      throw tooWide(`${field}: ${JSON.stringify(asked)} in place of ${JSON.stringify(held ?? 'none')}`);
     }
   }
   // what the request has, even if empty, is the request's: no models at all is narrower than all
@@ -90,7 +92,7 @@ export function withinGrant<R extends Partial<KeyGrant>>(request: R, grant: KeyG
  */
 export function requireHeld(record: KeyGrant & Pick<KeyRecord, 'kid'>, grant: KeyGrant): void {
   for (const field of subjectFields) {
-    if (grant[field] !== undefined && record[field] !== grant[field]) {
+    if ((grant[field] !== undefined || ownFields.has(field)) && record[field] !== grant[field]) {
       throw tooWide(`${field}: the key is of ${JSON.stringify(record[field] ?? 'none')}`, record.kid);
     }
   }

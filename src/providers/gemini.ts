@@ -13,7 +13,7 @@ export const gemini: Provider = {
     const name = model.split('/').map(encodeURIComponent).join('/');
     // a tuned model stands in the place of `models/…`, not below it
     const place = model.startsWith('tunedModels/') ? 'models/{model}' : '{model}';
-    return call.endpoint.upstreamPath.replace(place, () => name) + call.query;
+    return call.endpoint.upstreamPath.replace(place, () => name) + queryOf(call.query);
   },
   requestHeaders: ['x-goog-api-client'],
   replyHeaders: [],
@@ -32,6 +32,15 @@ export const gemini: Provider = {
     return { ...failure, retryAfterMs: retryDelayOf(details) };
   },
 };
+
+/** How the reply is written, and nothing else: `fields` would leave out what was used, others say who pays or how the request is read. */
+function queryOf(query: string): string {
+  const kept = query
+    .slice(1)
+    .split('&')
+    .filter((pair) => /^\$?alt=(?:sse|json)\b/.test(pair));
+  return kept.length > 0 ? `?${kept.join('&')}` : '';
+}
 
 function isSpentQuota(detail: unknown): boolean {
   const violations = memberOf(detail, 'violations');

@@ -138,7 +138,8 @@ const complete = { kind: 'complete' } as const;
 function toRefusal(context: Context, reply: AttemptReply): GatewayReply {
   context.call.memory?.end();
   const candidate = context.plan.candidates.find(({ id }) => id === context.record.attempts.at(-1)?.target);
-  const text = reply.bytes && scrub(new TextDecoder().decode(reply.bytes), reply.secret);
+  const sent = candidate ? Object.values(candidate.target.provider.headers) : [];
+  const text = reply.bytes && scrub(new TextDecoder().decode(reply.bytes), reply.secret, sent);
   if (text === undefined || !candidate) {
     throw new GatewayError(
       'upstream_error',

@@ -7,7 +7,7 @@ import { nothing, type Stage } from '../pipeline.ts';
 import type { Principal } from '../principal.ts';
 import { billingOf } from '../routing/billing.ts';
 import { withCreatedId } from '../stored/created-id.ts';
-import { withOwnBatches } from '../stored/own-batches.ts';
+import { toWidePage, withOwnBatches } from '../stored/own-batches.ts';
 import type { StoredOwner, StoredOwners } from '../stored/stored-owners.ts';
 
 type Context = Arrival & Identified & Received;
@@ -15,11 +15,13 @@ type Context = Arrival & Identified & Received;
 /**
  * Lets callers reach the responses and batches that they had stored themselves, or others of their team, and not those of
  * others: `GET`, `DELETE` and the rest of `/v1/responses/{id}` and `/v1/messages/batches/{id}`, `previous_response_id`,
- * and the list of batches. Who pays the provider itself (`byok`, `passthrough`) sees what its own credential sees.
+ * and the list of batches. Who pays the provider itself (`byok`, `passthrough`) sees what its own credential sees, where no target
+ * is the gateway's to pay.
  *
  * @param options.owners its `note` must not reject; `createGateway` sees to that
  * @throws GatewayError `stored_not_found` (404) for what is somebody else's, as for what does not exist;
- *   `store_unavailable` (503) when it cannot be told whose it is.
+ *   `store_unavailable` (503) when it cannot be told whose it is; `malformed_request` (400) for a `previous_response_id` that
+ *   is none.
  */
 export function guardStored({ owners }: { readonly owners: StoredOwners }): Stage<Context, object> {
   return {
@@ -27,12 +29,14 @@ export function guardStored({ owners }: { readonly owners: StoredOwners }): Stag
     run(context, next) {
       const { endpoint, snapshot, principal } = context;
       const { stored } = snapshot.config;
-      if (!concerns(context) || stored.visibleTo === 'anyone' || billingOf(context) !== 'standard') {
+      if (!concerns(context) || stored.visibleTo === 'anyone' || paysAlone(context)) {
         return next(nothing);
       }
       // a reply does not wait for it
       const note = (id: string): void => void owners.note(id, principal);
       switch (endpoint.operation) {
+        case 'response-input-tokens':
+          return guard(previousOf(context)).then(() => next(nothing));
         case 'response':
           return guard(previousOf(context))
             .then(() => next(nothing))
@@ -43,9 +47,11 @@ export function guardStored({ owners }: { readonly owners: StoredOwners }): Stag
       }
       const id = idOf(endpoint.upstreamPath);
       if (id !== undefined) return guard(id).then(() => next(nothing));
-      return next(nothing).then((reply) =>
+      const { call } = context;
+      const page = toWidePage(call.query);
+      return next({ call: { ...call, query: page.query } }).then((reply) =>
         // a list of ids must not show what only whoever has the id may try
-        withOwnBatches(reply, (batch) => isVisible(batch, 'refuse').catch(() => false)),
+        withOwnBatches(reply, page, (batch) => isVisible(batch, 'refuse').catch(() => false)),
       );
 
       async function guard(id: string | undefined): Promise<void> {
@@ -61,6 +67,7 @@ export function guardStored({ owners }: { readonly owners: StoredOwners }): Stag
 
 const operations: ReadonlySet<string> = new Set([
   'response',
+  'response-input-tokens',
   'response-resource',
   'message-batch-create',
   'message-batch-resource',
@@ -70,6 +77,13 @@ function concerns({ endpoint }: Context): boolean {
   return operations.has(endpoint.operation);
 }
 
+/** Whether what the request reaches is its caller's own account in any case. */
+function paysAlone({ policy, endpoint, snapshot }: Context): boolean {
+  if (billingOf({ policy, endpoint }) === 'standard') return false;
+  const targets = snapshot.routes.flatMap(({ tiers = [] }) => tiers.flatMap((tier) => tier.targets));
+  return !targets.some((target) => target.for(undefined).billing === 'standard');
+}
+
 function noting(reply: GatewayReply, note: (id: string) => void): GatewayReply {
   return reply.status === 200 ? withCreatedId(reply, note) : reply;
 }
@@ -77,7 +91,12 @@ function noting(reply: GatewayReply, note: (id: string) => void): GatewayReply {
 function previousOf({ call }: Context): string | undefined {
   if (!call.members) return undefined;
   const previous = readMember(call.body, call.members, 'previous_response_id');
-  return typeof previous === 'string' ? previous : undefined;
+  if (previous === undefined || previous === null) return undefined;
+  // of what is no id it is not known what the provider makes of it
+  if (typeof previous === 'string' && /^[!-~]{1,256}$/.test(previous)) return previous;
+  throw new GatewayError('malformed_request', '"previous_response_id" must be the id of a response.', {
+    param: 'previous_response_id',
+  });
 }
 
 /** Of `/responses/{id}…` and `/v1/messages/batches/{id}…`; undefined for the list. */

@@ -127,11 +127,15 @@ function readModel(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectInd
       param: 'model',
     });
   }
-  if (given.length > 256)
-    throw new GatewayError('malformed_request', 'The name in "model" is longer than 256 characters.', {
-      param: 'model',
-    });
-  return given;
+  return requireShort(given);
+}
+
+/** Names are kept with records, of refused requests too. */
+function requireShort(model: string): string {
+  if (model.length <= 256) return model;
+  throw new GatewayError('malformed_request', 'The name in "model" is longer than 256 characters.', {
+    param: 'model',
+  });
 }
 
 /** Gemini requests that carry whole requests inside, which name the model again. */
@@ -172,7 +176,7 @@ function readBatchModels(bytes: Uint8Array, members: JsonObjectIndex): readonly 
       { param: 'requests' },
     );
   }
-  return [...new Set(models as string[])];
+  return [...new Set((models as string[]).map(requireShort))];
 }
 
 function readFlag(members: JsonObjectIndex, name: string): boolean {
@@ -259,6 +263,7 @@ function readOtherCall(
       param: 'model',
     });
   }
+  if (field) requireShort(field.value);
   const streams =
     endpoint.body === 'multipart' ? findFormField(body, contentType, 'stream')?.value === 'true' : false;
   return {

@@ -3,16 +3,49 @@ import type { GatewayReply, ReplyBody } from '../message.ts';
 /** Longest list that is looked through. A page has at most 1,000 batches of some 700 bytes. */
 const maxListBytes = 4 * 1_024 * 1_024;
 
-/** A page of the list of batches with those that may be seen, and the provider's own cursors. */
+const mostOfPage = 1_000;
+
+/** A page that is asked for. */
+export interface Page {
+  /** What the provider is asked. */
+  readonly query: string;
+  /** The most that the caller wants. */
+  readonly limit: number;
+  /** Whether it is those before a batch that are wanted. */
+  readonly isBackwards: boolean;
+}
+
+/** Asks for as many as there may be, since most may be others'. */
+export function toWidePage(query: string): Page {
+  const asked = new URLSearchParams(query);
+  const limit = Number(asked.get('limit') ?? 20);
+  const isBackwards = asked.has('before_id');
+  // what is no number is the provider's to refuse
+  if (!(limit >= 1 && limit <= mostOfPage)) return { query, limit: mostOfPage, isBackwards };
+  asked.set('limit', String(mostOfPage));
+  return { query: `?${asked}`, limit, isBackwards };
+}
+
+/** A page of the list of batches with those that may be seen, and cursors of theirs: the provider's own would tell of the others. */
 export async function withOwnBatches(
   reply: GatewayReply,
+  { limit, isBackwards }: Page,
   isVisible: (id: string) => Promise<boolean>,
 ): Promise<GatewayReply> {
   if (reply.status !== 200) return reply;
-  const page = parse(await collect(reply.body)) as { readonly data?: unknown } | undefined;
+  const page = parse(await collect(reply.body)) as
+    | { readonly data?: unknown; readonly has_more?: unknown }
+    | undefined;
   const batches = Array.isArray(page?.data) ? (page.data as { readonly id?: unknown }[]) : [];
-  const visible = await Promise.all(batches.map(({ id }) => isVisible(String(id))));
-  const body = Buffer.from(JSON.stringify({ ...page, data: batches.filter((_, index) => visible[index]) }));
+  const isSeen = await Promise.all(batches.map(({ id }) => isVisible(String(id))));
+  const visible = batches.filter((_, index) => isSeen[index]);
+  const data = isBackwards ? visible.slice(-limit) : visible.slice(0, limit);
+  const cursors = {
+    has_more: data.length < visible.length || (page?.has_more === true && data.length > 0),
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+  };
+  const body = Buffer.from(JSON.stringify({ ...page, data, ...cursors }));
   const { 'content-length': _, ...headers } = reply.headers;
   return { ...reply, headers, body };
 }

@@ -196,7 +196,7 @@ export class Attempt implements Watched {
     }
     // Gemini without alt=sse streams one JSON array, which must not wait for its end
     if (call.endpoint.streams) {
-      return this.#hold(reply, createArrayInspector(dialect, relay.maxEventBytes), secret);
+      return this.#hold(reply, createArrayInspector(dialect, relay.maxEventBytes, secret), secret);
     }
     // a JSON reply is kept until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes
     if (Number(headers['content-length']) > relay.maxReplyBytes) {

@@ -7,7 +7,7 @@ import type { Secret } from '../secrets/secret.ts';
 import { bytesOf, concatBytes, textOf, toBuffer, toBytes } from './bytes.ts';
 import { dataOf, endOfEvent, endOfLastEvent, isBrokenEvent } from './events.ts';
 import type { Inspector } from './inspector.ts';
-import { withoutCredential } from './scrub.ts';
+import { scrub } from './scrub.ts';
 import { parserFor, type SharedParser } from './shared-parser.ts';
 
 /** What is made text of at the least, where the event before could not be passed. */
@@ -248,7 +248,8 @@ export class EventInspector implements Inspector {
     if (!this.#parser.feed(event, this)) throw eventTooLarge();
     if (this.#reader.error) {
       const { secret } = this.#options;
-      this.#errorEvent = Buffer.from(secret ? withoutCredential(event, secret) : event, 'latin1');
+      const shown = secret ? scrub(event, secret) : event;
+      this.#errorEvent = shown === undefined ? undefined : Buffer.from(shown, 'latin1');
       this.failure = new GatewayError('upstream_error', 'The provider reported an error in the stream.');
       return 'ends';
     }

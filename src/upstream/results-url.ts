@@ -1,19 +1,34 @@
 import type { Arrival, Received } from '../context.ts';
+import { isResourceId } from '../dialects/path-syntax.ts';
+import { asObject, type Members, parseObject } from '../dialects/stream-data.ts';
 import { toBuffer, toBytes } from './bytes.ts';
 
+const operations: ReadonlySet<string> = new Set(['message-batch-create', 'message-batch-resource']);
+
+/** Whether replies name addresses that SDKs go to with whatever key they hold: batches of Anthropic, with their results. */
+export function namesAddresses({ endpoint }: Received['call']): boolean {
+  return operations.has(endpoint.operation);
+}
+
 /**
- * Anthropic's batches name the address of their results, and its SDKs go there with whatever key they hold. The address
- * is made the gateway's own, so that the way leads back here.
+ * The address of a batch's results, made the gateway's own, so that the way leads back here: whatever stands there in place of
+ * it, the key that a caller goes there with is the gateway's.
  */
 export function rewriteResultsUrl(context: Arrival & Received, bytes: Uint8Array): Uint8Array {
-  const { operation, prefix } = context.call.endpoint;
-  if (operation !== 'message-batch-create' && operation !== 'message-batch-resource') return bytes;
-  const text = toBuffer(bytes).toString();
-  const rewritten = text.replace(/"results_url"\s*:\s*"(https?:\/\/[^"\\]*)"/g, (whole, url: string) => {
-    const path = /\/v1\/messages\/batches\/[A-Za-z0-9_-]+\/results$/.exec(url)?.[0];
-    return path ? `"results_url":${JSON.stringify(publicBase(context) + prefix + path)}` : whole;
-  });
-  return rewritten === text ? bytes : toBytes(rewritten);
+  if (!namesAddresses(context.call)) return bytes;
+  const reply = parseObject(toBuffer(bytes).toString());
+  // results are JSON Lines, and no object
+  if (!reply) return bytes;
+  const base = `${publicBase(context)}${context.call.endpoint.prefix}/v1/messages/batches/`;
+  const toOwn = (batch: Members): Members => {
+    const { id, results_url: address } = batch;
+    if (typeof address !== 'string') return batch;
+    return { ...batch, results_url: isResourceId(String(id)) ? `${base}${id}/results` : null };
+  };
+  const own = Array.isArray(reply.data)
+    ? { ...reply, data: reply.data.map((one) => (asObject(one) ? toOwn(one) : one)) }
+    : toOwn(reply);
+  return toBytes(JSON.stringify(own));
 }
 
 function publicBase({ snapshot, request }: Arrival): string {

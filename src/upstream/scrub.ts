@@ -5,23 +5,25 @@ const secretLike =
   /\b(?:sk|pk|rk|hg|xai|gsk)[-_][A-Za-z0-9_*.-]{6,}|\bAIza[A-Za-z0-9_*-]{8,}|\bBearer\s+[^\s"'\\]{8,}/g;
 
 const maxCharacters = 16_384;
+/** Of a credential. */
+const leastCharacters = 12;
 const redacted = '[redacted]';
 
 /**
  * Makes a provider's own error safe to show: the credential that was used, in any part of 12 characters or more and as
  * JSON, URLs, hex and base64 write it, and whatever looks like a secret are taken out. Returns undefined for a text that
  * is too long to be a sensible error.
+ *
+ * @param others what else went along that may be a credential; shorter ones are none. @default nothing
  */
-export function scrub(text: string, secret: Secret): string | undefined {
+export function scrub(text: string, secret: Secret, others: readonly Secret[] = []): string | undefined {
   if (text.length > maxCharacters) return undefined;
-  return withoutCredential(text, secret).replace(secretLike, redacted);
-}
-
-/** A text without the credential, in any part of it and any form. */
-export function withoutCredential(text: string, secret: Secret): string {
   let shown = text;
-  for (const form of formsOf(secret)) shown = withoutParts(shown, form);
-  return shown;
+  const isLong = (other: Secret) => other.reveal().length >= leastCharacters;
+  for (const one of [secret, ...others.filter(isLong)]) {
+    for (const form of formsOf(one)) shown = withoutParts(shown, form);
+  }
+  return shown.replace(secretLike, redacted);
 }
 
 /** The credential itself: a caller's own is kept as a whole header value. */
@@ -47,8 +49,8 @@ function formsOf(secret: Secret): readonly Form[] {
     const hex = bytes.toString('hex');
     // the escaped form first: without the backslash before a quote the rest would be no JSON
     forms = [
-      toForm(JSON.stringify(text).slice(1, -1), 12),
-      toForm(text, 12),
+      toForm(JSON.stringify(text).slice(1, -1), leastCharacters),
+      toForm(text, leastCharacters),
       toForm(encodeURIComponent(text), 20),
       toForm(hex, 24),
       toForm(hex.toUpperCase(), 24),

@@ -219,6 +219,17 @@ describe('a request whose numbers are hidden', () => {
   });
 });
 
+it.each([
+  ['/v1/chat/completions', (model: string) => ({ model, messages: [] })],
+  ['/v1/messages/batches', (model: string) => ({ requests: [{ custom_id: 'a', params: { model } }] })],
+])('a very long name of a model on %s is 400, and nothing keeps it', async (path, body) => {
+  const { send, gateway } = await startGateway();
+  expect((await send(path, body('m'.repeat(257)))).status).toBe(400);
+  expect((await send(path, body('m'.repeat(256)))).status).toBe(404);
+  await until(() => gateway.records.length === 2);
+  expect(gateway.records[0]?.requestedModel).toBeUndefined();
+});
+
 describe('a form', () => {
   const form = (parts: readonly string[], boundary = 'b') =>
     Buffer.from(`${parts.map((part) => `--${boundary}\r\n${part}\r\n`).join('')}--${boundary}--\r\n`);
@@ -253,6 +264,7 @@ describe('a form', () => {
     ['with an empty model', form([field('model', '')]), 400],
     ['with the model twice', form([field('model', 'whisper-1'), field('model', 'gpt-4.1')]), 400],
     ['with a model that is hidden', form([field('model', 'none')]), 404],
+    ['with a model of a very long name', form([field('model', 'm'.repeat(257))]), 400],
     ['without its last boundary', form([field('model', 'whisper-1')]).subarray(0, -8), 400],
     ['with another boundary', form([field('model', 'whisper-1')], 'c'), 400],
     [

@@ -125,6 +125,7 @@ describe('readCredential refuses', () => {
     'KEY=abc',
     'api%5Fkey=abc',
     'access_token=abc',
+    'oauth_token=abc',
     'key',
     '?key=abc',
     'key=',

@@ -55,9 +55,11 @@ const names = ['a', 'b'].flatMap((one) =>
 
 /** Says what `inner` permits that `outer` does not, by trying it out. */
 function excess(inner: KeyGrant, outer: KeyGrant): string | undefined {
-  for (const field of ['team', 'project', 'owner', 'environment'] as const) {
+  for (const field of ['team', 'environment'] as const) {
     if (outer[field] !== undefined && inner[field] !== outer[field]) return field;
   }
+  // a person's and a project's own rights and credentials come with their names
+  for (const field of ['project', 'owner'] as const) if (inner[field] !== outer[field]) return field;
   for (const name of names) {
     if (matchesAny(inner.models ?? ['*'], name) && !matchesAny(outer.models ?? ['*'], name)) return name;
     for (const held of outer.limits ?? []) {

@@ -150,7 +150,75 @@ describe('a response that a provider stored', () => {
   });
 });
 
+it.each([
+  ['a list', (id: string) => [id]],
+  ['a blank behind it', (id: string) => `${id} `],
+  ['an object', (id: string) => ({ id })],
+])('a previous_response_id that is no id (%s) is refused', async (_, written) => {
+  const { send, upstream } = await startSite();
+  const { id } = await readJson(await send('/v1/responses', ask));
+  const before = upstream.requests.length;
+  const reply = await send('/v1/responses', { ...ask, previous_response_id: written(id) });
+  expect([reply.status, (await readJson(reply)).error.param]).toEqual([400, 'previous_response_id']);
+  expect(upstream.requests).toHaveLength(before);
+  expect((await send('/v1/responses', { ...ask, previous_response_id: null })).status).toBe(200);
+});
+
+it('a response of another team is not counted on either', async () => {
+  const { send, keys } = await startSite();
+  const { id } = await readJson(await send('/v1/responses', ask));
+  const next = { ...ask, previous_response_id: id };
+  expect((await send('/v1/responses/input_tokens', next)).status).toBe(200);
+  expect((await send('/v1/responses/input_tokens', next, { key: keys.otherTeam.key })).status).toBe(404);
+});
+
+it('a response of another team is not continued by who pays for itself, where a target is the gateway’s to pay', async () => {
+  const { gateway, send, config, keys } = await startSite();
+  const { id } = await readJson(await send('/v1/responses', ask));
+  gateway.update({
+    ...config,
+    profiles: { ...config.profiles, own: { billing: 'byok' } },
+    teams: { ...config.teams, research: { profile: 'own' } },
+    routes: [
+      {
+        name: 'paid',
+        match: { models: ['gpt-4.1'] },
+        targets: [{ provider: 'openai', billing: 'standard' }],
+      },
+    ],
+  });
+  const next = { ...ask, previous_response_id: id };
+  expect((await send('/v1/responses', next, { key: keys.otherTeam.key })).status).toBe(404);
+  expect((await send('/v1/responses', ask, { key: keys.otherTeam.key })).status).toBe(200);
+});
+
 describe('a batch', () => {
+  it('is in the list of its team although others’ stand before it, and no cursor tells of theirs', async () => {
+    const { send, keys } = await startSite();
+    const make = async (key?: string) =>
+      (await readJson(await send('/v1/messages/batches', batch, { ...anthropic, ...(key && { key }) }))).id;
+    const own = [await make(), await make(), await make()].reverse();
+    for (let others = 0; others < 4; others++) await make(keys.otherTeam.key);
+    const page = async (query: string) =>
+      readJson(await send(`/v1/messages/batches?${query}`, undefined, anthropic));
+    const first = await page('limit=2');
+    expect(first.data.map(({ id }: { id: string }) => id)).toEqual(own.slice(0, 2));
+    expect(first).toMatchObject({ has_more: true, first_id: own[0], last_id: own[1] });
+    const second = await page(`limit=2&after_id=${first.last_id}`);
+    expect(second.data.map(({ id }: { id: string }) => id)).toEqual(own.slice(2));
+    expect(second).toMatchObject({ has_more: false, first_id: own[2], last_id: own[2] });
+    const before = await page(`limit=1&before_id=${own[2]}`);
+    expect(before.data.map(({ id }: { id: string }) => id)).toEqual([own[1]]);
+    const third = await startSite();
+    await readText(await third.send('/v1/messages/batches', batch, anthropic));
+    const none = await third.send('/v1/messages/batches', undefined, {
+      ...anthropic,
+      key: third.keys.otherTeam.key,
+    });
+    expect(await readJson(none)).toMatchObject({ data: [], has_more: false, first_id: null, last_id: null });
+    expect((await send('/v1/messages/batches?limit=x', undefined, anthropic)).status).toBe(400);
+  });
+
   it('is reached, and listed, by the team that made it and by nobody else', async () => {
     const { send, statuses, keys, upstream } = await startSite();
     const own = await readJson(await send('/v1/messages/batches', batch, anthropic));

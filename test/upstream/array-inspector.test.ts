@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { GatewayError } from 'headgate';
 import { describe, expect, it } from 'vitest';
 import { dialectByName } from '../../src/dialects/index.ts';
+import { Secret } from '../../src/secrets/secret.ts';
 import { createArrayInspector } from '../../src/upstream/array-inspector.ts';
 import { readFixture } from '../dialects/read-stream.ts';
 import { cut, inspect } from './inspect.ts';
@@ -88,6 +89,22 @@ describe('a Gemini stream that is one JSON array', () => {
         for (let at = 0; at < 5_000; at += 100) inspector.chunk(Buffer.from(text(end).slice(at, at + 100)));
       };
       expect(feed, JSON.stringify(end)).toThrow(GatewayError);
+    }
+  });
+
+  it('ends with an error of the provider, without the credential in it, and with nothing of it before', () => {
+    const secret = new Secret('key', 'AIza-0123456789abcdef');
+    const error = (key: string) => `{"error":{"code":500,"status":"INTERNAL","message":"no ${key}"}}`;
+    const before = `[${elements[0]},\n`;
+    const bytes = Buffer.from(`${before}${error(secret.reveal())}, {"more": 1}]`);
+    for (let at = 0; at <= bytes.length; at++) {
+      const inspector = createArrayInspector(dialectByName.gemini, 1_048_576, secret);
+      const { output, error: failure } = inspect(inspector, cut(bytes, [at]));
+      expect(output.toString(), `cut at ${at}`).toBe(before);
+      expect(failure).toMatchObject({ code: 'upstream_error' });
+      const tail = Buffer.from(inspector.errorTail(failure as GatewayError) ?? []).toString();
+      expect(tail).toBe(`${error('[redacted]')}]`);
+      expect(JSON.parse(before + tail)).toHaveLength(2);
     }
   });
 
