@@ -31,7 +31,7 @@ export interface GatewayOptions {
   readonly keys?: KeyStore;
   /**
    * Other ways to find out who calls, asked in this order and before the keys: tokens of the organisation's identity
-   * provider, the host application's own sessions. @default none
+   * provider, the host application's own sessions. They are closed with the gateway: each needs its own. @default none
    */
   readonly identities?: readonly Identity[];
   /** Provider credentials kept sealed in a store: what `{ store: id }` names, and the keys of projects and users. @default none */

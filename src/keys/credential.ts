@@ -25,12 +25,7 @@ const queryNames = new Set(['key', 'api_key', 'api-key', 'apikey', 'access_token
  *   `ambiguous_credentials` (400, names the header fields), `key_in_query` (400). No message repeats a value.
  */
 export function readCredential(headers: HeaderMap, query: string, maxLength = maxKeyLength): string {
-  if (query !== '' && hasKeyInQuery(query)) {
-    throw new GatewayError(
-      'key_in_query',
-      `Keys are not accepted in the query string. Send the key as ${acceptedHeaders}, and replace this one: URLs are logged.`,
-    );
-  }
+  refuseKeyInQuery(query);
   const identity = headers[identityHeader];
   if (identity !== undefined) {
     const value = toSingleValue(identity, identityHeader);
@@ -56,6 +51,15 @@ export function readCredential(headers: HeaderMap, query: string, maxLength = ma
   }
   if (credential === '') throw missing(headers);
   return requireVisibleAscii(credential, maxLength);
+}
+
+/** @throws GatewayError `key_in_query` (400) */
+export function refuseKeyInQuery(query: string): void {
+  if (query === '' || !hasKeyInQuery(query)) return;
+  throw new GatewayError(
+    'key_in_query',
+    `Keys are not accepted in the query string. Send the key as ${acceptedHeaders}, and replace this one: URLs are logged.`,
+  );
 }
 
 /** The token of a `Bearer` credential; empty for any other scheme. */

@@ -131,6 +131,8 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
   const service: KeyService = {
     async create(request, author) {
       const { name: createdBy, grant } = typeof author === 'string' ? { name: author } : author;
+      const unknown = Object.keys(request).find((field) => !requestable.has(field));
+      if (unknown !== undefined) throw new TypeError(`create: "${unknown}" is not for a request to say.`);
       if (request.expiresAtMs !== undefined && request.lifetimeMs !== undefined) {
         throw new TypeError('create: give "expiresAtMs" or "lifetimeMs", not both.');
       }
@@ -218,6 +220,21 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
   };
   return service;
 }
+
+const requestable: ReadonlySet<string> = new Set<keyof KeyRequest>([
+  ...([
+    'team',
+    'project',
+    'owner',
+    'application',
+    'environment',
+    'name',
+    'labels',
+    'models',
+    'limits',
+  ] as const),
+  ...(['expiresAtMs', 'lifetimeMs'] as const),
+]);
 
 const changeable = ['name', 'application', 'labels', 'models', 'limits', 'expiresAtMs'] as const;
 

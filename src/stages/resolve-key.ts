@@ -3,6 +3,7 @@ import type { Arrival, Identified } from '../context.ts';
 import type { Operation } from '../dialects/endpoint.ts';
 import { GatewayError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
+import { refuseKeyInQuery } from '../keys/credential.ts';
 import { unauthorized } from '../keys/refusal.ts';
 import type { KeyResolver } from '../keys/resolver.ts';
 import type { GatewayRequest } from '../message.ts';
@@ -79,6 +80,7 @@ function findPrincipal(
     const key = resolver.resolve(request.headers, request.query, request.remoteAddress);
     return key instanceof Promise ? key.then(ofKey) : ofKey(key);
   }
+  refuseKeyInQuery(request.query);
   const found = identity.identify(request);
   const goOn = (input: PrincipalInput | undefined) =>
     input === undefined ? findPrincipal(request, identities, resolver, index + 1) : ofInput(input);

@@ -3,24 +3,30 @@ import type { Egress, EgressBody, EgressReply } from './egress.ts';
 
 /**
  * A way out through `fetch`, for runtimes without Node sockets (Workers, edge functions) and for tests. Redirects are
- * not followed: they come back as the 3xx they are. Slower than the default on Node, and without its pools.
+ * not followed: they come back as the 3xx they are. Slower than the default on Node, and without its pools and their bounds.
  */
 export function createFetchEgress(send: typeof fetch = (...input) => globalThis.fetch(...input)): Egress {
   return {
     async send(request): Promise<EgressReply> {
-      const reply = await send(request.origin + request.path, {
+      const silence = new AbortController();
+      const sent = send(request.origin + request.path, {
         method: request.method,
         headers: toPairs(request.headers),
         body: (request.body as Uint8Array<ArrayBuffer> | undefined) ?? null,
         redirect: 'manual',
-        signal: request.signal,
+        signal: AbortSignal.any([request.signal, silence.signal]),
       });
+      const reply = await within(request.headersTimeoutMs, sent, 'UND_ERR_HEADERS_TIMEOUT', silence);
       const headers: Record<string, string> = {};
       reply.headers.forEach((value, name) => {
         // fetch has decoded the body already, so these two speak of bytes that no longer exist
         if (name !== 'content-encoding' && name !== 'content-length') headers[name] = value;
       });
-      return { status: reply.status, headers, body: new FetchBody(reply.body) };
+      return {
+        status: reply.status,
+        headers,
+        body: new FetchBody(reply.body, request.idleTimeoutMs, silence),
+      };
     },
     async close() {},
   };
@@ -34,11 +40,31 @@ function toPairs(fields: readonly string[]): [string, string][] {
   return pairs;
 }
 
+/** Ends a request of which nothing comes for too long. @param code as undici calls it */
+async function within<Result>(
+  ms: number,
+  promise: Promise<Result>,
+  code: string,
+  silence: AbortController,
+): Promise<Result> {
+  const error = Object.assign(new Error(`Nothing came for ${ms} ms.`), { code });
+  const timer = setTimeout(() => silence.abort(error), ms);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 class FetchBody implements EgressBody {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly #idleMs: number;
+  readonly #silence: AbortController;
 
-  constructor(stream: ReadableStream<Uint8Array> | null) {
+  constructor(stream: ReadableStream<Uint8Array> | null, idleMs: number, silence: AbortController) {
     this.#reader = stream?.getReader();
+    this.#idleMs = idleMs;
+    this.#silence = silence;
   }
 
   async collect(maxBytes: number): Promise<{ bytes: Uint8Array; ended: boolean }> {
@@ -54,7 +80,8 @@ class FetchBody implements EgressBody {
   }
 
   async next(): Promise<IteratorResult<Uint8Array>> {
-    const result = await this.#reader?.read();
+    const reading = this.#reader?.read();
+    const result = reading && (await within(this.#idleMs, reading, 'UND_ERR_BODY_TIMEOUT', this.#silence));
     return result?.value ? { done: false, value: result.value } : { done: true, value: undefined };
   }
 

@@ -17,7 +17,7 @@ type Resolve = (
  * Resolves names for connections, and refuses answers that lead where the name cannot be meant to lead:
  *
  * - to link-local addresses (cloud metadata lives there), to none (`0.0.0.0`) and to multicast, always;
- * - to this machine or a private network, once the name was seen to be public: what is inside from the beginning is the
+ * - to this machine or a private network, once the name was seen to be public alone: what is inside from the beginning is the
  *   operator's own, what turns inside is DNS rebinding.
  *
  * Connections go to the very addresses that were looked at. Hosts that are addresses are not resolved, and not looked at.
@@ -38,7 +38,8 @@ export function createGuardedLookup(
       if (kinds.includes('never') || turnedInside || addresses.length === 0) {
         return callback(toRefused(host), []);
       }
-      if (kinds.includes('public')) publicHosts.set(host, true);
+      // a name that has both is the operator's own, too
+      if (!kinds.includes('inside')) publicHosts.set(host, true);
       if (wanted.all) return callback(null, addresses);
       const [first] = addresses as [LookupAddress];
       callback(null, first.address, first.family);
@@ -79,17 +80,17 @@ function kindOf(address: string, family: number): 'never' | 'inside' | 'public' 
   return inside.check(address, type) ? 'inside' : 'public';
 }
 
-/** The IPv4 address in an IPv6 one: mapped, NAT64 (`64:ff9b::/96`) or 6to4 (`2002::/16`). */
+/** The IPv4 address in an IPv6 one: mapped, compatible, NAT64 (`64:ff9b::/96`, `64:ff9b:1::/96`) or 6to4 (`2002::/16`). */
 function toEmbedded(address: string): string | undefined {
   const groups = toGroups(address);
   const toV4 = (high: number, low: number) => `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
   const [first = 0, second = 0, third = 0, , , sixth = 0, seventh = 0, eighth = 0] = groups;
   if (first === 0x2002) return toV4(second, third);
-  const isLeading = groups.slice(2, 5).every((group) => group === 0);
-  if (!isLeading) return undefined;
-  const isMapped = first === 0 && second === 0 && sixth === 0xffff;
-  const isNat64 = first === 0x64 && second === 0xff9b && sixth === 0;
-  return isMapped || isNat64 ? toV4(seventh, eighth) : undefined;
+  const isNat64 = first === 0x64 && second === 0xff9b && third <= 1 && sixth === 0;
+  const isLeading = groups.slice(0, 5).every((group) => group === 0);
+  // `::` and `::1` are addresses of their own
+  const isMapped = isLeading && (sixth === 0xffff || (sixth === 0 && seventh !== 0));
+  return isMapped || (isNat64 && groups[3] === 0 && groups[4] === 0) ? toV4(seventh, eighth) : undefined;
 }
 
 function toGroups(address: string): number[] {

@@ -287,6 +287,22 @@ describe('a request with two identities', () => {
   });
 });
 
+it('a key in the query is refused of callers, too, whom the application knows', async () => {
+  const sessions = createHostIdentity(({ host }) => host as HostFacts | undefined);
+  const { gateway, upstream } = await start(undefined, { identities: [sessions] });
+  const reply = await gateway.handle({
+    method: 'GET',
+    path: '/v1/models',
+    query: 'key=AIza-of-my-own',
+    headers: {},
+    signal: new AbortController().signal,
+    host: { id: 'session-1', team: 'research' },
+    readBody: async () => new Uint8Array(0),
+  });
+  expect(reply?.status).toBe(400);
+  expect(upstream.requests).toHaveLength(0);
+});
+
 describe('a function of the host application', () => {
   const withHost = (find: () => HostFacts | undefined | Promise<HostFacts>, options: GatewayOptions = {}) =>
     start(undefined, { identities: [createHostIdentity(find)], ...options });

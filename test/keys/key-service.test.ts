@@ -104,6 +104,10 @@ describe('making a key', () => {
     ['"labels.x"', { labels: { x: 'a'.repeat(257) } }],
     ['"lifetimeMs"', { lifetimeMs: 0 }],
     ['"expiresAtMs" or "lifetimeMs"', { lifetimeMs: 1, expiresAtMs: 1 }],
+    ['"kid"', { kid: 'chosenByMe12' }],
+    ['"secretHash"', { secretHash: 'a'.repeat(64) }],
+    ['"previous"', { previous: { graceUntilMs: 9e15 } }],
+    ['"revokedAtMs"', { revokedAtMs: 1 }],
   ])('is a TypeError that names %s, and stores nothing', async (message, change) => {
     const { service, records } = createSite();
     const attempt = service.create({ team: 'web', ...change }, 'ops');

@@ -53,6 +53,9 @@ const request = toEgressRequest(new URL(provider).origin, {
   body: new TextEncoder().encode('{}'),
 });
 
+const whenAborted = (init: RequestInit | undefined, tell: (reason: unknown) => void) =>
+  init?.signal?.addEventListener('abort', () => tell(init.signal?.reason));
+
 describe('a gateway whose way out is fetch', () => {
   it('relays a chat completion with its usage, sent with the credential and nothing of the caller', async () => {
     answer(() => HttpResponse.json(completion));
@@ -157,6 +160,25 @@ describe('a gateway whose way out is fetch', () => {
     for await (const chunk of reply.body) size += chunk.length;
     expect(size).toBe(100);
     expect(await reply.body.collect(5)).toEqual({ bytes: new Uint8Array(0), ended: true });
+  });
+
+  it('does not wait for ever for a head, nor for more of a body', async () => {
+    // as fetch does: what is aborted rejects with the reason
+    const silent = createFetchEgress(
+      (_, init) => new Promise((__, reject) => whenAborted(init, (reason) => reject(reason))),
+    );
+    await expect(silent.send({ ...request, headersTimeoutMs: 20 })).rejects.toMatchObject({
+      code: 'UND_ERR_HEADERS_TIMEOUT',
+    });
+    const halting = createFetchEgress(async (_, init) => {
+      const start = (body: ReadableStreamDefaultController) => {
+        body.enqueue(Buffer.from('a'));
+        whenAborted(init, (reason) => body.error(reason));
+      };
+      return new Response(new ReadableStream({ start }));
+    });
+    const reply = await halting.send({ ...request, idleTimeoutMs: 20 });
+    await expect(reply.body.collect(5)).rejects.toMatchObject({ code: 'UND_ERR_BODY_TIMEOUT' });
   });
 
   it('is aborted with the caller', async () => {

@@ -46,6 +46,11 @@ describe('createGuardedLookup', () => {
       '203.0.113.5',
       '2001:db8::1,203.0.113.6',
     ]);
+    const both = ['203.0.113.5', 'fd12::5'];
+    expect(await ask([both, both]), 'a name with addresses of both kinds').toEqual([
+      String(both),
+      String(both),
+    ]);
   });
 
   it.each([
@@ -61,6 +66,8 @@ describe('createGuardedLookup', () => {
     ['64:ff9b::7f00:1'],
     ['64:ff9b::10.0.0.1'],
     ['2002:7f00:1::'],
+    ['64:ff9b:1::10.0.0.1'],
+    ['::10.0.0.1'],
   ])('refuses %s of a name that was public before', async (address) => {
     expect(await ask([['203.0.113.5'], ['203.0.113.5', address], ['203.0.113.5']])).toEqual([
       '203.0.113.5',
@@ -82,6 +89,8 @@ describe('createGuardedLookup', () => {
     ['::ffff:169.254.169.254'],
     ['64:ff9b::a9fe:a9fe'],
     ['2002:a9fe:a9fe::'],
+    ['64:ff9b:1::a9fe:a9fe'],
+    ['::a9fe:a9fe'],
   ])('refuses %s of any name', async (address) => {
     expect(await ask([[address]])).toEqual([refused]);
   });
