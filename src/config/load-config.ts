@@ -41,9 +41,6 @@ export interface LoadConfigOptions {
  * directory, else what the environment says (`OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, …; see `configFromEnvironment`).
  * A file is read anew at each call. Whether the configuration makes sense is found out by `createGateway`.
  *
- * @example
- * const { config, source } = await loadConfig();
- * const gateway = createGateway(config);
  * @throws ConfigFileError naming file, line and column when the file is missing or cannot be read
  * @throws TypeError when there is no file and the environment names no provider
  */

@@ -8,10 +8,6 @@ import type { Identity } from './identity.ts';
  * An identity whose refusals count as failed keys do: once an address has failed too often, its 401s become 429
  * `too_many_failed_keys`. Good credentials are never counted and never held up. Give it the counter of the key
  * resolver, so that one address has one count.
- *
- * @example
- * const countFailure = createFailedKeyCounter(runtime, {});
- * const identities = [createJwtIdentity(options), createHostIdentity(find)].map((identity) => countFailures(identity, countFailure));
  */
 export function countFailures(identity: Identity, countFailure: CountFailure): Identity {
   const toAnswer = (error: unknown, { remoteAddress }: GatewayRequest): unknown => {

@@ -50,9 +50,6 @@ export interface CreateKeyOptions {
  * `runtime.randomBytes` as 43 base62 digits, the last 6 characters the CRC-32 of everything before them, in
  * base62: scanners and `parseKey` tell a key from noise with it. It is no protection.
  *
- * @example
- * const { key, kid, secret, environment, last4 } = createKey(createRuntime(), { environment: 'live' });
- * await store.put({ kid, environment, last4, team: 'web', createdAtMs, ...hashSecret(peppers, secret) });
  * @throws TypeError when `environment` is not 2 to 8 lower-case letters, or `kid` not 10 to 12 base62 characters
  */
 export function createKey(runtime: Runtime, options: CreateKeyOptions = {}): CreatedKey {

@@ -104,9 +104,6 @@ export interface KeyResolver {
  * compared with the store's clock (`readClockMs`), or where it tells none with the runtime's wall clock; the key, or its
  * old secret, is refused from that millisecond on.
  *
- * @example
- * const keys = createKeyResolver({ store: createMemoryKeyStore(records), peppers, runtime: createRuntime() });
- * const record = await keys.resolve(request.headers, request.query, request.remoteAddress);
  * @throws TypeError naming the option that is missing or out of range
  */
 export function createKeyResolver(options: KeyResolverOptions): KeyResolver {

@@ -40,9 +40,6 @@ const batchSize = 1_000;
  * Makes a recorder that keeps the last use of each key in memory and writes it off the request path, at most once a
  * minute for each key. What the last minute noted is lost with a process that dies.
  *
- * @example
- * const uses = createUseRecorder({ store: stores.keys });
- * const resolver = createKeyResolver({ store: stores.keys, peppers, runtime, onUse: uses.note });
  * @throws TypeError naming the option that is out of range
  */
 export function createUseRecorder(options: UseRecorderOptions): UseRecorder {

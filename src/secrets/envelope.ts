@@ -22,10 +22,6 @@ const maxTextBytes = 65_536;
  * current key. The result is text, `hgs1.<key id>.<wrapped data key>.<vector, ciphertext and tag>`, a bit over a third
  * longer than the secret plus 170 characters. The length of the secret shows.
  *
- * @example
- * const record = { id: 'openai-main', provider: 'openai', scope: 'gateway', createdAtMs: 0, version: 1 } as const;
- * const sealed = await sealSecret(ring, 'sk-…', record);
- * await openSecret(ring, sealed, record); // 'sk-…'
  * @throws TypeError when the text is not well-formed Unicode or is longer than 64 KiB
  * @throws SecretError `key_encryption_key_unavailable`
  */

@@ -47,9 +47,6 @@ export interface FileConfigStore extends ConfigStore {
  * `appendVersion` writes the file: a YAML file then loses its comments. What stands in the file stands in its history
  * too, so name secrets (`{ env }`, `{ file }`, `{ store }`) and do not write them out.
  *
- * @example
- * const store = createFileConfigStore({ file: 'headgate.config.yaml', onInvalid: (error) => console.error(error.message) });
- * const unwatch = store.watchConfig?.(async () => console.log((await store.readLatest())?.number));
  * @throws TypeError when an option is not usable
  */
 export function createFileConfigStore(options: FileConfigStoreOptions): FileConfigStore {
