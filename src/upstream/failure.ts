@@ -75,7 +75,7 @@ const staleMs = 1_000;
  * @param afterMs how long after the attempt began. @default at once
  */
 export function toTransportFailure(cause: unknown, afterMs = 0): AttemptFailure {
-  const code = codeOf(cause);
+  const { code, syscall } = systemErrorOf(cause);
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
     const error = new GatewayError('upstream_timeout', 'The provider did not answer in time.', { cause });
     return new AttemptFailure(code === 'UND_ERR_HEADERS_TIMEOUT' ? 'uncertain' : 'timeout', error, 'timeout');
@@ -101,7 +101,8 @@ export function toTransportFailure(cause: unknown, afterMs = 0): AttemptFailure 
     );
     return new AttemptFailure('not-sent', error, 'out of sockets', { unhealthy: false });
   }
-  if (neverSent.has(code))
+  // a connection that stood can end with the same codes, and then nobody knows what the provider has received
+  if (neverSent.has(code) && syscall !== 'read' && syscall !== 'write')
     return unreachable('not-sent', 'connect', 'The provider could not be reached.', cause);
   if (/^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|EPROTO)/.test(code)) {
     const error = new GatewayError('upstream_tls', 'No trusted connection to the provider could be made.', {
@@ -224,11 +225,12 @@ export function toInvalidReply(
   return new AttemptFailure('invalid-reply', new GatewayError(code, what), reason, { again, mayCost });
 }
 
-/** The `code` of a system or undici error, '' when it has none; one `cause` deep. */
-function codeOf(error: unknown): string {
-  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: { code?: unknown } };
-  if (typeof code === 'string') return code;
-  return typeof cause?.code === 'string' ? cause.code : '';
+/** The system or undici error that it is, one `cause` deep; with the code '' when it is none. */
+function systemErrorOf(error: unknown): { readonly code: string; readonly syscall?: unknown } {
+  const { code, syscall, cause } = (error ?? {}) as { code?: unknown; syscall?: unknown; cause?: unknown };
+  if (typeof code === 'string') return { code, syscall };
+  const { code: inner, syscall: call } = (cause ?? {}) as NodeJS.ErrnoException;
+  return { code: typeof inner === 'string' ? inner : '', syscall: call };
 }
 
 const notHttp = new Set([

@@ -34,6 +34,21 @@ describe('toTransportFailure', () => {
     expect(toTransportFailure(error)).toMatchObject({ kind, error: { code } });
   });
 
+  it.each(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'])(
+    'takes a request for sent when the connection stood over which it went: %s',
+    (code) => {
+      const kindOf = (syscall?: string) =>
+        toTransportFailure(Object.assign(withCode(code), { syscall })).kind;
+      expect([kindOf('read'), kindOf('write')]).toEqual(['uncertain', 'uncertain']);
+      // many addresses, each of which was tried, have no system call of their own
+      expect([kindOf('connect'), kindOf()]).toEqual(['not-sent', 'not-sent']);
+      const ofFetch = new TypeError('fetch failed', {
+        cause: Object.assign(withCode(code), { syscall: 'read' }),
+      });
+      expect(toTransportFailure(ofFetch).kind).toBe('uncertain');
+    },
+  );
+
   it.each(['EMFILE', 'ENFILE', 'ERR_EGRESS_NOT_LOADED'])(
     'blames no target when this process has no descriptors left, and gives up the connection of who is told so: %s',
     (code) => {
