@@ -271,7 +271,8 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
   }
 
   #fail(error: GatewayError, rest?: Uint8Array): Step<Uint8Array> {
-    const { body, passage } = this.#source;
+    const broken = this.#source;
+    const { body, passage } = broken;
     body.cancel();
     if (passage && error.code !== 'caller_gone') {
       passage.record.failure = error.code;
@@ -281,13 +282,15 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     if (!rescuer) return this.#end(error, rest);
     if (rest?.length) this.#note(rest);
     this.#held = rest;
-    return rescuer.rescue(error, this.#source).then((source) => {
+    // whoever goes on may need the place that it had
+    this.#leave(false);
+    this.#source = { ...broken, passage: undefined };
+    return rescuer.rescue(error, broken).then((source) => {
       this.#held = undefined;
       if (source && this.#ended) drop(source);
       // interrupted meanwhile, or nobody is there
       if (this.#ended) return this.#takeLast();
       if (!source) return this.#end(error, rest, true);
-      this.#leave(true);
       this.#source = source;
       const first = concatBytes([rest, source.first].filter((bytes) => bytes !== undefined));
       if (source.first?.length) this.#note(source.first);

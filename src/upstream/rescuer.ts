@@ -84,13 +84,15 @@ export class StreamRescuer implements Rescuer {
     const kind = error.code === 'upstream_timeout' ? 'timeout' : 'broken-stream';
     const failure = new AttemptFailure(kind, error, error.code);
     this.#forwarding.noteBroken(failure);
+    const usage = broken.inspector.usage();
+    // whoever goes on may need the slot that it held
+    upstreamHolds?.serve(undefined, usage);
     for (const mode of this.#context.plan.forwarding.rescue) {
       const source = await this.#try(mode, splicer, failure, broken).catch(() => undefined);
       if (!source) continue;
       record.rescue = [...(record.rescue ?? []), mode];
-      const usage = broken.inspector.usage();
       if (usage && broken.passage) broken.passage.record.usage = usage;
-      upstreamHolds?.serve(source.passage?.hold, usage);
+      upstreamHolds?.serve(source.passage?.hold);
       return source;
     }
     return undefined;

@@ -17,11 +17,13 @@ const text = (part: string) => Buffer.from(part);
 const reported = { inputTokens: 3, outputTokens: 2, source: 'reported' };
 
 /** A relay over a queue that the test fills. Every settlement of the outcome is counted. */
-function createRelay(options: RelayOptions & Partial<Pick<RelaySource, 'first' | 'inspector'>> = {}) {
+function createRelay(
+  options: RelayOptions & Partial<Pick<RelaySource, 'first' | 'inspector' | 'passage'>> = {},
+) {
   let cancelled = 0;
   const queue = new ChunkQueue({ pause() {}, resume() {}, cancel: () => cancelled++ });
-  const { first, inspector = createInspector('openai-chat'), ...others } = options;
-  const relay = new Relay({ body: queue, chunks: queue, first, inspector }, others);
+  const { first, inspector = createInspector('openai-chat'), passage, ...others } = options;
+  const relay = new Relay({ body: queue, chunks: queue, first, inspector, passage }, others);
   const outcomes: Outcome[] = [];
   void relay.outcome.then((outcome) => outcomes.push(outcome));
   return { queue, relay, outcomes, cancelled: () => cancelled };
@@ -245,6 +247,38 @@ describe('a relay', () => {
       expect(Buffer.from(told, 'latin1').toString()).toBe(whole);
     }
   });
+
+  it.each(['goes on', 'finds nobody', 'is interrupted'] as const)(
+    'gives up the place of what broke before a rescuer looks for another, once: it %s',
+    async (how) => {
+      const ended: string[] = [];
+      const passageOf = (name: string) =>
+        ({
+          health: { broke: () => undefined, end: () => ended.push(name) },
+          observed: { onEnd: () => undefined },
+          record: {},
+        }) as unknown as NonNullable<RelaySource['passage']>;
+      const rescuer: Rescuer = {
+        delivered: () => undefined,
+        async rescue(_, broken) {
+          expect(ended).toEqual(['first']);
+          expect(broken.passage).toBeDefined();
+          if (how === 'is interrupted') relay.interrupt(new GatewayError('shutting_down', 'The end.'));
+          if (how === 'finds nobody') return undefined;
+          const queue = new ChunkQueue({ pause() {}, resume() {}, cancel() {} });
+          queue.push(text(end));
+          queue.end();
+          const inspector = createInspector('openai-chat');
+          return { body: queue, chunks: queue, inspector, first: undefined, passage: passageOf('second') };
+        },
+        giveUp: () => undefined,
+      };
+      const { queue, relay } = createRelay({ rescuer, passage: passageOf('first') });
+      queue.end(new Error('connection reset'));
+      await readAll(relay);
+      expect(ended).toEqual(how === 'finds nobody' ? ['first'] : ['first', 'second']);
+    },
+  );
 
   it('hands the bytes on that came, and no copy of them, although a rescuer is told', async () => {
     const { queue, relay } = createRelay({

@@ -262,6 +262,28 @@ describe('a rescue', () => {
     expect(usage.prompt_tokens).toBe(found?.inputTokens);
   });
 
+  it.each([
+    ['place', { maxInFlight: 1 }],
+    ['slot', { limits: [{ unit: 'parallel', amount: 1 }] }],
+  ] as const)('has the %s that the stream had which broke', async (_, bound) => {
+    const { gateway, upstream, send } = await startGateway(
+      (config) => ({
+        ...config,
+        providers: { openai: { ...config.providers.openai!, ...bound } },
+        models: { 'gpt-4.1': { targets: ['openai'] } },
+        forwarding: { rescue: ['restart'] },
+      }),
+      {},
+      { chunkDelayMs: 2, reply: () => ({ text: whole }) },
+    );
+    upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 3 });
+    const ask = async () => readText(await send('/v1/chat/completions', chat({ stream: true })));
+    expect(await ask()).not.toMatch(error);
+    // and each is free again, once
+    expect(gateway.health().targets[0]?.inFlight).toBe(0);
+    expect(await ask()).not.toMatch(error);
+  });
+
   it('ends the attempt upstream when its caller leaves meanwhile', async () => {
     const started = await startRescue({}, () => 'x');
     started.upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 3 });
