@@ -24,8 +24,8 @@ const tickMs = 50;
  * Adding and removing cost two links, and no timer: things that have the same time fall due in the order in which
  * they came, so only the first of them is looked at.
  *
- * While the event loop is blocked nothing that came in has been seen yet. A tick that comes late therefore calls nobody
- * overdue: it waits for the next one, which runs after what had come in.
+ * While the event loop is blocked nothing that came in has been seen yet. A tick that comes late therefore calls overdue
+ * only what had been so at the tick before: all that came in until then has been seen since, however often ticks are late.
  */
 export function createWatch(runtime: Runtime): Watch {
   const lists = new Map<number, LinkedQueue<Watched>>();
@@ -41,14 +41,15 @@ export function createWatch(runtime: Runtime): Watch {
   function tick(): void {
     cancel = undefined;
     const nowMs = runtime.monotonicMs();
-    if (nowMs - expectedMs <= 2 * tickMs) callOverdue(nowMs);
+    const isLate = nowMs - expectedMs > 2 * tickMs;
+    callOverdue(isLate ? expectedMs - tickMs : nowMs);
     if (size > 0) arm();
   }
 
-  function callOverdue(nowMs: number): void {
+  function callOverdue(untilMs: number): void {
     for (const [afterMs, list] of lists) {
       for (let watched = list.first; watched !== undefined; watched = list.first) {
-        if ((watched.dueMs as number) > nowMs) break;
+        if ((watched.dueMs as number) > untilMs) break;
         list.remove(watched);
         size--;
         watched.overdue();

@@ -262,10 +262,10 @@ describe('a rescue', () => {
     expect(usage.prompt_tokens).toBe(found?.inputTokens);
   });
 
-  it.each([
+  it.each<[string, Partial<GatewayConfig['providers'][string]>]>([
     ['place', { maxInFlight: 1 }],
     ['slot', { limits: [{ unit: 'parallel', amount: 1 }] }],
-  ] as const)('has the %s that the stream had which broke', async (_, bound) => {
+  ])('has the %s that the stream had which broke', async (_, bound) => {
     const { gateway, upstream, send } = await startGateway(
       (config) => ({
         ...config,

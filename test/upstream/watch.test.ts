@@ -62,4 +62,21 @@ describe('a watch', () => {
     runtime.advance(50);
     expect([answered.calls, silent.calls]).toEqual([0, 1]);
   });
+
+  it('calls what is overdue although the event loop is late each time, when what had come in until then was seen', () => {
+    const runtime = createVirtualRuntime();
+    let blockedMs = 0;
+    const blocked: Runtime = { ...runtime, monotonicMs: () => runtime.monotonicMs() + blockedMs };
+    const watch = createWatch(blocked);
+    const thing = createThing();
+    watch.add(thing, 1_000);
+    const tickLate = () => {
+      blockedMs += 200;
+      runtime.advance(50);
+      return thing.calls;
+    };
+    // at 250, 500, 750 and 1,000 ms
+    expect([tickLate(), tickLate(), tickLate(), tickLate()]).toEqual([0, 0, 0, 0]);
+    expect(tickLate()).toBe(1);
+  });
 });
