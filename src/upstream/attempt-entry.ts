@@ -98,9 +98,11 @@ export class AttemptEntry {
     const { candidate } = this.#choice;
     const { snapshot, plan } = this.#context;
     const { slowFactor = Number.POSITIVE_INFINITY, volumeThreshold } = snapshot.config.breaker;
+    // what was on its way when it was left out says nothing new
+    if (!health.breaker.isClosed || health.answers < volumeThreshold) return;
     const { observations } = this.#upstream;
     const ownMs = observations.of(candidate.id).firstTokenMs;
-    if (ownMs === undefined || health.answers < volumeThreshold) return;
+    if (ownMs === undefined) return;
     let fastestMs = Number.POSITIVE_INFINITY;
     for (const other of plan.candidates) {
       if (other.target.id === candidate.target.id) continue;

@@ -1,7 +1,8 @@
 import type { GatewayConfig } from 'headgate';
-import { createFakeUpstream, type Fault } from 'headgate/testing';
+import { createFakeUpstream, createVirtualRuntime, type Fault } from 'headgate/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { chat, readJson, readText, startGateway, until } from '../harness.ts';
+import { createScriptedEgress } from './scripted-egress.ts';
 
 const status = (code: number, more: object = {}): Fault =>
   ({ kind: 'status', status: code, ...more }) as Fault;
@@ -309,6 +310,46 @@ describe('a target that is slow', () => {
     await started.upstream.close();
     expect((await started.send('/v1/chat/completions', chat())).status).toBe(200);
     expect(started.targets()?.at(-1)).toBe(large);
+  });
+
+  it('is left out once, however many requests were on their way to it', async () => {
+    const runtime = createVirtualRuntime();
+    const body = JSON.stringify({ choices: [{ message: { content: 'hi' } }] });
+    const answering = createScriptedEgress(() => ({ chunks: [body], type: 'application/json' }));
+    let asked = 0;
+    const egress: typeof answering = {
+      ...answering,
+      async send(request) {
+        asked++;
+        const waitMs = request.origin.includes('slow') ? 400 : 20;
+        await new Promise<void>((resolve) => runtime.schedule(waitMs, resolve));
+        return answering.send(request);
+      },
+    };
+    const { gateway, send } = await startGateway(
+      (config) => ({
+        ...config,
+        providers: {
+          slow: { type: 'openai', apiKey: 'sk-slow', baseUrl: 'https://slow.test/v1' },
+          fast: { type: 'openai', apiKey: 'sk-fast', baseUrl: 'https://fast.test/v1' },
+        },
+        models: { 'gpt-4.1': { targets: ['slow', 'fast'] }, known: { targets: ['fast/gpt-4.1'] } },
+        breaker: { slowFactor: 3, volumeThreshold: 5, resetTimeoutMs: 30_000 },
+      }),
+      { runtime, egress },
+    );
+    const ask = async (model: string, times: number) => {
+      const before = asked;
+      const replies = Array.from({ length: times }, () => send('/v1/chat/completions', chat({ model })));
+      await until(() => asked === before + times);
+      await runtime.advanceAsync(400);
+      for (const reply of await Promise.all(replies)) expect(reply.status).toBe(200);
+    };
+    await ask('known', 1);
+    await ask('gpt-4.1', 20);
+    const slow = gateway.health().targets.find(({ target }) => target.startsWith('slow'));
+    expect(slow?.breaker).toBe('open');
+    expect(slow?.probeInMs).toBeLessThanOrEqual(30_000);
   });
 });
 
