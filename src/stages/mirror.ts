@@ -227,9 +227,11 @@ function toPolicy(policy: Policy, { limits }: MirrorRule): Policy {
   return { ...policy, limits, clampOutput: false, billing: 'standard', ownBudget: undefined };
 }
 
-/** What the request holds of its limits is not the copy's to report to. */
+/** What the request holds of its limits is not the copy's to report to, and the budget of its run not the copy's to use up. */
 function withoutAccount<Of extends Context>(context: Of): Of {
-  return { ...context, account: undefined, upstreamHolds: undefined };
+  const { run } = context.record;
+  const hostRun = run === undefined ? undefined : { id: run };
+  return { ...context, account: undefined, upstreamHolds: undefined, hostRun };
 }
 
 function withPrice(model: Model, { candidates }: Plan): Model {

@@ -107,6 +107,24 @@ describe('a copy of a request', () => {
     expect([copies().length, originals().length]).toEqual([2, 6]);
   });
 
+  it('is part of the run of its request, and uses up nothing of its budget', async () => {
+    const limits = [
+      { unit: 'requests' as const, amount: 2, window: 'lifetime' as const, per: 'run' as const },
+    ];
+    const target = { provider: 'shadow', model: 'gpt-new', price: { input: 1_000_000, output: 1_000_000 } };
+    const { ask, gateway, copies } = await start({ limits, target, maxConcurrent: 100 });
+    // a copy costs more than that
+    const runs = [gateway.run({ maxRequests: 3, maxUsd: 1 }), gateway.run({ maxRequests: 3 })];
+    for (const [index, { id, headers }] of runs.entries()) {
+      for (const made of [1, 2, 2]) {
+        expect((await ask(chat(), headers)).status).toBe(200);
+        await until(() => copies().filter(({ run }) => run === id).length === made);
+      }
+      expect((await ask(chat(), headers)).status).toBe(402);
+      await until(() => gateway.health().mirrors.copied?.refused === index + 1);
+    }
+  });
+
   it('is counted in money at the price of the mirror', async () => {
     const target = { provider: 'shadow', model: 'gpt-new', price: { input: 1_000_000, output: 1_000_000 } };
     // a dollar for each token: one request is far more than there is
