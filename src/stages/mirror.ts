@@ -10,6 +10,7 @@ import { residencyOf } from '../routing/residency.ts';
 import type { Runtime } from '../runtime.ts';
 import { createDraft, type RecordDraft } from '../telemetry/record.ts';
 import type { UsageSink } from '../telemetry/sink.ts';
+import type { Drainer } from '../upstream/drain.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { attribute } from './attribute.ts';
 import { forwardWithFallback } from './forward-with-fallback.ts';
@@ -72,7 +73,7 @@ export function createMirrors({ limits, sink, upstream, runtime, onError }: Mirr
     .use(rateLimit(limits))
     .use(noteSent)
     .use(attribute({ sink }) as Stage<Context & Routed, object>)
-    .end(forwardWithFallback({ upstream }));
+    .end(forwardWithFallback({ upstream: withoutDrainer(upstream) }));
   const states = new WeakMap<MirrorRule, { running: number; due: number; readonly policy: Policy }>();
   const counts = new Map<string, Counts>();
   const copies = new Map<AbortController, Promise<void>>();
@@ -172,6 +173,11 @@ export function createMirrors({ limits, sink, upstream, runtime, onError }: Mirr
       await Promise.all(copies.values());
     },
   };
+}
+
+/** A copy is over when its time is, or the gateway closes: nothing of it is read on for its usage. */
+function withoutDrainer(upstream: Upstream): Upstream {
+  return Object.create(upstream, { drainer: { value: { take: () => false } satisfies Drainer } });
 }
 
 /** Nobody wants it: its usage and its time are what it is read for. */

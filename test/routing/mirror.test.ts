@@ -148,13 +148,14 @@ describe('a copy of a request', () => {
   });
 
   it('is ended when its time is over, also where streams are read on for their usage', async () => {
-    const relay = { onDisconnect: 'drain', drain: { maxMs: 100 } } as const;
-    const { ask, shadow, copies } = await start({ timeoutMs: 150 }, { relay });
+    const relay = { onDisconnect: 'drain', drain: { maxMs: 20_000 } } as const;
+    const { ask, shadow, copies, gateway } = await start({ timeoutMs: 150 }, { relay });
     shadow.fail({ kind: 'cut', how: 'stall', afterChunks: 3 } as never);
     await ask(chat({ stream: true }));
     await until(() => copies().length === 1);
     expect(copies()[0]).toMatchObject({ outcome: 'aborted' });
     await until(() => shadow.requests[0]?.aborted === true);
+    await gateway.close();
   });
 
   it('is not made while as many run as may', async () => {
