@@ -15,7 +15,7 @@ import type { Forwarding } from './forwarding.ts';
 import type { Inspector } from './inspector.ts';
 import type { RelaySource, Rescuer } from './relay.ts';
 import { SplicedInspector } from './spliced-inspector.ts';
-import type { Passage, Served, TrialContext } from './trial.ts';
+import type { Served, TrialContext } from './trial.ts';
 
 /** So much of what went out is kept before it is read. */
 const digestBytes = 32_768;
@@ -115,26 +115,27 @@ export class StreamRescuer implements Rescuer {
       const inspector = new SplicedInspector(reply.inspector, splicer.splice(mode, spent));
       const source = await this.#align(served, inspector).catch(toBrokenReply);
       if (!(source instanceof AttemptFailure)) {
-        if (!source) return void this.#leave(passage, 'says something else', inspector);
+        if (!source) return void this.#leave(served, 'says something else', inspector);
         record.target = candidate.target.id;
         return { ...source, inspector, passage };
       }
       // it broke before it had said anything new: the next one may
       failure = source;
       passage.health.broke(passage.wasProbe);
-      this.#leave(passage, failure.reason, inspector);
+      this.#leave(served, failure.reason, inspector);
       this.#forwarding.noteBroken(failure);
     }
   }
 
-  #leave(passage: Passage, why: string, inspector: Inspector): void {
+  #leave({ reply, passage }: Served, why: string, inspector: Inspector): void {
+    reply.rest?.body.cancel();
     leave(passage, why, inspector.usage(), this.#context.upstreamHolds);
   }
 
   /**
    * Reads on until what comes is new. Undefined when the other stream says something else, or ends before.
    *
-   * @throws what its connection broke with
+   * @throws what its connection broke with, or what stands in the stream that ends it
    */
   async #align(
     { reply }: Served,
@@ -154,7 +155,6 @@ export class StreamRescuer implements Rescuer {
       fresh.push(inspector.chunk(step.value));
     }
     if (inspector.failure) {
-      rest.body.cancel();
       if (inspector.saysOther) return undefined;
       throw inspector.failure;
     }

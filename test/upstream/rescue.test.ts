@@ -3,6 +3,7 @@ import type { GatewayConfig } from 'headgate';
 import { createFakeUpstream } from 'headgate/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { chat, readText, startGateway, until } from '../harness.ts';
+import { createScriptedEgress } from './scripted-egress.ts';
 
 const error = /"error":\{|event: error/;
 const words = Array.from({ length: 12 }, (_, index) => `word${index} `);
@@ -65,6 +66,9 @@ async function startRescue(
   );
   return { ...started, backup };
 }
+
+const said = (content: string) =>
+  `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason: null }] })}\n\n`;
 
 const calls: readonly {
   name: string;
@@ -260,6 +264,37 @@ describe('a rescue', () => {
     expect(found?.outputTokens).toBeGreaterThan(5);
     expect(usage.completion_tokens).toBe(found?.outputTokens);
     expect(usage.prompt_tokens).toBe(found?.inputTokens);
+  });
+
+  it.each([
+    ['is too large', `data: ${'x'.repeat(5_000)}`],
+    ['says something else', said('other')],
+    ['is an error', 'data: {"error":{"message":"no","type":"server_error"}}\n\n'],
+  ])('ends the connection of who said again what went out, and then an event that %s', async (_, event) => {
+    const open = new Set<object>();
+    let asked = 0;
+    const egress = createScriptedEgress(({ origin }) => {
+      if (origin.includes('first')) return { chunks: [said('one '), said('two ')], breaks: true };
+      const connection = { asked: ++asked };
+      open.add(connection);
+      return { chunks: [said('one '), event], onCancel: () => open.delete(connection) };
+    });
+    const { gateway, send } = await startGateway(
+      (config) => ({
+        ...config,
+        providers: {
+          first: { type: 'openai', apiKey: 'sk-1', baseUrl: 'https://first.test/v1' },
+          second: { type: 'openai', apiKey: 'sk-2', baseUrl: 'https://second.test/v1' },
+        },
+        models: { 'gpt-4.1': { targets: ['first', 'second'] } },
+        forwarding: { rescue: ['restart'] },
+        relay: { maxEventBytes: 4_096 },
+      }),
+      { egress },
+    );
+    expect(await readText(await send('/v1/chat/completions', chat({ stream: true })))).toMatch(error);
+    expect([asked > 0, open.size]).toEqual([true, 0]);
+    expect(gateway.health().targets.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
   });
 
   it.each<[string, Partial<GatewayConfig['providers'][string]>]>([

@@ -10,6 +10,8 @@ export interface ScriptedStream {
   /** @default 200 */
   readonly status?: number;
   readonly headers?: HeaderMap;
+  /** Called when its connection is ended. */
+  readonly onCancel?: () => unknown;
 }
 
 /** A way out that leads nowhere: each host answers as the script says, in this process and without a socket. */
@@ -32,7 +34,7 @@ export function createScriptedEgress(
   };
 }
 
-function toBody({ chunks, breaks = false }: ScriptedStream): EgressBody {
+function toBody({ chunks, breaks = false, onCancel }: ScriptedStream): EgressBody {
   const left = chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk));
   const next = async (): Promise<IteratorResult<Uint8Array>> => {
     const value = left.shift();
@@ -46,7 +48,7 @@ function toBody({ chunks, breaks = false }: ScriptedStream): EgressBody {
       for (let step = await next(); !step.done; step = await next()) all.push(step.value);
       return { bytes: Buffer.concat(all), ended: true };
     },
-    cancel: () => undefined,
+    cancel: () => onCancel?.(),
     [Symbol.asyncIterator]: () => ({ next }),
   };
 }
