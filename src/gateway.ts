@@ -292,6 +292,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       snapshot = next;
       admission.allow(next.config.admission.maxInFlight);
       health.noteUpdate();
+      upstream.healths.retain(next.providers);
       // running requests end under the old one, and its secrets stay readable as they are
       before.close();
       const credentials = [...next.providers.values()].flatMap((entry) => entry.credentials);

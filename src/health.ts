@@ -44,7 +44,7 @@ export interface GatewayHealth {
 
 /**
  * What is not as it should be: `limits` are decided without their ledger, of some of the `targets` the breaker is not
- * closed, a function of some of the `routes` has failed under the configuration in force.
+ * closed (those of mirrors aside), a function of some of the `routes` has failed under the configuration in force.
  */
 export type Degradation = 'limits' | 'targets' | 'routes';
 
@@ -86,7 +86,7 @@ export function createHealthTeller(parts: HealthParts): HealthTeller {
   function brief(): Pick<GatewayHealth, 'status' | 'degraded'> {
     const degraded: Degradation[] = [];
     if (parts.isLimitsDegraded()) degraded.push('limits');
-    if (healths.isAnyOut()) degraded.push('targets');
+    if (healths.isAnyOut(parts.snapshot().config)) degraded.push('targets');
     if (failures() > failedBefore) degraded.push('routes');
     return { status: parts.isClosing() ? 'not_serving' : 'serving', degraded };
   }

@@ -11,6 +11,7 @@ import type { Runtime } from '../runtime.ts';
 import { createDraft, type RecordDraft } from '../telemetry/record.ts';
 import type { UsageSink } from '../telemetry/sink.ts';
 import type { Drainer } from '../upstream/drain.ts';
+import { mirrorMark } from '../upstream/health/healths.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { attribute } from './attribute.ts';
 import { forwardWithFallback } from './forward-with-fallback.ts';
@@ -222,7 +223,7 @@ function toPlan(
   const candidates = candidatesOf(target)
     .filter(({ credential }) => residency?.permits(target, credential) ?? true)
     // apart from the attempts of callers: what fails here must not open a breaker there
-    .map((candidate) => ({ ...candidate, id: `${candidate.id}~mirror` }));
+    .map((candidate) => ({ ...candidate, id: `${candidate.id}${mirrorMark}` }));
   if (candidates.length === 0) return undefined;
   const forwarding = { ...forwardingOf(snapshot), maxAttempts: 1, rescue: [], hedgeAfterMs: undefined };
   return { candidates, forwarding, arm: target.arm };

@@ -66,6 +66,25 @@ describe('GET /headgate/health', () => {
     expect(gateway.records).toHaveLength(4);
   });
 
+  it('forgets a target that is not in the configuration any more, and keeps what it knows of the others', async () => {
+    const { send, gateway, config, runtime, upstream } = await start((config) => ({
+      providers: { ...config.providers, other: { ...config.providers.openai! } },
+      models: { ...config.models, 'gpt-4.1': { targets: ['openai', 'other'] } },
+    }));
+    upstream.fail({ kind: 'status', status: 500 }, { times: 2 });
+    for (let count = 0; count < 2; count++) await send('/v1/chat/completions', chat());
+    expect(gateway.health().degraded).toEqual(['targets']);
+    gateway.update(config);
+    expect(gateway.health().degraded).toEqual(['targets']);
+    gateway.update({ ...config, models: { ...config.models, 'gpt-4.1': { targets: ['other'] } } });
+    runtime.advance(30_000);
+    await readText(await send('/v1/chat/completions', chat()));
+    expect(gateway.health().degraded).toEqual([]);
+    const { openai: _, ...providers } = config.providers;
+    gateway.update({ ...config, providers, models: { 'gpt-4.1': { targets: ['other'] } } });
+    expect(gateway.health().targets.map(({ target }) => target)).toEqual(['other/gpt-4.1#default']);
+  });
+
   it('needs a key, knows GET alone, and tells who asks while it is closing', async () => {
     const { read, send, gateway } = await start();
     expect((await read('hg_live_nonsense')).status).toBe(401);
@@ -101,6 +120,23 @@ describe('GET /headgate/health', () => {
     expect((await read()).body).toMatchObject({ degraded: ['routes'], failedFunctions: { 'own-idea': 3 } });
     gateway.update({ ...config, routes: [] });
     expect((await read()).body).toMatchObject({ degraded: [], failedFunctions: { 'own-idea': 3 } });
+  });
+
+  it('says nothing of mirrors that are out: callers miss nothing', async () => {
+    const { send, gateway, upstream } = await start((config) => ({
+      providers: {
+        ...config.providers,
+        shadow: { ...config.providers.openai!, baseUrl: 'http://127.0.0.1:9' },
+      },
+      routes: [{ name: 'copied', mirror: { target: 'shadow' } }],
+    }));
+    const isOut = () => gateway.health().targets.some(({ breaker }) => breaker === 'open');
+    for (let count = 0; !isOut(); count++) {
+      await readText(await send('/v1/chat/completions', chat()));
+      await until(() => gateway.records.length === 2 * (count + 1));
+    }
+    expect(upstream.requests).toHaveLength(2);
+    expect(gateway.health().degraded).toEqual([]);
   });
 
   it('tells what became of copies: sent, too many at once, over their budget', async () => {

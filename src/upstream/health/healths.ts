@@ -5,6 +5,9 @@ import type { Runtime } from '../../runtime.ts';
 import type { Prober } from '../active-probe.ts';
 import { type HealthOptions, type HealthReport, TargetHealth } from './target-health.ts';
 
+/** What the ids of candidates end with that only copies of requests go to. */
+export const mirrorMark = '~mirror';
+
 /** What is known of all candidates. */
 export interface Healths {
   /** The health of a candidate, made when it is asked for the first time. */
@@ -15,8 +18,13 @@ export interface Healths {
   probe(candidate: Candidate, health: TargetHealth): boolean;
   /** All of them, the latest first. */
   report(): HealthReport[];
-  /** Whether the breaker of any is not closed. */
-  isAnyOut(): boolean;
+  /**
+   * Whether the breaker of any is not closed that callers may miss: none of a mirror, and none that could be probed and that
+   * nobody has asked since this configuration is in force.
+   */
+  isAnyOut(config: ParsedConfig): boolean;
+  /** Forgets the candidates of all other providers. */
+  retain(providers: ReadonlyMap<string, unknown>): void;
   close(): void;
 }
 
@@ -63,9 +71,18 @@ export function createHealths(runtime: Runtime, { max, prober, onOpened }: Healt
       const nowMs = runtime.monotonicMs();
       return [...healths.values()].map((health) => health.report(nowMs));
     },
-    isAnyOut() {
-      for (const { breaker } of healths.values()) if (!breaker.isClosed) return true;
+    isAnyOut(config) {
+      const options = healthOptionsOf(config);
+      const nowMs = runtime.monotonicMs();
+      for (const health of healths.values()) {
+        const state = health.breaker.stateAt(nowMs);
+        const isAsked = state === 'open' || health.options === options;
+        if (state !== 'closed' && isAsked && !health.id.endsWith(mirrorMark)) return true;
+      }
       return false;
+    },
+    retain(providers) {
+      for (const id of healths.keys()) if (!providers.has(id.slice(0, id.indexOf('/')))) healths.delete(id);
     },
     close: () => healths.clear(),
   };
