@@ -128,7 +128,9 @@ export class Breaker {
     const circuit = this.#counted(nowMs);
     this.#failedAtMs = nowMs;
     circuit.emit('failure');
-    if (circuit.closed && (wasProbe || this.#failsOften(circuit))) this.eject(nowMs);
+    // a window later others have shown whether the target is well
+    const isProbe = wasProbe && nowMs - this.#closedAtMs < windowMs;
+    if (circuit.closed && (isProbe || this.#failsOften(circuit))) this.eject(nowMs);
   }
 
   #failsOften({ stats: { fires, failures } }: Circuit): boolean {

@@ -133,6 +133,16 @@ describe('a breaker', () => {
     expect([breaker.isClosed, breaker.waitMs(30_100)]).toEqual([false, 60_000]);
   });
 
+  it('takes a reply that closed it for one of many when it breaks much later', () => {
+    const breaker = create();
+    fail(breaker, 10);
+    breaker.beginProbe();
+    breaker.succeeded(30_000, true);
+    for (let nowMs = 30_000; nowMs < 45_000; nowMs += 100) breaker.succeeded(nowMs, false);
+    breaker.broke(45_000, true);
+    expect(breaker.isClosed).toBe(true);
+  });
+
   it('lets the next one try when a probe ended without saying anything', () => {
     const breaker = create();
     fail(breaker, 10);
