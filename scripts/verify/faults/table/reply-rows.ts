@@ -18,7 +18,7 @@ export const replyRows: readonly FaultRow[] = [
   {
     id: '9',
     title: 'A reply that is not streamed comes a byte at a time',
-    note: 'The whole request has `deadlineMs`, all attempts together.',
+    note: 'Where `timeouts.totalMs` is set, or the caller says a time, the whole request ends with it. Neither is so by default.',
     cases: [
       {
         name: '',
