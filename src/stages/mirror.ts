@@ -45,7 +45,7 @@ export interface Mirrors {
 
 /** What became of the copies that a route had made. */
 export interface MirrorReport {
-  /** That were sent to their target, those that failed there among them. */
+  /** That their budget let pass, those among them that failed: at their target, or because it is left alone. */
   readonly sent: number;
   readonly failed: number;
   /** That were not made because `maxConcurrent` others waited or ran. */

@@ -46,8 +46,9 @@ export function createHealths(runtime: Runtime, { max, prober, onOpened }: Healt
     max,
     dispose: (health) => health.breaker.shutdown(),
   });
+  // copies are no requests of callers, and make no room for retries of those
   function* budgets() {
-    for (const health of healths.values()) yield health.budget;
+    for (const { id, budget } of healths.values()) if (!id.endsWith(mirrorMark)) yield budget;
   }
   return {
     of(candidate, config) {
