@@ -283,7 +283,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     if (rest?.length) this.#note(rest);
     this.#held = rest;
     // whoever goes on may need the place that it had
-    this.#leave(false);
+    this.#leave(error.code === 'caller_gone');
     this.#source = { ...broken, passage: undefined };
     return rescuer.rescue(error, broken).then((source) => {
       this.#held = undefined;
