@@ -9,21 +9,24 @@ export interface CredentialOrder {
    * A target with each of its provider's credentials: as they are written, or by their weights where one has a weight.
    *
    * @param affinity keeps requests with the same one at the same credential
-   * @param isLooking takes no turn
+   * @param plan tells plans apart: all targets of one share a turn; undefined takes none
    */
-  candidates(target: Target, affinity: string | undefined, isLooking: boolean): readonly Candidate[];
+  candidates(target: Target, affinity: string | undefined, plan: number | undefined): readonly Candidate[];
 }
 
 interface Turns {
   readonly turns: RoundRobin;
   readonly hashed: Rendezvous;
+  /** The plan that took the last turn, and what it got. */
+  plan: number | undefined;
+  places: readonly number[];
 }
 
 /** Made once for each gateway: it remembers whose turn it is. */
 export function createCredentialOrder(): CredentialOrder {
   const turnsOf = new WeakMap<ConfiguredProvider, Turns>();
   return {
-    candidates(target, affinity, isLooking) {
+    candidates(target, affinity, plan) {
       const all = candidatesOf(target);
       const { provider } = target;
       if (!isWeighted(provider)) return all;
@@ -32,9 +35,7 @@ export function createCredentialOrder(): CredentialOrder {
         known = toTurns(provider);
         turnsOf.set(provider, known);
       }
-      const { turns, hashed } = known;
-      const places =
-        affinity !== undefined ? hashed.order(affinity) : isLooking ? turns.peek() : turns.next();
+      const places = affinity !== undefined ? known.hashed.order(affinity) : inTurn(known, plan);
       return places.map((place) => all[place] as Candidate);
     },
   };
@@ -71,5 +72,16 @@ export function isWeighted(provider: ConfiguredProvider): boolean {
 
 function toTurns({ credentials }: ConfiguredProvider): Turns {
   const all = credentials.map(({ id, weight = 1 }) => ({ name: id, weight }));
-  return { turns: createRoundRobin(all.map(({ weight }) => weight)), hashed: createRendezvous(all) };
+  const turns = createRoundRobin(all.map(({ weight }) => weight));
+  return { turns, hashed: createRendezvous(all), plan: undefined, places: [] };
+}
+
+// with a turn for each target, those who come first would get every other one of them, or all or none
+function inTurn(known: Turns, plan: number | undefined): readonly number[] {
+  if (plan === undefined) return known.turns.peek();
+  if (known.plan !== plan) {
+    known.plan = plan;
+    known.places = known.turns.next();
+  }
+  return known.places;
 }

@@ -2,6 +2,7 @@ import type { Call } from '../call.ts';
 import type { Model, Strategy } from '../config/snapshot.ts';
 import { estimateUsage } from '../limits/estimate.ts';
 import { costOf } from '../limits/price.ts';
+import { isWeighted } from './credential-order.ts';
 import type { Observations } from './observations.ts';
 import type { Candidate } from './plan.ts';
 
@@ -28,11 +29,17 @@ export function orderByMeasure(
 ): Candidate[] {
   if (candidates.length < 2) return [...candidates];
   const scores = new Map(candidates.map((candidate) => [candidate, scoreOf[strategy](candidate, measures)]));
-  const place = new Map(candidates.map((candidate, index) => [candidate, index]));
-  const { length } = candidates;
+  // credentials with weights are in turn already: their target takes its turn with all of them
+  const whose = (candidate: Candidate) =>
+    isWeighted(candidate.target.provider) ? candidate.target : candidate;
+  const place = new Map<object, number>();
+  for (const candidate of candidates) {
+    if (!place.has(whose(candidate))) place.set(whose(candidate), place.size);
+  }
+  const { size } = place;
   // the cheapest stays the cheapest: of the same price the one that is written first
-  const offset = strategy === 'cheapest' ? 0 : measures.turn % length;
-  const turnOf = (candidate: Candidate) => ((place.get(candidate) as number) + length - offset) % length;
+  const offset = strategy === 'cheapest' ? 0 : measures.turn % size;
+  const turnOf = (candidate: Candidate) => ((place.get(whose(candidate)) as number) + size - offset) % size;
   const ordered = [...candidates].sort(
     (one, other) =>
       compare(scores.get(one) as number, scores.get(other) as number) || turnOf(one) - turnOf(other),

@@ -60,6 +60,7 @@ const maxErrors = 1_000;
 export function createRouter({ observations, onError }: RouterOptions): Router {
   const credentials = createCredentialOrder();
   const errors = new Map<string, number>();
+  let plans = 0;
   const tell = quietly(onError);
   const prepared = new WeakMap<object, WeakMap<object, Map<string, Prepared>>>();
 
@@ -108,11 +109,12 @@ export function createRouter({ observations, onError }: RouterOptions): Router {
       const billed = billPlan(plan, context, vault);
       return withArm(residency ? { ...billed, candidates: inside(billed.candidates, residency) } : billed);
     }
+    const number = isLooking ? undefined : plans++;
     const inOrder: Plan = {
       candidates:
         ready.tiers.length === 1
-          ? candidatesFor(ready.tiers[0] as OrderedTier, context, isLooking)
-          : ready.tiers.flatMap((tier) => candidatesFor(tier, context, isLooking)),
+          ? candidatesFor(ready.tiers[0] as OrderedTier, context, number)
+          : ready.tiers.flatMap((tier) => candidatesFor(tier, context, number)),
       forwarding: forwardingOf(snapshot, route),
       route: route?.name,
     };
@@ -178,8 +180,12 @@ function withArm(plan: Plan): Plan {
   return arm === plan.arm ? plan : { ...plan, arm };
 }
 
-function candidatesFor(tier: OrderedTier, context: RoutingContext, isLooking: boolean): readonly Candidate[] {
-  return tier.candidates(tier.usesAffinity ? affinityOf(tier.sticky, context) : undefined, isLooking);
+function candidatesFor(
+  tier: OrderedTier,
+  context: RoutingContext,
+  plan: number | undefined,
+): readonly Candidate[] {
+  return tier.candidates(tier.usesAffinity ? affinityOf(tier.sticky, context) : undefined, plan);
 }
 
 function within<Key extends object, Value>(known: WeakMap<Key, Value>, key: Key, make: () => Value): Value {

@@ -16,9 +16,9 @@ export interface OrderedTier {
   /**
    * Its candidates in the order of its weights: the same for the same `affinity`; without one by turns.
    *
-   * @param isLooking takes no turn
+   * @param plan tells plans apart, each of which takes a turn; undefined takes none
    */
-  candidates(affinity: string | undefined, isLooking: boolean): readonly Candidate[];
+  candidates(affinity: string | undefined, plan: number | undefined): readonly Candidate[];
 }
 
 /** Targets of a tier up to which its orders are remembered: 24 of them. */
@@ -36,10 +36,10 @@ export function createOrderedTier(
   const names = nameEach(targets);
   const hashed = createRendezvous(names.map((name, place) => ({ name, weight: weights[place] as number })));
 
-  function placesFor(affinity: string | undefined, isLooking: boolean): readonly number[] {
+  function placesFor(affinity: string | undefined, plan: number | undefined): readonly number[] {
     if (strategy !== 'weighted' || targets.length === 1) return targets.map((_, place) => place);
     if (affinity !== undefined) return hashed.order(affinity);
-    return isLooking ? turns.peek() : turns.next();
+    return plan === undefined ? turns.peek() : turns.next();
   }
 
   const hasTurnsOfCredentials = targets.some(({ provider }) => isWeighted(provider));
@@ -48,8 +48,8 @@ export function createOrderedTier(
     !hasTurnsOfCredentials && targets.length <= mostRemembered
       ? new Map<number, readonly Candidate[]>()
       : undefined;
-  const inOrder = (places: readonly number[], affinity: string | undefined, isLooking: boolean) =>
-    places.flatMap((place) => credentials.candidates(targets[place] as Target, affinity, isLooking));
+  const inOrder = (places: readonly number[], affinity: string | undefined, plan: number | undefined) =>
+    places.flatMap((place) => credentials.candidates(targets[place] as Target, affinity, plan));
 
   return {
     strategy,
@@ -58,14 +58,14 @@ export function createOrderedTier(
     usesAffinity:
       sticky.length > 0 && ((strategy === 'weighted' && targets.length > 1) || hasTurnsOfCredentials),
     turn: 0,
-    candidates(affinity, isLooking) {
-      const places = placesFor(affinity, isLooking);
-      if (!known) return inOrder(places, affinity, isLooking);
+    candidates(affinity, plan) {
+      const places = placesFor(affinity, plan);
+      if (!known) return inOrder(places, affinity, plan);
       let order = 0;
       for (const place of places) order = order * targets.length + place;
       let found = known.get(order);
       if (!found) {
-        found = inOrder(places, affinity, isLooking);
+        found = inOrder(places, affinity, plan);
         known.set(order, found);
       }
       return found;

@@ -13,6 +13,15 @@ const seventyThirty = [
   { provider: 'azure', weight: 30 },
 ];
 
+const canary = {
+  name: 'canary',
+  targets: [
+    { provider: 'openai', weight: 95, arm: 'stable' },
+    { provider: 'openai', model: 'gpt-5', weight: 5, arm: 'canary' },
+  ],
+};
+const tiers = [{ targets: ['openai'] }, { targets: ['openai/gpt-5'] }];
+
 describe('requests that stick to nothing', () => {
   it('are split exactly by weight over every window, and not in runs', () => {
     const { targets } = startRouter(withRoutes([{ name: 'split', targets: seventyThirty }]));
@@ -350,5 +359,61 @@ describe('credentials of a provider', () => {
     const firsts = times(2_000, (index) => used(router, inSession(index))[0]);
     expect(Math.abs(share(firsts, 'c0') - 0.75)).toBeLessThan(0.03);
     expect(times(2_000, (index) => used(router, inSession(index))[0])).toEqual(firsts);
+  });
+
+  it.each([
+    ['of a model', {}],
+    ['of a route, a canary', { routes: [canary] }],
+    ['in several tiers', { routes: [{ name: 'tiers', tiers }] }],
+  ])('are split by weight where several targets %s are at the provider', (_, more) => {
+    const models = { 'gpt-4.1': { targets: ['openai', 'openai/gpt-5'] } };
+    for (const weights of [
+      [1, 1],
+      [7, 3],
+      [1, 1, 1, 1],
+    ]) {
+      const router = startRouter({ ...base, models, ...credentials(weights), ...more });
+      const firsts = times(100, () => {
+        router.trace();
+        return used(router)[0];
+      });
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      for (const [index, weight] of weights.entries()) {
+        expect(share(firsts, `c${index}`), weights.join()).toBe(weight / total);
+      }
+    }
+  });
+
+  it.each(['least-in-flight', 'headroom', 'latency', 'cheapest'] as const)(
+    'are split by weight where %s finds no difference',
+    (strategy) => {
+      const routes = [{ name: 'measured', strategy, targets: ['openai'] }];
+      for (const weights of [
+        [1, 1],
+        [7, 3],
+      ]) {
+        const router = startRouter({ ...base, ...credentials(weights), routes });
+        const firsts = times(100, () => {
+          const { id } = router.plan().candidates[0] as { id: string };
+          const attempt = router.observations.onStart(id);
+          attempt.onFirstToken();
+          attempt.onEnd({ ok: true });
+          return id;
+        });
+        const [weight = 0, other = 0] = weights;
+        expect(share(firsts, 'openai/gpt-4.1#c0'), weights.join()).toBe(weight / (weight + other));
+      }
+    },
+  );
+
+  it('of one target together have no more turns than another target where nothing makes a difference', () => {
+    const routes = [{ name: 'measured', strategy: 'least-in-flight' as const, targets: ['openai', 'azure'] }];
+    const { targets } = startRouter({ ...base, ...credentials([1, 1, 1]), routes });
+    expect(
+      share(
+        times(100, () => targets()[0]),
+        'azure/gpt-4.1',
+      ),
+    ).toBe(0.5);
   });
 });
