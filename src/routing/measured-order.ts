@@ -56,8 +56,8 @@ const scoreOf: Record<Measured, (candidate: Candidate, measures: Measures) => nu
     return inFlight === 0 ? -1 : Number.MAX_SAFE_INTEGER + inFlight;
   },
   'least-in-flight'({ id, target }, { observations }) {
-    const { weight = 1 } = target;
-    return weight === 0 ? Number.POSITIVE_INFINITY : observations.of(id).inFlight / weight;
+    // where all are of weight 0, each counts like the others
+    return observations.of(id).inFlight / (target.weight || 1);
   },
   cheapest({ target }, { call, model }) {
     const price = target.price ?? model?.price;

@@ -68,6 +68,11 @@ export function prepare(kind: Kind, credentials: CredentialOrder): Prepared {
       }))
     : speaking;
   const tiers = lying
+    // those of weight 0 behind the others, whatever these are put in order by
+    .flatMap((tier) => [
+      { ...tier, targets: tier.targets.filter(({ weight }) => weight !== 0) },
+      { ...tier, targets: tier.targets.filter(({ weight }) => weight === 0) },
+    ])
     .filter(({ targets }) => targets.length > 0)
     .map(({ targets, strategy, sticky }) => createOrderedTier(targets, strategy, sticky, credentials));
   if (tiers.length === 0) throw refuseRegions(residency as Residency);

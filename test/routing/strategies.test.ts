@@ -135,6 +135,51 @@ describe('the strategy headroom', () => {
   });
 });
 
+describe('a target of weight 0', () => {
+  const prices = [
+    { input: 1, output: 1 },
+    { input: 2, output: 2 },
+    { input: 3, output: 3 },
+  ];
+  const drained = [
+    { provider: 'openai', weight: 0, price: prices[0] },
+    { provider: 'azure', weight: 100, price: prices[1] },
+    { provider: 'local', price: prices[2] },
+  ];
+
+  it.each(['weighted', 'order', 'latency', 'least-in-flight', 'cheapest', 'headroom'])(
+    'is asked when all others have failed, with %s too',
+    (strategy) => {
+      const started = start(strategy, drained);
+      for (let index = 0; index < exploreEvery * 2; index++) {
+        const targets = started.targets().map((target) => target.split('/')[0]);
+        expect(targets.slice(0, 2).sort()).toEqual(['azure', 'local']);
+        expect(targets[2]).toBe('openai');
+        answer(started, targets[0] as string, 100);
+      }
+    },
+  );
+
+  it('is asked before those of the next tier', () => {
+    const { targets } = startRouter(
+      withRoutes([
+        { name: 'one', tiers: [{ targets: drained, strategy: 'cheapest' }, { targets: ['openai/last'] }] },
+      ]),
+    );
+    expect(targets()).toEqual(['azure/gpt-4.1', 'local/gpt-4.1', 'openai/gpt-4.1', 'openai/last']);
+  });
+
+  it('takes turns with others of weight 0 where there is nothing else', () => {
+    const started = start('least-in-flight', [
+      { provider: 'openai', weight: 0 },
+      { provider: 'azure', weight: 0 },
+    ]);
+    expect([first(started), first(started)].sort()).toEqual(['azure', 'openai']);
+    started.observations.onStart(idOf('openai'));
+    expect([first(started), first(started)]).toEqual(['azure', 'azure']);
+  });
+});
+
 describe('tiers', () => {
   it('follow one another, whatever each goes by', () => {
     const { targets } = startRouter(
