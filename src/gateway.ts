@@ -138,6 +138,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     limits: options.limits ?? {},
     runtime,
     onEvent: onLimit,
+    onError,
   });
   const { ledger, isDegraded } = gatewayLedger;
   const endLimitMetrics = options.ledger ? observeLimits(gatewayLedger.health) : () => undefined;

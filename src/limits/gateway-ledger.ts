@@ -46,11 +46,12 @@ export function createGatewayLedger(options: {
   readonly limits: LimitOptions;
   readonly runtime: Runtime;
   readonly onEvent: (event: LimitEvent) => void;
+  readonly onError: (error: unknown) => void;
 }): GatewayLedger {
-  const { given, limits, runtime, onEvent } = options;
+  const { given, limits, runtime, onEvent, onError } = options;
   const { failure = {}, leasing = false } = limits;
   if (!given) {
-    const memory = createMemoryLedger(runtime);
+    const memory = createMemoryLedger(runtime, { onError });
     return ofMemory(memory, memory);
   }
   const leased =

@@ -27,6 +27,7 @@ describe('the ledger of a gateway that was given a leasing one', () => {
       limits: { nodes: 1 },
       runtime,
       onEvent: () => undefined,
+      onError: () => undefined,
     });
     const scope = { key: 'a', amount: 10_000, hold: 1, charge: 1, mode: 'block', span: forever } as const;
     for (let index = 0; index < 200; index++) {
@@ -41,5 +42,26 @@ describe('the ledger of a gateway that was given a leasing one', () => {
     const closing = close();
     await runtime.advanceAsync(10_000);
     await closing;
+  });
+});
+
+describe('the ledger of a gateway that was given none', () => {
+  it('tells onError once that it has no room for new names', () => {
+    const errors: unknown[] = [];
+    const { ledger } = createGatewayLedger({
+      given: undefined,
+      limits: {},
+      runtime: createVirtualRuntime(),
+      onEvent: () => undefined,
+      onError: (error) => errors.push(error),
+    });
+    const use = (run: string) => {
+      const scope = { key: run, amount: 10, hold: 1, charge: 1, mode: 'block', span: forever } as const;
+      ledger.reserve(run, [scope], 60_000);
+      ledger.settle(run, [1]);
+    };
+    for (let index = 0; index < 100_000; index++) use(`run ${index}`);
+    for (let index = 0; index < 3; index++) expect(() => use(`late ${index}`)).toThrow('100000 scopes');
+    expect(errors).toEqual([expect.objectContaining({ message: expect.stringContaining('100000 scopes') })]);
   });
 });

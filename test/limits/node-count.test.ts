@@ -91,6 +91,7 @@ describe('a degraded limit', () => {
         limits: { leasing },
         runtime,
         onEvent: () => undefined,
+        onError: () => undefined,
       });
       return { network, gateway };
     };

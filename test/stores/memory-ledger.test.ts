@@ -102,6 +102,40 @@ describe('the memory ledger', () => {
     expect(read('budget', forever)).toMatchObject({ used: 10 });
   });
 
+  it('lets names that are only counted take no room from limits that block, and refuses nobody for them', () => {
+    const runtime = createVirtualRuntime();
+    const errors: string[] = [];
+    const ledger = createMemoryLedger(runtime, {
+      maxScopes: 20,
+      onError: ({ message }) => errors.push(message),
+    });
+    const daily = spanFrom(runtime.now(), 86_400_000);
+    const use = (key: string, more: object = {}) => {
+      const id = `use ${key} ${runtime.now()}`;
+      granted(ledger.reserve(id, [scope(key, 100, { hold: 10, span: daily, ...more })], leaseMs));
+      ledger.settle(id, [10]);
+    };
+    const used = (key: string) => ledger.peek([scope(key, 100, { span: daily })])[0]?.used;
+    for (let index = 0; index < 50; index++) use(`user ${index}`, { mode: 'count' });
+    expect([used('user 0'), used('user 19'), used('user 20'), used('user 49')]).toEqual([10, 10, 0, 0]);
+    // in one reservation with what is not counted, and by itself
+    const both = [scope('team', 100, { hold: 10, span: daily }), scope('user 50', 1, { mode: 'count' })];
+    granted(ledger.reserve('both', both, leaseMs));
+    ledger.settle('both', [7, 7]);
+    expect([used('team'), used('user 50')]).toEqual([7, 0]);
+    for (let index = 0; index < 19; index++) use(`team ${index}`);
+    expect(() => use('one team more')).toThrow('20 scopes that block');
+    expect(() => use('another')).toThrow('20 scopes that block');
+    expect(errors).toEqual([
+      'The memory ledger has 20 scopes that count, all in use: others are not counted.',
+      'The memory ledger has 20 scopes that block, all in use: others are refused.',
+    ]);
+    runtime.advance(86_400_000);
+    const span = spanFrom(runtime.now(), 86_400_000);
+    for (let index = 0; index < 20; index++) use(`later ${index}`, { mode: 'count', span });
+    expect(ledger.peek([scope('later 19', 100, { span })])[0]?.used).toBe(10);
+  });
+
   it('throws a TypeError for a use, a charge or a lease that it cannot count with, and changes nothing', () => {
     const ledger = createMemoryLedger(createVirtualRuntime());
     const wanted = [scope('k', 100, { hold: 10 })];

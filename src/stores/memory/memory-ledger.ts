@@ -1,4 +1,5 @@
-import type { Ledger, LedgerScope, ReadScope, ReserveResult, ScopeState, Span } from '../../limits/ledger.ts';
+import type { Ledger, LedgerScope, ReadScope, ReserveResult, ScopeState } from '../../limits/ledger.ts';
+import { quietly } from '../../quietly.ts';
 import type { Runtime } from '../../runtime.ts';
 import { checkAmounts, checkLease, isStale } from './checks.ts';
 import { type Expiring, ExpiryQueue } from './expiry-queue.ts';
@@ -69,11 +70,14 @@ export interface MemoryLedgerOptions {
   /** Expired reservations remembered, which a late settlement can still correct; the oldest go first. @default 10_000 */
   readonly maxExpired?: number;
   /**
-   * Scopes kept at once. Those in which nothing is used or held, or whose window is over, make room for new ones; when
-   * there are none, a reservation with a new scope is refused with an Error, since to forget a count would be to exceed a
-   * limit. Some 300 bytes each. @default 100_000
+   * Scopes kept at once of those that block, and as many of those that only count. Those in which nothing is used or held,
+   * or whose window is over, make room for new ones. When there are none, a reservation with a new scope that blocks is
+   * refused with an Error, since to forget a count would be to exceed a limit; one that only counts is granted, and
+   * forgotten. Some 300 bytes each. @default 100_000
    */
   readonly maxScopes?: number;
+  /** Told the first time that there is no room for a scope that blocks, or for one that only counts. @default nobody */
+  readonly onError?: (error: Error) => void;
 }
 
 /**
@@ -85,6 +89,7 @@ export interface MemoryLedgerOptions {
  */
 export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOptions = {}): MemoryLedger {
   const { maxEnded = 100, maxExpired = 10_000, maxScopes = 100_000 } = options;
+  const tell = quietly(options.onError);
   for (const [name, bound] of Object.entries({ maxEnded, maxExpired, maxScopes })) {
     if (!Number.isSafeInteger(bound) || bound < 1) {
       throw new TypeError(`"${name}" is an integer of at least 1, not ${bound}.`);
@@ -98,6 +103,9 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
   let lastMs = 0;
   let serial = 0;
   let hand = meters.values();
+  // apart, so that names which anybody may choose take no room from the limits that hold
+  const sizes = { block: 0, count: 0 };
+  const told = new Set<Meter['mode']>();
 
   function nowMs(): number {
     const ms = runtime.now();
@@ -147,17 +155,29 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
     if (oldest !== undefined) reservations.delete(oldest.id);
   }
 
-  function meterOf(key: string, span: Span, atMs: number): Meter {
+  function meterOf(scope: LedgerScope, atMs: number): Meter {
+    const { key, mode, span } = scope;
     const known = meters.get(key);
     if (known !== undefined) {
       if (known.newest.id < span.bucket) advanceMeter(known, span);
       else keepLonger(known, span);
       return known;
     }
-    forgetIdle(meters.size < maxScopes ? 2 : Math.min(1_000, meters.size + 1), atMs);
-    if (meters.size >= maxScopes) throw new Error(`The memory ledger has ${maxScopes} scopes, all in use.`);
-    const meter = createMeter(key, span);
-    meters.set(key, meter);
+    forgetIdle(sizes[mode] < maxScopes ? 2 : Math.min(1_000, meters.size + 1), atMs);
+    const meter = createMeter(scope);
+    if (sizes[mode] < maxScopes) {
+      sizes[mode]++;
+      meters.set(key, meter);
+      return meter;
+    }
+    if (mode === 'count' && told.has(mode)) return meter;
+    const others = mode === 'block' ? 'are refused' : 'are not counted';
+    const error = new Error(
+      `The memory ledger has ${maxScopes} scopes that ${mode}, all in use: others ${others}.`,
+    );
+    if (!told.has(mode)) tell(error);
+    told.add(mode);
+    if (mode === 'block') throw error;
     return meter;
   }
 
@@ -166,7 +186,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
     for (let index = 0; index < count; index++) {
       const { value, done } = hand.next();
       if (done) hand = meters.values();
-      else if (value.stamp !== serial && isIdle(value, atMs)) meters.delete(value.key);
+      else if (value.stamp !== serial && isIdle(value, atMs) && meters.delete(value.key)) sizes[value.mode]--;
     }
   }
 
@@ -184,8 +204,9 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
       const buckets = new Array<Bucket>(count);
       let deniedAt = -1;
       for (let index = 0; index < count; index++) {
-        const { key, amount, hold, mode, span } = scopes[index] as LedgerScope;
-        const meter = meterOf(key, span, atMs);
+        const scope = scopes[index] as LedgerScope;
+        const { key, amount, hold, mode } = scope;
+        const meter = meterOf(scope, atMs);
         if (meter.stamp === serial) throw new TypeError(`Two scopes have the key "${key}".`);
         meter.stamp = serial;
         buckets[index] = meter.newest;

@@ -1,4 +1,4 @@
-import type { ReadScope, ScopeState, Span } from '../../limits/ledger.ts';
+import type { LedgerScope, ReadScope, ScopeState, Span } from '../../limits/ledger.ts';
 
 /** What is used and held in one bucket of a scope. */
 export interface Bucket {
@@ -13,6 +13,8 @@ export interface Bucket {
 /** One scope: its sums over the buckets of the newest span that was asked for, and those buckets. */
 export interface Meter {
   readonly key: string;
+  /** Whether who asked first would have been refused by it. */
+  readonly mode: LedgerScope['mode'];
   newest: Bucket;
   /** The buckets before it that still count, oldest first. */
   older: Bucket[] | undefined;
@@ -27,9 +29,10 @@ export interface Meter {
 }
 
 /** With nothing used or held, and the bucket of `span` as its newest. */
-export function createMeter(key: string, span: Span): Meter {
+export function createMeter({ key, mode, span }: LedgerScope): Meter {
   const meter = {
     key,
+    mode,
     older: undefined,
     used: 0,
     held: 0,
