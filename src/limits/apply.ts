@@ -52,7 +52,7 @@ export function concernOf(limited: Limited): Concern {
   const { run } = limited;
   const runLimits = run?.limits;
   if (concern.others.length === 0 && runLimits === undefined) return concern;
-  const { principal, metadata, model, request, call } = limited;
+  const { principal, metadata, model, request, call, isOwn } = limited;
   const facts: SubjectFacts = {
     principal,
     model: model?.name,
@@ -63,6 +63,7 @@ export function concernOf(limited: Limited): Concern {
   const limits = [...concern.limits];
   const keys = [...concern.keys];
   for (const limit of [...concern.others, ...(runLimits ?? [])]) {
+    if (isOwn && limit.unit === 'usd') continue;
     const key = limitKeyOf(limit, facts);
     if (key === undefined) {
       refuseMissing(limit, facts);
@@ -105,7 +106,7 @@ function concernOfCaller(limited: Limited): Concern {
 function findConcern(byModel: Map<string, Concern>, { policy, principal, model, isOwn }: Limited): Concern {
   // what callers pay themselves is told in the record, and is nobody's budget here
   const name = model?.name ?? '';
-  const place = isOwn ? `own ${name}` : name;
+  const place = `${isOwn} ${name}`;
   let found = byModel.get(place);
   if (!found) {
     const facts: SubjectFacts = { principal, model: name };

@@ -153,6 +153,40 @@ describe('a caller who pays Anthropic itself', () => {
     expect(inspect(explained, { depth: 20 })).not.toContain(token);
   });
 
+  it('spends the gateway’s money for nothing that it calls by a name of its own choice', async () => {
+    const { ask, send, upstream } = await start((config) => ({
+      ...config,
+      models: {
+        'claude-sonnet': { targets: ['anthropic'], price: { input: 3, output: 15 } },
+        '*': { targets: ['openai/gpt-4.1'], price: { input: 2, output: 8 } },
+      },
+      profiles: {
+        standard: {
+          billing: 'passthrough',
+          limits: [{ unit: 'usd', amount: '0.000001', window: '1d', per: 'key' }],
+        },
+      },
+    }));
+    expect((await ask()).status).toBe(200);
+    for (const model of ['own claude-sonnet', 'true claude-sonnet', 'gpt-4.1']) {
+      const headers = { authorization: `Bearer ${people.ada.key}` };
+      expect((await send('/v1/chat/completions', chat({ model }), { headers })).status, model).toBe(400);
+    }
+    expect(upstream.requests).toHaveLength(1);
+  });
+
+  it('spends no money of an agent run either, and is held to its requests', async () => {
+    const { ask, gateway } = await start();
+    const { headers } = gateway.run({ maxUsd: 0.000001, maxRequests: 2 });
+    expect((await ask(headers)).status).toBe(200);
+    expect((await ask(headers)).status).toBe(200);
+    const refused = await ask(headers);
+    expect([refused.status, (await readJson(refused)).error.message]).toEqual([
+      402,
+      expect.stringContaining('The limit "run'),
+    ]);
+  });
+
   it('is served the reply of before for the same idempotency-key, and nothing is sent', async () => {
     const { ask, upstream, recordsOf } = await start();
     const first = await readText(await ask({ 'idempotency-key': 'k1' }));
