@@ -82,7 +82,8 @@ export function clampEdits(call: Call): JsonEdit[] {
   if (most === undefined || !members) return [];
   if (endpoint.operation === 'generate-content') return nestedEdits(body, members, most);
   const names = fields[endpoint.operation] ?? [];
-  const given = names.filter((name) => members.has(name));
+  // null is no limit
+  const given = names.filter((name) => (members.get(name)?.kind ?? 'null') !== 'null');
   const lowered = given.filter((name) => (readMember(body, members, name) as number) > most);
   return (given.length > 0 ? lowered : names.slice(0, 1)).map((name) => setMember(members, name, most));
 }

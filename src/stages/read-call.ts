@@ -199,22 +199,33 @@ const maxChoices = 128;
 function readMaxOutput(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectIndex): number | undefined {
   if (endpoint.operation === 'generate-content') return readGeminiMaxOutput(bytes, members);
   let limit: number | undefined;
+  const read = endpoint.family === 'openai' ? readNullable : readSafeInteger;
   for (const name of outputLimits[endpoint.operation] ?? []) {
-    const given = readSafeInteger(bytes, members, name);
+    const given = read(bytes, members, name);
     // providers differ in which one they obey when there are two
     if (given !== undefined && (limit === undefined || given > limit)) limit = given;
   }
   const isCompletion = endpoint.operation === 'completion';
   const choices =
-    isCompletion || endpoint.operation === 'chat' ? readChoices(bytes, members, ['n', 'best_of']) : 1;
+    isCompletion || endpoint.operation === 'chat' ? readChoices(bytes, members, ['n', 'best_of'], read) : 1;
   if (limit === undefined) return undefined;
   return limit * choices * (isCompletion ? promptsOf(bytes, members) : 1);
 }
 
-function readChoices(bytes: Uint8Array, members: JsonObjectIndex, names: readonly string[]): number {
+/** OpenAI's API permits null for what is not given. */
+function readNullable(bytes: Uint8Array, members: JsonObjectIndex, name: string): number | undefined {
+  return members.get(name)?.kind === 'null' ? undefined : readSafeInteger(bytes, members, name);
+}
+
+function readChoices(
+  bytes: Uint8Array,
+  members: JsonObjectIndex,
+  names: readonly string[],
+  read = readSafeInteger,
+): number {
   let choices = 1;
   for (const name of names) {
-    const value = readSafeInteger(bytes, members, name);
+    const value = read(bytes, members, name);
     if (value === undefined) continue;
     if (value > maxChoices)
       throw new GatewayError('malformed_request', `"${name}" must be at most ${maxChoices}.`, {

@@ -1,6 +1,6 @@
 import { createMemoryLedger, type Ledger } from 'headgate';
 import { afterEach, describe, expect, it } from 'vitest';
-import { readJson, readText, runtime, startGateway, until } from '../harness.ts';
+import { chat, readJson, readText, runtime, startGateway, until } from '../harness.ts';
 import { ask, codeIn, type DialectCase, dialects } from './dialects.ts';
 
 afterEach(() => {
@@ -196,6 +196,9 @@ describe('a request whose numbers are hidden', () => {
     ['/v1/chat/completions', '{"model":"gpt-4.1","messages":[],"n":"2"}'],
     ['/v1/completions', '{"model":"gpt-4.1","prompt":"x","best_of":1000000}'],
     ['/v1/responses', '{"model":"gpt-4.1","input":"x","max_output_tokens":-1}'],
+    ['/v1/messages', '{"model":"claude-sonnet","max_tokens":null,"messages":[]}'],
+    ['/v1beta/models/gemini-flash:generateContent', '{"generationConfig":{"candidateCount":null}}'],
+    ['/v1beta/models/gemini-flash:generateContent', '{"generationConfig":{"maxOutputTokens":null}}'],
     ['/v1beta/models/gemini-flash:generateContent', '{"generationConfig":{"candidateCount":100000}}'],
     [
       '/v1beta/models/gemini-flash:generateContent',
@@ -228,6 +231,29 @@ it.each([
   expect((await send(path, body('m'.repeat(256)))).status).toBe(404);
   await until(() => gateway.records.length === 2);
   expect(gateway.records[0]?.requestedModel).toBeUndefined();
+describe('a request to OpenAI that says null for what it does not give', () => {
+  it.each([
+    ['/v1/chat/completions', { ...chat(), max_tokens: null }],
+    ['/v1/chat/completions', { ...chat(), max_completion_tokens: null, n: null }],
+    ['/v1/completions', { model: 'gpt-4.1', prompt: 'x', max_tokens: null, n: null, best_of: null }],
+    ['/v1/responses', { model: 'gpt-4.1', input: 'x', max_output_tokens: null }],
+  ])('on %s is taken, and sent as it is: %j', async (path, body) => {
+    const { send, upstream } = await start();
+    expect((await send(path, body)).status).toBe(200);
+    expect(upstream.requests[0]?.json).toMatchObject(body);
+  });
+
+  it('counts what the model may produce where it says null', async () => {
+    const { send } = await startGateway((config) => ({
+      ...config,
+      profiles: { standard: { limits: [{ unit: 'tokens', amount: 1_000, window: '1d' }] } },
+    }));
+    const refused = await send('/v1/chat/completions', chat({ max_tokens: null }));
+    expect([refused.status, (await readJson(refused)).error.message]).toEqual([
+      400,
+      expect.stringContaining('could need 41'),
+    ]);
+  });
 });
 
 describe('a form', () => {

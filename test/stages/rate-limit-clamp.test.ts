@@ -18,6 +18,29 @@ describe('output that is too much for what is left', () => {
     ['chat', '/v1/chat/completions', chat({ max_tokens: 5_000 }), {}, (body) => body.max_tokens],
     ['chat without a limit', '/v1/chat/completions', chat(), {}, (body) => body.max_completion_tokens],
     ['responses', '/v1/responses', { model: 'gpt-4.1', input: 'hi' }, {}, (body) => body.max_output_tokens],
+    ...(['max_tokens', 'max_completion_tokens'] as const).map(
+      (name): [string, string, object, object, (body: Record<string, number>) => unknown] => [
+        `chat with ${name} null`,
+        '/v1/chat/completions',
+        chat({ [name]: null }),
+        {},
+        (body) => body.max_completion_tokens,
+      ],
+    ),
+    [
+      'chat with one limit null and the other too high',
+      '/v1/chat/completions',
+      chat({ max_completion_tokens: null, max_tokens: 5_000 }),
+      {},
+      (body) => body.max_tokens,
+    ],
+    [
+      'responses with null',
+      '/v1/responses',
+      { model: 'gpt-4.1', input: 'hi', max_output_tokens: null },
+      {},
+      (body) => body.max_output_tokens,
+    ],
     ['messages', '/v1/messages', message({ max_tokens: 5_000 }), anthropic, (body) => body.max_tokens],
     [
       'generateContent',
