@@ -6,6 +6,7 @@ import type { UpstreamHolds } from '../limits/upstream-holds.ts';
 import type { GatewayReply } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
 import { toReply } from '../reply.ts';
+import { noteTarget } from '../telemetry/record.ts';
 import type { AttemptReply } from '../upstream/attempt.ts';
 import { EventInspector } from '../upstream/event-inspector.ts';
 import { AttemptFailure } from '../upstream/failure.ts';
@@ -95,7 +96,7 @@ function toGatewayReply(
 ): GatewayReply {
   const { record, runtime, snapshot } = context;
   context.upstreamHolds?.serve(passage.hold);
-  record.target = candidate.target.id;
+  noteTarget(record, candidate);
   record.firstByteMs = runtime.monotonicMs() - context.arrivedAtMs;
   const { provider } = candidate.target;
   const headers = toReplyHeaders(context, reply.headers, provider, context.limitHeaders, reply.secret);
@@ -149,7 +150,7 @@ function toRefusal(context: Context, reply: AttemptReply): GatewayReply {
   }
   const { provider } = candidate.target;
   const headers = toReplyHeaders(context, reply.headers, provider, context.limitHeaders, reply.secret);
-  context.record.target = candidate.target.id;
+  noteTarget(context.record, candidate);
   context.record.upstreamError = `status ${reply.status}`;
   return toReply(
     reply.status,

@@ -1,9 +1,7 @@
 import type { Arrival, Authorized, Identified, Received, Reserved, Routed } from '../context.ts';
-import type { GatewayReply } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
 import { billingOf, toPayersError } from '../routing/billing.ts';
 import { noObservations } from '../routing/observations.ts';
-import type { Plan } from '../routing/plan.ts';
 import { createRouter, type Router } from '../routing/router.ts';
 import type { Vault } from '../secrets/vault.ts';
 import type { Mirrors } from './mirror.ts';
@@ -40,7 +38,7 @@ export function route(options: RouteOptions = {}): Stage<Context, Routed> {
       record.billing = billing;
       if (plan.route !== undefined) record.route = plan.route;
       if (plan.arm !== undefined) record.arm = plan.arm;
-      const reply = notePayer(next({ plan }), plan, record);
+      const reply = next({ plan });
       if (mirrors && plan.route !== undefined) {
         const matched = router.routeOf(plan, context.snapshot);
         if (matched?.mirror) mirrors.follow(context, matched, reply);
@@ -51,18 +49,4 @@ export function route(options: RouteOptions = {}): Stage<Context, Routed> {
       });
     },
   };
-}
-
-/** Notes who paid, where the targets of a plan differ in that. */
-function notePayer(
-  reply: Promise<GatewayReply>,
-  { candidates }: Plan,
-  record: Context['record'],
-): Promise<GatewayReply> {
-  if (candidates[0]?.billing === undefined) return reply;
-  return reply.then((served) => {
-    const { billing } = candidates.find(({ target }) => target.id === record.target) ?? {};
-    if (billing !== undefined) record.billing = billing;
-    return served;
-  });
 }

@@ -151,4 +151,16 @@ export function noteAttempt(record: RecordDraft, attempt: AttemptRecord): void {
   }
 }
 
+/** Who serves a request, and who pays it where the targets of its plan differ in that. */
+export function noteTarget(
+  record: RecordDraft,
+  {
+    target,
+    billing,
+  }: { readonly target: { readonly id: string }; readonly billing?: RecordDraft['billing'] },
+): void {
+  record.target = target.id;
+  if (billing !== undefined) record.billing = billing;
+}
+
 const one: AttemptRecord[] = [{ target: '', durationMs: 0 }];

@@ -27,6 +27,18 @@ const own = (scope: 'user' | 'project', subject: string, provider = 'openai', te
   text: text ?? `sk-${provider}-${scope}-${subject}`,
 });
 
+/** A route that asks with the caller's own key first, and with the gateway's behind it. */
+const ownThenGateways: NonNullable<GatewayConfig['routes']> = [
+  {
+    name: 'own-first',
+    strategy: 'order',
+    targets: [
+      { provider: 'openai', billing: 'byok' },
+      { provider: 'openai', billing: 'standard' },
+    ],
+  },
+];
+
 /** A gateway whose profile is paid with own keys, and a vault with these. */
 async function start(
   secrets: readonly NewSecret[],
@@ -165,6 +177,25 @@ describe('a profile that is paid with own keys', () => {
     const { error } = await readJson(await ask('bob'));
     expect([error.code, error.message]).toEqual(['request_too_costly', expect.stringMatching(/\$/)]);
   });
+
+  it.each(['byok', 'standard'] as const)(
+    'is told who paid by the record, where a target is asked with the key of another payer (profile: %s)',
+    async (billing) => {
+      const { sent, upstream, gateway } = await start([own('user', 'ada')], (config) => ({
+        ...config,
+        profiles: { standard: { billing } },
+        routes: ownThenGateways,
+      }));
+      await sent('ada');
+      upstream.fail({ kind: 'status', status: 429, reason: 'insufficient_quota' }, { times: 1 });
+      expect(await sent('ada')).toEqual(['Bearer sk-openai-user-ada', 'Bearer sk-upstream-openai']);
+      await until(() => gateway.records.length === 2);
+      expect(gateway.records.map((record) => [record.target, record.billing])).toEqual([
+        ['openai/gpt-4.1', 'byok'],
+        ['openai/gpt-4.1', 'standard'],
+      ]);
+    },
+  );
 
   it('is explained as it is decided', async () => {
     const { gateway, sent } = await start([own('user', 'ada')]);
