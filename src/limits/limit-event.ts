@@ -90,7 +90,11 @@ export function createThresholds(onEvent: (event: LimitEvent) => void, maxKeys =
   return {
     see(limit, { key, used, amount }, bucket, resetsAtMs) {
       let count = seen.get(key);
-      if (count) seen.delete(key);
+      if (count) {
+        seen.delete(key);
+        // of a lower amount the same use is a larger share, which nobody has been told of
+        if (amount < count.amount) count.told *= amount / count.amount;
+      }
       // of a window that rolls nothing is told again until its use has fallen
       if (!count || count.bucket !== bucket) {
         const told =

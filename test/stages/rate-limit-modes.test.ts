@@ -248,6 +248,34 @@ describe('the thresholds of a limit', () => {
     expect(told({ rolling: '1m' }, [60_000, 125_000])).toEqual([]);
   });
 
+  it.each(['1h', { rolling: '1h' }] as const)(
+    'are told of a lower amount, when a raise has ended or the amount was changed, with the window %j',
+    (window) => {
+      const events: LimitEvent[] = [];
+      const thresholds = createThresholds((event) => events.push(event));
+      const limit = toLimit({ unit: 'requests', amount: 100, window, mode: 'warn' }, 'team a', 'key');
+      const told = (used: number, amount: number, bucket = 1) => {
+        thresholds.see(limit, { key: 'k', used, held: 0, amount }, bucket, 7);
+        return events.splice(0).map((event) => event.kind === 'threshold' && [event.percent, event.amount]);
+      };
+      const isRolling = window !== '1h';
+      expect(told(60, 1_000)).toEqual([]);
+      // a rolling window keeps what is used from one bucket to the next
+      expect(told(95, 1_000, isRolling ? 2 : 1)).toEqual([]);
+      expect(told(95, 100, isRolling ? 3 : 1)).toEqual([
+        [50, 100],
+        [80, 100],
+      ]);
+      expect(told(99, 100, isRolling ? 3 : 1)).toEqual([]);
+      expect(told(99, 90, isRolling ? 4 : 1)).toEqual([[100, 90]]);
+      expect(told(99, 0, isRolling ? 4 : 1)).toEqual([
+        [50, 0],
+        [80, 0],
+        [100, 0],
+      ]);
+    },
+  );
+
   it('are followed for a bounded number of counts', () => {
     const events: LimitEvent[] = [];
     const thresholds = createThresholds((event) => events.push(event), 2);
