@@ -28,9 +28,9 @@ export function refuseMissing(limit: Limit, facts: SubjectFacts): void {
 
 const headers: Partial<Record<LimitSubject, string>> = { run: runHeader, endUser: endUserHeader };
 
-/** @throws GatewayError `budget_exceeded` (402): what a request is told whose run was ended before its time */
+/** @throws GatewayError `budget_exceeded` (402): what a request is told whose run was ended, or whose time is over */
 export function refuseEnded(): never {
-  throw new GatewayError('budget_exceeded', 'This run was ended.', { retryable: false, param: runHeader });
+  throw new GatewayError('budget_exceeded', 'This run has ended.', { retryable: false, param: runHeader });
 }
 
 /** @throws GatewayError `not_permitted` (403) when a blocking budget meets a model without a price: it is never free */

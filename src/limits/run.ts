@@ -27,7 +27,7 @@ export interface RunScope {
   readonly limits?: readonly Limit[];
   /** When its time is over, milliseconds since the epoch; absent where the caller has only named the run. */
   readonly untilMs?: number;
-  /** Whether it was ended before its time, by this gateway. @default false */
+  /** Whether its time is over, or it was ended before, by this gateway. @default false */
   readonly isEnded?: () => boolean;
 }
 
@@ -72,10 +72,11 @@ export function createRuns(options: {
   const known = new LRUCache<string, RunScope>({ max: 1_000 });
   // those longest ended go first; their budget is held in the ledger
   const ended = new LRUCache<string, true>({ max: 10_000 });
-  const toScope = (id: string, numbers: readonly (number | undefined)[]): RunScope => ({
-    ...toBudget(id, numbers),
-    isEnded: () => ended.has(id),
-  });
+  const toScope = (id: string, numbers: readonly (number | undefined)[]): RunScope => {
+    const budget = toBudget(id, numbers);
+    // by this clock too: slots have no window that the ledger could see the end of
+    return { ...budget, isEnded: () => ended.has(id) || runtime.now() >= budget.untilMs };
+  };
   const seal = (text: string) =>
     createHmac('sha256', secret).update(`headgate run ${text}`).digest('base64url').slice(0, 22);
 
@@ -122,7 +123,7 @@ export function createRuns(options: {
 }
 
 /** @param numbers begin and end in seconds, then the amounts in the order of `units`; money in nano-USD */
-function toBudget(id: string, numbers: readonly (number | undefined)[]): RunScope {
+function toBudget(id: string, numbers: readonly (number | undefined)[]): RunScope & { untilMs: number } {
   const [from = 0, until = 0, ...amounts] = numbers;
   const window = { from: from * 1_000, until: until * 1_000 };
   const limits = units.flatMap((unit, index) => {

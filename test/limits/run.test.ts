@@ -87,7 +87,7 @@ describe('an agent run', () => {
     expect(await readText(running)).toContain('[DONE]');
     const refused = await send('/v1/chat/completions', chat(), { headers: { ...run.headers } });
     expect(refused.headers['x-should-retry']).toBe('false');
-    expect((await readJson(refused)).error.message).toBe('This run was ended.');
+    expect((await readJson(refused)).error.message).toBe('This run has ended.');
     await until(() => gateway.records.length === 6);
     expect(gateway.records.at(-1)).toMatchObject({ run: run.id, errorCode: 'budget_exceeded' });
     // it is part of the run, whatever its headers say
@@ -148,6 +148,19 @@ describe('an agent run', () => {
     expect(await ask(headers)).toBe(200);
     runtime.advance(60_001);
     expect([await ask(headers), await ask()]).toEqual([402, 200]);
+  });
+
+  it('ends with its time also where it has nothing but slots, for every gateway that knows its token', async () => {
+    const runSecret = 'the same on every node, 16 bytes';
+    const [one, other] = [await start({ runSecret }), await start({ runSecret })];
+    const { headers } = one.gateway.run({ maxParallel: 2, ttlMs: 60_000 });
+    expect([await one.ask(headers), await other.ask(headers)]).toEqual([200, 200]);
+    for (const { runtime, ask, send } of [one, other]) {
+      runtime.advance(60_001);
+      expect([await ask(headers), await ask()]).toEqual([402, 200]);
+      const refused = await readJson(await send('/v1/chat/completions', chat(), { headers: { ...headers } }));
+      expect(refused.error.message).toBe('This run has ended.');
+    }
   });
 
   it('cannot be left by a request that goes through its own handle or fetch', async () => {
