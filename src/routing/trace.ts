@@ -52,7 +52,8 @@ export function traceTargets(plan: Plan, route: Route | undefined, context: Rout
         const place = plan.candidates.findIndex(
           (planned) => planned.target === target && planned.credential === candidate.credential,
         );
-        const reason = place >= 0 ? tooSmall(target, context) : whyOut(target, regions, residency, context);
+        const reason =
+          place >= 0 ? route && tooSmall(target, context) : whyOut(target, regions, residency, context);
         return {
           target: candidate.id,
           tier: tier + 1,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { exploreEvery } from '../../src/routing/measured-order.ts';
-import { type Asked, startRouter, withRoutes } from './context.ts';
+import { type Asked, base, startRouter, withRoutes } from './context.ts';
 
 const start = (strategy: string, targets: unknown[] = ['openai', 'azure', 'local']) =>
   startRouter(withRoutes([{ name: 'one', targets, strategy }] as never));
@@ -216,6 +216,17 @@ describe('tiers', () => {
         /^comes last where others fit: its window has 100 tokens, and the input about \d+$/,
       ),
     });
+  });
+
+  it('are not said to be last for their windows where no route puts them there', () => {
+    const models = { 'gpt-4.1': { targets: [{ provider: 'openai', contextWindow: 100 }, 'azure'] } };
+    const { targets, trace } = startRouter({ ...base, models });
+    const body = { model: 'gpt-4.1', messages: [{ role: 'user', content: 'word '.repeat(500) }] };
+    expect(targets({ body })).toEqual(['openai/gpt-4.1', 'azure/gpt-4.1']);
+    expect(trace({ body }).targets.map(({ place, reason }) => [place, reason])).toEqual([
+      [1, undefined],
+      [2, undefined],
+    ]);
   });
 });
 
