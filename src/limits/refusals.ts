@@ -95,16 +95,16 @@ export function findImpossible(
 
 /** What a request is told that a limit can never hold: which limit, and by how much it is too large. */
 export function toImpossible(limit: Limit, { hold, amount }: LedgerScope): GatewayError {
-  return new GatewayError(
-    'request_too_costly',
-    `This request could need ${show(hold, limit)} and the limit "${limit.label}" allows ${show(amount, limit)} in all: ${show(hold - amount, limit)} too much. Shorten it or lower its maximum of output tokens.`,
-    { retryable: false },
-  );
+  const message =
+    amount === 0
+      ? `The limit "${limit.label}" allows nothing at all.`
+      : `This request could need ${show(hold, limit)} and the limit "${limit.label}" allows ${show(amount, limit)} in all: ${show(hold - amount, limit)} too much. Shorten it or lower its maximum of output tokens.`;
+  return new GatewayError('request_too_costly', message, { retryable: false });
 }
 
 /**
- * What a request is told that a limit has denied: 429 where a wait of up to a minute helps, else 402 or 429 as the limit
- * says, with the advice against trying again.
+ * What a request is told that a limit has denied: 429 where a wait of up to a minute helps, or may help, else 402 or 429 as
+ * the limit says, with the advice against trying again.
  *
  * @param headers the caller's limits, sent with the error
  */
@@ -119,13 +119,18 @@ export function toDenial(
   const resetsAtMs = limit.window.resetsAtMs(scope.span);
   const slots = limit.unit === 'parallel';
   const waitMs = slots ? 1_000 : resetsAtMs === undefined ? Number.POSITIVE_INFINITY : resetsAtMs - nowMs;
+  const { buckets, fromMs, untilMs } = scope.span;
+  const isRolling = buckets.length > 1;
   const reset = slots
     ? 'It resets when a running request ends.'
     : resetsAtMs === undefined
       ? 'It does not reset.'
-      : `It resets ${new Date(resetsAtMs).toISOString()}.`;
+      : isRolling
+        ? `Its oldest use is freed from ${new Date(resetsAtMs).toISOString()} on.`
+        : `It resets ${new Date(resetsAtMs).toISOString()}.`;
   const message = `The limit "${limit.label}" is reached (${left} left). ${reset}`;
-  if (limit.unit !== 'usd' && waitMs <= 60_000) {
+  // the end of a bucket promises no room: its length decides, and not how much of it is left
+  if (limit.unit !== 'usd' && (isRolling ? untilMs - fromMs : waitMs) <= 60_000) {
     const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1_000));
     return new GatewayError('rate_limited', message, { retryAfterSeconds, headers });
   }

@@ -44,6 +44,31 @@ describe('a limit that is reached', () => {
     expect((await send('/v1/chat/completions', chat())).status).toBe(200);
   });
 
+  it.each([
+    ['1m', 429, '5', 13],
+    ['10m', 429, '50', 13],
+    ['1h', 402, undefined, 13 * 6],
+  ] as const)(
+    'of a rolling window of %s is answered with %i whenever it is asked, and promises no end',
+    async (rolling, status, wait, refusals) => {
+      const virtual = createVirtualRuntime({ now: Date.UTC(2030, 0, 1, 12) });
+      const { send } = await startGateway(limited({ unit: 'requests', amount: 1, window: { rolling } }), {
+        runtime: virtual,
+      });
+      expect((await send('/v1/chat/completions', chat())).status).toBe(200);
+      const step = wait === undefined ? 50_000 : Number(wait) * 1_000;
+      for (let index = 0; index < refusals; index++) {
+        const refused = await send('/v1/chat/completions', chat());
+        expect([refused.status, refused.headers['retry-after']]).toEqual([status, wait]);
+        expect((await readJson(refused)).error.message).toMatch(
+          /Its oldest use is freed from 2030-\S+Z on\.$/,
+        );
+        virtual.advance(step);
+      }
+      expect((await send('/v1/chat/completions', chat())).status).toBe(200);
+    },
+  );
+
   it('in money is 402 however soon it resets, in every dialect in its own words', async () => {
     const ledger = createMemoryLedger(createVirtualRuntime({ now: Date.UTC(2030, 0, 1, 12) }));
     const { send } = await startGateway(limited({ unit: 'usd', amount: '0.001', window: '1m' }), { ledger });
@@ -83,6 +108,15 @@ describe('a limit that is reached', () => {
     expect(refused.headers['x-should-retry']).toBe('false');
     expect([open.size, upstream.requests.length]).toEqual([0, 0]);
     expect((await send('/v1/chat/completions', chat({ max_tokens: 50 }))).status).toBe(200);
+  });
+
+  it('that allows nothing says so, and not what to lower', async () => {
+    const { send } = await startGateway(limited({ unit: 'requests', amount: 0, window: '1d' }));
+    const refused = await send('/v1/chat/completions', chat());
+    expect([refused.status, (await readJson(refused)).error.message]).toEqual([
+      400,
+      'The limit "profile standard: 0 requests per 1d for each key" allows nothing at all.',
+    ]);
   });
 
   it('lets exactly its amount of concurrent requests through to the provider', async () => {
