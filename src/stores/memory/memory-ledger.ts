@@ -83,7 +83,8 @@ export interface MemoryLedgerOptions {
 /**
  * A ledger in the memory of one process: exact, since JavaScript runs one step at a time, and gone with the process.
  * Answers at once, never with a promise. A use, charge or lease that is no number it can count with is a TypeError in
- * every method, and changes nothing.
+ * every method, and changes nothing. The clock is the runtime's; while one that was set back is behind what it was, it
+ * stands still, and no window and no lease ends.
  *
  * @throws TypeError for a bound that is no integer ≥ 1
  */
