@@ -95,11 +95,16 @@ export function findImpossible(
 
 /** What a request is told that a limit can never hold: which limit, and by how much it is too large. */
 export function toImpossible(limit: Limit, { hold, amount }: LedgerScope): GatewayError {
-  const message =
+  // where nothing is allowed, nothing that the caller could lower helps
+  const advice =
     amount === 0
-      ? `The limit "${limit.label}" allows nothing at all.`
-      : `This request could need ${show(hold, limit)} and the limit "${limit.label}" allows ${show(amount, limit)} in all: ${show(hold - amount, limit)} too much. Shorten it or lower its maximum of output tokens.`;
-  return new GatewayError('request_too_costly', message, { retryable: false });
+      ? '.'
+      : `: ${show(hold - amount, limit)} too much. Shorten it or lower its maximum of output tokens.`;
+  return new GatewayError(
+    'request_too_costly',
+    `This request could need ${show(hold, limit)} and the limit "${limit.label}" allows ${show(amount, limit)} in all${advice}`,
+    { retryable: false },
+  );
 }
 
 /**
@@ -125,9 +130,7 @@ export function toDenial(
     ? 'It resets when a running request ends.'
     : resetsAtMs === undefined
       ? 'It does not reset.'
-      : isRolling
-        ? `Its oldest use is freed from ${new Date(resetsAtMs).toISOString()} on.`
-        : `It resets ${new Date(resetsAtMs).toISOString()}.`;
+      : `${isRolling ? 'Its oldest use is freed, at the earliest,' : 'It resets'} ${new Date(resetsAtMs).toISOString()}.`;
   const message = `The limit "${limit.label}" is reached (${left} left). ${reset}`;
   // the end of a bucket promises no room: its length decides, and not how much of it is left
   if (limit.unit !== 'usd' && (isRolling ? untilMs - fromMs : waitMs) <= 60_000) {

@@ -61,7 +61,7 @@ describe('a limit that is reached', () => {
         const refused = await send('/v1/chat/completions', chat());
         expect([refused.status, refused.headers['retry-after']]).toEqual([status, wait]);
         expect((await readJson(refused)).error.message).toMatch(
-          /Its oldest use is freed from 2030-\S+Z on\.$/,
+          /Its oldest use is freed, at the earliest, 2030-\S+Z\.$/,
         );
         virtual.advance(step);
       }
@@ -115,7 +115,7 @@ describe('a limit that is reached', () => {
     const refused = await send('/v1/chat/completions', chat());
     expect([refused.status, (await readJson(refused)).error.message]).toEqual([
       400,
-      'The limit "profile standard: 0 requests per 1d for each key" allows nothing at all.',
+      'This request could need 1 requests and the limit "profile standard: 0 requests per 1d for each key" allows 0 requests in all.',
     ]);
   });
 
