@@ -32,14 +32,11 @@ export function orderByMeasure(
   // credentials with weights are in turn already: their target takes its turn with all of them
   const whose = (candidate: Candidate) =>
     isWeighted(candidate.target.provider) ? candidate.target : candidate;
-  const place = new Map<object, number>();
-  for (const candidate of candidates) {
-    if (!place.has(whose(candidate))) place.set(whose(candidate), place.size);
-  }
-  const { size } = place;
+  const inTurn = [...new Set(candidates.map(whose))];
+  const { length } = inTurn;
   // the cheapest stays the cheapest: of the same price the one that is written first
-  const offset = strategy === 'cheapest' ? 0 : measures.turn % size;
-  const turnOf = (candidate: Candidate) => ((place.get(whose(candidate)) as number) + size - offset) % size;
+  const offset = strategy === 'cheapest' ? 0 : measures.turn % length;
+  const turnOf = (candidate: Candidate) => (inTurn.indexOf(whose(candidate)) + length - offset) % length;
   const ordered = [...candidates].sort(
     (one, other) =>
       compare(scores.get(one) as number, scores.get(other) as number) || turnOf(one) - turnOf(other),

@@ -127,8 +127,8 @@ describe('the memory ledger', () => {
     expect(() => use('one team more')).toThrow('20 scopes that block');
     expect(() => use('another')).toThrow('20 scopes that block');
     expect(errors).toEqual([
-      'The memory ledger has 20 scopes that count, all in use: others are not counted.',
-      'The memory ledger has 20 scopes that block, all in use: others are refused.',
+      'The memory ledger has 20 scopes that count, all in use.',
+      'The memory ledger has 20 scopes that block, all in use.',
     ]);
     runtime.advance(86_400_000);
     const span = spanFrom(runtime.now(), 86_400_000);

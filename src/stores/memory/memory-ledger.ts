@@ -171,11 +171,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
       meters.set(key, meter);
       return meter;
     }
-    if (mode === 'count' && told.has(mode)) return meter;
-    const others = mode === 'block' ? 'are refused' : 'are not counted';
-    const error = new Error(
-      `The memory ledger has ${maxScopes} scopes that ${mode}, all in use: others ${others}.`,
-    );
+    const error = new Error(`The memory ledger has ${maxScopes} scopes that ${mode}, all in use.`);
     if (!told.has(mode)) tell(error);
     told.add(mode);
     if (mode === 'block') throw error;
