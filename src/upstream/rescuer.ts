@@ -6,6 +6,7 @@ import { readMember, scanJsonObject } from '../json/scan.ts';
 import { setMembers, spliceJson } from '../json/splice.ts';
 import { withAttempts } from '../limits/sum-usage.ts';
 import type { Candidate } from '../routing/plan.ts';
+import { noteTarget } from '../telemetry/record.ts';
 import { leave } from './attempt-entry.ts';
 import { concatBytes, type Part, textOf } from './bytes.ts';
 import type { EgressBody } from './egress.ts';
@@ -116,7 +117,7 @@ export class StreamRescuer implements Rescuer {
       const source = await this.#align(served, inspector).catch(toBrokenReply);
       if (!(source instanceof AttemptFailure)) {
         if (!source) return void this.#leave(served, 'says something else', inspector);
-        record.target = candidate.target.id;
+        noteTarget(record, candidate);
         return { ...source, inspector, passage };
       }
       // it broke before it had said anything new: the next one may

@@ -231,6 +231,8 @@ it.each([
   expect((await send(path, body('m'.repeat(256)))).status).toBe(404);
   await until(() => gateway.records.length === 2);
   expect(gateway.records[0]?.requestedModel).toBeUndefined();
+});
+
 describe('a request to OpenAI that says null for what it does not give', () => {
   it.each([
     ['/v1/chat/completions', { ...chat(), max_tokens: null }],
