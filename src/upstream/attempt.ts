@@ -151,10 +151,12 @@ export class Attempt implements Watched {
   }
 
   #toFailure(error: unknown): unknown {
-    if (error instanceof AttemptFailure || error instanceof GatewayError) return error;
-    const { arrival, startedAtMs } = this.#options;
     // of what could not be made into a request the provider knows nothing
-    if (this.#request === undefined || arrival.request.signal.aborted) return error;
+    if (this.#request === undefined) return error;
+    const { arrival, startedAtMs } = this.#options;
+    // what breaks as the caller leaves is no failure of the target
+    if (arrival.request.signal.aborted) return arrival.request.signal.reason;
+    if (error instanceof AttemptFailure || error instanceof GatewayError) return error;
     return toTransportFailure(error, arrival.runtime.monotonicMs() - startedAtMs);
   }
 

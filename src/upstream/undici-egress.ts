@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import type { Dispatcher, Pool } from 'undici';
+import { GatewayError } from '../errors.ts';
 import { afterPromises, atEndOfTurn, Gathered, gather } from '../gather.ts';
 import { ChunkQueue, type ChunkSource } from './chunk-queue.ts';
 import { prepareConnection, readOptions, tellWhenWritten } from './connection.ts';
@@ -249,7 +250,7 @@ class PassingBody implements AsyncIterableIterator<Uint8Array> {
 
 // a function of its own: its closure must not hold the request
 function abortOf(controller: Dispatcher.DispatchController): () => void {
-  return () => controller.abort(new Error('The caller has gone away.'));
+  return () => controller.abort(new GatewayError('caller_gone', 'The caller has gone away.'));
 }
 
 class ReplySource implements ChunkSource {

@@ -134,7 +134,11 @@ export class AttemptRequest implements EgressRequest {
       const controller = new AbortController();
       this.#controller = controller;
       if (this.#isCancelled) controller.abort();
-      this.#follow(() => controller.abort(this.#caller.signal.reason));
+      this.#follow(() =>
+        controller.abort(
+          new GatewayError('caller_gone', 'The caller has gone away.', { cause: this.#caller.signal.reason }),
+        ),
+      );
     }
     return this.#controller.signal;
   }

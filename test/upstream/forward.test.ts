@@ -1,4 +1,10 @@
-import type { Egress, GatewayConfig } from 'headgate';
+import {
+  createFetchEgress,
+  createUndiciEgress,
+  type Egress,
+  type GatewayConfig,
+  type RequestRecord,
+} from 'headgate';
 import type { Fault } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
 import { chat, readBytes, readJson, readText, startGateway, until } from '../harness.ts';
@@ -377,6 +383,44 @@ describe('a caller who goes away', () => {
     expect((await pending).status).toBe(499);
     await until(() => upstream.requests[0]?.aborted === true);
     expect(gateway.records[0]).toMatchObject({ outcome: 'aborted', errorCode: 'caller_gone' });
+  });
+
+  it.each([
+    ['before the first content of a stream', createUndiciEgress, true, 0],
+    ['before the end of a reply', createUndiciEgress, false, 0],
+    ['behind some content of a stream', createUndiciEgress, true, 2],
+    ['behind some content, over fetch,', createFetchEgress, true, 2],
+  ])('%s speaks against no target, however many of them do', async (_, create, stream, afterChunks) => {
+    let headCame = () => {};
+    const inner = create();
+    const egress: Egress = {
+      send: (request) => inner.send(request).finally(() => setImmediate(headCame)),
+      close: () => inner.close(),
+    };
+    const { upstream, send, gateway } = await startGateway(once, { egress });
+    upstream.fail({ kind: 'cut', how: 'stall', afterChunks }, { times: 100 });
+    for (let turn = 0; turn < 12; turn++) {
+      const controller = new AbortController();
+      const head = new Promise<void>((resolve) => {
+        headCame = resolve;
+      });
+      const pending = send('/v1/chat/completions', chat({ stream }), { signal: controller.signal });
+      await Promise.race([head, pending]);
+      if (afterChunks > 0) {
+        const reply = await pending;
+        const reading = readText(reply).catch(() => '');
+        controller.abort();
+        await reading;
+        expect((await reply.outcome).kind).toBe('aborted');
+      } else {
+        controller.abort();
+        expect((await pending).status).toBe(499);
+      }
+    }
+    await until(() => gateway.records.length === 12);
+    const { outcome, attempts } = gateway.records[0] as RequestRecord;
+    expect([outcome, attempts[0]?.failure]).toEqual(['aborted', afterChunks > 0 ? undefined : 'cancelled']);
+    expect(gateway.health().targets).toMatchObject([{ breaker: 'closed', inFlight: 0 }]);
   });
 
   it('ends the stream upstream, and is charged for what had come', async () => {
