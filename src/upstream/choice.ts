@@ -26,6 +26,11 @@ const order: Readonly<Record<Availability, number>> = {
   dead: 5,
 };
 
+/** Whether one like this is asked after one like that. */
+export function isWorse(one: Availability, other: Availability): boolean {
+  return order[one] > order[other];
+}
+
 /** What candidates are chosen by. */
 export interface ChoiceFacts {
   readonly healths: Healths;

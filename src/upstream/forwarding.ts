@@ -1,6 +1,7 @@
 import pRetry from 'p-retry';
 import type { Call } from '../call.ts';
 import { GatewayError } from '../errors.ts';
+import type { Candidate } from '../routing/plan.ts';
 import { leave, superseded } from './attempt-entry.ts';
 import { AttemptFailure } from './failure.ts';
 import { hedge, type Racer } from './hedge.ts';
@@ -87,15 +88,16 @@ export class Forwarding implements Interruptible {
       leave(passage, superseded, reply.inspector.usage(), context.upstreamHolds);
     };
     const slower = new GatewayError('upstream_timeout', 'Another provider was faster.');
+    const accepts = ({ id }: Candidate) => id !== second.asked?.id;
     const racers: [Racer<Served>, Racer<Served>] = [
       {
         begin: () =>
-          trial.first(call).catch((firstError: unknown) => this.goOn(firstError, call, {}, trying)),
+          trial.first(call).catch((firstError: unknown) => this.goOn(firstError, call, { accepts }, trying)),
         lose: () => trial.interrupt(slower, superseded),
         discard,
       },
       {
-        begin: () => second.beside(call, trial.asked),
+        begin: () => second.beside(call, trial),
         lose: () => second.interrupt(slower, superseded),
         discard,
       },
@@ -119,12 +121,12 @@ export class Forwarding implements Interruptible {
     how: GoOn = {},
     { trial, context } = this.#trying as Trying,
   ): Promise<Served> {
-    const { request, plan } = context;
+    const { plan } = context;
     return pRetry((attempt) => (attempt === 1 ? Promise.reject(failed) : trial.next(call)), {
       retries: plan.forwarding.maxAttempts,
       // its own jitter doubles a pause and never shortens one; the trial draws from all of it
       minTimeout: 0,
-      signal: request.signal,
+      // without the caller's signal: it would throw away a reply that came as the caller left
       shouldRetry: ({ error }) => trial.mayGoOn(error, how),
     });
   }

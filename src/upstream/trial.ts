@@ -13,7 +13,7 @@ import type { Candidate } from '../routing/plan.ts';
 import { noteAttempt } from '../telemetry/record.ts';
 import type { Attempt, AttemptReply } from './attempt.ts';
 import { AttemptEntry } from './attempt-entry.ts';
-import { type Choice, type ChoiceFacts, choose, noChoice } from './choice.ts';
+import { type Choice, type ChoiceFacts, choose, isWorse, noChoice } from './choice.ts';
 import { AttemptFailure } from './failure.ts';
 import type { TargetHealth } from './health/target-health.ts';
 import { pause, type QueueBounds, type Waiting, whenFree, whenRecovered } from './pause.ts';
@@ -118,13 +118,21 @@ export class Trial {
   /**
    * Asks one that nobody has asked, beside what is on its way already. Undefined when there is none that may be.
    *
-   * @param others whom not to ask
+   * @param first what is on its way
    */
-  beside(call: Call, others: Candidate | undefined): Promise<Served> | undefined {
+  beside(call: Call, first: Trial): Promise<Served> | undefined {
     const { plan } = this.#context;
-    const candidates = plan.candidates.filter(({ id }) => id !== others?.id);
-    const choice = this.#failed().other(candidates, false)?.choice;
-    return choice && ['ready', 'probe'].includes(choice.availability) ? this.#ask(choice, call) : undefined;
+    const facts = this.#facts(false);
+    const candidates = plan.candidates.filter(
+      (candidate) => candidate.id !== first.asked?.id && first.#isLeft(candidate),
+    );
+    const isReady = (health: TargetHealth) => !isWorse(health.availability(facts.nowMs), 'ready');
+    const choice = choose(
+      candidates,
+      facts,
+      (health) => isReady(health) && health.budget.take(facts.nowMs, false),
+    );
+    return choice && this.#ask(choice, call);
   }
 
   /** Makes the attempt that `mayGoOn` has decided on. */
@@ -132,7 +140,7 @@ export class Trial {
     const { choice, pauseMs } = this.#turn as Turn;
     const { runtime, request } = this.#context;
     if (pauseMs <= 0) return this.#ask(choice, call);
-    return pause(pauseMs, runtime, request.signal, this.#waiting).then(() => this.#ask(choice, call, true));
+    return pause(pauseMs, runtime, request.signal, this.#waiting).then(() => this.#lookAgain(choice, call));
   }
 
   /**
@@ -140,8 +148,8 @@ export class Trial {
    */
   mayGoOn(error: unknown, { action: said, accepts = all }: GoOn = {}): boolean {
     this.#accepts = accepts;
-    if (!(error instanceof AttemptFailure) || this.#interrupted) return false;
-    const { plan, runtime } = this.#context;
+    const { plan, runtime, request } = this.#context;
+    if (!(error instanceof AttemptFailure) || this.#interrupted || request.signal.aborted) return false;
     const { onFailure, maxAttempts, deadlineMs } = plan.forwarding;
     const action = said ?? onFailure[error.kind];
     if (action === 'stop' || this.attempts >= maxAttempts) return false;
@@ -185,40 +193,43 @@ export class Trial {
     };
   }
 
-  #ask(choice: Choice, call: Call, hasPaused = false): Promise<Served> {
-    const { runtime, request } = this.#context;
-    if (this.#interrupted) return Promise.reject(this.#interrupted);
-    if (choice.availability === 'cooling' && !hasPaused) {
-      const waitMs = choice.health.coolMs(runtime.monotonicMs());
-      return pause(waitMs, runtime, request.signal, this.#waiting).then(() => this.#send(choice, call));
-    }
-    if (choice.availability === 'dead') return this.#askWhenRecovered(choice, call);
-    if (choice.availability !== 'full') return this.#send(choice, call);
-    const bounds = this.#boundsOf(choice.candidate);
-    return whenFree(choice.health, bounds, runtime, request.signal, this.#waiting).then(() =>
-      this.#send(choice, call),
-    );
-  }
-
-  #boundsOf({ target }: Candidate): QueueBounds {
-    const { mostWaitMs } = this.#facts();
-    const isBatch = priorityOf(this.#context) === 'batch';
-    return { most: target.provider.config.maxQueued, mostWaitMs, isBatch };
-  }
-
-  /** Nobody may be asked now: waits for what comes of the next probe, and looks again. */
-  #askWhenRecovered({ candidate, health }: Choice, call: Call): Promise<Served> {
-    const { plan, runtime, request, snapshot } = this.#context;
-    const { maxBackoffMs } = snapshot.config.retry;
-    this.#patientUntilMs = Math.min(this.#patientUntilMs, runtime.monotonicMs() + maxBackoffMs);
-    const bounds = this.#boundsOf(candidate);
-    const refusal = () => noChoice(plan.candidates, this.#facts());
-    return whenRecovered(health, bounds, refusal, runtime, request.signal, this.#waiting).then(() => {
-      const others = plan.candidates.filter((other) => other === candidate || this.#isLeft(other));
-      const choice = choose(others, this.#facts(), admitFirst);
-      if (!choice) throw refusal();
-      return this.#ask(choice, call);
+  #ask(choice: Choice, call: Call): Promise<Served> {
+    const { health, availability } = choice;
+    if (this.#interrupted) return giveUp(choice, this.#interrupted);
+    if (!isWorse(availability, 'unpaid')) return this.#send(choice, call);
+    return this.#wait(choice).then(() => {
+      if (availability === 'full') health.promised--;
+      return this.#lookAgain(choice, call);
     });
+  }
+
+  /** Waits until a target may be asked, as far as that can be known. */
+  #wait({ candidate, health, availability }: Choice): Promise<void> {
+    const { plan, runtime, request, snapshot } = this.#context;
+    const nowMs = runtime.monotonicMs();
+    this.#patientUntilMs = Math.min(this.#patientUntilMs, nowMs + snapshot.config.retry.maxBackoffMs);
+    if (availability === 'cooling') {
+      return pause(health.coolMs(nowMs), runtime, request.signal, this.#waiting);
+    }
+    const bounds: QueueBounds = {
+      most: candidate.target.provider.config.maxQueued,
+      mostWaitMs: this.#facts().mostWaitMs,
+      isBatch: priorityOf(this.#context) === 'batch',
+    };
+    if (availability === 'full') return whenFree(health, bounds, runtime, request.signal, this.#waiting);
+    const refusal = () => noChoice(plan.candidates, this.#facts());
+    return whenRecovered(health, bounds, refusal, runtime, request.signal, this.#waiting);
+  }
+
+  /** While it waited much may have changed: whoever may be asked now is. */
+  #lookAgain(before: Choice, call: Call): Promise<Served> {
+    const { candidate } = before;
+    const others = this.#left().filter((other) => other !== candidate);
+    const choice = choose([candidate, ...others], this.#facts(), admitFirst);
+    if (!choice) return giveUp(before, noChoice(this.#context.plan.candidates, this.#facts()));
+    // who waits behind it is not kept waiting for one that does not come
+    if (choice.candidate !== candidate || isWorse(choice.availability, 'unpaid')) before.health.offerPlaces();
+    return this.#ask(choice, call);
   }
 
   #send(choice: Choice, call: Call): Promise<Served> {
@@ -228,30 +239,46 @@ export class Trial {
     try {
       held = holds.reserve(choice.candidate, call);
     } catch (error) {
-      return Promise.reject(error);
+      return giveUp(choice, error);
     }
     const go = (hold: Account | GatewayError | undefined) =>
       isGatewayError(hold) ? this.#passOver(choice, hold, call) : this.#attempt(choice, call, hold);
-    return held instanceof Promise ? held.then(go) : go(held);
+    if (!(held instanceof Promise)) return go(held);
+    const { health, availability } = choice;
+    // its place is kept while the ledger is asked
+    health.promised++;
+    return held.then(
+      (hold) => {
+        health.promised--;
+        const nowMs = this.#context.runtime.monotonicMs();
+        if (isGatewayError(hold) || !isWorse(health.availability(nowMs), availability)) return go(hold);
+        holds.fail(hold, false);
+        return this.#lookAgain(choice, call);
+      },
+      (error: unknown) => {
+        health.promised--;
+        return giveUp(choice, error);
+      },
+    );
   }
 
   /** A candidate that is at a limit of its own is not asked, and is not ill. */
-  #passOver({ candidate, health, availability }: Choice, error: GatewayError, call: Call): Promise<Served> {
-    if (availability === 'full') health.offerPlace();
-    const { plan, record } = this.#context;
-    noteAttempt(record, { target: candidate.id, failure: 'limit', durationMs: 0 });
+  #passOver({ candidate, health }: Choice, error: GatewayError, call: Call): Promise<Served> {
+    health.offerPlaces();
+    noteAttempt(this.#context.record, { target: candidate.id, failure: 'limit', durationMs: 0 });
     const failure = new AttemptFailure('refused', error, 'limit', { unhealthy: false, again: false });
     this.#failed().note(candidate, failure);
-    const others = plan.candidates.filter((other) => this.#isLeft(other));
-    const choice = choose(others, this.#facts(), admitFirst);
+    const choice = choose(this.#left(), this.#facts(), admitFirst);
     return choice ? this.#ask(choice, call) : Promise.reject(failure);
   }
 
   #attempt(choice: Choice, call: Call, hold?: Account): Promise<Served> {
     if (this.#interrupted) {
-      if (hold) this.#context.upstreamHolds?.fail(hold, false);
-      return Promise.reject(this.#interrupted);
+      this.#context.upstreamHolds?.fail(hold, false);
+      return giveUp(choice, this.#interrupted);
     }
+    // who probes has not found out by waiting whether it is worth waiting
+    if (choice.availability !== 'probe') this.#patientUntilMs = Number.POSITIVE_INFINITY;
     this.attempts++;
     const { candidate } = choice;
     const entry = new AttemptEntry(this.#upstream, this.#context, call, choice, hold, this.endsAtMs);
@@ -274,10 +301,22 @@ export class Trial {
     );
   }
 
+  /** Whom to ask in place of one that may not be asked. */
+  #left(): Candidate[] {
+    const others = this.#turn?.others ?? this.#context.plan.candidates;
+    return others.filter((other) => this.#isLeft(other));
+  }
+
   /** Whether it has not failed in this request, and may be asked. */
   #isLeft(candidate: Candidate): boolean {
     return !this.#tries?.has(candidate) && this.#accepts(candidate);
   }
+}
+
+/** Nothing comes of a choice: whoever waits for the target may have its place. */
+function giveUp({ health }: Choice, error: unknown): Promise<never> {
+  health.offerPlaces();
+  return Promise.reject(error);
 }
 
 const admitFirst = () => true;

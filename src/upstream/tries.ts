@@ -24,6 +24,8 @@ export interface Following {
 /** Who is asked next, and after which pause. */
 export interface Turn {
   readonly choice: Choice;
+  /** Others to whom the failure leads. */
+  readonly others: readonly Candidate[];
   readonly pauseMs: number;
 }
 
@@ -59,22 +61,22 @@ export class Tries {
     const { plan, model } = this.#context;
     const { action, accepts } = following;
     const others = eligible(plan.candidates, this.#tried, failure, action, model).filter(accepts);
-    const other = (mayWait: boolean) => this.other(others, mayWait);
-    const again = (mayWait: boolean) => (action === 'retry' ? this.#again(following, mayWait) : undefined);
+    const other = (mayWait: boolean) => this.#other(others, mayWait);
+    const again = (mayWait: boolean) =>
+      action === 'retry' ? this.#again(following, others, mayWait) : undefined;
     // whoever may be asked now, be it once more, before anybody is waited for
     return other(false) ?? again(false) ?? other(true) ?? again(true);
   }
 
   /** One of candidates that have not failed in this request. */
-  other(candidates: readonly Candidate[], mayWait: boolean): Turn | undefined {
+  #other(others: readonly Candidate[], mayWait: boolean): Turn | undefined {
     const facts = this.#factsOf(mayWait);
-    const choice = choose(candidates, facts, (health) => health.budget.take(facts.nowMs, false));
-    if (!choice) return undefined;
-    return { choice, pauseMs: choice.availability === 'cooling' ? choice.health.coolMs(facts.nowMs) : 0 };
+    const choice = choose(others, facts, (health) => health.budget.take(facts.nowMs, false));
+    return choice && { choice, others, pauseMs: 0 };
   }
 
   /** One that has failed before and may do better now, after a pause: full jitter under an exponential bound. */
-  #again(following: Following, mayWait: boolean): Turn | undefined {
+  #again(following: Following, others: readonly Candidate[], mayWait: boolean): Turn | undefined {
     const { snapshot, runtime } = this.#context;
     const { minBackoffMs, maxBackoffMs } = snapshot.config.retry;
     const facts = this.#factsOf(mayWait);
@@ -92,7 +94,7 @@ export class Tries {
     tried.repeated++;
     // a connection that had grown stale says nothing about the next one
     const backoffMs = tried.failure.reason === stale ? 0 : runtime.random() * mostMs;
-    return { choice, pauseMs: Math.max(backoffMs, choice.health.coolMs(facts.nowMs)) };
+    return { choice, others, pauseMs: Math.max(backoffMs, choice.health.coolMs(facts.nowMs)) };
   }
 
   #mayRepeat({ candidate, failure, repeated }: Tried, { action, isSaid, accepts }: Following): boolean {

@@ -65,3 +65,36 @@ export function cutAt(events: readonly string[], bytes: number): ScriptedStream 
   }
   return { chunks, breaks: true };
 }
+
+/** A request that a provider has not answered yet. */
+export interface HeldRequest {
+  readonly request: EgressRequest;
+  /** Answers with JSON, all of it at once. @param onRead called as it is read */
+  answer(status: number, headers?: HeaderMap, onRead?: () => void): void;
+}
+
+/** A way out to providers that answer when they are told to, and otherwise not; who is ended, is. */
+export function createHeldEgress(): Egress & { readonly sent: HeldRequest[]; asked(): string[] } {
+  const sent: HeldRequest[] = [];
+  return {
+    sent,
+    asked: () => sent.map(({ request }) => new URL(request.origin).hostname.split('.')[0] as string),
+    send: (request) =>
+      new Promise((resolve, reject) => {
+        request.whenGone(() => reject(new Error('The caller has gone away.')));
+        const answer: HeldRequest['answer'] = (status, headers, onRead) => {
+          const bytes = Buffer.from(
+            status < 400 ? '{"id":"c","object":"chat.completion","choices":[]}' : '{}',
+          );
+          const collect = () => {
+            onRead?.();
+            return { bytes, ended: true };
+          };
+          const body = { ...toBody({ chunks: [bytes] }), collect };
+          resolve({ status, headers: { 'content-type': 'application/json', ...headers }, body });
+        };
+        sent.push({ request, answer });
+      }),
+    close: async () => undefined,
+  };
+}

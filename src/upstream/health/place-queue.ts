@@ -28,8 +28,11 @@ export class PlaceQueue {
     return true;
   }
 
-  wakeNext(): void {
-    this.#waiting?.shift()?.wake();
+  /** @returns false when nobody waits */
+  wakeNext(): boolean {
+    const next = this.#waiting?.shift();
+    next?.wake();
+    return next !== undefined;
   }
 
   wakeAll(): void {

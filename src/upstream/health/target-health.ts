@@ -36,6 +36,8 @@ export interface HealthReport {
 export class TargetHealth {
   readonly id: string;
   inFlight = 0;
+  /** Places of requests that were woken for them, or that ask a ledger, and have not begun. */
+  promised = 0;
   /** Attempts that were answered. */
   answers = 0;
   readonly breaker: Breaker;
@@ -79,7 +81,11 @@ export class TargetHealth {
       return this.breaker.isDead ? 'dead' : 'degraded';
     }
     if (nowMs < this.#unpaidUntilMs) return 'unpaid';
-    return this.inFlight >= this.mostInFlight ? 'full' : 'ready';
+    return this.#hasRoom ? 'ready' : 'full';
+  }
+
+  get #hasRoom(): boolean {
+    return this.inFlight + this.promised < this.mostInFlight;
   }
 
   get mostInFlight(): number {
@@ -97,12 +103,12 @@ export class TargetHealth {
   /** The attempt is over, its reply delivered or not. */
   end(): void {
     this.inFlight--;
-    this.offerPlace();
+    this.offerPlaces();
   }
 
-  /** Whoever waits first may be asked, where there is room: an attempt is over, or was not made after all. */
-  offerPlace(): void {
-    if (this.inFlight < this.mostInFlight) this.places.wakeNext();
+  /** As many of those who wait may be asked as there is room for: an attempt is over, or was not made after all. */
+  offerPlaces(): void {
+    while (this.#hasRoom && this.places.wakeNext()) this.promised++;
   }
 
   /** Content came. */
