@@ -1,9 +1,9 @@
-import { createMemoryLedger, type Egress, type EgressReply, type Ledger } from 'headgate';
+import { createMemoryLedger, type Egress, type EgressReply, type GatewayConfig, type Ledger } from 'headgate';
 import { createVirtualRuntime } from 'headgate/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { hedge } from '../../src/upstream/hedge.ts';
 import { chat, readText, runtime, startGateway, until } from '../harness.ts';
-import { createScriptedEgress } from './scripted-egress.ts';
+import { createHeldEgress, createScriptedEgress } from './scripted-egress.ts';
 import { startPair } from './start-pair.ts';
 
 const stream = chat({ stream: true });
@@ -144,6 +144,84 @@ describe('a hedged request', () => {
       expect(asked).toEqual(['https://first.test', 'https://second.test']);
     },
   );
+});
+
+describe('the two attempts of a hedged request', () => {
+  /** A gateway before targets that answer when they are told to, by a clock that stands still. */
+  async function start(names: readonly string[], more: Partial<GatewayConfig> = {}) {
+    const runtime = createVirtualRuntime();
+    const egress = createHeldEgress();
+    const started = await startGateway(
+      (config) => ({
+        ...config,
+        providers: Object.fromEntries(
+          names.map((name) => [name, { type: 'openai', apiKey: 'sk', baseUrl: `https://${name}.test/v1` }]),
+        ),
+        models: { 'gpt-4.1': { targets: names }, second: { targets: [`${names[1]}/gpt-4.1`] } },
+        forwarding: { hedgeAfterMs: 100 },
+        retry: {},
+        ...more,
+      }),
+      { runtime, egress },
+    );
+    const ask = async (model = 'gpt-4.1') => {
+      const reply = started.send('/v1/chat/completions', chat({ model }));
+      await runtime.advanceAsync(0);
+      return reply;
+    };
+    // what is still on its way when a case fails would be waited for
+    onTestFinished(async () => {
+      for (const { answer } of egress.sent) answer(400);
+      await runtime.advanceAsync(0);
+    });
+    const answer = async (index: number, status: number) => {
+      egress.sent[index]?.answer(status);
+      await runtime.advanceAsync(0);
+    };
+    return { ...started, ...egress, runtime, ask, answer };
+  }
+
+  it('are never at the same target', async () => {
+    const { runtime, asked, ask, answer } = await start(['a', 'b', 'c']);
+    const reply = ask();
+    await runtime.advanceAsync(100);
+    await answer(0, 500);
+    expect(asked()).toEqual(['a', 'b', 'c']);
+    await answer(2, 200);
+    expect((await reply).status).toBe(200);
+  });
+
+  it('are not at one where the other has just failed', async () => {
+    const { runtime, asked, ask, answer } = await start(['a', 'b', 'c']);
+    const reply = ask();
+    await runtime.advanceAsync(0);
+    await answer(0, 500);
+    await runtime.advanceAsync(100);
+    expect(asked()).toEqual(['a', 'b', 'c']);
+    await answer(2, 200);
+    expect((await reply).status).toBe(200);
+  });
+
+  it('take nothing out of what there is for further attempts where the second is not made', async () => {
+    const { runtime, asked, ask, answer } = await start(['a', 'b'], {
+      breaker: { volumeThreshold: 2 },
+      retry: { maxAttempts: 2, budget: { ratio: 0, floor: 1 } },
+    });
+    // the second answers now and then: it is asked when there is no other
+    for (const status of [200, 418, 418]) {
+      const reply = ask('second');
+      await runtime.advanceAsync(0);
+      await answer(asked().length - 1, status);
+      await reply;
+    }
+    const reply = ask();
+    await runtime.advanceAsync(100);
+    expect(asked()).toEqual(['b', 'b', 'b', 'a']);
+    await answer(3, 500);
+    expect(asked().at(-1)).toBe('b');
+    await answer(4, 200);
+    expect((await reply).status).toBe(200);
+  });
 });
 
 describe('hedge', () => {
