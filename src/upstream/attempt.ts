@@ -26,7 +26,7 @@ import { createJsonInspector, passingInspector } from './json-inspector.ts';
 import { readRetryAfterMs } from './retry-after.ts';
 import type { Upstream } from './upstream.ts';
 import { type AttemptRequest, toUpstreamRequest } from './upstream-request.ts';
-import type { Watched } from './watch.ts';
+import type { Watch, Watched } from './watch.ts';
 
 /** What an attempt that will be answered with came to. */
 export interface AttemptReply {
@@ -57,6 +57,8 @@ export interface AttemptOptions {
 }
 
 const maxErrorBytes = 65_536;
+/** The status of an error has said most of it: nobody is kept waiting for longer by its body. */
+const maxErrorMs = 5_000;
 
 /** Sends a call to one candidate and reads as much of the reply as is needed to know that it is one. */
 export class Attempt implements Watched {
@@ -142,6 +144,8 @@ export class Attempt implements Watched {
       if (read.rest && arrival.snapshot.config.relay.onDisconnect === 'drain') request.outliveCaller();
       tell(read);
     } catch (error) {
+      // what is not read is paused, and nothing else would end it
+      this.#body?.cancel();
       this.#reject?.(this.#cancelled ?? this.#toFailure(error));
     } finally {
       this.#isOver = true;
@@ -174,7 +178,6 @@ export class Attempt implements Watched {
     if (status >= 400) return this.#refuse(reply, encoded ? '' : type, secret);
     refuseUnreadable(reply, encoded);
     if (type === 'text/html') {
-      body.cancel();
       throw toInvalidReply('The provider answered with a web page.', 'html', { mayCost: false });
     }
     const { relay } = arrival.snapshot.config;
@@ -201,13 +204,11 @@ export class Attempt implements Watched {
       return this.#hold(reply, createArrayInspector(dialect, relay.maxEventBytes, secret), secret);
     }
     // a JSON reply is kept until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes
-    if (Number(headers['content-length']) > relay.maxReplyBytes) {
-      body.cancel();
-      throw toInvalidReply('The provider sent a reply larger than this gateway relays.', 'too large');
-    }
+    if (Number(headers['content-length']) > relay.maxReplyBytes) throw tooLarge();
     const inspector = createJsonInspector(dialect, relay.maxReplyBytes, isMetered(call));
     this.#inspector = inspector;
     const take = (held: Collected): AttemptReply => {
+      if (held.bytes.length > relay.maxReplyBytes) throw tooLarge();
       const bytes = inspector.chunk(held.bytes);
       if (!held.ended) {
         const rest = { body, chunks: body[Symbol.asyncIterator]() };
@@ -237,7 +238,7 @@ export class Attempt implements Watched {
 
   async #refuse({ status, headers, body }: EgressReply, type: string, secret: Secret): Promise<never> {
     const { arrival, candidate } = this.#options;
-    const { bytes, parsed } = await readError(body, type);
+    const { bytes, parsed } = await readError(body, type, this.#upstream.watch);
     const failure = candidate.target.provider.provider.classify(status, headers, parsed);
     const retryAfterMs = readRetryAfterMs(headers, arrival.runtime.now()) ?? failure.retryAfterMs;
     throw toReplyFailure(status, failure, retryAfterMs, {
@@ -253,16 +254,14 @@ export class Attempt implements Watched {
 }
 
 /** @throws AttemptFailure for what no provider is asked for: compressed replies, redirects */
-function refuseUnreadable({ status, headers, body }: EgressReply, encoded: boolean): void {
+function refuseUnreadable({ status, headers }: EgressReply, encoded: boolean): void {
   if (encoded) {
-    body.cancel();
     throw toInvalidReply(
       'The provider sent a compressed reply although none was asked for.',
       `encoding ${String(headers['content-encoding']).slice(0, 20)}`,
     );
   }
   if (status >= 300 && status < 400) {
-    body.cancel();
     throw toInvalidReply(
       'The provider answered with a redirect, which this gateway does not follow.',
       `status ${status}`,
@@ -273,6 +272,10 @@ function refuseUnreadable({ status, headers, body }: EgressReply, encoded: boole
 
 function isEncoded({ 'content-encoding': encoding }: HeaderMap): boolean {
   return encoding !== undefined && String(encoding).trim().toLowerCase() !== 'identity';
+}
+
+function tooLarge(): AttemptFailure {
+  return toInvalidReply('The provider sent a reply larger than this gateway relays.', 'too large');
 }
 
 /** A reply that was to be kept until it is whole, and broke. */
@@ -312,16 +315,23 @@ function isMetered({ endpoint }: Call): boolean {
 
 const unmetered = new Set<Operation>(['response-resource', 'message-batch-resource', ...countsOnly]);
 
-async function readError(body: EgressBody, type: string): Promise<{ bytes: Uint8Array; parsed: unknown }> {
+async function readError(
+  body: EgressBody,
+  type: string,
+  watch: Watch,
+): Promise<{ bytes: Uint8Array; parsed: unknown }> {
+  const reading = { overdue: () => body.cancel() };
+  watch.add(reading, maxErrorMs);
   try {
     const { bytes, ended } = await body.collect(maxErrorBytes);
-    if (!ended) body.cancel();
     const parsed: unknown =
       ended && type === 'application/json' ? JSON.parse(new TextDecoder().decode(bytes)) : undefined;
     return { bytes, parsed: typeof parsed === 'object' && parsed !== null ? parsed : undefined };
   } catch {
     // an error whose body cannot be read is still the error that its status says
     return { bytes: new Uint8Array(0), parsed: undefined };
+  } finally {
+    watch.remove(reading, maxErrorMs);
   }
 }
 

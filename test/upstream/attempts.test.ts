@@ -1,4 +1,4 @@
-import type { GatewayConfig } from 'headgate';
+import type { Collected, Egress, EgressReply, GatewayConfig } from 'headgate';
 import { createFakeUpstream, createVirtualRuntime, type Fault } from 'headgate/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { chat, readJson, readText, startGateway, until } from '../harness.ts';
@@ -436,6 +436,57 @@ describe('a place that becomes free', () => {
     expect([statuses[0], statuses[2], upstream.requests.length]).toEqual([200, 200, 2]);
     expect(statuses[1]).toBeGreaterThanOrEqual(400);
   });
+});
+
+describe('the body of a reply that is not relayed', () => {
+  /** The first request gets this, the others an answer. */
+  async function start(reply: (end: () => void) => Partial<EgressReply>, more: Partial<GatewayConfig> = {}) {
+    const runtime = createVirtualRuntime();
+    let ended = 0;
+    let sent = 0;
+    const inner = createScriptedEgress(() => ({ chunks: ['{}'], type: 'application/json' }));
+    const egress: Egress = {
+      async send(request) {
+        const answer = await inner.send(request);
+        return sent++ > 0 ? answer : ({ ...answer, ...reply(() => ended++) } as EgressReply);
+      },
+      close: inner.close,
+    };
+    const started = await startGateway(
+      (config) => ({ ...config, models: { 'gpt-4.1': { targets: ['openai', 'openai/second'] } }, ...more }),
+      { runtime, egress },
+    );
+    const pending = started.send('/v1/chat/completions', chat());
+    await runtime.advanceAsync(6_000);
+    const failures = started.gateway.records[0]?.attempts.map(({ failure }) => failure);
+    return { status: (await pending).status, failures, ended };
+  }
+
+  it('is ended where it is larger than what is relayed, and the next target is asked', async () => {
+    const collect = () => ({ bytes: Buffer.alloc(2_000, ' '), ended: false });
+    const found = await start((end) => ({ body: { ...none, collect, cancel: end } }), {
+      relay: { maxReplyBytes: 1_000 },
+    });
+    expect(found).toEqual({ status: 200, failures: ['too large', undefined], ended: 1 });
+  });
+
+  it('is waited for a few seconds where its status is an error', async () => {
+    const found = await start((end) => {
+      let settle = (_: Collected) => {};
+      const collecting = new Promise<Collected>((resolve) => {
+        settle = resolve;
+      });
+      const cancel = () => {
+        end();
+        settle({ bytes: new Uint8Array(0), ended: true });
+      };
+      return { status: 503, body: { ...none, collect: () => collecting, cancel } };
+    });
+    expect(found).toMatchObject({ status: 200, failures: ['status 503', undefined] });
+    expect(found.ended).toBeGreaterThan(0);
+  });
+
+  const none = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
 });
 
 describe('a route', () => {
