@@ -97,11 +97,11 @@ export class Account implements Linked<Account> {
   #usageOf(outcome: Settled): Usage | undefined {
     const { usage, kind, replyBytes } = outcome;
     if (usage) return kind === 'aborted' ? this.#toEnd(usage) : this.#complete(usage, replyBytes);
-    const isNothing = kind === 'refused' || kind === 'undelivered';
+    const isNothing = kind === 'refused' || kind === 'undelivered' || kind === 'left';
     if (isNothing && !this.#mayHaveCost) return undefined;
     const outputTokens = kind === 'complete' ? this.#untoldOutput(replyBytes) : 0;
     const estimated: Usage = { inputTokens: this.#inputTokens, outputTokens, source: 'estimated' };
-    return kind === 'aborted' ? this.#toEnd(estimated) : estimated;
+    return kind === 'aborted' || kind === 'left' ? this.#toEnd(estimated) : estimated;
   }
 
   /** What is missing of a usage is estimated: half of it told makes the other half no gift. */
@@ -130,20 +130,23 @@ export class Account implements Linked<Account> {
   }
 }
 
-/** How a request ended, as far as settling needs it. `undelivered`: nothing came back; counted as `countInput` says. */
+/**
+ * How a request ended, as far as settling needs it. `undelivered`: nothing came back; counted as `countInput` says. `left`: the
+ * same, for its caller left before.
+ */
 export interface Settled {
-  readonly kind: Outcome['kind'] | 'undelivered';
+  readonly kind: Outcome['kind'] | 'undelivered' | 'left';
   readonly usage?: Usage | undefined;
   /** Bytes of the reply, as far as it went out. */
   readonly replyBytes?: number;
 }
 
-/** How a request ended that threw: one whose caller left may have cost something. */
+/** How a request ended that threw. */
 export function toSettled(code: GatewayErrorCode | undefined): Settled {
-  return code === 'caller_gone' ? aborted : undelivered;
+  return code === 'caller_gone' ? left : undelivered;
 }
 
-const aborted: Settled = { kind: 'aborted' };
+const left: Settled = { kind: 'left' };
 const undelivered: Settled = { kind: 'undelivered' };
 
 // nobody waits for it. When it fails the lease runs out, and counts what was last reported

@@ -60,7 +60,7 @@ export interface GoOn {
 /** The attempts of one request: who is asked next, after which pause, and whether anybody is. */
 export class Trial {
   attempts = 0;
-  /** Whether an attempt failed that the provider may want to be paid for. */
+  /** Whether an attempt came to nothing that the provider may want to be paid for. */
   mayHaveCost = false;
   readonly #context: TrialContext;
   readonly #upstream: Upstream;
@@ -294,7 +294,8 @@ export class Trial {
         this.#running = undefined;
         const failure = error instanceof AttemptFailure ? error : undefined;
         entry.failed(failure);
-        if (failure?.mayCost) this.mayHaveCost = true;
+        // a caller who leaves pays for what was sent by then
+        if (failure ? failure.mayCost : entry.attempt.spent()) this.mayHaveCost = true;
         if (failure) this.#failed().note(candidate, failure);
         throw this.#interrupted ?? error;
       },

@@ -148,7 +148,7 @@ describe('a hedged request', () => {
 
 describe('the two attempts of a hedged request', () => {
   /** A gateway before targets that answer when they are told to, by a clock that stands still. */
-  async function start(names: readonly string[], more: Partial<GatewayConfig> = {}) {
+  async function start(names: string[], more: Partial<GatewayConfig> = {}) {
     const runtime = createVirtualRuntime();
     const egress = createHeldEgress();
     const started = await startGateway(

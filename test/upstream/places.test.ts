@@ -215,8 +215,12 @@ describe('a caller who leaves', () => {
     expect(health()?.inFlight).toBe(0);
   });
 
-  it('in the pause between two attempts is told so, and nobody is asked again', async () => {
-    const { runtime, gateway, send, sent, answer, health } = await start({});
+  const counted = {
+    profiles: { standard: { limits: [{ unit: 'tokens', amount: 1_000_000, window: '1d' } as const] } },
+  };
+
+  it('in the pause between two attempts is told so, nobody is asked again, and nothing is counted', async () => {
+    const { runtime, gateway, send, sent, answer, health } = await start({}, counted);
     const caller = new AbortController();
     const reply = send('/v1/chat/completions', chat(), { signal: caller.signal });
     await runtime.advanceAsync(0);
@@ -226,5 +230,17 @@ describe('a caller who leaves', () => {
     await runtime.advanceAsync(5_000);
     expect([sent.length, health()?.inFlight]).toEqual([1, 0]);
     expect(gateway.records[0]).toMatchObject({ outcome: 'aborted', errorCode: 'caller_gone' });
+    expect(gateway.records[0]?.usage).toBeUndefined();
+  });
+
+  it('while the provider is at work pays for the input', async () => {
+    const { runtime, gateway, send } = await start({}, counted);
+    const caller = new AbortController();
+    const reply = send('/v1/chat/completions', chat(), { signal: caller.signal });
+    await runtime.advanceAsync(0);
+    caller.abort();
+    expect((await reply).status).toBe(499);
+    expect(gateway.records[0]?.usage).toMatchObject({ outputTokens: 0, source: 'estimated' });
+    expect(gateway.records[0]?.usage?.inputTokens).toBeGreaterThan(0);
   });
 });
