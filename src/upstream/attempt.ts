@@ -23,6 +23,7 @@ import {
 import { holdStream } from './hold.ts';
 import type { Inspector } from './inspector.ts';
 import { createJsonInspector, passingInspector } from './json-inspector.ts';
+import { namesAddresses } from './results-url.ts';
 import { readRetryAfterMs } from './retry-after.ts';
 import type { Upstream } from './upstream.ts';
 import { type AttemptRequest, toUpstreamRequest } from './upstream-request.ts';
@@ -218,7 +219,8 @@ export class Attempt implements Watched {
       if (error) throw toInvalidReply(error.message, 'invalid json', { again: true });
       return { status, headers, bytes, rest: undefined, inspector, secret };
     };
-    const held = body.collect(relay.heldReplyBytes);
+    // what has an address in it goes out when that has been made the gateway's own
+    const held = body.collect(namesAddresses(call) ? relay.maxReplyBytes : relay.heldReplyBytes);
     return 'then' in held ? held.then(take, refuseBroken) : take(held);
   }
 
