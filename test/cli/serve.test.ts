@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createFakeUpstream } from 'headgate/testing';
@@ -290,6 +290,26 @@ describe('headgate serve while it runs', () => {
     site.command.signal('SIGHUP');
     await until(isReloaded(site.command, 1), 'the reload');
     expect((await chat(site.listening.url, key)).status).toBe(200);
+  });
+
+  it('keeps to the file that it has found: while that is away the old configuration goes on', async () => {
+    const { key, text, directory, options } = await createSite();
+    await using _ = directory;
+    const environment = { OPENAI_API_KEY: 'sk-upstream', OPENAI_BASE_URL: `${upstream.url}/v1` };
+    await using site = await serve([], { ...options, environment });
+    const file = join(directory.path, 'headgate.config.json');
+    await rename(file, `${file}.away`);
+    site.command.signal('SIGHUP');
+    await until(() => /headgate: .*loaded again|no such file/.test(site.command.stderr()), 'the reload');
+    expect(site.command.stderr()).toContain('the old one goes on');
+    expect((await chat(site.listening.url, key)).status).toBe(200);
+
+    // a name that would be found first
+    await directory.write('headgate.config.mjs', `export default ${toConfigText(upstream.url)}`);
+    await directory.write('headgate.config.json', text.replace('"smart"', '"smart","clever"'));
+    site.command.signal('SIGHUP');
+    await until(isReloaded(site.command, 1), 'the second reload');
+    expect((await chat(site.listening.url, key, 'clever')).status).toBe(200);
   });
 
   it('keeps its temporary key over a reload, until keys are configured', async () => {

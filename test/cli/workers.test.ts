@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,13 +27,13 @@ function childrenOf(pid: number | undefined): number[] {
 
 const isRunning = (pid: number) => existsSync(`/proc/${pid}`);
 
-async function serve(argv: readonly string[], cwd: string) {
+async function serve(argv: readonly string[], cwd: string, environment: NodeJS.ProcessEnv = {}) {
   // of its own, so that what it leaves there is its doing
   const temporary = mkdtempSync(join(tmpdir(), 'headgate-workers-'));
   onTestFinished(() => rmSync(temporary, { recursive: true, force: true }));
   const child = spawn(process.execPath, [bin, 'serve', '--port', '0', '--json', ...argv], {
     cwd,
-    env: { PATH: process.env.PATH, TMPDIR: temporary },
+    env: { PATH: process.env.PATH, TMPDIR: temporary, ...environment },
   });
   children.push(child);
   const written = readOutput(child);
@@ -152,6 +152,25 @@ describe.skipIf(!existsSync(bin) || process.platform !== 'linux')(
       expect(replies.map(({ status }) => status)).toEqual(Array(12).fill(200));
       expect([own(), existsSync(`${directory.path}/limits.db`)]).toEqual([[], true]);
       child.kill('SIGINT');
+      expect(await exit).toBe(0);
+    });
+
+    it('starts a worker from the file that the first one has found, and from nothing else while that is away', {
+      timeout: 60_000,
+    }, async () => {
+      const { upstream, key, text } = await createSite();
+      await using directory = await createDirectory({ 'headgate.config.json': text });
+      const environment = { OPENAI_API_KEY: 'sk-upstream', OPENAI_BASE_URL: `${upstream.url}/v1` };
+      const { child, written, exit, started } = await serve(['--workers', '2'], directory.path, environment);
+      const { url } = await started();
+      await until(() => written.stderr.includes('2 workers share the port and the limits'), 'the news');
+      const file = join(directory.path, 'headgate.config.json');
+      renameSync(file, `${file}.away`);
+      const [victim] = childrenOf(child.pid) as [number];
+      process.kill(victim, 'SIGKILL');
+      await until(() => written.stderr.includes('there is no such file') || undefined, 'the refusal');
+      expect((await chat(url, key)).status).toBe(200);
+      child.kill('SIGTERM');
       expect(await exit).toBe(0);
     });
 

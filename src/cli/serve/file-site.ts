@@ -27,8 +27,11 @@ export async function openFileSite({
     return localKey;
   };
   let listed: GatewayConfig['models'] = {};
+  let { path } = site;
   const prepare = async (): Promise<PreparedConfig> => {
-    const found = await prepareConfig(site, io, peppers, makeKey);
+    const found = await prepareConfig({ ...site, path }, io, peppers, makeKey);
+    // looked for once: a file that is away for a moment must not leave the gateway with the environment, and no keys
+    path = found.loaded.file ?? path;
     // a file says itself which models there are
     if (found.loaded.file !== undefined) return found;
     return { ...found, config: { ...found.config, models: { ...listed, ...found.config.models } } };

@@ -12,12 +12,15 @@ export interface WorkerSetup {
   readonly nodes: number | undefined;
   readonly workers: number;
   readonly localKey: IssuedKey;
+  /** The configuration file that the first worker has found; undefined for that one, and where it found none. */
+  readonly file: string | undefined;
 }
 
 /** A worker listens; `text` is what a single process would print. */
 export interface WorkerListening {
   readonly headgate: 'listening';
   readonly text: string;
+  readonly file: string | undefined;
 }
 
 /** What a worker is told to do, by the name of the signal that it stands for. */

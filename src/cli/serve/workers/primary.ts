@@ -9,7 +9,13 @@ import { describeStore } from '../../open-stores.ts';
 import { pepperFromEnvironment } from '../../pepper.ts';
 import { localTeam } from '../local-key.ts';
 import { stopSignal } from '../stop-signal.ts';
-import { isWorkerMessage, type WorkerMessage, type WorkerSetup, workerVariable } from './messages.ts';
+import {
+  isWorkerMessage,
+  type WorkerListening,
+  type WorkerMessage,
+  type WorkerSetup,
+  workerVariable,
+} from './messages.ts';
 import { createRestarts } from './restarts.ts';
 
 /** What the primary of several workers is started with. */
@@ -50,6 +56,7 @@ export async function runPrimary(options: PrimaryOptions, io: Io): Promise<numbe
       pepperFromEnvironment(io.environment),
       runtime,
     ),
+    file: undefined,
   };
   const stop = stopSignal(io);
   const fleet = new Fleet(count, setup, io);
@@ -79,7 +86,7 @@ export async function runPrimary(options: PrimaryOptions, io: Io): Promise<numbe
 /** The workers of one primary, each at its place. */
 class Fleet {
   readonly #count: number;
-  readonly #setup: WorkerSetup;
+  #setup: WorkerSetup;
   readonly #io: Io;
   readonly #running = new Set<Worker>();
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -107,8 +114,10 @@ class Fleet {
   /** @returns whether the first worker listens; what kept it from that it has said itself */
   async begin(): Promise<boolean> {
     const listens = await new Promise<boolean>((resolve) => {
-      const worker = this.#start(createRestarts(), (text) => {
+      const worker = this.#start(createRestarts(), ({ text, file }) => {
         this.#io.stdout.write(text);
+        // a worker that starts while the file is away must not take the environment in its place
+        this.#setup = { ...this.#setup, file };
         resolve(true);
       });
       worker.once('exit', () => resolve(false));
@@ -147,7 +156,7 @@ class Fleet {
     for (const worker of this.#running) worker.process.kill('SIGKILL');
   }
 
-  #start(restarts: ReturnType<typeof createRestarts>, onListening?: (text: string) => void): Worker {
+  #start(restarts: ReturnType<typeof createRestarts>, onListening?: (message: WorkerListening) => void): Worker {
     const startedAtMs = performance.now();
     const worker = cluster.fork({ [workerVariable]: '1' });
     this.#running.add(worker);
@@ -162,7 +171,7 @@ class Fleet {
       hasStarted = true;
       this.#listening++;
       if (this.#listening === this.#count) this.#onComplete();
-      onListening?.(message.text);
+      onListening?.(message);
     });
     worker.once('exit', (code, signal) => {
       this.#running.delete(worker);

@@ -40,7 +40,7 @@ export async function runWorker(values: OptionValues, io: Io): Promise<void> {
   });
   try {
     send({ headgate: 'hello' });
-    const { limits, nodes, workers, localKey } = await setup;
+    const { limits, nodes, workers, localKey, file } = await setup;
     const workerIo: Io = {
       ...io,
       onSignal(signal, action) {
@@ -52,7 +52,7 @@ export async function runWorker(values: OptionValues, io: Io): Promise<void> {
         };
       },
     };
-    await runServer(values, workerIo, {
+    await runServer(file === undefined ? values : { ...values, config: file }, workerIo, {
       watchStop: () => ({ first: stop, release: () => undefined }),
       limits,
       nodes,
@@ -65,7 +65,7 @@ export async function runWorker(values: OptionValues, io: Io): Promise<void> {
         };
         const stdout = { isTTY: io.stdout.isTTY ?? false, write };
         announce(prepared, url, warnings, values.json === true, { ...io, stdout });
-        send({ headgate: 'listening', text });
+        send({ headgate: 'listening', text, file: prepared.loaded.file });
       },
     });
   } finally {
