@@ -63,17 +63,16 @@ export async function locateIssues(
   issues: readonly ConfigIssue[],
   loaded: LoadedConfig,
 ): Promise<LocatedIssue[]> {
-  return await Promise.all(
-    issues.map(async (issue) => {
-      const { file } = loaded;
-      const place = await loaded.locate(issue.path);
-      return {
-        ...issue,
-        ...(file !== undefined && { file }),
-        ...(place && { line: place.line, ...(place.column !== undefined && { column: place.column }) }),
-      };
-    }),
-  );
+  const { file } = loaded;
+  const places = issues.length === 0 ? [] : await loaded.locate(issues.map(({ path }) => path));
+  return issues.map((issue, index) => {
+    const place = places[index];
+    return {
+      ...issue,
+      ...(file !== undefined && { file }),
+      ...(place && { line: place.line, ...(place.column !== undefined && { column: place.column }) }),
+    };
+  });
 }
 
 /** One line for people: `file:line:column: path: message`. */

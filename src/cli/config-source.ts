@@ -19,7 +19,7 @@ export async function loadStoredConfig(stores: Stores, url: string): Promise<Loa
     config: latest.config,
     source: `${describeStore(url)} (version ${latest.number})`,
     version: toVersionInfo(latest),
-    locate: () => Promise.resolve(undefined),
+    locate: () => Promise.resolve([]),
   };
 }
 

@@ -5,7 +5,7 @@ import type { ConfigVersionInfo } from '../stores/config-store.ts';
 import { ConfigFileError, type SourcePlace } from './config-file-error.ts';
 import { configFromEnvironment, environmentHint } from './environment-config.ts';
 import { importConfig } from './import-config.ts';
-import { locateIssue } from './locate-issue.ts';
+import { locatePaths } from './locate-paths.ts';
 import { parseJsonConfig } from './parse-json-config.ts';
 import { parseYamlConfig } from './parse-yaml-config.ts';
 import type { GatewayConfig } from './schema.ts';
@@ -24,8 +24,8 @@ export interface LoadedConfig {
   readonly file?: string;
   /** The stored version that it is, when it comes from a store. */
   readonly version?: ConfigVersionInfo;
-  /** Where in the file an issue's path points; undefined when the format does not tell (JavaScript, TypeScript). */
-  locate(path: string): Promise<SourcePlace | undefined>;
+  /** Where in the file paths of issues point; undefined where the format does not tell (JavaScript, TypeScript). */
+  locate(paths: readonly string[]): Promise<readonly (SourcePlace | undefined)[]>;
 }
 
 /** Where to look. */
@@ -57,7 +57,7 @@ export async function loadConfig(path?: string, options: LoadConfigOptions = {})
   return {
     config: found.config,
     source: `environment (${found.variables.join(', ')})`,
-    locate: () => Promise.resolve(undefined),
+    locate: () => Promise.resolve([]),
   };
 }
 
@@ -70,14 +70,14 @@ async function readConfig(file: string): Promise<LoadedConfig> {
   if (/^\.[cm]?[jt]s$/.test(extension)) {
     if (!existsSync(file)) throw new ConfigFileError(file, 'there is no such file');
     const config = (await importConfig(file)) as GatewayConfig;
-    return { config, source: file, file, locate: () => Promise.resolve(undefined) };
+    return { config, source: file, file, locate: () => Promise.resolve([]) };
   }
   if (extension !== '.json' && extension !== '.yaml' && extension !== '.yml') {
     throw new ConfigFileError(file, 'not a configuration: its name must end in .ts, .js, .json or .yaml');
   }
   const text = await readText(file);
   const value = extension === '.json' ? parseJsonConfig(file, text) : await parseYamlConfig(file, text);
-  return { config: value as GatewayConfig, source: file, file, locate: (path) => locateIssue(text, path) };
+  return { config: value as GatewayConfig, source: file, file, locate: (paths) => locatePaths(text, paths) };
 }
 
 async function readText(file: string): Promise<string> {

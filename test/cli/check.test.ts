@@ -1,5 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import * as yaml from 'yaml';
+import { describe, expect, it, vi } from 'vitest';
 import { createDirectory, run, toConfigText } from './harness.ts';
+
+vi.mock('yaml', { spy: true });
 
 const valid = toConfigText('http://127.0.0.1:1');
 
@@ -32,6 +35,21 @@ describe('headgate check', () => {
       'headgate.config.yaml:7:10: teams.web.profile: no profile "standard" is configured\n',
     );
     expect(stderr).toContain('2 issues');
+  });
+
+  it('parses the file once for the places of all issues, however many there are', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `team-${index}`);
+    const teams = Object.fromEntries(names.map((name) => [name, { profile: 'other' }]));
+    const text = JSON.stringify({ ...JSON.parse(valid), teams }, null, 1);
+    await using directory = await createDirectory({ 'a.json': text });
+    vi.mocked(yaml.parseDocument).mockClear();
+    const { stderr } = await run(['check', '--config', 'a.json'], { cwd: directory.path });
+    const lines = text.split('\n');
+    for (const name of names) {
+      const line = lines.findIndex((one) => one.includes(`"${name}"`)) + 2;
+      expect(stderr).toContain(`a.json:${line}:4: teams.${name}.profile: no profile "other"`);
+    }
+    expect(yaml.parseDocument).toHaveBeenCalledTimes(1);
   });
 
   it('gives the same as JSON', async () => {

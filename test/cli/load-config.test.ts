@@ -75,11 +75,17 @@ describe('loadConfig', () => {
       'b.json': '{\n  "models": {\n    "gpt-4.1": { "targets": ["a"] }\n  }\n}',
     });
     const yaml = await loadConfig('a.yaml', { cwd: directory.path });
-    expect(await yaml.locate('models.gpt-4.1.targets[1]')).toEqual({ line: 7, column: 9 });
-    expect(await yaml.locate('models.gpt-4.1.price')).toEqual({ line: 4, column: 3 });
+    expect(await yaml.locate(['models.gpt-4.1.targets[1]', 'models.gpt-4.1.price', 'models.gpt-4'])).toEqual([
+      { line: 7, column: 9 },
+      { line: 4, column: 3 },
+      { line: 2, column: 3 },
+    ]);
     const parsed = await loadConfig('b.json', { cwd: directory.path });
-    expect(await parsed.locate('models.gpt-4.1.targets[0]')).toEqual({ line: 3, column: 30 });
-    expect(await parsed.locate('teams.web')).toBeUndefined();
+    expect(await parsed.locate(['models.gpt-4.1.targets[0]', 'teams.web', ''])).toEqual([
+      { line: 3, column: 30 },
+      undefined,
+      undefined,
+    ]);
   });
 
   it('says what it looked for when there is nothing', async () => {

@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import type { ConfigIssue } from '../../config/config-error.ts';
 import { ConfigFileError } from '../../config/config-file-error.ts';
-import { locateIssue } from '../../config/locate-issue.ts';
+import { locatePaths } from '../../config/locate-paths.ts';
 import { parseJsonConfig } from '../../config/parse-json-config.ts';
 import { parseYamlConfig } from '../../config/parse-yaml-config.ts';
 import type { GatewayConfig } from '../../config/schema.ts';
@@ -51,6 +51,6 @@ async function toConfigFileError(file: string, text: string, cause: unknown): Pr
   const issue = issues?.[0];
   if (!issue) return new ConfigFileError(file, message ?? String(cause), { cause });
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
-  const place = await locateIssue(text, issue.path);
+  const [place] = await locatePaths(text, [issue.path]);
   return new ConfigFileError(file, `${issue.path}: ${issue.message}${more}`, { place, cause });
 }
