@@ -23,12 +23,12 @@ const maxStdinBytes = 65_536;
 
 /** The process itself. */
 export function createProcessIo(): Io {
-  for (const stream of [process.stdout, process.stderr]) {
-    // whoever read our output is gone: that is no reason to stop serving
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-    });
-  }
+  // whoever read our output is gone, or the log's disk is full: that is no reason to stop serving
+  process.stderr.on('error', () => undefined);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // a result that could not be written must not look as if it was
+    if (error.code !== 'EPIPE') throw error;
+  });
   return {
     stdout: process.stdout,
     stderr: process.stderr,

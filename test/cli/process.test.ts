@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, openSync, readFileSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { createFakeUpstream } from 'headgate/testing';
@@ -18,10 +18,17 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
-function spawnCli(argv: readonly string[], cwd: string, environment: NodeJS.ProcessEnv = {}) {
+function spawnCli(
+  argv: readonly string[],
+  cwd: string,
+  environment: NodeJS.ProcessEnv = {},
+  files: { readonly stdout?: string; readonly stderr?: string } = {},
+) {
+  const { stdout, stderr } = files;
   const child = spawn(process.execPath, [bin, ...argv], {
     cwd,
     env: { PATH: process.env.PATH, ...environment },
+    stdio: ['pipe', ...[stdout, stderr].map((file) => (file === undefined ? 'pipe' : openSync(file, 'w')))],
   });
   children.push(child);
   const written = readOutput(child);
@@ -31,8 +38,13 @@ function spawnCli(argv: readonly string[], cwd: string, environment: NodeJS.Proc
   return { child, written, exit };
 }
 
-async function startServer(argv: readonly string[], cwd: string, environment?: NodeJS.ProcessEnv) {
-  const process = spawnCli(['serve', '--port', '0', '--json', ...argv], cwd, environment);
+async function startServer(
+  argv: readonly string[],
+  cwd: string,
+  environment?: NodeJS.ProcessEnv,
+  files?: { readonly stderr: string },
+) {
+  const process = spawnCli(['serve', '--port', '0', '--json', ...argv], cwd, environment, files);
   const line = await until(
     () => process.written.stdout.split('\n')[0],
     `the start line (${process.written.stderr})`,
@@ -152,6 +164,27 @@ describe.skipIf(!existsSync(bin))(
       const ended = new Promise((resolve) => server.child.once('exit', resolve));
       server.child.kill('SIGTERM');
       expect(await ended).toBe(0);
+    });
+
+    it.skipIf(!existsSync('/dev/full'))('goes on while the disk of its log is full', async () => {
+      await using upstream = await createFakeUpstream();
+      const { key, record } = await createKey(['--team', 'web']);
+      await using directory = await createDirectory({
+        'headgate.config.json': toConfigText(upstream.url, { keys: [record] }),
+      });
+      const server = await startServer([], directory.path, {}, { stderr: '/dev/full' });
+      // each reload writes a line
+      for (let times = 0; times < 3; times++) {
+        server.child.kill('SIGHUP');
+        expect((await chat(server.url, key)).status).toBe(200);
+      }
+      server.child.kill('SIGTERM');
+      expect(await server.exit).toEqual({ code: 0, signal: null });
+    });
+
+    it.skipIf(!existsSync('/dev/full'))('fails when its result cannot be written', async () => {
+      const { exit } = spawnCli(['keys', 'create', '--team', 'web'], '/', {}, { stdout: '/dev/full' });
+      expect(await exit).toEqual({ code: 1, signal: null });
     });
 
     it('reads a TypeScript configuration, and again when it changes', async () => {
