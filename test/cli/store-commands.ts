@@ -335,6 +335,32 @@ export function testCommandsOn(backend: string, place: () => Promise<string>): v
       expect(JSON.parse(refused.stdout).refusal).toMatchObject({ code: 'revoked_key', status: 401 });
     });
 
+    it('explains which of the credentials that projects and users registered a request would be sent with', async () => {
+      await directory.write(
+        'headgate.config.json',
+        toStorable({ profiles: { standard: { billing: 'byok' } } }),
+      );
+      await cli('config', 'apply');
+      const [{ key }, other] = [await addKey('--owner', 'ana'), await addKey('--owner', 'bob')];
+      const set = await run(['providers', 'set-secret', 'openai', '--user', 'ana'], {
+        cwd: directory.path,
+        environment: environment(),
+        stdin: 'sk-own-0123456789',
+      });
+      expect(set.code).toBe(0);
+      const explain = (ofKey: string, more: NodeJS.ProcessEnv = {}) =>
+        run(['explain', '--model', 'gpt-4.1'], {
+          cwd: directory.path,
+          environment: { ...environment(), HEADGATE_KEY: ofKey, ...more },
+        });
+      const allowed = await explain(key);
+      expect(allowed).toMatchObject({ code: 0, stderr: '' });
+      expect(allowed.stdout).toMatch(/^targets +1\. openai\/gpt-4\.1#byok:\S+/m);
+      expect(await explain(other.key)).toMatchObject({ code: 1, stderr: '' });
+      const blind = await explain(key, { HEADGATE_KEK: '' });
+      expect([blind.code, blind.stderr]).toEqual([1, expect.stringContaining('HEADGATE_KEK is not set')]);
+    });
+
     it('checks what is in the store, and migrates it', async () => {
       expect(await json('migrate')).toEqual({ steps: [] });
       await cli('config', 'apply');

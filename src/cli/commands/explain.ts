@@ -7,6 +7,7 @@ import { createGateway } from '../../gateway.ts';
 import { issueKey } from '../../keys/issue-key.ts';
 import type { GatewayRequest } from '../../message.ts';
 import { createRuntime } from '../../runtime.ts';
+import { createVault } from '../../secrets/vault.ts';
 import type { ConfigVersionInfo } from '../../stores/config-store.ts';
 import type { KeyStore } from '../../stores/key-store.ts';
 import { createMemoryKeyStore } from '../../stores/memory/memory-key-store.ts';
@@ -23,6 +24,7 @@ import {
 import { configStoreUrl, loadStoredConfig } from '../config-source.ts';
 import { renderExplanation } from '../explanation.ts';
 import type { Io } from '../io.ts';
+import { optionalKeyEncryptionRing } from '../key-encryption.ts';
 import { withStores } from '../open-stores.ts';
 import { pepperFromEnvironment } from '../pepper.ts';
 import { requireTeam } from '../require-team.ts';
@@ -40,7 +42,8 @@ export const explain: Command = {
     'Keys in a command line are seen by other users of the machine: give HEADGATE_KEY in the environment, or --key -',
     'to read it from standard input.',
     '',
-    'With a store, its configuration and its keys are used, and secrets are taken as present.',
+    'With a store, its configuration and its keys are used, and secrets are taken as present; which credentials projects',
+    'and users have registered is looked up with HEADGATE_KEK.',
     '',
     'Exit code 1 when the request would be refused.',
   ].join('\n'),
@@ -86,8 +89,8 @@ interface Site {
   readonly source: string;
   /** The stored version that it is; undefined for one of a file. */
   readonly version: ConfigVersionInfo | undefined;
-  /** The keys of a store; those of the configuration without one. */
-  readonly keys: KeyStore | undefined;
+  /** Where keys and credentials of callers are; those of the configuration alone without one. */
+  readonly stores: Stores | undefined;
 }
 
 async function readSite(
@@ -109,12 +112,12 @@ async function readSite(
     config: from ? withStandIns(config) : config,
     source,
     version,
-    keys: from?.stores.keys,
+    stores: from?.stores,
   };
 }
 
 async function explainAt(
-  { config, source, version, keys }: Site,
+  { config, source, version, stores }: Site,
   team: string | undefined,
   requestWith: (key: string | undefined) => GatewayRequest,
   io: Io,
@@ -127,24 +130,34 @@ async function explainAt(
   const records = [...(config.keys ?? []), ...(issued ? [issued.record] : [])];
   const ours = createMemoryKeyStore(records);
   const store: KeyStore = {
-    findKey: async (kid) => (await ours.findKey(kid)) ?? (await keys?.findKey(kid)) ?? null,
+    findKey: async (kid) => (await ours.findKey(kid)) ?? (await stores?.keys.findKey(kid)) ?? null,
   };
+  const ring = stores && optionalKeyEncryptionRing(io.environment);
+  const vault = ring && createVault({ store: stores.secrets, ring, runtime });
   const gateway = createGateway(config, {
     environment: io.environment,
     peppers,
     runtime,
     keys: store,
     ...(version && { version }),
+    ...(vault && { vault }),
   });
   try {
+    await vault?.load();
     const explanation = await gateway.explain(requestWith(issued?.key));
-    const { principal } = explanation;
+    const { principal, policy } = explanation;
+    if (stores && !vault && policy?.billing.value === 'byok') {
+      io.stderr.write(
+        'headgate: HEADGATE_KEK is not set: credentials of projects and users are not looked at.\n',
+      );
+    }
     // nobody has the key that was made for this
     return issued && principal
       ? { ...explanation, principal: { ...principal, key: 'any of the team' } }
       : explanation;
   } finally {
     await gateway.close();
+    await vault?.close();
   }
 }
 
