@@ -2,38 +2,51 @@ import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
+import type { Runtime } from '../runtime.ts';
 import { ConfigFileError, type SourcePlace } from './config-file-error.ts';
 
 let loads = 0;
+/** What a file may wait for does not hold up all later loads for ever. */
+const maxImportMs = 30_000;
 
 /**
  * Imports a configuration written in JavaScript or TypeScript (Node strips the types itself) and returns its default
- * export. The file is read anew at each call; modules that it imports are not.
+ * export. The file is read anew at each call; modules that it imports are not. It gets 30 s.
  *
  * @throws ConfigFileError with the line, and the column where Node tells it
  */
-export async function importConfig(file: string): Promise<unknown> {
+export async function importConfig(file: string, runtime: Runtime): Promise<unknown> {
   const url = pathToFileURL(file);
   // Node keeps every module by its address, so a changed file needs a new one; CommonJS is kept by its file name
   url.searchParams.set('version', `${statSync(file).mtimeMs}-${++loads}`);
   delete createRequire(url).cache[file];
-  let module: { default?: unknown };
+  let cancel: () => void = () => undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error('was not ready after 30 s: something that it waits for does not end');
+    cancel = runtime.schedule(maxImportMs, () => reject(error));
+  });
+  let exported: unknown;
   try {
-    module = (await import(/* @vite-ignore */ url.href)) as { default?: unknown };
+    exported = await Promise.race([importDefault(url.href), late]);
   } catch (cause) {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     throw new ConfigFileError(file, error.message, { place: findPlace(file, error), cause });
+  } finally {
+    cancel();
   }
-  let exported = module.default;
-  // compiled TypeScript in CommonJS keeps its default export one level down
-  if (isObject(exported) && exported.__esModule === true) exported = exported.default;
-  if (!isObject(await exported)) {
+  if (!isObject(exported)) {
     throw new ConfigFileError(
       file,
       'has no default export with the configuration: `export default defineConfig({ … })`',
     );
   }
   return exported;
+}
+
+async function importDefault(address: string): Promise<unknown> {
+  const { default: exported } = (await import(/* @vite-ignore */ address)) as { default?: unknown };
+  // compiled TypeScript in CommonJS keeps its default export one level down
+  return isObject(exported) && exported.__esModule === true ? exported.default : exported;
 }
 
 function findPlace(file: string, error: Error): SourcePlace | undefined {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
+import { createRuntime, type Runtime } from '../runtime.ts';
 import type { ConfigVersionInfo } from '../stores/config-store.ts';
 import { ConfigFileError, type SourcePlace } from './config-file-error.ts';
 import { configFromEnvironment, environmentHint } from './environment-config.ts';
@@ -34,6 +35,8 @@ export interface LoadConfigOptions {
   readonly cwd?: string;
   /** @default process.env */
   readonly environment?: NodeJS.ProcessEnv;
+  /** @default createRuntime() */
+  readonly runtime?: Runtime;
 }
 
 /**
@@ -45,9 +48,9 @@ export interface LoadConfigOptions {
  * @throws TypeError when there is no file and the environment names no provider
  */
 export async function loadConfig(path?: string, options: LoadConfigOptions = {}): Promise<LoadedConfig> {
-  const { cwd = process.cwd(), environment = process.env } = options;
+  const { cwd = process.cwd(), environment = process.env, runtime = createRuntime() } = options;
   const file = path === undefined ? findFile(cwd) : resolve(cwd, path);
-  if (file !== undefined) return await readConfig(file);
+  if (file !== undefined) return await readConfig(file, runtime);
   const found = configFromEnvironment(environment);
   if (!found) {
     throw new TypeError(
@@ -65,11 +68,11 @@ function findFile(cwd: string): string | undefined {
   return configFileNames.map((name) => resolve(cwd, name)).find((file) => existsSync(file));
 }
 
-async function readConfig(file: string): Promise<LoadedConfig> {
+async function readConfig(file: string, runtime: Runtime): Promise<LoadedConfig> {
   const extension = extname(file);
   if (/^\.[cm]?[jt]s$/.test(extension)) {
     if (!existsSync(file)) throw new ConfigFileError(file, 'there is no such file');
-    const config = (await importConfig(file)) as GatewayConfig;
+    const config = (await importConfig(file, runtime)) as GatewayConfig;
     return { config, source: file, file, locate: () => Promise.resolve([]) };
   }
   if (extension !== '.json' && extension !== '.yaml' && extension !== '.yml') {

@@ -1,5 +1,5 @@
-import * as yaml from 'yaml';
 import { describe, expect, it, vi } from 'vitest';
+import * as yaml from 'yaml';
 import { createDirectory, run, toConfigText } from './harness.ts';
 
 vi.mock('yaml', { spy: true });

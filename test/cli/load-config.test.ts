@@ -1,4 +1,6 @@
+import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
+import { ConfigFileError } from '../../src/config/config-file-error.ts';
 import { configFileNames, loadConfig } from '../../src/config/load-config.ts';
 import { createDirectory, toConfigText } from './harness.ts';
 
@@ -68,6 +70,29 @@ describe('loadConfig', () => {
     await expect(loadConfig(name, { cwd: directory.path })).rejects.toThrow(message);
     await expect(loadConfig(name, { cwd: directory.path })).rejects.toBeInstanceOf(TypeError);
   });
+
+  it.each([
+    ['throw null;', 'a.mjs: null'],
+    ['export default Promise.reject(null);', 'a.mjs: null'],
+    ['const config = {};\nexport default Promise.reject(new Error("not today"));', 'a.mjs:2:31: not today'],
+  ])('says which file it was that gave no configuration: %j', async (text, message) => {
+    await using directory = await createDirectory({ 'a.mjs': text });
+    const loading = loadConfig('a.mjs', { cwd: directory.path });
+    await expect(loading).rejects.toThrow(message);
+    await expect(loading).rejects.toBeInstanceOf(ConfigFileError);
+  });
+
+  it.each(['await new Promise(() => {});\nexport default {};', 'export default new Promise(() => {});'])(
+    'waits 30 s for what a file waits for, and no longer: %j',
+    async (text) => {
+      await using directory = await createDirectory({ 'a.mjs': text });
+      const runtime = createVirtualRuntime();
+      const loading = loadConfig('a.mjs', { cwd: directory.path, runtime });
+      runtime.advance(30_000);
+      await expect(loading).rejects.toThrow(/a\.mjs: was not ready after 30 s/);
+      await expect(loading).rejects.toBeInstanceOf(ConfigFileError);
+    },
+  );
 
   it('locates an issue in JSON and YAML, dots in names included', async () => {
     await using directory = await createDirectory({

@@ -292,6 +292,23 @@ describe('headgate serve while it runs', () => {
     expect((await chat(site.listening.url, key)).status).toBe(200);
   });
 
+  it('goes on when a file in JavaScript rejects with what is no error', async () => {
+    const { key, text, directory, options } = await createSite();
+    await using _ = directory;
+    await directory.write('headgate.config.mjs', `export default ${text};`);
+    await using site = await serve([], options);
+    await directory.write('headgate.config.mjs', 'export default Promise.reject(null);');
+    site.command.signal('SIGHUP');
+    await until(
+      () => /the old one goes on: .*config\.mjs: null\n/.test(site.command.stderr()),
+      'the message',
+    );
+    await directory.write('headgate.config.mjs', `export default ${text.replace('"smart"', '"clever"')};`);
+    site.command.signal('SIGHUP');
+    await until(isReloaded(site.command, 1), 'the reload');
+    expect((await chat(site.listening.url, key, 'clever')).status).toBe(200);
+  });
+
   it('keeps to the file that it has found: while that is away the old configuration goes on', async () => {
     const { key, text, directory, options } = await createSite();
     await using _ = directory;

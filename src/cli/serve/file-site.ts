@@ -51,9 +51,8 @@ export async function openFileSite({
       const warnings = await describeWarnings(gateway.snapshot.warnings, next.loaded, io);
       for (const warning of warnings) io.stderr.write(`headgate: ${warning}\n`);
     } catch (error) {
-      io.stderr.write(
-        `headgate: the new configuration is not used, the old one goes on: ${(error as Error).message}\n`,
-      );
+      const reason = error instanceof Error ? error.message : String(error);
+      io.stderr.write(`headgate: the new configuration is not used, the old one goes on: ${reason}\n`);
     }
   });
   const { file } = prepared.loaded;

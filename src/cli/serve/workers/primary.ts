@@ -156,7 +156,10 @@ class Fleet {
     for (const worker of this.#running) worker.process.kill('SIGKILL');
   }
 
-  #start(restarts: ReturnType<typeof createRestarts>, onListening?: (message: WorkerListening) => void): Worker {
+  #start(
+    restarts: ReturnType<typeof createRestarts>,
+    onListening?: (message: WorkerListening) => void,
+  ): Worker {
     const startedAtMs = performance.now();
     const worker = cluster.fork({ [workerVariable]: '1' });
     this.#running.add(worker);
