@@ -487,6 +487,18 @@ describe('headgate serve on a store', () => {
     expect(site.command.stdout() + site.command.stderr()).not.toMatch(/sk-(first|second)/);
   });
 
+  it('warns of stored keys whose pepper it does not have', async () => {
+    const { directory, options, apply } = await createStoreSite();
+    await using _ = directory;
+    await apply(one);
+    await createKey(['--team', 'web'], options);
+    const pepper = { HEADGATE_PEPPER: Buffer.alloc(32, 7).toString('base64') };
+    await using site = await serve([], { ...options, environment: { ...options.environment, ...pepper } });
+    expect(site.command.stderr()).toContain(
+      '1 of 1 keys cannot be used: they were hashed under the pepper "none"',
+    );
+  });
+
   it('says what to do when the store has no configuration', async () => {
     const { directory, options } = await createStoreSite();
     await using _ = directory;

@@ -71,7 +71,7 @@ export function requireOtherProviders({ providers }: Pick<Snapshot, 'providers'>
 }
 
 /** Such keys are refused like wrong ones; their holders could not tell why. */
-function warnOfPeppers(
+export function warnOfPeppers(
   keys: readonly { readonly kid: string; readonly pepperId: string }[],
   peppers: PepperRing,
   io: Io,

@@ -5,7 +5,7 @@ import { loadStoredConfig } from '../config-source.ts';
 import { optionalKeyEncryptionRing } from '../key-encryption.ts';
 import { openStores, requirePlace, toStoreError } from '../open-stores.ts';
 import type { OpenSite, SiteOptions } from './open-site.ts';
-import { requireOtherProviders } from './prepare-config.ts';
+import { requireOtherProviders, warnOfPeppers } from './prepare-config.ts';
 
 /** A gateway whose configuration, keys and credentials come from a store, and that takes over every change of them. */
 export async function openStoreSite(url: string, options: SiteOptions): Promise<OpenSite> {
@@ -21,7 +21,7 @@ export async function openStoreSite(url: string, options: SiteOptions): Promise<
 }
 
 async function openSite(url: string, stores: Stores, options: SiteOptions): Promise<OpenSite> {
-  const { site, io, runtime } = options;
+  const { site, io, peppers, runtime } = options;
   await stores.migrate();
   const loaded = await loadStoredConfig(stores, url);
   const secretKeys = optionalKeyEncryptionRing(io.environment);
@@ -37,6 +37,8 @@ async function openSite(url: string, stores: Stores, options: SiteOptions): Prom
   });
   try {
     requireOtherProviders(gateway.snapshot, site);
+    // the first thousand tell whether the pepper is the wrong one
+    warnOfPeppers(await stores.keys.listKeys({ active: true, limit: 1_000 }), peppers, io);
   } catch (error) {
     await gateway.close();
     throw error;
