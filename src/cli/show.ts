@@ -26,14 +26,18 @@ export interface NamedSection {
 /** An entry as it is written, before anything of it was checked. */
 export type Entry = Readonly<Record<string, unknown>>;
 
+/** A part as an entry; an empty one for what has another form, which is for `check` to say. */
+export function toEntry(value: unknown): Entry {
+  return typeof value === 'object' && value !== null ? (value as Entry) : {};
+}
+
 /** The two commands that look at a section: list all entries, show one. Secrets are never shown. */
 export function createSectionCommands({ section, noun, head, toCells }: NamedSection): readonly Command[] {
   const details = [
     'Looks into the store, or else for headgate.config.{ts,mts,js,mjs,cjs,json,yaml,yml} in the current directory, then',
     'at the environment. Shows what is written there; defaults are not filled in.',
   ].join('\n');
-  const entriesOf = (config: GatewayConfig) =>
-    Object.entries((config[section] ?? {}) as Record<string, Entry>);
+  const entriesOf = (config: GatewayConfig) => Object.entries(toEntry(config[section]));
   const list: Command = {
     name: `${section} list`,
     summary: `list the ${section} of a configuration`,
@@ -48,7 +52,7 @@ export function createSectionCommands({ section, noun, head, toCells }: NamedSec
       } else if (entries.length === 0) {
         io.stdout.write(`There are no ${section} in ${source}.\n`);
       } else {
-        const rows = entries.map(([name, entry]) => [name, ...toCells(entry, name, config)]);
+        const rows = entries.map(([name, entry]) => [name, ...toCells(toEntry(entry), name, config)]);
         io.stdout.write(renderTable(['NAME', ...head], rows, createStyle(io.stdout, io.environment)));
       }
       return 0;

@@ -18,15 +18,17 @@ const everyPlace = ['env', 'file', 'store'];
 
 /** The configuration with every place of a secret, of these kinds, filled: as on a machine that has them all. */
 export function withStandIns(config: GatewayConfig, kinds = everyPlace): GatewayConfig {
-  const providers = Object.entries(config.providers ?? {}).map(([id, entry]) => {
-    const { apiKey, credentials } = entry;
+  // it is not checked yet: what has another form stays as it is, and the schema says what is wrong with it
+  if (!isObject(config) || !isObject(config.providers)) return config;
+  const providers = Object.entries(config.providers).map(([id, entry]) => {
+    if (!isObject(entry)) return [id, entry];
+    const { credentials } = entry;
     return [
       id,
       {
-        ...entry,
-        ...(apiKey !== undefined && { apiKey: toStandIn(apiKey, kinds) }),
+        ...withStandIn(entry, kinds),
         ...(Array.isArray(credentials) && {
-          credentials: credentials.map((each) => ({ ...each, apiKey: toStandIn(each.apiKey, kinds) })),
+          credentials: credentials.map((each) => (isObject(each) ? withStandIn(each, kinds) : each)),
         }),
       },
     ];
@@ -34,10 +36,18 @@ export function withStandIns(config: GatewayConfig, kinds = everyPlace): Gateway
   return { ...config, providers: Object.fromEntries(providers) as Providers };
 }
 
-/** Only what is a place of a secret by its form; the schema says what is wrong with anything else. */
+function withStandIn<T extends { readonly apiKey?: unknown }>(holder: T, kinds: readonly string[]): T {
+  return holder.apiKey === undefined ? holder : { ...holder, apiKey: toStandIn(holder.apiKey, kinds) };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Only what is a place of a secret by its form. */
 function toStandIn<T>(source: T, kinds: readonly string[]): T | string {
-  if (typeof source !== 'object' || source === null) return source;
-  const [entry, ...more] = Object.entries(source);
+  if (!isObject(source)) return source;
+  const [entry, ...more] = Object.entries(source as object);
   const isPlace =
     entry !== undefined &&
     more.length === 0 &&

@@ -80,6 +80,9 @@ async function readConfig(file: string, runtime: Runtime): Promise<LoadedConfig>
   }
   const text = await readText(file);
   const value = extension === '.json' ? parseJsonConfig(file, text) : await parseYamlConfig(file, text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ConfigFileError(file, 'not a configuration: it must be an object', { place: { line: 1 } });
+  }
   return { config: value as GatewayConfig, source: file, file, locate: (paths) => locatePaths(text, paths) };
 }
 

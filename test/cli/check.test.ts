@@ -101,6 +101,48 @@ describe('headgate check', () => {
     expect(stderr).toMatch(/^headgate\.config\.json:1:13: not valid JSON/);
   });
 
+  it.each([
+    ['a.yaml', '', ':1: not a configuration: it must be an object'],
+    ['a.yaml', '# nothing yet\n', ':1: not a configuration: it must be an object'],
+    ['a.json', 'null', ':1: not a configuration: it must be an object'],
+    ['a.json', '[]', ':1: not a configuration: it must be an object'],
+    ['a.yaml', 'models: {}\n', ': providers: Invalid input: expected record'],
+    ['a.yaml', 'models: {}\nproviders: openai\n', ':2:1: providers: Invalid input: expected record'],
+    ['a.yaml', 'models: {}\nproviders: []\n', ':2:1: providers: Invalid input: expected record'],
+    ['a.yaml', 'models: {}\nproviders:\n  openai:\n', ':3:3: providers.openai: Invalid input'],
+    [
+      'a.yaml',
+      'models: {}\nproviders:\n  openai: { type: openai, credentials: [null] }\n',
+      ':3:41: providers.openai.credentials[0]: Invalid input',
+    ],
+  ])('says where %s has another form than a configuration: %j', async (name, text, message) => {
+    await using directory = await createDirectory({ [name]: text });
+    const argv = ['check', '--config', name];
+    const { code, stderr } = await run(argv, { cwd: directory.path });
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`${name}${message}`)]);
+    expect(stderr).toMatch(/\n1 issue\n$/);
+    const { stdout } = await run([...argv, '--json'], { cwd: directory.path });
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, issues: [{ path: expect.any(String) }] });
+  });
+
+  it('leaves what is wrong with an entry to itself: the lists show the others', async () => {
+    const text = JSON.stringify({
+      providers: { openai: null, azure: { type: 'azure', credentials: [null] } },
+      models: { 'gpt-4.1': null, 'gpt-5': { targets: [null, 'openai'] } },
+      profiles: { standard: null, small: { limits: [null] } },
+      teams: { web: null, api: { profile: 'small' } },
+    });
+    await using directory = await createDirectory({ 'headgate.config.json': text });
+    for (const [section, last] of [
+      ['providers', /^azure +azure/m],
+      ['models', /^gpt-5 .*openai/m],
+      ['profiles', /^small .*api$/m],
+    ] as const) {
+      const { code, stdout, stderr } = await run([section, 'list'], { cwd: directory.path });
+      expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: expect.stringMatching(last), stderr: '' });
+    }
+  });
+
   it('says what to do when there is no configuration at all', async () => {
     await using directory = await createDirectory();
     const { code, stderr } = await run(['check'], { cwd: directory.path });

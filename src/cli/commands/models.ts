@@ -1,4 +1,4 @@
-import { createSectionCommands, toList } from '../show.ts';
+import { createSectionCommands, toEntry, toList } from '../show.ts';
 
 /** `models list` and `models show`. */
 export const modelsCommands = createSectionCommands({
@@ -19,6 +19,6 @@ export const modelsCommands = createSectionCommands({
 
 function toTargetText(target: unknown): string {
   if (typeof target === 'string') return target;
-  const { provider, model } = target as { provider?: unknown; model?: unknown };
+  const { provider, model } = toEntry(target);
   return model === undefined ? String(provider) : `${provider}/${model}`;
 }

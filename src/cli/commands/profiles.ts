@@ -1,4 +1,4 @@
-import { createSectionCommands, toList } from '../show.ts';
+import { createSectionCommands, toEntry, toList } from '../show.ts';
 
 /** `profiles list` and `profiles show`. */
 export const profilesCommands = createSectionCommands({
@@ -6,18 +6,18 @@ export const profilesCommands = createSectionCommands({
   noun: 'profile',
   head: ['MODELS', 'LIMITS', 'PINS', 'TEAMS'],
   toCells({ models, limits, pins }, name, { teams }) {
-    const users = Object.entries(teams ?? {}).filter(([, { profile }]) => profile === name);
+    const users = Object.entries(toEntry(teams)).filter(([, team]) => toEntry(team).profile === name);
     return [
       toList(models) ?? '*',
       toList(limits, toLimitText),
-      toList(Object.entries((pins as object | undefined) ?? {}), (pin) => (pin as string[]).join('=')),
+      toList(Object.entries(toEntry(pins)), (pin) => (pin as string[]).join('=')),
       users.map(([team]) => team).join(', '),
     ];
   },
 });
 
 function toLimitText(limit: unknown): string {
-  const { amount, unit, window } = limit as { amount?: unknown; unit?: unknown; window?: unknown };
+  const { amount, unit, window } = toEntry(limit);
   const text = typeof window === 'object' ? JSON.stringify(window) : window;
   return `${amount} ${unit}${text === undefined ? '' : `/${text}`}`;
 }

@@ -1,5 +1,5 @@
 import { toShown } from '../../config/diff-config.ts';
-import { createSectionCommands } from '../show.ts';
+import { createSectionCommands, toEntry } from '../show.ts';
 
 /** `providers list` and `providers show`. */
 export const providersCommands = createSectionCommands({
@@ -10,7 +10,7 @@ export const providersCommands = createSectionCommands({
     type as string | undefined,
     toShown(baseUrl, ['providers', name, 'baseUrl']) as string | undefined,
     Array.isArray(credentials)
-      ? credentials.map(({ id, apiKey: source }) => `${id} (${toPlace(source)})`).join(', ')
+      ? credentials.map(toEntry).map(({ id, apiKey: source }) => `${id} (${toPlace(source)})`).join(', ')
       : toPlace(apiKey),
   ],
 });
