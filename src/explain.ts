@@ -115,6 +115,8 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
     .end({
       name: 'notePlan',
       async run(context: Model & Reserved) {
+        // rateLimit has let it pass, with less output where that had to be
+        found.limits &&= found.limits.map((limit) => ({ ...limit, wouldPass: true }));
         // told even when no target is left
         found.routes = router.ask(context);
         const { plan, targets } = router.trace(context, vault);

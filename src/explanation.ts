@@ -24,6 +24,10 @@ export interface ExplainedPolicy {
   readonly billing: Explained<Billing>;
   readonly capture: Explained<Capture>;
   readonly priority: Explained<Priority>;
+  /** Each list must permit where a request is handled. */
+  readonly regions: readonly Narrowing[];
+  readonly operator: Explained<boolean>;
+  readonly clampOutput: Explained<boolean>;
   readonly requiredMetadata: readonly Explained<string>[];
 }
 
@@ -97,6 +101,9 @@ export function describePolicy(policy: Policy): ExplainedPolicy {
     billing: { value: policy.billing, origin: origins.billing },
     capture: { value: policy.capture, origin: origins.capture },
     priority: { value: policy.priority, origin: origins.priority },
+    regions: policy.regions,
+    operator: { value: policy.isOperator, origin: origins.operator },
+    clampOutput: { value: policy.clampOutput, origin: origins.clampOutput },
     requiredMetadata: requiredMetadata.map((value, index) => ({
       value,
       origin: at(origins.requiredMetadata, index),

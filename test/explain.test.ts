@@ -200,7 +200,8 @@ describe('an explanation', () => {
     const { gateway, key, record } = await startGateway(
       (config) => ({
         ...config,
-        organisation: { metadata: { required: ['ticket'] } },
+        organisation: { metadata: { required: ['ticket'] }, regions: ['eu*'] },
+        providers: { openai: { type: 'openai', ...config.providers.openai, region: 'eu-1' } },
         models: {
           'gpt-4.1': {
             targets: ['openai'],
@@ -222,6 +223,7 @@ describe('an explanation', () => {
             models: ['gpt-*'],
             pins: { gpt: 'gpt-4.1' },
             billing: 'standard',
+            clampOutput: true,
             limits: [{ unit: 'tokens', amount: 100_000, window: '1h' }],
           },
         },
@@ -254,6 +256,9 @@ describe('an explanation', () => {
         billing: { value: 'standard', origin: 'profiles.standard.billing' },
         capture: { value: 'full', origin: 'projects.checkout.capture' },
         requiredMetadata: [{ value: 'ticket', origin: 'organisation.metadata.required' }],
+        regions: [{ origin: 'organisation.regions', patterns: ['eu*'] }],
+        operator: { value: false, origin: 'default' },
+        clampOutput: { value: true, origin: 'profiles.standard.clampOutput' },
       },
       requestedModel: 'gpt',
       model: 'gpt-4.1',
@@ -291,6 +296,18 @@ describe('an explanation', () => {
     expect(explanation.plan).toBeUndefined();
     // and counted nothing
     expect((await gateway.explain(ask(key, chat()))).limits).toEqual(explanation.limits);
+  });
+
+  it('lets a limit pass that leaves less output than was asked for, where the profile says so', async () => {
+    const { gateway, key } = await startGateway((config) => ({
+      ...config,
+      profiles: {
+        standard: { clampOutput: true, limits: [{ unit: 'tokens', amount: 300, window: '1d' }] },
+      },
+    }));
+    const explanation = await gateway.explain(ask(key, chat()));
+    expect(explanation).toMatchObject({ allowed: true, limits: [{ amount: 300, wouldPass: true }] });
+    expect(explanation.limits?.[0]?.hold).toBeGreaterThan(300);
   });
 
   it('has no cost for a model without a price', async () => {

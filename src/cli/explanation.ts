@@ -64,7 +64,8 @@ type Estimate = NonNullable<Explanation['estimate']>;
 function toLimitLine(limit: NonNullable<Explanation['limits']>[number]): string {
   const { label, unit, mode, used, held, hold, amount, wouldPass } = limit;
   const show = unit === 'usd' ? dollars : String;
-  const state = wouldPass ? 'passes' : 'refuses';
+  const isClamped = mode === 'block' && used + held + hold > amount;
+  const state = wouldPass ? `passes${isClamped ? ', with less output' : ''}` : 'refuses';
   return `${label}: ${show(used)} used, ${show(held)} held, ${show(hold)} asked for, of ${show(amount)} (${mode}): ${state}`;
 }
 

@@ -64,7 +64,12 @@ export function combineLevels(subject: Subject, given: PolicyLevels, sets: Model
       origin: `${level.limitsPath ?? `${level.path}.limits`}[${index}]`,
     })),
   );
-  const billing = nearestFirst.find((level) => level.billing !== undefined);
+  const nearest = (name: 'billing' | 'operator' | 'clampOutput') =>
+    nearestFirst.find((level) => level[name] !== undefined);
+  const originOf = (level: Level | undefined, name: string) => (level ? `${level.path}.${name}` : 'default');
+  const billing = nearest('billing');
+  const operator = nearest('operator');
+  const clamp = nearest('clampOutput');
   const capture =
     inOrder.find((level) => level.capture === 'none') ?? inOrder.find((level) => level.capture === 'full');
   const batch = inOrder.find((level) => level.priority === 'batch');
@@ -87,15 +92,17 @@ export function combineLevels(subject: Subject, given: PolicyLevels, sets: Model
     requiredMetadata: [...required.keys()],
     regions: regions.length === 0 ? noRegions : regions,
     priority: batch ? 'batch' : 'interactive',
-    isOperator: nearestFirst.find((level) => level.operator !== undefined)?.operator ?? false,
-    clampOutput: nearestFirst.find((level) => level.clampOutput !== undefined)?.clampOutput ?? false,
+    isOperator: operator?.operator ?? false,
+    clampOutput: clamp?.clampOutput ?? false,
     ownBudget: undefined,
     origins: {
       profile: subject.profileOrigin,
       limits: limits.map(({ origin }) => origin),
-      billing: billing ? `${billing.path}.billing` : 'default',
-      capture: capture ? `${capture.path}.capture` : 'default',
-      priority: batch ? `${batch.path}.priority` : 'default',
+      billing: originOf(billing, 'billing'),
+      capture: originOf(capture, 'capture'),
+      priority: originOf(batch, 'priority'),
+      operator: originOf(operator, 'operator'),
+      clampOutput: originOf(clamp, 'clampOutput'),
       requiredMetadata: [...required.values()],
     },
     permits: permitsAll(models.map(({ patterns }) => sets.shared(patterns))),

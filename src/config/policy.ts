@@ -32,6 +32,8 @@ export interface PolicyOrigins {
   readonly billing: string;
   readonly capture: string;
   readonly priority: string;
+  readonly operator: string;
+  readonly clampOutput: string;
   /** One for each required name, at the same place. */
   readonly requiredMetadata: readonly string[];
 }

@@ -37,7 +37,7 @@ export const explain: Command = {
   summary: 'tell which profile, limits and targets a request would meet',
   details: [
     'Sends and counts nothing. Limits are shown as an idle gateway has them: what a running one has counted is not',
-    'known here. With --team instead of --key, a key of that team without restrictions of its own is taken.',
+    'known here, and limits of providers and targets are not looked at. With --team instead of --key, a key of that team without restrictions of its own is taken.',
     '',
     'Keys in a command line are seen by other users of the machine: give HEADGATE_KEY in the environment, or --key -',
     'to read it from standard input.',
