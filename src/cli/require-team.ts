@@ -1,9 +1,23 @@
 import type { GatewayConfig } from '../config/schema.ts';
 import { CommandError } from './command.ts';
 
-/** @throws CommandError for a team that is not configured, naming those that are */
-export function requireTeam(team: string, { teams }: GatewayConfig, source: string): void {
-  if (typeof teams === 'object' && teams !== null && Object.hasOwn(teams, team)) return;
-  const known = Object.keys(teams ?? {}).join(', ') || 'none';
-  throw new CommandError(`There is no team ${JSON.stringify(team)} in ${source}. There are: ${known}.`);
+/** @throws CommandError for a team that is not configured, naming those that are; for a project too, where any is */
+export function requireTeam(
+  team: string,
+  { teams, projects }: GatewayConfig,
+  source: string,
+  project?: string,
+): void {
+  requireName('team', team, Object.keys(teams ?? {}), source);
+  const all = Object.entries(projects ?? {});
+  // while there is none, the project of a key is a label
+  if (project === undefined || all.length === 0) return;
+  const own = all.filter(([, entry]) => entry?.team === team).map(([name]) => name);
+  requireName(`project of team ${JSON.stringify(team)}`, project, own, source);
+}
+
+function requireName(what: string, name: string, known: readonly string[], source: string): void {
+  if (known.includes(name)) return;
+  const there = known.join(', ') || 'none';
+  throw new CommandError(`There is no ${what} ${JSON.stringify(name)} in ${source}. There are: ${there}.`);
 }

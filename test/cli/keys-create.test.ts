@@ -109,6 +109,24 @@ describe('headgate keys create', () => {
     expect((await run(['keys', 'create', '--team', 'web'], { cwd: directory.path })).code).toBe(0);
   });
 
+  it('refuses a project that the configuration does not know, or knows as one of another team', async () => {
+    const text = toConfigText('http://127.0.0.1:1', {
+      teams: { web: { profile: 'standard' }, api: { profile: 'standard' } },
+      projects: { checkout: { team: 'web' }, search: { team: 'api' } },
+    });
+    await using directory = await createDirectory({ 'headgate.config.json': text });
+    const create = (...more: string[]) =>
+      run(['keys', 'create', '--team', 'web', ...more], { cwd: directory.path });
+    for (const project of ['chekout', 'search']) {
+      const refused = await create('--project', project);
+      expect([refused.code, refused.stdout]).toEqual([1, '']);
+      expect(refused.stderr).toContain(`There is no project of team "web" "${project}" in `);
+      expect(refused.stderr).toContain('There are: checkout.');
+    }
+    expect((await create('--project', 'checkout')).code).toBe(0);
+    expect((await create()).code).toBe(0);
+  });
+
   it('fails when the configuration it is pointed at does not exist', async () => {
     const { code, stderr } = await run([
       'keys',

@@ -62,7 +62,7 @@ export const keysCreate: Command = {
     name: { type: 'string', value: 'text', help: 'a name for people' },
     labels: { type: 'string', value: 'a=b,c=d', help: 'labels that its requests carry' },
     ...authorOption,
-    config: { type: 'string', short: 'c', value: 'file', help: 'the configuration that must know the team' },
+    config: { type: 'string', short: 'c', value: 'file', help: 'the configuration that must know team and project' },
   },
   async run(values, io) {
     const team = requiredText(values, 'team');
@@ -85,7 +85,10 @@ export const keysCreate: Command = {
       if (values.config !== undefined) await checkTeam(team, values, io);
       const create = async (stores: Stores): Promise<IssuedKey> => {
         const latest = await stores.config.readLatest();
-        if (latest) requireTeam(team, latest.config, `version ${latest.number} of the configuration`);
+        if (latest) {
+          const source = `version ${latest.number} of the configuration`;
+          requireTeam(team, latest.config, source, request.project);
+        }
         const service = createKeyService({ store: stores.keys, peppers, runtime });
         return await service.create(request, authorOf(values, io));
       };
@@ -160,7 +163,7 @@ function checkRecord({ record }: IssuedKey): void {
   throw new UsageError(`--${String(issue?.path[1])}: ${issue?.message}.`);
 }
 
-/** A mistyped team is found now rather than when its holder gets a refusal. */
+/** A mistyped team or project is found now rather than when its holder gets a refusal. */
 async function checkTeam(team: string, values: OptionValues, io: Io): Promise<void> {
   const path = optionalText(values, 'config');
   let loaded: LoadedConfig;
@@ -172,7 +175,7 @@ async function checkTeam(team: string, values: OptionValues, io: Io): Promise<vo
     return;
   }
   if (loaded.file === undefined) return;
-  requireTeam(team, loaded.config, loaded.source);
+  requireTeam(team, loaded.config, loaded.source, optionalText(values, 'project'));
 }
 
 function renderStored(key: string, kid: string, io: Io): void {
