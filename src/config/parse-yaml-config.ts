@@ -8,7 +8,7 @@ import { ConfigFileError } from './config-file-error.ts';
  */
 export async function parseYamlConfig(file: string, text: string): Promise<unknown> {
   // loaded only by those who write YAML
-  const { LineCounter, parseDocument, visit } = await import('yaml');
+  const { isScalar, LineCounter, parseDocument, visit } = await import('yaml');
   const lineCounter = new LineCounter();
   const refuse = (offset: number, reason: string, cause?: unknown) => {
     const { line, col } = lineCounter.linePos(offset);
@@ -21,6 +21,11 @@ export async function parseYamlConfig(file: string, text: string): Promise<unkno
     throw refuse(problem.pos[0], reason, problem);
   }
   visit(document, {
+    Pair(_, { key }) {
+      if (isScalar(key) && key.value === '<<' && key.type === 'PLAIN') {
+        throw refuse(key.range?.[0] ?? 0, 'merge keys are not known; write the fields out');
+      }
+    },
     Alias(_, alias) {
       if (alias.resolve(document)) return;
       throw refuse(
@@ -41,6 +46,7 @@ export async function parseYamlConfig(file: string, text: string): Promise<unkno
 /** Where the parser speaks of its own interface or of its own words. */
 const reasons: Partial<Record<string, string>> = {
   DUPLICATE_KEY: 'the same name stands twice in one mapping',
+  BAD_ALIAS: 'not a name of an alias or anchor; quote texts that begin with * or &',
   // these quote the text, which may be a secret
   TAG_RESOLVE_FAILED: 'this tag is not known; quote texts that begin with !',
   MULTIPLE_DOCS: 'not one YAML document but several',

@@ -61,6 +61,12 @@ describe('loadConfig', () => {
     ['a.yaml', 'models:\n  a: 1\n  b: 2\n  a: 3\n', ':4:3: the same name stands twice'],
     ['a.yaml', 'models:\n  a: [1, 2\nteams: {}\n', 'a.yaml:3:1: not valid YAML'],
     ['a.yaml', 'models:\n  a: *missing\n', ':2:6: no anchor &missing'],
+    [
+      'a.yaml',
+      'models: [*]\n',
+      ':1:10: not a name of an alias or anchor; quote texts that begin with * or &',
+    ],
+    ['a.yaml', 'users:\n  ana: &a { models: [x] }\n  <<: *a\n', ':3:3: merge keys are not known'],
     ['a.yaml', 'models: {}\n---\nmodels: {}\n', ':2:1: not one YAML document'],
     ['a.toml', '', 'not a configuration'],
     ['a.mjs', 'export const config = {};', 'has no default export'],
