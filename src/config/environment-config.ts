@@ -99,7 +99,7 @@ export function configFromEnvironment(environment: NodeJS.ProcessEnv): Environme
   };
   const variables = found.flatMap(({ key, baseUrl }) => (baseUrl === undefined ? [key] : [key, baseUrl]));
   const keys = readKeys(environment.HEADGATE_KEYS);
-  if (keys === undefined) return { config, variables };
+  if (keys === undefined || keys.length === 0) return { config, variables };
   const teams = [...new Set(keys.map((key) => key.team))];
   return {
     config: {

@@ -6,7 +6,10 @@ import type { SecretSource, SourceParts } from './secret-source.ts';
 /** A secret of the vault, kept open while the source is. */
 export function createVaultSource(parts: SourceParts, id: string): SecretSource {
   const { label, vault, provider, kept } = parts;
-  if (!vault) throw new TypeError(`${label}: { store: "${id}" } needs a vault, and there is none.`);
+  if (!vault)
+    throw new TypeError(
+      `${label}: { store: "${id}" } needs a vault, and there is none (headgate serve: set HEADGATE_KEK).`,
+    );
   const release = vault.hold(id);
   let isClosed = false;
 

@@ -59,6 +59,11 @@ describe('configFromEnvironment', () => {
     expect(snapshot.policyOf('web')?.models.map(({ patterns }) => patterns)).toEqual([['*']]);
   });
 
+  it('is the same with an empty list of keys as without one', () => {
+    expect(configFromEnvironment({ ...all, HEADGATE_KEYS: '[]' })).toEqual(configFromEnvironment(all));
+    expect(compile({ ...all, HEADGATE_KEYS: ' [] ' }).snapshot.config.keys).toEqual([]);
+  });
+
   it.each([
     ['not json', 'not valid JSON'],
     ['{}', 'must be a JSON array'],

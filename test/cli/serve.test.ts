@@ -178,8 +178,16 @@ describe('headgate serve', () => {
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
       expect(stderr).toContain(`Refusing to listen on ${host} without keys`);
       expect(stderr).toContain('headgate keys create --team');
+      expect(stderr).toContain('put its record into HEADGATE_KEYS');
     },
   );
+
+  it('names the place of keys that it reads: beside a file that is no variable', async () => {
+    await using directory = await createDirectory({ 'headgate.config.json': toConfigText(upstream.url) });
+    const { stderr } = await run(['serve', '--port', '0', '--host', '0.0.0.0'], { cwd: directory.path });
+    expect(stderr).toContain('put its record into "keys",');
+    expect(stderr).not.toContain('HEADGATE_KEYS');
+  });
 
   it('listens beyond loopback with keys', async () => {
     const { key, directory, options } = await createSite();
@@ -473,6 +481,8 @@ describe('headgate serve on a store', () => {
     await cli(['providers', 'set-secret', 'openai'], 'sk-first');
     await cli(['config', 'apply', '--config', 'next.json']);
     await cli(['check']);
+    const sealed = await run(['serve', '--port', '0'], options);
+    expect([sealed.code, sealed.stderr]).toEqual([1, expect.stringContaining('set HEADGATE_KEK')]);
     await using site = await serve([], { ...options, environment });
     const { key } = await createKey(['--team', 'web'], options);
     const sent = async () => {

@@ -236,10 +236,7 @@ export function testCommandsOn(backend: string, place: () => Promise<string>): v
       expect((await cli('config', 'apply', '--force')).code).toBe(0);
       const unknown = await cli('keys', 'create', '--team', 'web');
       expect(unknown.stderr).toContain('There is no team "web" in version 2 of the configuration.');
-      await directory.write(
-        'headgate.config.json',
-        toStorable({ projects: { checkout: { team: 'web' } } }),
-      );
+      await directory.write('headgate.config.json', toStorable({ projects: { checkout: { team: 'web' } } }));
       await cli('config', 'apply', '--force');
       const mistyped = await cli('keys', 'create', '--team', 'web', '--project', 'chekout');
       expect([mistyped.code, mistyped.stderr]).toEqual([1, expect.stringContaining('There are: checkout.')]);

@@ -58,7 +58,11 @@ describe('a source', () => {
     ['a function that gives nothing', () => '', 'the secret is empty.'],
     ['a function that gives no string', () => undefined as never, 'the function did not give a string.'],
     ['a function that throws', () => JSON.parse(`"${canary}`), 'the function failed (SyntaxError).'],
-    ['a vault that is not there', { store: 'a' }, '{ store: "a" } needs a vault, and there is none.'],
+    [
+      'a vault that is not there',
+      { store: 'a' },
+      '{ store: "a" } needs a vault, and there is none (headgate serve: set HEADGATE_KEK).',
+    ],
   ])('is refused for %s', (_, config, message) => {
     const make = () => sourceOf(config, { environment: { EMPTY: '' } });
     expect(make).toThrow(TypeError);

@@ -62,7 +62,12 @@ export const keysCreate: Command = {
     name: { type: 'string', value: 'text', help: 'a name for people' },
     labels: { type: 'string', value: 'a=b,c=d', help: 'labels that its requests carry' },
     ...authorOption,
-    config: { type: 'string', short: 'c', value: 'file', help: 'the configuration that must know team and project' },
+    config: {
+      type: 'string',
+      short: 'c',
+      value: 'file',
+      help: 'the configuration that must know team and project',
+    },
   },
   async run(values, io) {
     const team = requiredText(values, 'team');

@@ -10,7 +10,10 @@ export const providersCommands = createSectionCommands({
     type as string | undefined,
     toShown(baseUrl, ['providers', name, 'baseUrl']) as string | undefined,
     Array.isArray(credentials)
-      ? credentials.map(toEntry).map(({ id, apiKey: source }) => `${id} (${toPlace(source)})`).join(', ')
+      ? credentials
+          .map(toEntry)
+          .map(({ id, apiKey: source }) => `${id} (${toPlace(source)})`)
+          .join(', ')
       : toPlace(apiKey),
   ],
 });

@@ -50,10 +50,12 @@ export async function prepareConfig(
   warnOfPeppers(snapshot.config.keys, peppers, io);
   if (snapshot.config.keys.length > 0) return { config: loaded.config, loaded, localKey: undefined };
   if (!isLoopback(site.host)) {
+    // beside a file the variable is not read
+    const place = loaded.file === undefined ? 'HEADGATE_KEYS (a JSON array)' : '"keys"';
     throw new CommandError(
       [
         `Refusing to listen on ${site.host} without keys: it can be reached from other machines.`,
-        'Make one with `headgate keys create --team <team>` and put its record into "keys" (or HEADGATE_KEYS),',
+        `Make one with \`headgate keys create --team <team>\` and put its record into ${place},`,
         'or listen on 127.0.0.1 to get a temporary one.',
       ].join('\n'),
     );
