@@ -346,6 +346,24 @@ describe('a failure policy', () => {
     await expect(policy.peek([scopeOf('k', 100, 1)])).rejects.toThrow();
   });
 
+  it('renews what a leasing ledger holds while the store is away, so that all that was used is counted', async () => {
+    const { giveUp, comeBack, reserve, policy, shared, stateOf, runtime, answer } = createFixture({}, true);
+    const scope = scopeOf('k', 100_000, 5_000, { charge: 10 });
+    await answer(policy.reserve('stream', [scope], 30_000));
+    await giveUp();
+    for (let elapsedMs = 0; elapsedMs < 120_000; elapsedMs += 10_000) {
+      // takes the place of the one call that tries whether it is back
+      await reserve(`other ${elapsedMs}`, [scopeOf('probe', 100, 0)]).catch(() => undefined);
+      expect(policy.renew('stream', 30_000, [20])).toBe(true);
+      await runtime.advanceAsync(10_000);
+    }
+    await comeBack();
+    policy.settle('stream', [4_000]);
+    await runtime.advanceAsync(10_000);
+    expect(await stateOf(shared, 'k', 100_000)).toEqual([4_000, 0]);
+    expect(policy.renew('stream', 30_000)).toBe(false);
+  });
+
   it('charges what expired without the ledger, as renewed', async () => {
     const { giveUp, comeBack, policy, shared, stateOf, runtime } = createFixture({ policyOf: degraded });
     await giveUp();

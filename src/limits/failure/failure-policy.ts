@@ -34,7 +34,7 @@ export interface FailurePolicyLedger extends Ledger {
  * A reservation is settled where it was made. What was used without the ledger is kept, bounded, and posted when it is
  * back to buckets that have not ended; a call whose outcome is not known is settled with nothing, so that what it may
  * have held does not count. From then on decisions are exact again. While the ledger is given up `renew` of its
- * reservations answers `true`, since nothing else is known; `peek` rejects.
+ * reservations answers `true`, since nothing else is known, unless it decides in memory; `peek` rejects.
  *
  * @example
  * const ledger = createFailurePolicy({
@@ -177,7 +177,9 @@ class GuardedLedger implements FailurePolicyLedger {
     const isHeld = this.#fallback.renew(id, leaseMs, charges);
     if (isHeld !== undefined) return isHeld;
     const token = this.#breaker.enter();
-    if (token === undefined) return true;
+    // one that decides in memory ends what nobody renews, in an outage too
+    if (token === undefined)
+      return this.#ledger.reserveInMemory ? this.#ledger.renew(id, leaseMs, charges) : true;
     return this.#guard(
       token,
       () => this.#ledger.renew(id, leaseMs, charges),
