@@ -260,6 +260,45 @@ describe('a failure policy', () => {
     expect(policy.report()).toMatchObject({ state: 'healthy', unposted: 0 });
   });
 
+  it('is back as soon as one use was posted, however many are left', async () => {
+    const { giveUp, reserve, policy, shared, stateOf, runtime, network } = createFixture({ policyOf: open });
+    await giveUp();
+    for (let index = 0; index < 5_000; index++) {
+      void policy.reserve(`during ${index}`, [scopeOf('k', 1e6, 1)], 600_000);
+      policy.settle(`during ${index}`, [1]);
+    }
+    network.isCut = false;
+    await runtime.advanceAsync(3_000);
+    expect(policy.report()).toMatchObject({ state: 'healthy', unposted: expect.any(Number) });
+    expect(policy.report().unposted).toBeGreaterThan(2_000);
+    expect(await reserve('after', [scopeOf('k', 1e6, 1)])).not.toHaveProperty('withoutLedger');
+    await runtime.advanceAsync(12_000);
+    expect(await stateOf(shared, 'k', 1e6)).toEqual([5_000, 1]);
+  });
+
+  it('does not take what a leasing ledger counts in memory for an answer of the store', async () => {
+    const { reserve, policy, freeze, runtime, changes, stateOf, shared } = createFixture(
+      { policyOf: open },
+      true,
+    );
+    const startMs = runtime.monotonicMs();
+    freeze(60_000);
+    let waitedMs = 0;
+    let used = 0;
+    while (runtime.monotonicMs() - startMs < 59_000) {
+      const askedMs = runtime.monotonicMs();
+      if ((await reserve(`r${used}`, [scopeOf('k', 1e6, 1)])).kind === 'granted')
+        policy.settle(`r${used++}`, [1]);
+      waitedMs += runtime.monotonicMs() - askedMs;
+      await runtime.advanceAsync(1_000);
+    }
+    expect(changes.map(({ state }) => state)).toEqual(['degraded']);
+    expect(waitedMs).toBeLessThan(2_500);
+    await runtime.advanceAsync(20_000);
+    expect(policy.report()).toMatchObject({ state: 'healthy', unposted: 0, lost: 0 });
+    expect(await stateOf(shared, 'k', 1e6)).toEqual([used, 0]);
+  });
+
   it('gives back what a late ledger grants after the request was decided without it', async () => {
     const { freeze, reserve, policy, shared, stateOf, runtime } = createFixture({ policyOf: open });
     freeze(2_000);
@@ -382,6 +421,29 @@ describe('a failure policy', () => {
     await reserve('short', [scopeOf('k', 100, 60, { span: spanAt(runtime.now(), 1_000) })]);
     policy.settle('short', [60]);
     await comeBack();
+    expect(policy.report()).toMatchObject({ lost: 1, unposted: 0 });
+  });
+
+  it('posts what is left of a use when one of its windows ends on the way', async () => {
+    const { giveUp, reserve, policy, runtime, network, stateOf, shared } = createFixture({ policyOf: open });
+    await giveUp();
+    const minute = spanAt(runtime.now(), 60_000);
+    await reserve('one', [scopeOf('minute', 100, 60, { span: minute }), scopeOf('k', 100, 60)]);
+    policy.settle('one', [50, 50]);
+    await runtime.advanceAsync(minute.untilMs - runtime.now());
+    // by the clock that is known here the minute goes on, until an answer says otherwise
+    let isKnown = false;
+    Object.assign(network.ledger, {
+      nowMs: () => (isKnown ? runtime.now() : minute.fromMs),
+      reserve: async (...call: Parameters<Ledger['reserve']>) => {
+        const result = await shared.reserve(...call);
+        isKnown ||= result.kind === 'stale';
+        return result;
+      },
+    });
+    network.isCut = false;
+    await runtime.advanceAsync(12_000);
+    expect(await stateOf(shared, 'k')).toEqual([50, 0]);
     expect(policy.report()).toMatchObject({ lost: 1, unposted: 0 });
   });
 

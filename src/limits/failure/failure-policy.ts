@@ -265,9 +265,9 @@ class GuardedLedger implements FailurePolicyLedger {
     this.#fallback.sweep();
     const token = this.#journal.size > 0 ? this.#breaker.enter() : undefined;
     if (token !== undefined) {
-      const isPosted = await this.#journal.post();
-      if (isPosted) this.#breaker.succeed(token);
-      else this.#fail(token, new Error('What was used without the ledger could not be posted to it.'));
+      const isPosted = await this.#journal.post(() => this.#breaker.succeed(token));
+      if (!isPosted)
+        this.#fail(token, new Error('What was used without the ledger could not be posted to it.'));
     }
     if (this.#journal.size > 0 || this.#fallback.open > 0) this.#postLater();
   }

@@ -1,5 +1,5 @@
 import type { Runtime } from '../../runtime.ts';
-import type { Ledger, LedgerScope } from '../ledger.ts';
+import type { Awaitable, Ledger, LedgerScope } from '../ledger.ts';
 import { withinDeadline } from './deadline.ts';
 
 interface Entry {
@@ -11,8 +11,13 @@ interface Entry {
 /** What was used while a ledger could not be asked, to be posted when it is back. */
 export interface Journal {
   add(id: string, scopes: readonly LedgerScope[], used: readonly number[]): void;
-  /** Posts what it has, oldest first, until something fails. @returns whether nothing is left */
-  post(): Promise<boolean>;
+  /**
+   * Posts what it has, oldest first, until something fails.
+   *
+   * @param onTaken told of each that was taken: the ledger is back
+   * @returns whether nothing is left
+   */
+  post(onTaken?: () => void): Promise<boolean>;
   readonly size: number;
   /** Entries given up because there were too many. */
   readonly dropped: number;
@@ -33,16 +38,24 @@ export function createJournal(options: {
   let lapsed = 0;
   let posting: Promise<boolean> | undefined;
 
-  async function postAll(): Promise<boolean> {
-    for (const entry of entries) {
-      try {
+  async function postAll(onTaken: (() => void) | undefined): Promise<boolean> {
+    try {
+      const [first] = entries;
+      // one that leases takes them in memory, which says nothing of what is behind it
+      if (first) await inTime(ledger.peek(first.scopes));
+      for (const entry of entries) {
         await postOne(entry);
-      } catch {
-        return false;
+        entries.delete(entry);
+        onTaken?.();
       }
-      entries.delete(entry);
+      return true;
+    } catch {
+      return false;
     }
-    return true;
+  }
+
+  function inTime<Value>(answer: Awaitable<Value>): Promise<Value> {
+    return withinDeadline(runtime, deadlineMs, Promise.resolve(answer));
   }
 
   /** Safe to repeat: reservation and settlement are by id. */
@@ -51,26 +64,23 @@ export function createJournal(options: {
     const places = scopes.flatMap(({ span }, index) =>
       nowMs >= span.fromMs && nowMs < span.untilMs ? [index] : [],
     );
-    lapsed += scopes.length - places.length;
-    if (places.length === 0) return;
-    // holds nothing and denies nothing: it has been used already
-    const asCounted = places.map((place): LedgerScope => {
-      const scope = scopes[place] as LedgerScope;
-      return { ...scope, hold: 0, charge: used[place] ?? 0, mode: 'count' };
-    });
-    const reserving = Promise.resolve(ledger.reserve(id, asCounted, leaseMs));
-    const { kind } = await withinDeadline(runtime, deadlineMs, reserving);
-    if (kind !== 'granted') {
-      lapsed += places.length;
-      return;
+    if (places.length > 0) {
+      // holds nothing and denies nothing: it has been used already
+      const asCounted = places.map((place): LedgerScope => {
+        const scope = scopes[place] as LedgerScope;
+        return { ...scope, hold: 0, charge: used[place] ?? 0, mode: 'count' };
+      });
+      const { kind } = await inTime(ledger.reserve(id, asCounted, leaseMs));
+      // a window ended between this look at the clock and the ledger's: the next round posts to those that are left
+      if (kind === 'stale') throw new Error(kind);
+      await inTime(
+        ledger.settle(
+          id,
+          asCounted.map(({ charge }) => charge),
+        ),
+      );
     }
-    const settling = Promise.resolve(
-      ledger.settle(
-        id,
-        places.map((place) => used[place] ?? 0),
-      ),
-    );
-    await withinDeadline(runtime, deadlineMs, settling);
+    lapsed += scopes.length - places.length;
   }
 
   return {
@@ -80,8 +90,8 @@ export function createJournal(options: {
       entries.delete(entries.values().next().value as Entry);
       dropped++;
     },
-    post() {
-      posting ??= postAll().finally(() => {
+    post(onTaken) {
+      posting ??= postAll(onTaken).finally(() => {
         posting = undefined;
       });
       return posting;
