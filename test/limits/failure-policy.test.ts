@@ -523,6 +523,19 @@ describe('a failure policy', () => {
     expect(other.runtime.monotonicMs()).toBeLessThanOrEqual(2_500);
     expect(runtime.pending).toBe(0);
   });
+
+  it('posts what was used without the store on close of a leasing ledger', async () => {
+    const { giveUp, reserve, policy, answer, network, stateOf, shared } = createFixture(
+      { policyOf: open },
+      true,
+    );
+    await giveUp();
+    await reserve('during', [scopeOf('k', 100, 60)]);
+    policy.settle('during', [50]);
+    network.isCut = false;
+    await answer(policy.close?.());
+    expect(await stateOf(shared, 'k')).toEqual([50, 0]);
+  });
 });
 
 describe.each([

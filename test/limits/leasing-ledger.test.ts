@@ -211,6 +211,23 @@ describe('a leasing ledger', () => {
     expect(await stateOf(shared, 'k', 10, { ...span, buckets: [span.bucket] })).toEqual([4, 0]);
   });
 
+  it('posts what is counted over a month while a stream is open that began in a minute that has ended', async () => {
+    const { ledger, shared, stateOf, runtime } = createFixture();
+    const month = spanAt(runtime.now(), 30 * 86_400_000);
+    const both = () => [
+      scopeOf('minute', 10, 1, { mode: 'count', span: spanAt(runtime.now(), 60_000) }),
+      scopeOf('month', 10, 1, { mode: 'count', span: month }),
+    ];
+    ledger.reserve('stream', both(), 600_000);
+    for (let second = 0; second < 120; second++) {
+      ledger.reserve(`r${second}`, both(), 600_000);
+      ledger.settle(`r${second}`, [1, 1]);
+      await runtime.advanceAsync(1_000);
+    }
+    await runtime.advanceAsync(1_000);
+    expect(await stateOf(shared, 'month', 10, month)).toEqual([120, 0]);
+  });
+
   it('lets slots go without a charge, by settlement, by lease and by death', async () => {
     const { ledger, network, answer, shared, stateOf, runtime, createNode } = createFixture();
     const slot = [scopeOf('slots', 2, 1, { charge: 0 })];
@@ -408,6 +425,51 @@ describe('a leasing ledger', () => {
     expect(await stateOf(shared, 'organisation', 10_000_000)).toEqual([100_070, 0]);
     await expect(answer(ledger.reserve('late', [scopeOf('k', 1, 1)], 1_000))).rejects.toThrow('closed');
     expect(runtime.pending).toBe(0);
+  });
+
+  it('posts all that is counted on close, what it has told nobody of yet among it', async () => {
+    const { ledger, shared, answer, stateOf } = createFixture();
+    const count = (id: string, key: string, amount: number, used: number) => {
+      ledger.reserve(id, [scopeOf(key, amount, 6, { mode: 'count' })], 600_000);
+      ledger.settle(id, [used]);
+    };
+    count('short', 'new', 10, 5);
+    count('earlier', 'raised', 10, 3);
+    count('later', 'raised', 20, 1);
+    await answer(ledger.close?.());
+    expect(await stateOf(shared, 'new', 10)).toEqual([5, 0]);
+    expect(await stateOf(shared, 'raised', 20)).toEqual([4, 0]);
+  });
+
+  it('has what is counted and still open on close charged when its lease runs out', async () => {
+    const { ledger, shared, answer, stateOf, runtime } = createFixture();
+    for (const key of ['ended', 'open']) {
+      ledger.reserve(key, [scopeOf(key, 10, 6, { mode: 'count' })], 600_000);
+    }
+    ledger.settle('ended', [5]);
+    await runtime.advanceAsync(100);
+    await answer(ledger.close?.());
+    await runtime.advanceAsync(11_500);
+    expect(await stateOf(shared, 'ended', 10)).toEqual([5, 0]);
+    expect(await stateOf(shared, 'open', 10)).toEqual([6, 0]);
+    expect(runtime.pending).toBe(0);
+  });
+
+  it('is closed within a few deadlines when the shared ledger stops answering, whatever is open', async () => {
+    const { ledger, answer, network, runtime } = createFixture();
+    for (let index = 0; index < 100; index++) {
+      await answer(ledger.reserve(`r${index}`, [scopeOf(`k${index}`, 1e6, 10)], 600_000));
+    }
+    await runtime.advanceAsync(4_000);
+    network.frozenUntilMs = Number.MAX_SAFE_INTEGER;
+    for (let index = 0; index < 100; index++) await ledger.renew(`r${index}`, 600_000, [20]);
+    let isClosed = false;
+    ledger.close?.().then(() => {
+      isClosed = true;
+    });
+    await runtime.advanceAsync(2_500);
+    expect(isClosed).toBe(true);
+    expect(ledger.report().failed).toBeGreaterThan(0);
   });
 
   it.each([

@@ -194,13 +194,16 @@ class MemoryFirstLedger implements LeasingLedger {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#cancelTick?.();
-    this.#upkeep.stop();
     this.#queue.close(new Error('The leasing ledger is closing.'));
+    await this.#upkeep.stop();
     await this.#lender.settled();
+    // only when all are: what was announced with one that is still open would take its place away
+    this.#table.onRetire = () => undefined;
     for (const pool of [...this.#table.all()]) this.#table.retire(pool);
     for (const pool of [...this.#table.all()]) this.#upkeep.giveBack(pool, Number.POSITIVE_INFINITY);
-    await this.#lender.renewDue(true);
-    await this.#lender.outbox.flush(4 * this.#settings.deadlineMs);
+    const { runtime, deadlineMs } = this.#settings;
+    await withinDeadline(runtime, 4 * deadlineMs, this.#lender.renewDue(true)).catch(() => undefined);
+    await this.#lender.outbox.flush(4 * deadlineMs);
     this.#lender.outbox.stop();
   }
 

@@ -184,16 +184,23 @@ export class Upkeep {
 
   #announceSoon(pool: Pool): void {
     this.#unannounced.add(pool);
-    this.#cancelAnnouncement ??= this.#settings.runtime.schedule(announceMs, () => {
-      this.#cancelAnnouncement = undefined;
-      const pools = [...this.#unannounced].filter(
-        ({ slices, isRefilling, isRetired }) => slices.size === 0 && !isRefilling && !isRetired,
-      );
-      this.#unannounced.clear();
-      for (let from = 0; from < pools.length; from += maxAnnounced) {
-        void this.#announce(pools.slice(from, from + maxAnnounced));
+    this.#cancelAnnouncement ??= this.#settings.runtime.schedule(announceMs, () => void this.#announceAll());
+  }
+
+  async #announceAll(): Promise<void> {
+    this.#cancelAnnouncement = undefined;
+    const pools = [...this.#unannounced].filter(
+      ({ slices, isRefilling, isRetired }) => slices.size === 0 && !isRefilling && !isRetired,
+    );
+    this.#unannounced.clear();
+    const announcing: Promise<void>[] = [];
+    // only what ends together: whoever is still open in a bucket that has ended keeps all of a slice from being posted
+    for (const alike of Map.groupBy(pools, ({ span }) => span.untilMs).values()) {
+      for (let from = 0; from < alike.length; from += maxAnnounced) {
+        announcing.push(this.#announce(alike.slice(from, from + maxAnnounced)));
       }
-    });
+    }
+    await Promise.all(announcing);
   }
 
   /** A reservation that holds nothing and takes what is counted, even when its bucket has ended. */
@@ -218,8 +225,12 @@ export class Upkeep {
     return isEmpty && (pool.isRetired || monotonicMs - pool.touchedAtMs >= this.#settings.idleMs);
   }
 
-  stop(): void {
+  /** Posts all that is counted; resolves when what had no place to be posted to has one, or cannot get one. */
+  async stop(): Promise<void> {
+    for (const pool of [...this.#table.all()])
+      if (pool.isCounting) this.#countOn(pool, Number.POSITIVE_INFINITY);
     this.#cancelAnnouncement?.();
+    await this.#announceAll();
   }
 }
 
