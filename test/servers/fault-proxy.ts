@@ -25,6 +25,8 @@ export interface FaultProxy {
   loseAnswer(matches: (chunk: Buffer) => boolean): Promise<void>;
   /** From now on another server is behind the proxy: connections that are open now are reset, new ones go to that one. */
   redirect(targetUrl: string): void;
+  /** From now on another server is behind the proxy for new connections; those that are open now stay with theirs. */
+  lead(targetUrl: string): void;
   /** Takes back `delay`, `stall` and `refuse`; what was held up arrives. */
   heal(): Promise<void>;
   /** Ends everything. */
@@ -152,6 +154,9 @@ export async function startFaultProxy(targetUrl: string): Promise<FaultProxy> {
     redirect(otherUrl) {
       target = new URL(otherUrl);
       for (const pair of pairs) reset(pair);
+    },
+    lead(otherUrl) {
+      target = new URL(otherUrl);
     },
     loseAnswer: (matches) =>
       new Promise((resolve) => {

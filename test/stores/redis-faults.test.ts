@@ -74,6 +74,29 @@ describe.each(['ioredis', 'redis'] as const)('a Redis that does not answer, thro
     expect(found?.version).toBe(1);
   });
 
+  it('is left for the one that its address leads to after a failover, though it keeps its connections', async () => {
+    const { server, proxy, open } = await setUp(library);
+    const next = await startRedis({ own: true });
+    ends.push(next.stop);
+    const [old, primary] = [await connectTo(server.url), await connectTo(next.url)];
+    ends.push(old.close, primary.close);
+    const isFollowing = (raw: typeof old) =>
+      eventually(async () =>
+        expect(String(await raw.send('INFO', 'replication'))).toContain('master_link_status:up'),
+      );
+    await primary.send('REPLICAOF', '127.0.0.1', new URL(server.url).port);
+    await isFollowing(primary);
+    const stores = open(proxy.url);
+    expect(await stores.keys.putKey(version(1), 0)).toBe(true);
+    await eventually(async () => expect(await primary.send('DBSIZE')).toEqual(await old.send('DBSIZE')));
+    await primary.send('REPLICAOF', 'NO', 'ONE');
+    await old.send('REPLICAOF', '127.0.0.1', new URL(next.url).port);
+    await isFollowing(old);
+    proxy.lead(next.url);
+    expect(await timed(() => stores.keys.putKey(version(2), 1))).toMatchObject({ code: 'READONLY' });
+    await eventually(async () => expect(await stores.keys.putKey(version(2), 1)).toBe(true), 2_000);
+  });
+
   it('refuses at once what is more than may wait, and takes calls again when it answers', async () => {
     const { server, open } = await setUp(library, { maxOutstanding: 40, readDeadlineMs: 5_000 });
     const stores = open(server.url);

@@ -10,7 +10,8 @@ export interface RedisConnection {
   subscribe(channel: string, listener: (message: string) => void): Promise<void>;
   /** Whether it was lost or destroyed. */
   isClosed(): boolean;
-  onClosed(listener: () => void): void;
+  /** @param listener told why, where an answer said so */
+  onClosed(listener: (reason?: RedisStoreError) => void): void;
   destroy(): void;
 }
 
@@ -49,7 +50,7 @@ function superviseSilence(
   commands: RedisCommands,
   { runtime, silenceMs }: ConnectionOptions,
 ): RedisConnection {
-  const listeners: (() => void)[] = [];
+  const listeners: ((reason?: RedisStoreError) => void)[] = [];
   let isClosed = false;
   let unanswered = 0;
   let quietSinceMs = 0;
@@ -72,15 +73,15 @@ function superviseSilence(
     unanswered--;
     quietSinceMs = runtime.monotonicMs();
   };
-  const close = (): void => {
+  const close = (reason?: RedisStoreError): void => {
     if (isClosed) return;
     isClosed = true;
-    for (const listener of listeners) listener();
+    for (const listener of listeners) listener(reason);
   };
-  commands.onClosed(close);
-  const destroy = (): void => {
+  commands.onClosed(() => close());
+  const destroy = (reason?: RedisStoreError): void => {
     if (isClosed) return;
-    close();
+    close(reason);
     commands.destroy();
   };
 
@@ -93,8 +94,9 @@ function superviseSilence(
         return await commands.send(key, name, ...parameters);
       } catch (error) {
         const reason = toRedisStoreError(error, 'lost');
-        // the library may find out before its connection says so; the next command must get another one
-        if (reason.code === 'lost') destroy();
+        // the library may find out before its connection says so, and one that was the primary keeps its connections,
+        // wherever its address leads now; the next command must get another one
+        if (reason.code === 'lost' || reason.code === 'READONLY') destroy(reason);
         throw reason;
       } finally {
         heard();

@@ -60,12 +60,12 @@ export function createRedisLink(open: OpenRedis, options: LinkOptions): RedisLin
       }
       failures = 0;
       const openedAtMs = runtime.monotonicMs();
-      connection.onClosed(() => {
+      connection.onClosed((reason = new RedisStoreError('lost')) => {
         current = undefined;
         // without a pause, every command would open another when each ends at once
         const isShort = runtime.monotonicMs() - openedAtMs < shortLifeMs;
         shortLives = isShort ? shortLives + 1 : 0;
-        if (shortLives > 1) noteFailure(new RedisStoreError('lost'));
+        if (shortLives > 1) noteFailure(reason);
       });
       options.onConnection?.(connection);
       return connection;
