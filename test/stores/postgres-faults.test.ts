@@ -167,6 +167,21 @@ describe('a server that ends connections', () => {
     expect(await stores.config.readNumber()).toBe(0);
   });
 
+  it('is left for one that takes writes, where it takes none any more and keeps its connections', async () => {
+    const database = new URL(server.url).pathname.slice(1);
+    const put = (version: number) => stores.keys.putKey(versioned(sampleRecord(kid), version), version - 1);
+    await place.query(`ALTER DATABASE ${database} SET default_transaction_read_only = on`);
+    await place.query(terminate);
+    await until(async () => (await place.countBackends()) === 0, 'the end of the connections');
+    const { error } = await timed(put(1));
+    expect(error?.message).toMatch(/25006\. The server takes no writes: connect to the primary\./);
+    // these stay as they are; new ones can write
+    await Promise.all(Array.from({ length: 3 }, () => stores.config.readNumber()));
+    await place.query(`ALTER DATABASE ${database} RESET default_transaction_read_only`);
+    expect(await put(1)).toBe(true);
+    expect(await put(2)).toBe(true);
+  });
+
   it('makes calls reject while it is dead, and the same stores work when it is back', async () => {
     await stores.keys.putKey(versioned(sampleRecord(kid), 1), 0);
     await server.kill();

@@ -12,8 +12,11 @@ export type PostgresFailure = 'conflict' | 'lost' | 'unreachable' | 'deadline' |
 
 const conflicts = new Set(['40001', '40P01', '55P03']);
 
-/** Codes of a server that takes no connection now but will: starting up, out of connections. */
-const passing = new Set(['57P03', '53300']);
+/**
+ * Codes of a server that takes no connection now but will: starting up, out of connections. Or no writes, as one that is
+ * a standby after a failover does on connections that it keeps: its address may lead to the next primary.
+ */
+const passing = new Set(['57P03', '53300', '25006']);
 
 /** What an error that was thrown while connecting or by a statement means. */
 export function classifyPostgresError(error: unknown, isConnected: boolean): PostgresFailure {
@@ -57,7 +60,9 @@ export function toStoreError(what: string, failure: PostgresFailure, cause: unkn
       ? ' The schema is missing or old: run `headgate migrate`, or call `migrate()`.'
       : code === '42501'
         ? ' The role lacks a privilege: see the documentation of `createPostgresStores`.'
-        : '';
+        : code === '25006'
+          ? ' The server takes no writes: connect to the primary.'
+          : '';
   return new Error(`PostgreSQL: ${what} failed, ${reasons[failure]}. ${detail}${advice}`.trimEnd(), {
     cause,
   });
