@@ -81,14 +81,18 @@ describe('a ledger in Redis', () => {
     expect(await ledger.peek(big)).toEqual([
       { key: 'big', used: most - 1, held: 0, amount: Number.POSITIVE_INFINITY },
     ]);
-    const nothing = [scope('zero', { hold: 0, charge: 0 }), scope('minus', { hold: -0, charge: -0 })];
+    const span: Span = { ...forever, bucket: 7, buckets: [7] };
+    const nothing = [
+      scope('zero', { hold: 0, charge: 0, span }),
+      scope('minus', { hold: -0, charge: -0, span }),
+    ];
     expect(await ledger.reserve('nothing', nothing, 60_000)).toMatchObject({ kind: 'granted' });
     expect(await ledger.renew('nothing', 1, [-0, 0])).toBe(true);
     await eventually(async () => {
       expect(await ledger.renew('nothing', 1)).toBe(false);
     });
     await ledger.settle('nothing', [-0, 0]);
-    expect(await raw.send('HMGET', key('totals'), '0:zero', '0:minus')).toEqual(['0:0', '0:0']);
+    expect(await raw.send('HMGET', key('totals'), '7:zero', '7:minus')).toEqual(['0:0', '0:0']);
   });
 
   it('keeps keys and ids apart that are not well-formed text', async () => {
@@ -133,6 +137,28 @@ describe('a ledger in Redis', () => {
     expect(await raw.send('HLEN', key('reservations'))).toBe(12);
     await ledger.settle('open', [7]);
     expect(await ledger.peek([scope('held', { span })])).toMatchObject([{ used: 7, held: 0 }]);
+  });
+
+  it('keeps no bucket without an end that nothing is in, and has it again for what is found out late', async () => {
+    const { raw, open, key } = await setUp({ sweepMs: 50 });
+    const ledger = open();
+    const slot = (name: string) => scope(name, { charge: 0 });
+    await ledger.reserve('settled', [slot('run 1'), scope('budget')], 60_000);
+    await ledger.settle('settled', [0, 30]);
+    await ledger.reserve('first', [slot('run 2')], 60_000);
+    await ledger.reserve('late', [slot('run 2')], 100);
+    await ledger.settle('first', []);
+    const stored = () => raw.send('HMGET', key('totals'), '0:run 1', '0:budget', '0:run 2');
+    await eventually(async () => expect(await stored()).toEqual([null, '30:0', null]));
+    await ledger.settle('late', [7]);
+    expect(await stored()).toEqual([null, '30:0', '7:0']);
+    expect(await ledger.reserve('next', [slot('run 1'), slot('run 2')], 60_000)).toMatchObject({
+      scopes: [
+        { used: 0, held: 100 },
+        { used: 7, held: 100 },
+      ],
+    });
+    expect(ledger.state().isLost).toBe(false);
   });
 
   it('expires what a node held that is gone, without any request', async () => {

@@ -102,23 +102,30 @@ local function stamped()
   return { 'last', text(now) }
 end
 
--- the totals when what is held is taken away and what was used is added; nil when they do not add up
+-- the totals when what is held is taken away and what was used is added, and which buckets go; nil when they do not add up.
+-- Nothing says when one without an end is forgotten: it goes when nothing is in it, and comes back with what a late settlement finds
 local function posted(buckets, holds, used)
-  local changes = stamped()
-  if #buckets == 0 then return changes end
+  local changes, empty = stamped(), {}
+  if #buckets == 0 then return changes, empty end
   local values = redis.call('HMGET', totals, unpack(buckets))
   for at, bucket in ipairs(buckets) do
-    if values[at] then
-      local was_used, was_held = parse(values[at])
+    local is_endless = string.sub(bucket, 1, 2) == '0:'
+    if values[at] or (is_endless and holds[at] == 0 and used[at] > 0) then
+      local was_used, was_held = parse(values[at] or '0:0')
       if was_held < holds[at] then return nil end
       local now_used = math.min(math.max(was_used + used[at], 0), max_integer)
-      changes[#changes + 1] = bucket
-      changes[#changes + 1] = text(now_used) .. ':' .. text(was_held - holds[at])
+      local value = text(now_used) .. ':' .. text(was_held - holds[at])
+      if is_endless and value == '0:0' then
+        empty[#empty + 1] = bucket
+      else
+        changes[#changes + 1] = bucket
+        changes[#changes + 1] = value
+      end
     elseif holds[at] > 0 then
       return nil
     end
   end
-  return changes
+  return changes, empty
 end
 
 local function remember(name, milliseconds)
@@ -126,7 +133,7 @@ local function remember(name, milliseconds)
 end
 
 local function finish(name, record, new_state, used)
-  local changes = posted(record[2], record[7], used)
+  local changes, empty = posted(record[2], record[7], used)
   if not changes then return false end
   local holds, charges = nil, nil
   if new_state == 'expired' then
@@ -137,6 +144,7 @@ local function finish(name, record, new_state, used)
   redis.call('HSET', totals, unpack(changes))
   redis.call('ZREM', leases, name)
   remember(name, ARGV[7])
+  if #empty > 0 then redis.call('HDEL', totals, unpack(empty)) end
   return true
 end
 

@@ -80,17 +80,19 @@ export const ledgerLeaseCases: readonly LedgerCase[] = [
       const scopes = [
         scope('less', 1_000, { hold: 300, charge: 250 }),
         scope('more', 1_000, { hold: 300, charge: 250 }),
+        scope('uncharged', 1_000, { hold: 300, charge: 0 }),
         scope('left out', 1_000, { hold: 300, charge: 250 }),
       ];
       const late = await expireOne(harness, scopes);
-      await Promise.all(Array.from({ length: 10 }, () => ledger.settle(late, [120, 900])));
+      await Promise.all(Array.from({ length: 10 }, () => ledger.settle(late, [120, 900, 40])));
       const corrected = [
         [120, 0],
         [900, 0],
+        [40, 0],
         [0, 0],
       ] as const;
       await expectFigures(ledger, scopes, corrected);
-      await ledger.settle(late, [1, 1, 1]);
+      await ledger.settle(late, [1, 1, 1, 1]);
       await expectFigures(ledger, scopes, corrected);
     },
   },
