@@ -1,3 +1,4 @@
+import { DatabaseSync } from 'node:sqlite';
 import { createConfigService } from '../../src/config/config-service.ts';
 import type { GatewayConfig } from '../../src/config/schema.ts';
 import { createKeyService } from '../../src/keys/key-service.ts';
@@ -75,6 +76,7 @@ const scenarios: Readonly<Record<string, () => Promise<object>>> = {
 
   ledger: () => useLedger(false),
   durable: () => useLedger(true),
+  'ledger beside a reader': () => useLedger(false, true),
 
   async gateway() {
     const upstream = await createFakeUpstream();
@@ -147,7 +149,7 @@ async function countUntil(most: number, holds: (count: number) => Promise<boolea
   return most;
 }
 
-async function useLedger(durable: boolean): Promise<object> {
+async function useLedger(durable: boolean, isReadMeanwhile = false): Promise<object> {
   const { ledger, migrate, close } = createSqliteStores({ file, ledger: { durable } });
   const wanted = scope('k', 100_000, 1);
   const figures = async () => {
@@ -157,6 +159,16 @@ async function useLedger(durable: boolean): Promise<object> {
   const reserve = (id: string) => ledger.reserve(id, [wanted], 600_000);
   await migrate();
   await reserve('first');
+  const reader = new DatabaseSync(file);
+  if (isReadMeanwhile) {
+    reader.exec('BEGIN');
+    reader.prepare('SELECT count(*) FROM headgate_ledger_buckets').get();
+    // so many that all that the reader lets be copied is
+    for (let count = 0; count < 20; count++) {
+      await reserve(`before ${count}`);
+      await ledger.settle(`before ${count}`, []);
+    }
+  }
   disk.fail();
   let refusal = '';
   const granted = await countUntil(500, async (count) => {
@@ -175,6 +187,7 @@ async function useLedger(durable: boolean): Promise<object> {
   for (let count = 0; count <= granted; count++) await reserve(`failing ${count}`);
   await ledger.settle('first', [9]);
   const after = await figures();
+  reader.close();
   await close();
   return {
     granted,

@@ -48,7 +48,7 @@ describe('SQLite on a disk whose fsync fails with EIO', { timeout: 60_000 }, () 
     expect(await run('migrate')).toMatchObject({ failed: [refused, refused], put: true });
   });
 
-  it.each(['ledger', 'durable'])(
+  it.each(['ledger', 'ledger beside a reader', 'durable'])(
     'the ledger (%s) grants nothing, goes on reading, and is exact when the disk is well',
     async (scenario) => {
       const found = await run(scenario);

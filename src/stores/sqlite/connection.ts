@@ -143,12 +143,15 @@ export function createSqliteConnection(options: SqliteConnectionOptions): Sqlite
       writes.run((endMs) =>
         inTime(endMs, (database) => {
           // while the disk fails, what it may lose does not grow, and whoever writes learns of it
-          if (!durable && unsynced++ >= mostUnsynced && syncLog(database)) unsynced = 1;
+          const isDue = !durable && unsynced++ >= mostUnsynced;
+          const mustWait = durable || (isDue && !syncLog(database));
           const careful = (): ReturnType<typeof action> => {
             requireGeneration(database, generation, file);
             return action(database);
           };
-          return transact(database, careful, durable);
+          const result = transact(database, careful, mustWait);
+          if (isDue) unsynced = 1;
+          return result;
         }),
       ),
     async migrate() {

@@ -74,12 +74,14 @@ export function transact<T>(
 }
 
 /**
- * Waits for the disk to have all that was written without waiting for it. Whether it has: another connection may be at it.
+ * Waits for the disk to have all that was written without waiting for it. Whether it has: another connection may be at it,
+ * and what somebody still reads past is not copied, nor waited for.
  *
  * @throws Error when the disk fails
  */
 export function syncLog(database: SqliteDatabase): boolean {
-  return database.get('PRAGMA wal_checkpoint')?.busy === 0;
+  const { busy, log, checkpointed } = database.get('PRAGMA wal_checkpoint') ?? {};
+  return busy === 0 && log === checkpointed;
 }
 
 function rollBack(database: SqliteDatabase): void {
