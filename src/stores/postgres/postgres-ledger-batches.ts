@@ -61,6 +61,7 @@ export class LedgerBatches<Request extends Identified, Answer> {
   #fill(): void {
     while (this.#inFlight < this.#options.maxInFlight && this.#waiting.length > 0) {
       const batch = this.#take();
+      if (batch.length === 0) return;
       this.#inFlight++;
       void this.#run(batch).finally(() => {
         this.#inFlight--;
@@ -69,15 +70,27 @@ export class LedgerBatches<Request extends Identified, Answer> {
     }
   }
 
-  /** The next so many with ids that differ; what is left keeps its order. */
+  /**
+   * The next so many with ids that differ; what is left keeps its order. A statement has the time of its oldest call, so
+   * that one with less than half of it left takes along only others like it.
+   */
   #take(): Waiting<Request, Answer>[] {
+    const { maxBatch, deadlineMs } = this.#options;
     const ids = new Set<string>();
     const batch: Waiting<Request, Answer>[] = [];
     const skipped: Waiting<Request, Answer>[] = [];
+    let isOld = false;
     let index = 0;
-    for (; index < this.#waiting.length && batch.length < this.#options.maxBatch; index++) {
+    for (; index < this.#waiting.length && batch.length < maxBatch; index++) {
       const each = this.#waiting[index] as Waiting<Request, Answer>;
       const { id } = each.request;
+      const leftMs = this.#leftMs(each);
+      if (leftMs <= 0) {
+        each.reject(this.#toLate());
+        continue;
+      }
+      if (batch.length === 0) isOld = 2 * leftMs < deadlineMs;
+      else if (isOld && 2 * leftMs >= deadlineMs) break;
       if (ids.has(id)) skipped.push(each);
       else batch.push(each);
       ids.add(id);
@@ -87,12 +100,10 @@ export class LedgerBatches<Request extends Identified, Answer> {
   }
 
   async #run(batch: readonly Waiting<Request, Answer>[]): Promise<void> {
-    const { runtime, deadlineMs, what, send } = this.#options;
-    const askedMs = Math.min(...batch.map((each) => each.askedMs));
-    const leftMs = Math.ceil(deadlineMs - (runtime.monotonicMs() - askedMs));
+    const leftMs = Math.ceil(Math.min(...batch.map((each) => this.#leftMs(each))));
     try {
-      if (leftMs <= 0) throw new DeadlineError(`PostgreSQL: ${what} failed, no answer in time.`);
-      const answers = await send(
+      if (leftMs <= 0) throw this.#toLate();
+      const answers = await this.#options.send(
         batch.map(({ request }) => request),
         leftMs,
       );
@@ -101,6 +112,14 @@ export class LedgerBatches<Request extends Identified, Answer> {
       if (batch.length === 1 || !isRefusal(error)) for (const { reject } of batch) reject(error);
       else for (const each of batch) await this.#run([each]);
     }
+  }
+
+  #leftMs({ askedMs }: Waiting<Request, Answer>): number {
+    return askedMs + this.#options.deadlineMs - this.#options.runtime.monotonicMs();
+  }
+
+  #toLate(): DeadlineError {
+    return new DeadlineError(`PostgreSQL: ${this.#options.what} failed, no answer in time.`);
   }
 }
 
