@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { createChangeFeed } from '../../src/stores/sqlite/change-feed.ts';
+import type { SqliteConnection } from '../../src/stores/sqlite/connection.ts';
 import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
 import { changeShared, newFile, open, runChild, until, version1, withDatabase } from './sqlite-fixture.ts';
 
@@ -53,6 +55,38 @@ describe('watchers of SQLite stores', () => {
     expect(heard.slice(from)).toEqual([undefined]);
     const rows = withDatabase(file, (database) => database.prepare('SELECT id FROM headgate_changes').all());
     expect(rows.length).toBeLessThanOrEqual(1_000);
+  });
+
+  it('are told of a change whose reading found the file busy and was begun again', async () => {
+    const runtime = createVirtualRuntime();
+    const ids = ['Own000000001'];
+    let isBusy = false;
+    const database = {
+      get: (sql: string) => (sql.includes('data_version') ? { data_version: 1 } : { newest: ids.length }),
+      all(_: string, after: number) {
+        if (isBusy) throw new Error('database is locked');
+        return ids.slice(after).map((id) => ({ kind: 'key', id }));
+      },
+    };
+    const read = async (action: (given: unknown) => unknown) => {
+      try {
+        return action(database);
+      } catch {
+        isBusy = false;
+        return action(database);
+      }
+    };
+    const connection = { read } as unknown as SqliteConnection;
+    const feed = createChangeFeed({ connection, runtime, pollMs: 1_000, maxChanges: 10 });
+    const heard: (string | undefined)[] = [];
+    feed.watch('key', (id) => void heard.push(id));
+    await runtime.advanceAsync(1);
+    ids.push('Own000000002');
+    isBusy = true;
+    feed.poke();
+    await runtime.advanceAsync(5_000);
+    expect(heard).toEqual([undefined, 'Own000000002']);
+    feed.stop();
   });
 
   it('are told of their own kind of change alone', async () => {

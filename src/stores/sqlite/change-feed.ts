@@ -62,19 +62,22 @@ export function createChangeFeed({ connection, runtime, pollMs, maxChanges }: Ch
     const before = position?.database === database ? position : undefined;
     const dataVersion = database.get('PRAGMA data_version')?.data_version;
     if (before !== undefined && before.dataVersion === dataVersion && !isPoked) return [];
-    isPoked = false;
     const sequence = Number(
       database.get('SELECT max(sequence) AS newest FROM headgate_changes')?.newest ?? 0,
     );
+    const isGap = before === undefined || sequence < before.sequence;
+    const rows = isGap
+      ? []
+      : database.all(
+          'SELECT sequence, kind, id FROM headgate_changes WHERE sequence > ? AND sequence <= ? ORDER BY sequence',
+          before.sequence,
+          sequence,
+        );
+    // only now: where a read finds the file busy, all of this is done again
+    isPoked = false;
     position = { database, dataVersion, sequence };
-    if (before === undefined || sequence < before.sequence) return undefined;
-    const rows = database.all(
-      'SELECT sequence, kind, id FROM headgate_changes WHERE sequence > ? AND sequence <= ? ORDER BY sequence',
-      before.sequence,
-      sequence,
-    );
     // numbers have no gaps: what is missing at the front was forgotten before it was read
-    if (rows.length < sequence - before.sequence) return undefined;
+    if (isGap || rows.length < sequence - before.sequence) return undefined;
     return rows.map((row) => ({ kind: row.kind, id: String(row.id) }));
   };
 
