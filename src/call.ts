@@ -14,7 +14,7 @@ export interface Call {
   readonly stream: boolean;
   /** The body as it came, without a byte order mark. Empty once `memory` has given it back: `members` then point at nothing. */
   readonly body: Uint8Array;
-  /** What gives the memory of `body` back when it has been sent; undefined where somebody else may hold it. */
+  /** What gives the memory of `body` back when it has been sent; undefined where somebody else may hold it. @internal */
   readonly memory?: BodyMemory | undefined;
   /** Where the members of a JSON body are; undefined for other bodies. */
   readonly members: JsonObjectIndex | undefined;
@@ -28,6 +28,6 @@ export interface Call {
   readonly wantsStreamUsage: boolean;
   /** `?…` to send upstream, or ''. */
   readonly query: string;
-  /** What `estimateBody` found, and of which body. A place for it here spares a weak map an entry for each request. */
+  /** What `estimateBody` found, and of which body. A place for it here spares a weak map an entry for each request. @internal */
   counted?: { readonly body: Uint8Array; readonly tokens: BodyTokens } | undefined;
 }

@@ -43,13 +43,6 @@ export interface JwtIdentity extends Identity {
  * `undefined` for requests without a token, and for tokens that name another issuer: the next way may know them.
  *
  * @throws TypeError naming the option that is missing or wrong
- * @example
- * const staff = createJwtIdentity({
- *   name: 'okta',
- *   issuer: 'https://acme.okta.com/oauth2/default',
- *   audience: 'api://headgate',
- *   teams: { 'llm-payments': 'payments', 'llm-research': 'research' },
- * });
  */
 export function createJwtIdentity(options: JwtIdentityOptions): JwtIdentity {
   const rules = toJwtRules(options);

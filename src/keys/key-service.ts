@@ -104,9 +104,6 @@ const defaultGraceMs = 86_400_000;
  * Makes a key service: the rules of a key's life, written once above any store. Every change is a compare-and-set with
  * at most 5 retries, so that two services on two nodes never undo each other.
  *
- * @example
- * const keys = createKeyService({ store: stores.keys, peppers });
- * const { key } = await keys.create({ team: 'web', owner: 'ana@example.com', lifetimeMs: 90 * 86_400_000 }, 'ops');
  * @throws TypeError naming the option that is missing or out of range
  */
 export function createKeyService(options: KeyServiceOptions): KeyService {

@@ -75,11 +75,6 @@ export interface Vault extends VaultAdmin {
  *
  * A secret that cannot be opened is unavailable and nothing else is: there is no other way to its text.
  *
- * @example
- * const vault = createVault({ store: stores.secrets, ring, onError: (error) => log.error(error.message) });
- * await vault.load();
- * await vault.put({ id: 'openai-main', provider: 'openai', text: 'sk-…', author: 'alice' });
- * vault.get('openai-main'); // Secret
  * @throws TypeError when an option is out of its range
  */
 export function createVault(options: VaultOptions): Vault {

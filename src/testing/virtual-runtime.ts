@@ -35,10 +35,6 @@ interface Scheduled {
  * A deterministic world for tests: clocks that only `advance` moves, random numbers and ids from a seed.
  * Never use it outside tests: `randomBytes` is predictable.
  *
- * @example
- * const runtime = createVirtualRuntime({ seed: 7 });
- * runtime.schedule(1_000, () => console.log(runtime.monotonicMs())); // 1000
- * runtime.advance(5_000);
  * @throws TypeError when `now`, `seed` or `maxActions` is not a usable number
  */
 export function createVirtualRuntime(options: VirtualRuntimeOptions = {}): VirtualRuntime {

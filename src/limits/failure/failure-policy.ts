@@ -36,14 +36,6 @@ export interface FailurePolicyLedger extends Ledger {
  * have held does not count. From then on decisions are exact again. While the ledger is given up `renew` of its
  * reservations answers `true`, since nothing else is known, unless it decides in memory; `peek` rejects.
  *
- * @example
- * const ledger = createFailurePolicy({
- *   ledger: createLeasingLedger({ shared: stores.ledger, runtime }),
- *   runtime,
- *   nodes: 4,
- *   policyOf: ({ key }) => (key.includes('/usd/') ? 'closed' : 'degraded'),
- *   onChange: ({ state, cause }) => logger.warn({ state, cause }, 'limits'),
- * });
  * @throws TypeError for an option out of its range, naming it
  */
 export function createFailurePolicy(options: FailurePolicyOptions): FailurePolicyLedger {

@@ -28,7 +28,16 @@ export interface LeasingLedger extends Ledger {
 /**
  * A ledger over a shared one that keeps the network out of the request path: each node takes slices of every limit ahead
  * of need and decides in memory while they last. A decision in memory is returned as it is, without a promise.
+ * Never more is granted than the limit; of a node that dies nothing used is lost, and its unused room is charged until
+ * its leases end. While the shared ledger is down, decisions go on as far as slices last, then `reserve` rejects.
  *
+ * @throws TypeError for an option out of its range, naming it
+ */
+export function createLeasingLedger(options: LeasingLedgerOptions): LeasingLedger {
+  return new MemoryFirstLedger(toSettings(options));
+}
+
+/**
  * - **Never above the limit.** A slice is a reservation in the shared ledger; what is held and used here fits in the
  *   slices, no slice is used whose lease could have expired, and what is granted is charged for the case that it does. As with
  *   any ledger, a settlement may find that more was used than held, or than charged when the lease has run out.
@@ -47,18 +56,7 @@ export interface LeasingLedger extends Ledger {
  * - **Shared ledger down:** decisions go on while slices last and their leases are sure, then `reserve` rejects.
  *   What was used is kept, and posted when it is back.
  * - `settle` never waits. A reservation that expired here can be corrected for `correctMs`.
- *
- * @example
- * const ledger = createLeasingLedger({ shared: stores.ledger, runtime: createRuntime() });
- * const gateway = createGateway(config, { ledger });
- * // when the gateway is closed
- * await ledger.close?.();
- * @throws TypeError for an option out of its range, naming it
  */
-export function createLeasingLedger(options: LeasingLedgerOptions): LeasingLedger {
-  return new MemoryFirstLedger(toSettings(options));
-}
-
 class MemoryFirstLedger implements LeasingLedger {
   readonly #settings: LeasingSettings;
   readonly #shared: Ledger;

@@ -19,9 +19,6 @@ export interface FileStoresOptions
  * and its versions in `config.history/`. For one node, or several processes on one machine; not for a network drive. Up
  * to some ten thousand keys: each change writes its file anew.
  *
- * @example
- * const stores = createFileStores({ directory: '/var/lib/headgate' });
- * await stores.migrate();
  * @throws TypeError when an option is not usable
  */
 export function createFileStores(options: FileStoresOptions): Stores {

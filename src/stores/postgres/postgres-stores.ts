@@ -97,11 +97,6 @@ export interface PostgresStores extends Stores {
  * GRANT SELECT, UPDATE ON headgate.ledger_clock TO serving;
  * ```
  *
- * @example
- * const stores = createPostgresStores({ connectionString: process.env.DATABASE_URL });
- * await stores.migrate();
- * await stores.keys.putKey({ ...record, version: 1 }, 0);
- * await stores.close();
  * @throws TypeError naming the option when one is not usable
  */
 export function createPostgresStores(options: PostgresStoresOptions): PostgresStores {

@@ -84,10 +84,6 @@ export interface RedisStores extends Stores {
  *
  * The ledger needs `+exists +unlink +zscore +zrange +zrangebyscore` besides. With a cluster add `+cluster|slots +cluster|info +cluster|shards +cluster|nodes`, with a database other than 0 `+select`.
  *
- * @example
- * const stores = createRedisStores({ url: process.env.REDIS_URL });
- * await stores.migrate();
- * const record = await stores.keys.findKey('4fZr0Kq81mXa');
  * @throws TypeError for an option that cannot be
  */
 export function createRedisStores(options: RedisStoresOptions): RedisStores {

@@ -66,11 +66,6 @@ export interface SqliteStores extends Stores {
  *
  * Every call rejects with an Error that names the file and the reason, never with half an answer.
  *
- * @example
- * const stores = createSqliteStores({ file: '/var/lib/headgate/headgate.db' });
- * await stores.migrate();
- * await stores.keys.putKey({ ...record, version: 1 }, 0);
- * await stores.close();
  * @throws TypeError naming the option when one is not usable
  */
 export function createSqliteStores(options: SqliteStoresOptions): SqliteStores {
