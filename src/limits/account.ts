@@ -70,7 +70,7 @@ export class Account implements Linked<Account> {
 
   /** What is to be counted should nothing more be heard: what was seen, and the input at the least. */
   accrued(): number[] {
-    const usage = this.#toEnd(withAttempts(this.#source?.usage(), this.#record.attempts));
+    const usage = withAttempts(this.#toEnd(this.#source?.usage()), this.#record.attempts);
     return this.scopes.map(({ charge }, index) =>
       usage ? Math.max(charge, usedOf(this.limits[index] as Limit, usage, this.#price)) : charge,
     );
@@ -88,7 +88,8 @@ export class Account implements Linked<Account> {
     const usage = withAttempts(this.#usageOf(outcome), this.#record.attempts);
     // what is counted is what the record tells
     if (usage) this.#record.usage ??= usage;
-    const used = this.limits.map((limit) => usedOf(limit, usage, this.#price));
+    const isUnsent = outcome.kind === 'unsent';
+    const used = this.limits.map((limit) => (isUnsent ? 0 : usedOf(limit, usage, this.#price)));
     post(ledger, this.id, used, onError);
     return used;
   }
@@ -98,7 +99,7 @@ export class Account implements Linked<Account> {
     const { usage, kind, replyBytes } = outcome;
     if (usage) return kind === 'aborted' ? this.#toEnd(usage) : this.#complete(usage, replyBytes);
     const isNothing = kind === 'refused' || kind === 'undelivered' || kind === 'left';
-    if (isNothing && !this.#mayHaveCost) return undefined;
+    if ((isNothing && !this.#mayHaveCost) || kind === 'unsent') return undefined;
     const outputTokens = kind === 'complete' ? this.#untoldOutput(replyBytes) : 0;
     const estimated: Usage = { inputTokens: this.#inputTokens, outputTokens, source: 'estimated' };
     return kind === 'aborted' || kind === 'left' ? this.#toEnd(estimated) : estimated;
@@ -132,10 +133,10 @@ export class Account implements Linked<Account> {
 
 /**
  * How a request ended, as far as settling needs it. `undelivered`: nothing came back; counted as `countInput` says. `left`: the
- * same, for its caller left before.
+ * same, for its caller left before. `unsent`: it was not even a request.
  */
 export interface Settled {
-  readonly kind: Outcome['kind'] | 'undelivered' | 'left';
+  readonly kind: Outcome['kind'] | 'undelivered' | 'left' | 'unsent';
   readonly usage?: Usage | undefined;
   /** Bytes of the reply, as far as it went out. */
   readonly replyBytes?: number;

@@ -133,6 +133,11 @@ export class UpstreamHolds {
     if (account) this.#facts.settle(account, { kind: isUncertain ? 'aborted' : 'undelivered', usage });
   }
 
+  /** An attempt was not made. */
+  release(account: Account | undefined): void {
+    if (account) this.#facts.settle(account, { kind: 'unsent' });
+  }
+
   /** The caller gets the answer of an attempt. @param before what the one has used that it takes the place of */
   serve(account: Account | undefined, before?: Usage): void {
     this.fail(this.#serving, true, before);

@@ -79,7 +79,8 @@ function concerns({ endpoint }: Context): boolean {
 
 /** Whether what the request reaches is its caller's own account in any case. */
 function paysAlone({ policy, endpoint, snapshot }: Context): boolean {
-  if (billingOf({ policy, endpoint }) === 'standard') return false;
+  const billing = billingOf({ policy, endpoint });
+  if (billing !== 'byok') return billing === 'passthrough';
   const targets = snapshot.routes.flatMap(({ tiers = [] }) => tiers.flatMap((tier) => tier.targets));
   return !targets.some((target) => target.for(undefined).billing === 'standard');
 }

@@ -1,6 +1,6 @@
 import type { GatewayReply, ReplyBody } from '../message.ts';
 
-/** Longest list that is looked through. A page has at most 1,000 batches of some 700 bytes. */
+/** Longest list that is looked through, should it come in pieces. A page has at most 1,000 batches of some 700 bytes. */
 const maxListBytes = 4 * 1_024 * 1_024;
 
 const mostOfPage = 1_000;

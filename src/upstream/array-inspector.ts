@@ -12,8 +12,14 @@ import { scrub } from './scrub.ts';
  *
  * @param maxElementBytes largest element; more is an error.
  * @param secret what the request was made with. @default nothing is taken out of an error
+ * @param alongside header fields that went along and may be credentials, too
  */
-export function createArrayInspector(dialect: Dialect, maxElementBytes: number, secret?: Secret): Inspector {
+export function createArrayInspector(
+  dialect: Dialect,
+  maxElementBytes: number,
+  secret?: Secret,
+  alongside: Readonly<Record<string, Secret>> = {},
+): Inspector {
   const reader = dialect.createStreamReader({ dropUsage: false });
   /** What has come of an element that is not whole yet. */
   let element = '';
@@ -51,8 +57,9 @@ export function createArrayInspector(dialect: Dialect, maxElementBytes: number, 
           from = index + 1;
           reader.read({ data: whole });
           if (reader.error) {
-            errorElement = secret ? scrub(whole, secret) : whole;
             failure = new GatewayError('upstream_error', 'The provider reported an error in the stream.');
+            errorElement = secret ? scrub(whole, secret, Object.values(alongside)) : whole;
+            errorElement ??= dialect.renderError(failure, '').body;
             return kept;
           }
           kept += whole;

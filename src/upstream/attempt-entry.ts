@@ -75,12 +75,19 @@ export class AttemptEntry {
     return { candidate, reply, passage };
   }
 
-  /** It came to nothing, or was ended: because another one was faster, or because the caller left. */
-  failed(failure: AttemptFailure | undefined): void {
+  /**
+   * It came to nothing, or was ended: because another one was faster, or because the caller left.
+   *
+   * @returns whether it may have cost something
+   */
+  failed(failure: AttemptFailure | undefined): boolean {
     const { candidate, health } = this.#choice;
     const { runtime, record, upstreamHolds } = this.#context;
-    const usage = failure?.reason === superseded ? this.attempt.spent() : undefined;
-    upstreamHolds?.fail(this.#hold, usage !== undefined || isUncertain(failure), usage);
+    const { attempt } = this;
+    const usage = failure?.reason === superseded ? attempt.spent() : undefined;
+    // who ends it before anything was sent pays for nothing
+    const isSent = attempt.isTaken || (failure !== undefined && !attempt.isCancelled);
+    upstreamHolds?.fail(this.#hold, usage !== undefined || (isSent && isUncertain(failure)), usage);
     noteAttempt(record, {
       target: candidate.id,
       failure: failure?.reason ?? 'cancelled',
@@ -91,6 +98,7 @@ export class AttemptEntry {
     else if (this.#wasProbe) health.endProbe();
     health.end();
     this.#observed.onEnd({ ok: !failure?.unhealthy });
+    return isSent && (failure?.mayCost ?? attempt.spent() !== undefined);
   }
 
   /** Leaves out a target that takes much longer for its first content than the fastest other one. */

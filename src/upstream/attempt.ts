@@ -110,10 +110,20 @@ export class Attempt implements Watched {
     this.#reject?.(error);
   }
 
+  /** Whether it was ended before it had come to anything. */
+  get isCancelled(): boolean {
+    return this.#cancelled !== undefined;
+  }
+
+  /** Whether the way out has begun with it. */
+  get isTaken(): boolean {
+    return this.#request?.isTaken === true;
+  }
+
   /** What it may have cost so far, as well as that can be known; undefined when nothing was sent, or nothing costs. */
   spent(): Usage | undefined {
     const { call, inputTokens } = this.#options;
-    if (!this.#request?.isTaken || !isMetered(call)) return undefined;
+    if (!this.isTaken || !isMetered(call)) return undefined;
     return this.#inspector?.usage() ?? { inputTokens, outputTokens: 0, source: 'estimated' };
   }
 
@@ -171,7 +181,7 @@ export class Attempt implements Watched {
   }
 
   #read(reply: EgressReply, injectedUsage: boolean, secret: Secret): AttemptReply | Promise<AttemptReply> {
-    const { arrival, call, policy, inputTokens } = this.#options;
+    const { candidate, arrival, call, policy, inputTokens } = this.#options;
     const { status, headers, body } = reply;
     const type = mediaType(headers);
     const encoded = isEncoded(headers);
@@ -192,6 +202,7 @@ export class Attempt implements Watched {
         onMalformed: policy.onMalformedChunk,
         inputTokens,
         secret,
+        alongside: candidate.target.provider.headers,
         metered: isMetered(call),
       });
       return this.#hold(reply, inspector, secret);
@@ -202,7 +213,11 @@ export class Attempt implements Watched {
     }
     // Gemini without alt=sse streams one JSON array, which must not wait for its end
     if (call.endpoint.streams) {
-      return this.#hold(reply, createArrayInspector(dialect, relay.maxEventBytes, secret), secret);
+      return this.#hold(
+        reply,
+        createArrayInspector(dialect, relay.maxEventBytes, secret, candidate.target.provider.headers),
+        secret,
+      );
     }
     // a JSON reply is kept until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes
     if (Number(headers['content-length']) > relay.maxReplyBytes) throw tooLarge();

@@ -30,6 +30,8 @@ export interface EventInspectorOptions {
   readonly onMalformed?: 'fail' | 'skip';
   /** What the request was made with; a provider's error event is relayed without it. @default nothing is taken out */
   readonly secret?: Secret;
+  /** Header fields that went along and may be credentials, too. @default none */
+  readonly alongside?: Readonly<Record<string, Secret>>;
   /** False for streams whose usage has been counted before. @default true */
   readonly metered?: boolean;
 }
@@ -247,8 +249,8 @@ export class EventInspector implements Inspector {
     this.#dropping = false;
     if (!this.#parser.feed(event, this)) throw eventTooLarge();
     if (this.#reader.error) {
-      const { secret } = this.#options;
-      const shown = secret ? scrub(event, secret) : event;
+      const { secret, alongside = {} } = this.#options;
+      const shown = secret ? scrub(event, secret, Object.values(alongside)) : event;
       this.#errorEvent = shown === undefined ? undefined : Buffer.from(shown, 'latin1');
       this.failure = new GatewayError('upstream_error', 'The provider reported an error in the stream.');
       return 'ends';

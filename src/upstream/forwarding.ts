@@ -92,7 +92,9 @@ export class Forwarding implements Interruptible {
     const racers: [Racer<Served>, Racer<Served>] = [
       {
         begin: () =>
-          trial.first(call).catch((firstError: unknown) => this.goOn(firstError, call, { accepts }, trying)),
+          trial
+            .first(call, accepts)
+            .catch((firstError: unknown) => this.goOn(firstError, call, { accepts }, trying)),
         lose: () => trial.interrupt(slower, superseded),
         discard,
       },

@@ -37,6 +37,8 @@ export class StreamRescuer implements Rescuer {
   #gathered: Buffer | undefined;
   #gatheredBytes = 0;
   #readBytes = 0;
+  /** Whether nobody waits any more. */
+  #isOver = false;
   /** What is read until it says something new. */
   #aligning: EgressBody | undefined;
 
@@ -69,6 +71,7 @@ export class StreamRescuer implements Rescuer {
   }
 
   giveUp(): void {
+    this.#isOver = true;
     this.#aligning?.cancel();
     // whoever still knows of the stream need not keep what it said
     this.#unread = '';
@@ -89,6 +92,7 @@ export class StreamRescuer implements Rescuer {
     // whoever goes on may need the slot that it held
     upstreamHolds?.serve(undefined, usage);
     for (const mode of this.#context.plan.forwarding.rescue) {
+      if (this.#isOver) return undefined;
       const source = await this.#try(mode, splicer, failure, broken).catch(() => undefined);
       if (!source) continue;
       record.rescue = [...(record.rescue ?? []), mode];
@@ -114,7 +118,9 @@ export class StreamRescuer implements Rescuer {
       const { reply, passage, candidate } = served;
       const spent = withAttempts(broken.inspector.usage(), record.attempts);
       const inspector = new SplicedInspector(reply.inspector, splicer.splice(mode, spent));
-      const source = await this.#align(served, inspector).catch(toBrokenReply);
+      const source = this.#isOver ? undefined : await this.#align(served, inspector).catch(toBrokenReply);
+      // that it ended says nothing of its target
+      if (this.#isOver) return void this.#leave(served, 'cancelled', inspector);
       if (!(source instanceof AttemptFailure)) {
         if (!source) return void this.#leave(served, 'says something else', inspector);
         noteTarget(record, candidate);

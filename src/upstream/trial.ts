@@ -90,10 +90,12 @@ export class Trial {
   /**
    * Asks the plan's first candidate that may be asked.
    *
+   * @param accepts whom it may be, should it have to wait
    * @throws AttemptFailure, or the signal's reason when the caller is gone.
    * @throws GatewayError `rate_limited`, `no_target_available` when nobody may be asked.
    */
-  first(call: Call): Promise<Served> {
+  first(call: Call, accepts: (candidate: Candidate) => boolean = all): Promise<Served> {
+    this.#accepts = accepts;
     const choice = this.#chooseFirst();
     choice.health.budget.noteFirst(this.#beganAtMs);
     return this.#ask(choice, call);
@@ -110,7 +112,7 @@ export class Trial {
     return choice;
   }
 
-  /** Whom it is asking now; undefined when it has not sent anything. */
+  /** Whom it is asking now, or is about to; undefined when it waits for the first. */
   get asked(): Candidate | undefined {
     return this.#asked;
   }
@@ -121,11 +123,10 @@ export class Trial {
    * @param first what is on its way
    */
   beside(call: Call, first: Trial): Promise<Served> | undefined {
-    const { plan } = this.#context;
     const facts = this.#facts(false);
-    const candidates = plan.candidates.filter(
-      (candidate) => candidate.id !== first.asked?.id && first.#isLeft(candidate),
-    );
+    // also where it turns out that it must look for another one
+    this.#accepts = (candidate) => candidate.id !== first.asked?.id && first.#isLeft(candidate);
+    const candidates = this.#context.plan.candidates.filter(this.#accepts);
     const isReady = (health: TargetHealth) => !isWorse(health.availability(facts.nowMs), 'ready');
     const choice = choose(
       candidates,
@@ -139,7 +140,8 @@ export class Trial {
   next(call: Call): Promise<Served> {
     const { choice, pauseMs } = this.#turn as Turn;
     const { runtime, request } = this.#context;
-    if (pauseMs <= 0) return this.#ask(choice, call);
+    // others have gone on meanwhile
+    if (pauseMs <= 0) return this.#lookAgain(choice, call);
     return pause(pauseMs, runtime, request.signal, this.#waiting).then(() => this.#lookAgain(choice, call));
   }
 
@@ -225,7 +227,8 @@ export class Trial {
   #lookAgain(before: Choice, call: Call): Promise<Served> {
     const { candidate } = before;
     const others = this.#left().filter((other) => other !== candidate);
-    const choice = choose([candidate, ...others], this.#facts(), admitFirst);
+    const candidates = this.#accepts(candidate) ? [candidate, ...others] : others;
+    const choice = choose(candidates, this.#facts(), admitFirst);
     if (!choice) return giveUp(before, noChoice(this.#context.plan.candidates, this.#facts()));
     // who waits behind it is not kept waiting for one that does not come
     if (choice.candidate !== candidate || isWorse(choice.availability, 'unpaid')) before.health.offerPlaces();
@@ -233,6 +236,7 @@ export class Trial {
   }
 
   #send(choice: Choice, call: Call): Promise<Served> {
+    this.#asked = choice.candidate;
     const holds = this.#context.upstreamHolds;
     if (!holds) return this.#attempt(choice, call);
     let held: Awaitable<Account | GatewayError | undefined>;
@@ -252,7 +256,7 @@ export class Trial {
         health.promised--;
         const nowMs = this.#context.runtime.monotonicMs();
         if (isGatewayError(hold) || !isWorse(health.availability(nowMs), availability)) return go(hold);
-        holds.fail(hold, false);
+        holds.release(hold);
         return this.#lookAgain(choice, call);
       },
       (error: unknown) => {
@@ -274,7 +278,7 @@ export class Trial {
 
   #attempt(choice: Choice, call: Call, hold?: Account): Promise<Served> {
     if (this.#interrupted) {
-      this.#context.upstreamHolds?.fail(hold, false);
+      this.#context.upstreamHolds?.release(hold);
       return giveUp(choice, this.#interrupted);
     }
     // who probes has not found out by waiting whether it is worth waiting
@@ -283,7 +287,6 @@ export class Trial {
     const { candidate } = choice;
     const entry = new AttemptEntry(this.#upstream, this.#context, call, choice, hold, this.endsAtMs);
     this.#running = entry.attempt;
-    this.#asked = candidate;
     return entry.attempt.run().then(
       (reply) => {
         this.#running = undefined;
@@ -293,9 +296,7 @@ export class Trial {
       (error: unknown) => {
         this.#running = undefined;
         const failure = error instanceof AttemptFailure ? error : undefined;
-        entry.failed(failure);
-        // a caller who leaves pays for what was sent by then
-        if (failure ? failure.mayCost : entry.attempt.spent()) this.mayHaveCost = true;
+        if (entry.failed(failure)) this.mayHaveCost = true;
         if (failure) this.#failed().note(candidate, failure);
         throw this.#interrupted ?? error;
       },

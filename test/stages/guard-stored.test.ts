@@ -123,7 +123,18 @@ describe('a response that a provider stored', () => {
   it('of a caller who pays the provider itself is the provider’s business', async () => {
     const { gateway, send, config, keys } = await startSite();
     const created = await readJson(await send('/v1/messages/batches', batch, anthropic));
-    gateway.update({ ...config, profiles: { standard: { billing: 'passthrough' } } });
+    gateway.update({
+      ...config,
+      profiles: { standard: { billing: 'passthrough' } },
+      // is nothing to who pays with a token of its own
+      routes: [
+        {
+          name: 'ours',
+          match: { models: ['gpt-4.1'] },
+          targets: [{ provider: 'openai', billing: 'standard' }],
+        },
+      ],
+    });
     const reply = await send(`/v1/messages/batches/${created.id}`, undefined, {
       headers: {
         ...anthropic.headers,

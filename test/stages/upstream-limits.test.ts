@@ -178,6 +178,25 @@ describe('the limits of a provider', () => {
       expect(counted[1]).toBe((billed?.billedInputTokens ?? 0) + (billed?.billedOutputTokens ?? 0));
   });
 
+  it('are settled when the caller leaves while another credential is asked to go on, and nothing but leaving tells of it', async () => {
+    const slot: Limits = [{ unit: 'parallel', amount: 1 }];
+    const { send, open, upstream } = await start({
+      credentials: [slot, slot],
+      answers: ['one two three four', 'one two three four'],
+    });
+    upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 2 });
+    const reply = await send('/v1/chat/completions', chat({ stream: true }));
+    const chunks = (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    const reading = (async () => {
+      while (!(await chunks.next()).done);
+    })();
+    upstream.fail({ kind: 'delay', delayMs: 100 });
+    await until(() => upstream.requests.length === 2);
+    await chunks.return?.();
+    await reading.catch(() => undefined);
+    await until(() => open.size === 0);
+  });
+
   it('are settled when the caller leaves, and when nothing answers', async () => {
     const { send, open, upstream, ask } = await start({
       provider: [{ unit: 'parallel', amount: 2 }],

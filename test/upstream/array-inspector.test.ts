@@ -108,6 +108,25 @@ describe('a Gemini stream that is one JSON array', () => {
     }
   });
 
+  it('ends with an error of the gateway where that of the provider is too long to be shown, and stays one document', () => {
+    const secret = new Secret('key', 'AIza-0123456789abcdef');
+    const inspector = createArrayInspector(dialectByName.gemini, 1_048_576, secret);
+    const text = `[${elements[0]},{"error":{"code":500,"message":"${'x'.repeat(20_000)}"}}]`;
+    const { output, error } = inspect(inspector, [Buffer.from(text)]);
+    const tail = Buffer.from(inspector.errorTail(error as GatewayError) ?? []).toString();
+    expect(JSON.parse(output.toString() + tail)).toMatchObject([{}, { error: { code: expect.any(Number) } }]);
+    expect(tail.length).toBeLessThan(1_000);
+  });
+
+  it('leaves nothing of what went along in header fields in an error', () => {
+    const secret = new Secret('key', 'AIza-0123456789abcdef');
+    const alongside = { 'x-second-key': new Secret('second', 'second-0123456789') };
+    const inspector = createArrayInspector(dialectByName.gemini, 1_048_576, secret, alongside);
+    inspect(inspector, [Buffer.from('[{"error":{"code":500,"message":"no second-0123456789"}}]')]);
+    const failure = inspector.failure as GatewayError;
+    expect(Buffer.from(inspector.errorTail(failure) ?? []).toString()).toContain('no [redacted]');
+  });
+
   it('has no way to say that it broke, so it says nothing', () => {
     expect(create().errorTail(new GatewayError('stream_incomplete', 'x'))).toBeUndefined();
   });

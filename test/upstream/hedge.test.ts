@@ -191,6 +191,24 @@ describe('the two attempts of a hedged request', () => {
     expect((await reply).status).toBe(200);
   });
 
+  it('are not at the same one where the second is at a limit', async () => {
+    const provider = (name: string, limits: object[]) => ({
+      ...{ type: 'openai', apiKey: 'sk', baseUrl: `https://${name}.test/v1`, limits },
+    });
+    const { runtime, asked, ask, answer } = await start(['a', 'b'], {
+      providers: { a: provider('a', []), b: provider('b', [{ unit: 'requests', amount: 1, window: '1d' }]) },
+    } as Partial<GatewayConfig>);
+    const other = ask('second');
+    await runtime.advanceAsync(0);
+    await answer(0, 200);
+    await other;
+    const reply = ask();
+    await runtime.advanceAsync(100);
+    expect(asked()).toEqual(['b', 'a']);
+    await answer(1, 200);
+    expect((await reply).status).toBe(200);
+  });
+
   it('are not at one where the other has just failed', async () => {
     const { runtime, asked, ask, answer } = await start(['a', 'b', 'c']);
     const reply = ask();

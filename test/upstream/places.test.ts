@@ -157,6 +157,26 @@ describe('requests that wait for a target that has asked to be left alone', () =
   });
 });
 
+it('requests that are refused in one turn go no more at once to the next target than it takes', async () => {
+  const provider = (name: string) => ({ type: 'openai', apiKey: 'sk', baseUrl: `https://${name}.test/v1` });
+  const { sent, ask, answer, runtime } = await start(
+    {},
+    {
+      providers: { a: provider('a'), b: { ...provider('b'), maxInFlight: 1 } },
+      models: { 'gpt-4.1': { targets: ['a', 'b'] } },
+      retry: { budget: { floor: 100 } },
+    },
+  );
+  const replies = await ask(4);
+  expect(await answer(401)).toBe(4);
+  for (let count = 1; count <= 4; count++) {
+    expect(sent).toHaveLength(4 + count);
+    expect(await answer(200)).toBe(1);
+    await runtime.advanceAsync(0);
+  }
+  expect(await statusesOf(replies)).toEqual(Array(4).fill(200));
+});
+
 describe('requests whose ledger answers later', () => {
   it('get no more places at once than there are', async () => {
     const { runtime, ask, answer, health } = await start({ maxInFlight: 2, limits }, {}, afar);
@@ -170,8 +190,10 @@ describe('requests whose ledger answers later', () => {
 
   it('probe a target that was down one at a time, and hold nothing for those that do not', async () => {
     let open = 0;
+    // as many as are sent
+    const some = [{ unit: 'requests', amount: 7, window: '1d' }];
     const { runtime, sent, settled, ask, answer } = await start(
-      { limits },
+      { limits: some },
       { breaker: { volumeThreshold: 2, resetTimeoutMs: 1_000 }, retry: { maxAttempts: 1 } },
       (ledger) => {
         const { reserve } = afar(ledger);
