@@ -276,6 +276,28 @@ describe('a failure policy', () => {
     expect(await stateOf(shared, 'k', 1e6)).toEqual([5_000, 1]);
   });
 
+  it('is back after it was given up once more while uses were posted', async () => {
+    const { giveUp, reserve, policy, runtime, network } = createFixture({ policyOf: open });
+    await giveUp();
+    for (let index = 0; index < 5_000; index++) {
+      void policy.reserve(`during ${index}`, [scopeOf('k', 1e6, 1)], 600_000);
+      policy.settle(`during ${index}`, [1]);
+    }
+    network.isCut = false;
+    await runtime.advanceAsync(3_000);
+    const before = network.ledger.reserve;
+    const refused: Ledger['reserve'] = (id, scopes, leaseMs) =>
+      scopes[0]?.key === 'hot' ? Promise.reject(new Error('refused')) : before(id, scopes, leaseMs);
+    Object.assign(network.ledger, { reserve: refused });
+    for (let index = 0; index < 3; index++) await reserve(`hot ${index}`, [scopeOf('hot', 100, 1)]);
+    Object.assign(network.ledger, { reserve: before });
+    expect(policy.report()).toMatchObject({ state: 'degraded' });
+    await runtime.advanceAsync(3_000);
+    expect(policy.report().unposted).toBeGreaterThan(500);
+    expect(await reserve('after', [scopeOf('hot', 100, 1)])).not.toHaveProperty('withoutLedger');
+    expect(policy.report()).toMatchObject({ state: 'healthy' });
+  });
+
   it('does not take what a leasing ledger counts in memory for an answer of the store', async () => {
     const { reserve, policy, freeze, runtime, changes, stateOf, shared } = createFixture(
       { policyOf: open },

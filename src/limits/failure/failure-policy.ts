@@ -247,10 +247,7 @@ class GuardedLedger implements FailurePolicyLedger {
   /** What was used without the ledger is posted when one call has shown that it is back, be there requests or not. */
   #postLater(): void {
     if (this.#cancelPosting || this.#isClosed) return;
-    this.#cancelPosting = this.#settings.runtime.schedule(this.#settings.retryMs, () => {
-      this.#cancelPosting = undefined;
-      void this.#post();
-    });
+    this.#cancelPosting = this.#settings.runtime.schedule(this.#settings.retryMs, () => void this.#post());
   }
 
   async #post(): Promise<void> {
@@ -261,6 +258,8 @@ class GuardedLedger implements FailurePolicyLedger {
       if (!isPosted)
         this.#fail(token, new Error('What was used without the ledger could not be posted to it.'));
     }
+    // only now: a second posting would join this one, and what it entered with would be told of nothing
+    this.#cancelPosting = undefined;
     if (this.#journal.size > 0 || this.#fallback.open > 0) this.#postLater();
   }
 
