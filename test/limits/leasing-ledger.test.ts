@@ -441,6 +441,21 @@ describe('a leasing ledger', () => {
     expect(await stateOf(shared, 'raised', 20)).toEqual([4, 0]);
   });
 
+  it('posts what a pool that was replaced had counted on close, where its successor has a place already', async () => {
+    const { ledger, shared, answer, stateOf, runtime } = createFixture();
+    for (const [amount, used] of [
+      [10, 3],
+      [20, 1],
+    ] as const) {
+      ledger.reserve(`${amount}`, [scopeOf('raised', amount, 6, { mode: 'count' })], 600_000);
+      ledger.settle(`${amount}`, [used]);
+    }
+    await runtime.advanceAsync(15);
+    await answer(ledger.close?.());
+    expect(await stateOf(shared, 'raised', 20)).toEqual([4, 0]);
+    expect(ledger.report().uncounted).toBe(0);
+  });
+
   it('has what is counted and still open on close charged when its lease runs out', async () => {
     const { ledger, shared, answer, stateOf, runtime } = createFixture();
     for (const key of ['ended', 'open']) {

@@ -227,7 +227,8 @@ export class Upkeep {
 
   /** Posts all that is counted; resolves when what had no place to be posted to has one, or cannot get one. */
   async stop(): Promise<void> {
-    for (const pool of [...this.#table.all()])
+    // the retired ones, which come last, first: what they carry over has to be there when their successors are posted
+    for (const pool of [...this.#table.all()].reverse())
       if (pool.isCounting) this.#countOn(pool, Number.POSITIVE_INFINITY);
     this.#cancelAnnouncement?.();
     await this.#announceAll();
