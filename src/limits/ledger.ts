@@ -81,9 +81,10 @@ export interface Ledger {
   /** The ledger's own clock as far as it is known here, milliseconds since the epoch. Never goes back. */
   nowMs(): number;
   /**
-   * Holds `hold` of every scope at once, or of none. A repeated id gets the first answer and holds nothing more, while it
-   * is held and for a time after it was settled, expired or denied that is the ledger's option. A hold that is not settled or renewed within `leaseMs`
-   * expires: it is released, and its charge is counted as used.
+   * Holds `hold` of every scope at once, or of none. A repeated id gets the first answer, with the scopes of then, and
+   * holds nothing more, while it is held and for a time after it was settled, expired or denied that is the ledger's
+   * option. A hold that is not settled or renewed within `leaseMs` expires: it is released, and its charge is counted as
+   * used.
    *
    * @throws TypeError for a hold, charge or lease that cannot be counted with, or two scopes with one key; nothing is changed
    */

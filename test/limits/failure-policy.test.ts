@@ -469,6 +469,31 @@ describe('a failure policy', () => {
     expect(policy.report()).toMatchObject({ lost: 1, unposted: 0 });
   });
 
+  it('posts what was used of each limit when a window ends between two tries of one use', async () => {
+    const { giveUp, reserve, policy, runtime, network, stateOf, shared } = createFixture({ policyOf: open });
+    await giveUp();
+    const minute = spanAt(runtime.now(), 60_000);
+    const asked = [scopeOf('minute', 100, 60, { span: minute }), scopeOf('k', 100, 60)];
+    await reserve('one', asked);
+    policy.settle('one', [20, 50]);
+    const { settle } = network.ledger;
+    let refused = 0;
+    const refusing: Ledger['settle'] = (id, used) => {
+      if (!id.endsWith('/fallback')) return settle(id, used);
+      refused++;
+      return Promise.reject(new Error('refused'));
+    };
+    Object.assign(network.ledger, { settle: refusing });
+    network.isCut = false;
+    await runtime.advanceAsync(minute.untilMs - runtime.now());
+    expect(refused).toBeGreaterThan(0);
+    Object.assign(network.ledger, { settle });
+    await runtime.advanceAsync(12_000);
+    expect(await stateOf(shared, 'k')).toEqual([50, 0]);
+    expect(await shared.peek(asked)).toMatchObject([{ used: 20, held: 0 }, { used: 50 }]);
+    expect(policy.report()).toMatchObject({ lost: 0, unposted: 0 });
+  });
+
   it('keeps no more than its bounds: open reservations are refused, uses and settlements dropped and counted', async () => {
     const { giveUp, reserve, policy } = createFixture({
       policyOf: ({ key }) => (key === 'probe' ? 'closed' : 'open'),

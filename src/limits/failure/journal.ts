@@ -61,6 +61,7 @@ export function createJournal(options: {
   /** Safe to repeat: reservation and settlement are by id. */
   async function postOne({ id, scopes, used }: Entry): Promise<void> {
     const nowMs = ledger.nowMs();
+    let posted = 0;
     const places = scopes.flatMap(({ span }, index) =>
       nowMs >= span.fromMs && nowMs < span.untilMs ? [index] : [],
     );
@@ -70,17 +71,20 @@ export function createJournal(options: {
         const scope = scopes[place] as LedgerScope;
         return { ...scope, hold: 0, charge: used[place] ?? 0, mode: 'count' };
       });
-      const { kind } = await inTime(ledger.reserve(id, asCounted, leaseMs));
+      const result = await inTime(ledger.reserve(id, asCounted, leaseMs));
       // a window ended between this look at the clock and the ledger's: the next round posts to those that are left
-      if (kind === 'stale') throw new Error(kind);
+      if (result.kind === 'stale') throw new Error(result.kind);
+      // what an earlier round reserved may be more: a window ended since
+      const reserved = result.scopes.map(({ key }) => scopes.findIndex((scope) => scope.key === key));
       await inTime(
         ledger.settle(
           id,
-          asCounted.map(({ charge }) => charge),
+          reserved.map((place) => used[place] ?? 0),
         ),
       );
+      posted = reserved.length;
     }
-    lapsed += scopes.length - places.length;
+    lapsed += scopes.length - posted;
   }
 
   return {
