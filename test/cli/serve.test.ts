@@ -1,6 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { createFakeUpstream } from 'headgate/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -507,6 +508,23 @@ describe('headgate serve on a store', () => {
     expect(site.command.stderr()).toContain(
       '1 of 1 keys cannot be used: they were hashed under the pepper "none"',
     );
+  });
+
+  it('starts, and says why, where the keys in the store cannot be listed', async () => {
+    const { directory, options, apply } = await createStoreSite();
+    await using _ = directory;
+    await apply(one);
+    await createKey(['--team', 'web'], options);
+    const { key } = await createKey(['--team', 'web'], options);
+    using database = new DatabaseSync(join(directory.path, 'store.db'));
+    database.exec(
+      "UPDATE headgate_keys SET record = '{' WHERE rowid = (SELECT min(rowid) FROM headgate_keys)",
+    );
+    await using site = await serve([], options);
+    expect(site.command.stderr()).toMatch(
+      /^headgate: the keys cannot be listed, .*SQLite store .*store\.db/m,
+    );
+    expect((await chat(site.listening.url, key)).status).toBe(200);
   });
 
   it('says what to do when the store has no configuration', async () => {

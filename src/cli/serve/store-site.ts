@@ -37,8 +37,14 @@ async function openSite(url: string, stores: Stores, options: SiteOptions): Prom
   });
   try {
     requireOtherProviders(gateway.snapshot, site);
-    // the first thousand tell whether the pepper is the wrong one
-    warnOfPeppers(await stores.keys.listKeys({ active: true, limit: 1_000 }), peppers, io);
+    // the first thousand tell whether the pepper is the wrong one; a warning is no reason not to start
+    const keys = await stores.keys.listKeys({ active: true, limit: 1_000 }).catch((error: unknown) => {
+      io.stderr.write(
+        `headgate: the keys cannot be listed, so their peppers are not checked: ${describe(error)}\n`,
+      );
+      return [];
+    });
+    warnOfPeppers(keys, peppers, io);
   } catch (error) {
     await gateway.close();
     throw error;
