@@ -9,6 +9,10 @@ export function createFetchEgress(send: typeof fetch = (...input) => globalThis.
   return {
     async send(request): Promise<EgressReply> {
       const silence = new AbortController();
+      const giveUp = (error: Error): void => {
+        silence.abort(error);
+        sent.then(({ body }) => body?.cancel()).catch(() => undefined);
+      };
       const sent = send(request.origin + request.path, {
         method: request.method,
         headers: toPairs(request.headers),
@@ -16,7 +20,7 @@ export function createFetchEgress(send: typeof fetch = (...input) => globalThis.
         redirect: 'manual',
         signal: AbortSignal.any([request.signal, silence.signal]),
       });
-      const reply = await within(request.headersTimeoutMs, sent, 'UND_ERR_HEADERS_TIMEOUT', silence);
+      const reply = await within(request.headersTimeoutMs, sent, 'UND_ERR_HEADERS_TIMEOUT', giveUp);
       const headers: Record<string, string> = {};
       reply.headers.forEach((value, name) => {
         // fetch has decoded the body already, so these two speak of bytes that no longer exist
@@ -40,31 +44,36 @@ function toPairs(fields: readonly string[]): [string, string][] {
   return pairs;
 }
 
-/** Ends a request of which nothing comes for too long. @param code as undici calls it */
-async function within<Result>(
+/** Ends a request of which nothing comes for too long, be its sender deaf to signals. @param code as undici calls it */
+function within<Result>(
   ms: number,
   promise: Promise<Result>,
   code: string,
-  silence: AbortController,
+  giveUp: (error: Error) => void,
 ): Promise<Result> {
-  const error = Object.assign(new Error(`Nothing came for ${ms} ms.`), { code });
-  const timer = setTimeout(() => silence.abort(error), ms);
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-  }
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const error = Object.assign(new Error(`Nothing came for ${ms} ms.`), { code });
+      // first: what is given up may end as if it were whole
+      reject(error);
+      giveUp(error);
+    }, ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 class FetchBody implements EgressBody {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   readonly #idleMs: number;
-  readonly #silence: AbortController;
+  readonly #giveUp: (error: Error) => void;
 
   constructor(stream: ReadableStream<Uint8Array> | null, idleMs: number, silence: AbortController) {
     this.#reader = stream?.getReader();
     this.#idleMs = idleMs;
-    this.#silence = silence;
+    this.#giveUp = (error) => {
+      silence.abort(error);
+      this.cancel();
+    };
   }
 
   async collect(maxBytes: number): Promise<{ bytes: Uint8Array; ended: boolean }> {
@@ -81,7 +90,7 @@ class FetchBody implements EgressBody {
 
   async next(): Promise<IteratorResult<Uint8Array>> {
     const reading = this.#reader?.read();
-    const result = reading && (await within(this.#idleMs, reading, 'UND_ERR_BODY_TIMEOUT', this.#silence));
+    const result = reading && (await within(this.#idleMs, reading, 'UND_ERR_BODY_TIMEOUT', this.#giveUp));
     return result?.value ? { done: false, value: result.value } : { done: true, value: undefined };
   }
 

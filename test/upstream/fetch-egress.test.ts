@@ -181,6 +181,32 @@ describe('a gateway whose way out is fetch', () => {
     await expect(reply.body.collect(5)).rejects.toMatchObject({ code: 'UND_ERR_BODY_TIMEOUT' });
   });
 
+  it('waits no longer either for a sender that heeds no signal, and gives up what comes of it', async () => {
+    const { promise: answered, resolve: answer } = Promise.withResolvers<Response>();
+    const late = createFetchEgress(() => answered);
+    await expect(late.send({ ...request, headersTimeoutMs: 20 })).rejects.toMatchObject({
+      code: 'UND_ERR_HEADERS_TIMEOUT',
+    });
+    const { promise: cancelled, resolve: cancel } = Promise.withResolvers<void>();
+    answer(new Response(new ReadableStream({ cancel: () => cancel() })));
+    await cancelled;
+
+    const failing = Promise.withResolvers<Response>();
+    await expect(
+      createFetchEgress(() => failing.promise).send({ ...request, headersTimeoutMs: 20 }),
+    ).rejects.toMatchObject({ code: 'UND_ERR_HEADERS_TIMEOUT' });
+    // one that nobody handled would fail the run
+    failing.reject(new Error('late'));
+
+    const given = Promise.withResolvers<void>();
+    const halting = createFetchEgress(
+      async () => new Response(new ReadableStream({ cancel: () => given.resolve() })),
+    );
+    const reply = await halting.send({ ...request, idleTimeoutMs: 20 });
+    await expect(reply.body.collect(5)).rejects.toMatchObject({ code: 'UND_ERR_BODY_TIMEOUT' });
+    await given.promise;
+  });
+
   it('is aborted with the caller', async () => {
     answer(async () => {
       await delay(10_000);
