@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { listKeyRows } from '../../src/stores/sqlite/list-keys.ts';
 import { createSqliteStores } from '../../src/stores/sqlite/sqlite-stores.ts';
 import { sampleRecord } from '../../src/testing/contracts/key-store-samples.ts';
 import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
+import { scopeOf } from '../limits/leasing-network.ts';
 import { atEnd, newFile, open, runChild, until, withDatabase } from './sqlite-fixture.ts';
 
 const directory = new URL('../../src/stores/sqlite/', import.meta.url);
@@ -59,6 +60,36 @@ describe('SQLite stores and the runtime', () => {
     await runtime.advanceAsync(30);
     expect(await second).toBe(true);
     expect(runtime.pending).toBe(0);
+  });
+
+  it('copy the log once for one write, however often that finds the lock taken', async () => {
+    const file = newFile();
+    const runtime = createVirtualRuntime();
+    const stores = createSqliteStores({ file, runtime });
+    atEnd(() => stores.close());
+    await stores.migrate();
+    const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
+    atEnd(() => prepare.mockRestore());
+    const reserve = async (count: number) => {
+      for (let index = 0; index < count; index++)
+        await stores.ledger.reserve(`${runtime.now()} ${index}`, [scopeOf('k', 1e6, 1)], 600_000);
+    };
+    await reserve(32);
+    expect(prepare).not.toHaveBeenCalledWith('PRAGMA wal_checkpoint');
+    const lock = withLock(file);
+    const waiting = reserve(1);
+    await until(() => prepare.mock.calls.some(([sql]) => sql === 'PRAGMA wal_checkpoint'));
+    const at = prepare.mock.calls.findIndex(([sql]) => sql === 'PRAGMA wal_checkpoint');
+    const copy = vi.spyOn(prepare.mock.results[at]?.value, 'get');
+    await runtime.advanceAsync(400);
+    lock.release();
+    await runtime.advanceAsync(30);
+    await waiting;
+    expect(copy).not.toHaveBeenCalled();
+    await reserve(31);
+    expect(copy).not.toHaveBeenCalled();
+    await reserve(1);
+    expect(copy).toHaveBeenCalledOnce();
   });
 
   it('poll for changes only while somebody watches', async () => {

@@ -143,14 +143,16 @@ export function createSqliteConnection(options: SqliteConnectionOptions): Sqlite
       writes.run((endMs) =>
         inTime(endMs, (database) => {
           // while the disk fails, what it may lose does not grow, and whoever writes learns of it
-          const isDue = !durable && unsynced++ >= mostUnsynced;
+          const isDue = !durable && unsynced >= mostUnsynced;
           const mustWait = durable || (isDue && !syncLog(database));
+          // at once: a lock may be in the way of what follows, and then this is run again
+          if (isDue && !mustWait) unsynced = 0;
           const careful = (): ReturnType<typeof action> => {
             requireGeneration(database, generation, file);
             return action(database);
           };
           const result = transact(database, careful, mustWait);
-          if (isDue) unsynced = 1;
+          if (!durable) unsynced = mustWait ? 0 : unsynced + 1;
           return result;
         }),
       ),
