@@ -174,7 +174,7 @@ describe('a server that ends connections', () => {
     await place.query(terminate);
     await until(async () => (await place.countBackends()) === 0, 'the end of the connections');
     const { error } = await timed(put(1));
-    expect(error?.message).toMatch(/25006\. The server takes no writes: connect to the primary\./);
+    expect(error?.message).toMatch(/failed, the server takes no writes\. 25006\. Connect to the primary\.$/);
     // these stay as they are; new ones can write
     await Promise.all(Array.from({ length: 3 }, () => stores.config.readNumber()));
     await place.query(`ALTER DATABASE ${database} RESET default_transaction_read_only`);

@@ -53,6 +53,7 @@ export function toStoreError(what: string, failure: PostgresFailure, cause: unkn
     statement: 'the server refused the statement',
   };
   const code = sqlStateOf(cause) ?? (cause as { code?: unknown } | null)?.code;
+  const reason = code === '25006' ? 'the server takes no writes' : reasons[failure];
   const isOurs = cause instanceof DeadlineError || cause instanceof UnavailableError;
   const detail = isOurs ? cause.message : typeof code === 'string' ? `${code}.` : '';
   const advice =
@@ -61,9 +62,9 @@ export function toStoreError(what: string, failure: PostgresFailure, cause: unkn
       : code === '42501'
         ? ' The role lacks a privilege: see the documentation of `createPostgresStores`.'
         : code === '25006'
-          ? ' The server takes no writes: connect to the primary.'
+          ? ' Connect to the primary.'
           : '';
-  return new Error(`PostgreSQL: ${what} failed, ${reasons[failure]}. ${detail}${advice}`.trimEnd(), {
+  return new Error(`PostgreSQL: ${what} failed, ${reason}. ${detail}${advice}`.trimEnd(), {
     cause,
   });
 }
