@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import type { Runtime } from '../runtime.ts';
+import { withDeadline } from '../secrets/deadline.ts';
 import { ConfigFileError, type SourcePlace } from './config-file-error.ts';
 
 let loads = 0;
@@ -20,19 +21,12 @@ export async function importConfig(file: string, runtime: Runtime): Promise<unkn
   // Node keeps every module by its address, so a changed file needs a new one; CommonJS is kept by its file name
   url.searchParams.set('version', `${statSync(file).mtimeMs}-${++loads}`);
   delete createRequire(url).cache[file];
-  let cancel: () => void = () => undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new Error('was not ready after 30 s: something that it waits for does not end');
-    cancel = runtime.schedule(maxImportMs, () => reject(error));
-  });
   let exported: unknown;
   try {
-    exported = await Promise.race([importDefault(url.href), late]);
+    exported = await withDeadline(runtime, maxImportMs, 'what it waits for', importDefault(url.href));
   } catch (cause) {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     throw new ConfigFileError(file, error.message, { place: findPlace(file, error), cause });
-  } finally {
-    cancel();
   }
   if (!isObject(exported)) {
     throw new ConfigFileError(

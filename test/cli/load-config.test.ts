@@ -95,7 +95,7 @@ describe('loadConfig', () => {
       const runtime = createVirtualRuntime();
       const loading = loadConfig('a.mjs', { cwd: directory.path, runtime });
       runtime.advance(30_000);
-      await expect(loading).rejects.toThrow(/a\.mjs: was not ready after 30 s/);
+      await expect(loading).rejects.toThrow(/a\.mjs: what it waits for did not answer in 30000 ms/);
       await expect(loading).rejects.toBeInstanceOf(ConfigFileError);
     },
   );
