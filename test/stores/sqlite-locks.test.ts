@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, expect, it } from 'vitest';
+import { applicationId } from '../../src/stores/sqlite/inspect-file.ts';
 import { changeShared, holdLock, newFile, open, runChild, version1, withDatabase } from './sqlite-fixture.ts';
 
 describe('SQLite stores while another process writes', () => {
@@ -95,6 +96,34 @@ describe('SQLite stores while another process writes', () => {
     expect(child.process.exitCode).toBe(null);
     holder.process.kill('SIGKILL');
     expect(await child.line()).toBe('1');
+    expect(await child.end()).toBe(0);
+  });
+
+  it('open a file that another process has just made and still locks between any two of their statements', {
+    timeout: 60_000,
+  }, async () => {
+    // before the first switch to a log, a writer's lock keeps readers out as well
+    const files = Array.from({ length: 60 }, newFile);
+    for (const file of files) {
+      withDatabase(file, (database) => database.exec(`PRAGMA application_id = ${applicationId}`));
+    }
+    const child = runChild(`
+      import { DatabaseSync } from 'node:sqlite';
+      console.log('ready');
+      for (const file of ${JSON.stringify(files)}) {
+        const database = new DatabaseSync(file, { timeout: 5_000 });
+        while (database.prepare('PRAGMA journal_mode').get().journal_mode !== 'wal') {
+          database.exec('BEGIN EXCLUSIVE; COMMIT');
+          for (const end = performance.now() + Math.random() / 5; performance.now() < end; );
+        }
+        database.close();
+      }`);
+    expect(await child.line()).toBe('ready');
+    for (const file of files) {
+      const stores = open(file, { busyTimeoutMs: 10_000 });
+      expect(await stores.keys.putKey(version1('Known0000001'), 0)).toBe(true);
+      await stores.close();
+    }
     expect(await child.end()).toBe(0);
   });
 

@@ -61,10 +61,14 @@ export async function inspectFile(options: InspectOptions): Promise<'new' | 'our
   }
 }
 
-/** A constructor reads nothing: only a statement finds out whether there is a database, and whether it is locked. */
+/**
+ * A constructor reads nothing: only a statement finds out whether there is a database, and whether it is locked. It keeps
+ * its transaction: before a new file is in WAL mode, a writer would lock out each statement behind it.
+ */
 function openAndRead(open: () => DatabaseSync): DatabaseSync {
   const native = open();
   try {
+    native.exec('BEGIN');
     native.prepare('SELECT count(*) FROM sqlite_schema').get();
     return native;
   } catch (error) {

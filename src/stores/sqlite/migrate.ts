@@ -21,16 +21,16 @@ export async function migrate(
   steps: readonly MigrationStep[],
   { file, runtime, patienceMs }: { file: string; runtime: Runtime; patienceMs: number },
 ): Promise<readonly string[]> {
+  const inTime = <T>(attempt: () => T) => whileBusy(runtime, runtime.monotonicMs() + patienceMs, attempt);
   const done: string[] = [];
-  for (const step of pending(database, steps, file)) {
-    const endMs = runtime.monotonicMs() + patienceMs;
+  for (const step of await inTime(() => pending(database, steps, file))) {
     const action = (): boolean => {
       if (!pending(database, steps, file).includes(step)) return false;
       for (const statement of step.statements) database.exec(statement);
       record(database, step, runtime.now());
       return true;
     };
-    if (await whileBusy(runtime, endMs, () => transact(database, action, true))) done.push(step.name);
+    if (await inTime(() => transact(database, action, true))) done.push(step.name);
   }
   return done;
 }
