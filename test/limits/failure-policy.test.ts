@@ -11,10 +11,14 @@ import { createMemoryLedger } from '../../src/stores/memory/memory-ledger.ts';
 import { RedisStoreError } from '../../src/stores/redis/redis-error.ts';
 import { createNetwork, scopeOf, spanAt } from './leasing-network.ts';
 
-function createFixture(options: Partial<FailurePolicyOptions> = {}, isLeasing = false) {
+function createFixture(
+  options: Partial<FailurePolicyOptions> = {},
+  isLeasing = false,
+  delayMs: number | undefined = undefined,
+) {
   const runtime = createVirtualRuntime();
   const shared = createMemoryLedger(runtime);
-  const network = createNetwork(runtime, shared);
+  const network = createNetwork(runtime, shared, delayMs === undefined ? undefined : () => delayMs);
   const changes: FailurePolicyChange[] = [];
   const leasing = createLeasingLedger({ shared: network.ledger, runtime });
   const policy = createFailurePolicy({
@@ -260,8 +264,30 @@ describe('a failure policy', () => {
     expect(policy.report()).toMatchObject({ state: 'healthy', unposted: 0 });
   });
 
+  it('posts many uses in the time of a few', async () => {
+    const { giveUp, policy, shared, stateOf, runtime, network } = createFixture(
+      { policyOf: open },
+      false,
+      20,
+    );
+    await giveUp();
+    for (let index = 0; index < 2_000; index++) {
+      void policy.reserve(`during ${index}`, [scopeOf('k', 1e6, 1)], 600_000);
+      policy.settle(`during ${index}`, [1]);
+    }
+    network.isCut = false;
+    // one after another takes 160 s
+    await runtime.advanceAsync(10_000);
+    expect(policy.report()).toMatchObject({ unposted: 0, lost: 0 });
+    expect(await stateOf(shared, 'k', 1e6)).toEqual([2_000, 0]);
+  });
+
   it('is back as soon as one use was posted, however many are left', async () => {
-    const { giveUp, reserve, policy, shared, stateOf, runtime, network } = createFixture({ policyOf: open });
+    const { giveUp, reserve, policy, shared, stateOf, runtime, network } = createFixture(
+      { policyOf: open },
+      false,
+      30,
+    );
     await giveUp();
     for (let index = 0; index < 5_000; index++) {
       void policy.reserve(`during ${index}`, [scopeOf('k', 1e6, 1)], 600_000);
@@ -272,12 +298,12 @@ describe('a failure policy', () => {
     expect(policy.report()).toMatchObject({ state: 'healthy', unposted: expect.any(Number) });
     expect(policy.report().unposted).toBeGreaterThan(2_000);
     expect(await reserve('after', [scopeOf('k', 1e6, 1)])).not.toHaveProperty('withoutLedger');
-    await runtime.advanceAsync(12_000);
+    await runtime.advanceAsync(25_000);
     expect(await stateOf(shared, 'k', 1e6)).toEqual([5_000, 1]);
   });
 
   it('is back after it was given up once more while uses were posted', async () => {
-    const { giveUp, reserve, policy, runtime, network } = createFixture({ policyOf: open });
+    const { giveUp, reserve, policy, runtime, network } = createFixture({ policyOf: open }, false, 30);
     await giveUp();
     for (let index = 0; index < 5_000; index++) {
       void policy.reserve(`during ${index}`, [scopeOf('k', 1e6, 1)], 600_000);

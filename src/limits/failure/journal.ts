@@ -12,7 +12,7 @@ interface Entry {
 export interface Journal {
   add(id: string, scopes: readonly LedgerScope[], used: readonly number[]): void;
   /**
-   * Posts what it has, oldest first, until something fails.
+   * Posts what it has, the oldest first and some at a time, until something fails.
    *
    * @param onTaken told of each that was taken: the ledger is back
    * @returns whether nothing is left
@@ -43,10 +43,17 @@ export function createJournal(options: {
       const [first] = entries;
       // one that leases takes them in memory, which says nothing of what is behind it
       if (first) await inTime(ledger.peek(first.scopes));
-      for (const entry of entries) {
-        await postOne(entry);
-        entries.delete(entry);
-        onTaken?.();
+      while (entries.size > 0) {
+        const oldest: Entry[] = [];
+        for (const entry of entries) if (oldest.push(entry) === atOnce) break;
+        const ends = await Promise.allSettled(
+          oldest.map(async (entry) => {
+            await postOne(entry);
+            entries.delete(entry);
+            onTaken?.();
+          }),
+        );
+        if (ends.some(({ status }) => status === 'rejected')) return false;
       }
       return true;
     } catch {
@@ -111,6 +118,9 @@ export function createJournal(options: {
     },
   };
 }
+
+/** An outage leaves thousands, which would take minutes one by one; requests are to find room between them. */
+const atOnce = 32;
 
 /** Long enough to settle at once; what is not settled then is charged what was used. */
 const leaseMs = 60_000;
