@@ -276,6 +276,16 @@ describe('headgate serve while it runs', () => {
     expect((await chat(site.listening.url, key)).status).toBe(401);
   });
 
+  it('looks again after a SIGHUP that came before it served', async () => {
+    const { directory, options } = await createSite();
+    await using _ = directory;
+    const command = start(['serve', '--port', '0'], options);
+    command.signal('SIGHUP');
+    await until(isReloaded(command, 1), 'the reload');
+    command.signal('SIGTERM');
+    expect(await command.code).toBe(0);
+  });
+
   it('notices a changed file by itself', async () => {
     const { key, text, directory, options } = await createSite();
     await using _ = directory;

@@ -56,16 +56,12 @@ export async function openFileSite({
     }
   });
   const { file } = prepared.loaded;
-  const releases = [
-    io.onSignal('SIGHUP', () => void reload()),
-    ...(file === undefined ? [] : [watchConfig(file, () => void reload())]),
-  ];
+  const unwatch = file === undefined ? undefined : watchConfig(file, () => void reload());
   return {
     gateway,
     prepared,
-    async stopFollowing() {
-      for (const release of releases) release();
-    },
+    reload: () => void reload(),
+    stopFollowing: async () => unwatch?.(),
     release: async () => {},
   };
 }

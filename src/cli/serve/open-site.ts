@@ -10,6 +10,8 @@ import type { PreparedConfig, Site } from './prepare-config.ts';
 export interface OpenSite {
   readonly gateway: Gateway;
   readonly prepared: PreparedConfig;
+  /** Looks whether there is something new. */
+  reload(): void;
   /** Ends following; the gateway goes on as it is. */
   stopFollowing(): Promise<void>;
   /** Ends what the site opened besides the gateway. Call when the gateway is closed. */

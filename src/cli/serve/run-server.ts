@@ -46,6 +46,12 @@ export async function runServer(values: OptionValues, io: Io, station: Station):
   const runtime = createRuntime();
   const peppers = pepperFromEnvironment(io.environment);
   const sink = toSink(values, io);
+  let isDue = false;
+  let reload = () => {
+    isDue = true;
+  };
+  // before anything takes time: as long as nobody listens the signal ends the process
+  const release = io.onSignal('SIGHUP', () => reload());
   const own = station.limits === undefined ? undefined : await openLimitsStore(station.limits, io);
   const options: SiteOptions = {
     site: { path, host, port },
@@ -65,6 +71,8 @@ export async function runServer(values: OptionValues, io: Io, station: Station):
   };
   try {
     const open = await (storeUrl === undefined ? openFileSite(options) : openStoreSite(storeUrl, options));
+    reload = open.reload;
+    if (isDue) reload();
     const stop = station.watchStop();
     try {
       const listening = await listen(toNodeHandler(open.gateway), host, port);
@@ -84,6 +92,7 @@ export async function runServer(values: OptionValues, io: Io, station: Station):
       stop.release();
     }
   } finally {
+    release();
     await own?.close().catch(() => undefined);
   }
 }

@@ -49,14 +49,11 @@ async function openSite(url: string, stores: Stores, options: SiteOptions): Prom
     await gateway.close();
     throw error;
   }
-  const release = io.onSignal('SIGHUP', () => void gateway.following.check());
   return {
     gateway,
     prepared: { config: loaded.config, loaded, localKey: undefined, hasKeyStore: true },
-    async stopFollowing() {
-      release();
-      await gateway.following.stop();
-    },
+    reload: () => void gateway.following.check(),
+    stopFollowing: () => gateway.following.stop(),
     release: () => stores.close(),
   };
 }
