@@ -30,17 +30,14 @@ export function orderByMeasure(
   if (candidates.length < 2) return [...candidates];
   const scores = new Map(candidates.map((candidate) => [candidate, scoreOf[strategy](candidate, measures)]));
   // credentials with weights are in turn already: their target takes its turn with all of them
-  const whose = (candidate: Candidate) =>
-    isWeighted(candidate.target.provider) ? candidate.target : candidate;
-  const inTurn = [...new Set(candidates.map(whose))];
-  const { length } = inTurn;
+  const inTurn = [
+    ...Map.groupBy(candidates, (one) => (isWeighted(one.target.provider) ? one.target : one)).values(),
+  ];
   // the cheapest stays the cheapest: of the same price the one that is written first
-  const offset = strategy === 'cheapest' ? 0 : measures.turn % length;
-  const turnOf = (candidate: Candidate) => (inTurn.indexOf(whose(candidate)) + length - offset) % length;
-  const ordered = [...candidates].sort(
-    (one, other) =>
-      compare(scores.get(one) as number, scores.get(other) as number) || turnOf(one) - turnOf(other),
-  );
+  const offset = strategy === 'cheapest' ? 0 : measures.turn % inTurn.length;
+  const ordered = [...inTurn.slice(offset), ...inTurn.slice(0, offset)]
+    .flat()
+    .sort((one, other) => compare(scores.get(one) as number, scores.get(other) as number));
   return strategy === 'latency' ? explore(ordered, measures) : ordered;
 }
 
