@@ -100,6 +100,25 @@ describe('requests that wait for a place at a target', () => {
     expect(settled).toEqual([429, ...Array(9).fill(200)]);
   });
 
+  it.each([
+    ['whose credential was refused', 401],
+    ['whose breaker has opened though it still answers', 500],
+  ])('are as few at once at a target %s', async (_, status) => {
+    const { sent, settled, ask, answer } = await start(
+      { maxInFlight: 2 },
+      { breaker: { volumeThreshold: 2 }, retry: { maxAttempts: 1 } },
+    );
+    await ask(2);
+    await answer(200);
+    await ask(2);
+    await answer(status);
+    const before = sent.length;
+    await ask(5);
+    expect([sent.length - before, await answer(200), await answer(200)]).toEqual([2, 2, 2]);
+    await answer(200);
+    expect(settled.slice(4)).toEqual(Array(5).fill(200));
+  });
+
   it('lose none to one whose ledger fails, or whose time is over while the ledger is asked', async () => {
     for (const isLate of [false, true]) {
       let count = 0;

@@ -76,12 +76,12 @@ export class TargetHealth {
 
   availability(nowMs: number): Availability {
     if (nowMs < this.#coolUntilMs) return 'cooling';
-    if (!this.breaker.isClosed) {
-      if (this.breaker.mayProbe(nowMs)) return 'probe';
-      return this.breaker.isDead ? 'dead' : 'degraded';
-    }
-    if (nowMs < this.#unpaidUntilMs) return 'unpaid';
-    return this.#hasRoom ? 'ready' : 'full';
+    const { breaker } = this;
+    if (breaker.mayProbe(nowMs)) return 'probe';
+    if (breaker.isDead) return 'dead';
+    if (!this.#hasRoom) return 'full';
+    if (!breaker.isClosed) return 'degraded';
+    return nowMs < this.#unpaidUntilMs ? 'unpaid' : 'ready';
   }
 
   get #hasRoom(): boolean {
