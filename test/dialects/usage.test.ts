@@ -44,6 +44,24 @@ describe('usage of JSON replies', () => {
       { inputTokens: 32, outputTokens: 109, reasoningTokens: 100, source },
     ],
     [
+      'chat of a server that tells of reasoning in the total alone',
+      'openai-chat',
+      { usage: { prompt_tokens: 20, completion_tokens: 198, total_tokens: 623 } },
+      { inputTokens: 20, outputTokens: 603, source },
+    ],
+    [
+      'chat of a server that leaves the prompt to the total',
+      'openai-chat',
+      { usage: { completion_tokens: 50, total_tokens: 150 } },
+      { inputTokens: 100, outputTokens: 50, source },
+    ],
+    [
+      'chat of a server whose total is less than its parts',
+      'openai-chat',
+      { usage: { prompt_tokens: 20, completion_tokens: 7, total_tokens: 21 } },
+      { inputTokens: 20, outputTokens: 7, source },
+    ],
+    [
       'chat of a server that leaves the completion to the total',
       'openai-chat',
       { usage: { prompt_tokens: 100, total_tokens: 150 } },

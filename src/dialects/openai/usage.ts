@@ -1,6 +1,6 @@
 import type { Usage } from '../../message.ts';
 import { asObject, type Members } from '../stream-data.ts';
-import { sumTokens, toTokens, toUsage } from '../token-usage.ts';
+import { toTokens, toUsage } from '../token-usage.ts';
 
 /** Members of a JSON reply that may hold usage: `usage` everywhere, `meta` in Cohere's rerank. */
 export const openAiUsageMembers = ['usage', 'meta'] as const;
@@ -20,31 +20,25 @@ export function toOpenAiUsage(value: unknown): Usage | undefined {
   const output = toTokens(usage.completion_tokens) ?? toTokens(usage.output_tokens);
   const total = toTokens(usage.total_tokens);
   // a total alone is taken for input
-  const input =
-    toTokens(usage.prompt_tokens) ??
-    toTokens(usage.input_tokens) ??
-    (output === undefined ? total : undefined);
+  const input = toTokens(usage.prompt_tokens) ?? toTokens(usage.input_tokens) ?? restOf(total, output);
+  const rest = restOf(total, input);
   const inputDetails = detailsOf(usage, 'prompt_tokens_details', 'input_tokens_details');
   const outputDetails = detailsOf(usage, 'completion_tokens_details', 'output_tokens_details');
-  const reasoning = toTokens(outputDetails.reasoning_tokens);
   const { cacheWrite5mTokens, cacheWrite1hTokens } = cacheWrites(inputDetails);
   return toUsage({
     inputTokens: input,
     cachedInputTokens: toTokens(inputDetails.cached_tokens) ?? toTokens(usage.prompt_cache_hit_tokens),
     cacheWrite5mTokens,
     cacheWrite1hTokens,
-    // most count reasoning within the output; where the total shows that it comes on top, add it
-    outputTokens:
-      reasoning && total !== undefined && total === sumTokens(input, output, reasoning)
-        ? sumTokens(output, reasoning)
-        : (output ?? restOf(total, input)),
-    reasoningTokens: reasoning,
+    // most count reasoning within the output; what the total tells of beside it came out too, named or not
+    outputTokens: rest !== undefined && rest > (output ?? -1) ? rest : output,
+    reasoningTokens: toTokens(outputDetails.reasoning_tokens),
   });
 }
 
-/** What the total says of the output, where nothing else does. */
-function restOf(total: number | undefined, input = 0): number | undefined {
-  return total !== undefined && total >= input ? total - input : undefined;
+/** What is left of a total. */
+function restOf(total: number | undefined, part = 0): number | undefined {
+  return total !== undefined && total >= part ? total - part : undefined;
 }
 
 function detailsOf(usage: Members, name: string, otherName: string): Members {
