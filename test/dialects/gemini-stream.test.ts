@@ -26,6 +26,16 @@ describe('the gemini reader', () => {
     expect(reader.usage?.outputTokens).toBe(2);
   });
 
+  it('keeps the usage it had when a text is the name of that member', () => {
+    const reader = read(
+      toChunk(text('a'), counts(1)),
+      toChunk(text('b'), counts(2)),
+      toChunk(text('usageMetadata')),
+      toChunk(text('"usageMetadata":')),
+    );
+    expect(reader.usage?.outputTokens).toBe(2);
+  });
+
   it('is whole when every candidate has finished', () => {
     expect(read(toChunk(text('a', { finishReason: 'STOP' }))).whole).toBe(true);
     const two = { candidates: [text('a', { index: 0 }), text('b', { index: 1 })] };

@@ -10,7 +10,8 @@ import { toGeminiUsage } from './usage.ts';
 const remarkable = /"(?:(?:finishReason|error|promptFeedback)"\s*:\s*(?!null|\s)|index"\s*:\s*[1-9])/;
 
 const head = 'data: {';
-const usageMark = 'usageMetadata"';
+// a text may be that word
+const usageMark = /"usageMetadata"\s*:/;
 
 /**
  * Follows a stream of `:streamGenerateContent?alt=sse`. It is whole when every candidate that was seen has a
@@ -43,7 +44,7 @@ class GeminiStreamReader extends EventReader {
     if (end < 0) return start;
     const event = text.slice(start, end);
     if (remarkable.test(event)) return start;
-    if (event.includes(usageMark)) this.#unread = event.slice('data: '.length);
+    if (usageMark.test(event)) this.#unread = event.slice('data: '.length);
     this.passed++;
     return end;
   }
@@ -52,7 +53,7 @@ class GeminiStreamReader extends EventReader {
     const isOrdinary =
       this.hasContent && this.#candidates.hasFirst && event !== 'error' && !remarkable.test(data);
     if (!isOrdinary) this.#readChunk(data);
-    else if (data.includes(usageMark)) this.#unread = data;
+    else if (usageMark.test(data)) this.#unread = data;
     return 'relay';
   }
 
