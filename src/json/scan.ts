@@ -12,7 +12,7 @@ export { JsonScanError, type JsonScanErrorCode } from './scan-error.ts';
 
 /** Bounds on what `scanJsonObject` accepts. */
 export interface JsonScanOptions {
-  /** Levels of nested objects and arrays, the root object being the first. @default 64 */
+  /** Levels of nested objects and arrays, the root object being the first. @default 1000, the most that can be configured */
   readonly maxDepth?: number;
   /** Members in all objects of the document together. @default 100_000 */
   readonly maxKeys?: number;
@@ -43,7 +43,7 @@ const CONSTRUCTOR_OBJECT = 2;
  * const forwarded = spliceJson(body, [setMember(index, 'model', 'gpt-5.1')]);
  */
 export function scanJsonObject(body: Uint8Array, options: JsonScanOptions = {}): JsonObjectIndex {
-  const maxDepth = toBound('maxDepth', options.maxDepth ?? 64);
+  const maxDepth = toBound('maxDepth', options.maxDepth ?? 1_000);
   const maxKeys = toBound('maxKeys', options.maxKeys ?? 100_000);
   return sharedKernel()?.scan(body, maxDepth, maxKeys) ?? scanByScript(body, options);
 }
@@ -53,7 +53,7 @@ export function scanJsonObject(body: Uint8Array, options: JsonScanOptions = {}):
  * the kernel is compared with.
  */
 export function scanByScript(body: Uint8Array, options: JsonScanOptions = {}): JsonObjectIndex {
-  const maxDepth = toBound('maxDepth', options.maxDepth ?? 64);
+  const maxDepth = toBound('maxDepth', options.maxDepth ?? 1_000);
   const maxKeys = toBound('maxKeys', options.maxKeys ?? 100_000);
   if (!isUtf8(body)) throw notUtf8(body);
 

@@ -258,6 +258,25 @@ describe('a request to OpenAI that says null for what it does not give', () => {
   });
 });
 
+describe('a request within a request', () => {
+  it.each([
+    [
+      '/v1beta/models/gemini-flash:generateContent',
+      '{"contents":[],"generationConfig":{"responseSchema":#}}',
+    ],
+    ['/v1beta/models/gemini-flash:countTokens', '{"generateContentRequest":{"contents":[],"tools":[#]}}'],
+    [
+      '/v1/messages/batches',
+      '{"requests":[{"custom_id":"a","params":{"model":"claude-sonnet","tools":[#]}}]}',
+    ],
+  ])('may nest as deep as the configuration says: %s', async (path, body) => {
+    const { send, upstream } = await startGateway((config) => ({ ...config, relay: { maxDepth: 200 } }));
+    await send(path, body.replace('#', nested(150)));
+    expect(upstream.requests).toHaveLength(1);
+    expect((await send(path, body.replace('#', nested(200)))).status).toBe(400);
+  });
+});
+
 describe('a form', () => {
   const form = (parts: readonly string[], boundary = 'b') =>
     Buffer.from(`${parts.map((part) => `--${boundary}\r\n${part}\r\n`).join('')}--${boundary}--\r\n`);

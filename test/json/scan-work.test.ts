@@ -74,7 +74,7 @@ describe('the work of scanJsonObject', () => {
       'accepted',
       (size) => `{"a":1${' '.repeat(size)},${'\n'.repeat(size)}"b":2}${'\t'.repeat(size)}`,
     ],
-    ['too many levels', 'too_deep', (size) => `{"a":${'['.repeat(100 + size)}`],
+    ['too many levels', 'too_deep', (size) => `{"a":${'['.repeat(1_000 + size)}`],
   ];
 
   it.each(shapes)('is linear in the size of the body: %s', (_, code, make) => {
