@@ -38,6 +38,12 @@ describe('the chat reader', () => {
     expect(read.reader.usage).toEqual(counted);
   });
 
+  it('takes usage from within the choice that ends, where some servers tell it', () => {
+    const end = { choices: [{ ...stop.choices[0], usage }] };
+    const read = chat(role, word, end, '[DONE]');
+    expect([read.dropped, read.reader.usage]).toEqual([[], counted]);
+  });
+
   it('drops a usage chunk whose numbers are garbage, and counts nothing', () => {
     const read = chat(role, word, stop, {
       choices: [],

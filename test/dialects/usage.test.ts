@@ -108,6 +108,12 @@ describe('usage of JSON replies', () => {
       { inputTokens: 20, cachedInputTokens: 12, outputTokens: 1, source },
     ],
     [
+      'chat of a server that names cached tokens at the top',
+      'openai-chat',
+      { usage: { prompt_tokens: 19, completion_tokens: 21, total_tokens: 40, cached_tokens: 10 } },
+      { inputTokens: 19, cachedInputTokens: 10, outputTokens: 21, source },
+    ],
+    [
       'completions',
       'openai-completions',
       { usage: { prompt_tokens: 5, completion_tokens: 7, total_tokens: 12 } },

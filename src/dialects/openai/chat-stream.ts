@@ -89,6 +89,8 @@ class ChatStreamReader extends EventReader {
 
   #readChoice(choice: Members): void {
     const reason = asText(choice.finish_reason);
+    // where Moonshot tells of it
+    this.usage = toOpenAiUsage(choice.usage) ?? this.usage;
     this.#choices.note(choice.index, reason !== undefined);
     // an end for another reason is an answer, although nothing came before it
     this.hasContent ||=

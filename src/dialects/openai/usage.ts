@@ -27,7 +27,10 @@ export function toOpenAiUsage(value: unknown): Usage | undefined {
   const { cacheWrite5mTokens, cacheWrite1hTokens } = cacheWrites(inputDetails);
   return toUsage({
     inputTokens: input,
-    cachedInputTokens: toTokens(inputDetails.cached_tokens) ?? toTokens(usage.prompt_cache_hit_tokens),
+    // in the words of OpenAI, DeepSeek and Moonshot
+    cachedInputTokens: toTokens(
+      inputDetails.cached_tokens ?? usage.prompt_cache_hit_tokens ?? usage.cached_tokens,
+    ),
     cacheWrite5mTokens,
     cacheWrite1hTokens,
     // most count reasoning within the output; what the total tells of beside it came out too, named or not
