@@ -173,6 +173,21 @@ describe('usage of JSON replies', () => {
       { inputTokens: 50, outputTokens: 50, source },
     ],
     [
+      'images that another model writes as SVG',
+      'openai',
+      {
+        usage: { input_tokens: 50, output_tokens: 40, total_tokens: 90 },
+        svg_usage: {
+          model: 'gpt-6',
+          input_tokens: 7,
+          output_tokens: 900,
+          reasoning_tokens: 0,
+          total_tokens: 907,
+        },
+      },
+      { inputTokens: 57, outputTokens: 940, source },
+    ],
+    [
       'a transcription by tokens',
       'openai',
       { usage: { type: 'tokens', input_tokens: 14, output_tokens: 45, total_tokens: 59 } },

@@ -1,13 +1,15 @@
+import { sumUsage } from '../../limits/sum-usage.ts';
 import type { Usage } from '../../message.ts';
 import { asObject, type Members } from '../stream-data.ts';
 import { toTokens, toUsage } from '../token-usage.ts';
 
-/** Members of a JSON reply that may hold usage: `usage` everywhere, `meta` in Cohere's rerank. */
-export const openAiUsageMembers = ['usage', 'meta'] as const;
+/** Members of a JSON reply that may hold usage: `usage` everywhere, `svg_usage` beside it in images, `meta` in Cohere's rerank. */
+export const openAiUsageMembers = ['usage', 'svg_usage', 'meta'] as const;
 
 /** Usage of any JSON reply of the OpenAI endpoints and of rerank. */
 export function readOpenAiUsage(member: (name: string) => unknown): Usage | undefined {
-  return toOpenAiUsage(member('usage')) ?? toRerankUsage(member('meta'));
+  const usage = toOpenAiUsage(member('usage')) ?? toRerankUsage(member('meta'));
+  return sumUsage(usage, toOpenAiUsage(member('svg_usage')));
 }
 
 /**
