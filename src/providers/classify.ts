@@ -46,6 +46,11 @@ export function classifyStatus(status: number, { codes = [], message }: ErrorFac
   return { kind: 'bad_request' };
 }
 
+/** The error in a provider's reply; Google gives a list of one, where a stream was asked for or OpenAI's API. */
+export function errorOf(body: unknown): unknown {
+  return memberOf(Array.isArray(body) ? body[0] : body, 'error');
+}
+
 /** A member of a parsed JSON value, or undefined whatever the value is. */
 export function memberOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)

@@ -1,4 +1,4 @@
-import { classifyStatus, memberOf } from './classify.ts';
+import { classifyStatus, errorOf, memberOf } from './classify.ts';
 import type { Provider } from './provider.ts';
 
 /** The Gemini API. `baseUrl` is without version: `https://generativelanguage.googleapis.com`; the caller's version is kept. */
@@ -18,8 +18,7 @@ export const gemini: Provider = {
   requestHeaders: ['x-goog-api-client'],
   replyHeaders: [],
   classify(status, _headers, body) {
-    // in a list where a stream was asked for without `alt=sse`
-    const error = memberOf(Array.isArray(body) ? body[0] : body, 'error');
+    const error = errorOf(body);
     const found = memberOf(error, 'details');
     const details = Array.isArray(found) ? found : [];
     const hasReason = (reason: string) => details.some((detail) => memberOf(detail, 'reason') === reason);

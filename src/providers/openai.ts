@@ -1,4 +1,4 @@
-import { classifyStatus, memberOf } from './classify.ts';
+import { classifyStatus, errorOf, memberOf } from './classify.ts';
 import type { Provider } from './provider.ts';
 import { stainlessTimeout } from './stainless-timeout.ts';
 
@@ -14,7 +14,7 @@ export const openai: Provider = {
   requestHeaders: ['openai-beta'],
   replyHeaders: ['openai-processing-ms', 'openai-version'],
   classify(status, _headers, body) {
-    const error = memberOf(body, 'error');
+    const error = errorOf(body);
     return classifyStatus(status, {
       codes: [
         memberOf(error, 'code'),

@@ -12,6 +12,8 @@ const cases: readonly [Provider, number, unknown, Kind][] = [
   [openai, 400, message('max_tokens is too large'), 'bad_request'],
   [openai, 400, own({ code: 'context_length_exceeded', message: 'x' }), 'context_too_long'],
   [openai, 400, message("This model's maximum context length is 8192 tokens."), 'context_too_long'],
+  // Google's, by OpenAI's API
+  [openai, 400, [message('The input token count (9) exceeds the maximum number (8).')], 'context_too_long'],
   [openai, 400, own({ code: 'content_filter' }), 'content_refused'],
   [openai, 400, own({ code: 'content_policy_violation' }), 'content_refused'],
   [openai, 401, undefined, 'credential'],
