@@ -81,6 +81,21 @@ describe('output that is too much for what is left', () => {
     await readText(first);
   });
 
+  it('is limited by what was used before', async () => {
+    const { send, upstream, gateway } = await startGateway(clamping(day), {
+      ledger: createMemoryLedger(runtime),
+    });
+    await readText(await send('/v1/chat/completions', chat({ max_tokens: 300 })));
+    await until(() => gateway.records.length === 1);
+    const { inputTokens = 0, outputTokens = 0 } = gateway.records[0]?.usage ?? {};
+    const reply = await send('/v1/chat/completions', chat({ max_tokens: 5_000 }));
+    expect(reply.status).toBe(200);
+    const { max_tokens } = JSON.parse(upstream.requests[1]?.body.toString() ?? '{}');
+    const left = 1_000 - inputTokens - outputTokens;
+    expect(max_tokens).toBeLessThan(left);
+    expect(max_tokens).toBeGreaterThan(left - 50);
+  });
+
   it('is refused when what is left is less than 16 tokens for each choice, or not more than the thoughts', async () => {
     const { send, upstream } = await startGateway(clamping({ ...day, amount: 300 }));
     const ask = async (path: string, body: object, more = {}) => (await send(path, body, more)).status;

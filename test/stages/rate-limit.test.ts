@@ -151,6 +151,40 @@ describe('a limit that is reached', () => {
   });
 });
 
+describe('a limit whose window ends between the look at the clock and the ledger’s own', () => {
+  it('is asked for again in the window that the ledger is in', async () => {
+    const inner = createMemoryLedger(runtime);
+    const ledger: Ledger = { ...inner, nowMs: () => inner.nowMs() - 2 * 86_400_000 };
+    const { send, upstream } = await startGateway(limited({ unit: 'requests', amount: 1, window: '1d' }), {
+      ledger,
+    });
+    const statuses = [];
+    for (let count = 0; count < 2; count++)
+      statuses.push((await send('/v1/chat/completions', chat())).status);
+    expect(statuses).toEqual([200, 402]);
+    expect(upstream.requests).toHaveLength(1);
+  });
+
+  it('gives 503 where the ledger’s clock leaves every window, and nothing is sent', async () => {
+    let asked = 0;
+    const ledger: Ledger = {
+      ...createMemoryLedger(runtime),
+      reserve: (id) => {
+        // the gateway's own place in the ledger
+        if (!id.startsWith('node/')) asked++;
+        return { kind: 'stale', nowMs: runtime.now() };
+      },
+    };
+    const { send, upstream } = await startGateway(
+      limited({ unit: 'requests', amount: 5, window: '1d', onFailure: 'closed' }),
+      { ledger },
+    );
+    const reply = await send('/v1/chat/completions', chat());
+    expect([reply.status, (await readJson(reply)).error.code]).toEqual([503, 'store_unavailable']);
+    expect([asked, upstream.requests.length]).toEqual([4, 0]);
+  });
+});
+
 describe('a limit whose store fails', () => {
   const down = new Error('connection refused to redis://user:secret@host');
 
