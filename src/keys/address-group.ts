@@ -10,7 +10,7 @@ export function toAddressGroup(address: string | undefined): string {
   const gap = text.indexOf('::');
   const hextets = (gap === -1 ? text : text.slice(0, gap)).split(':', 4);
   // what a `::` leaves out within the network part is zeros, unless the rest of the address reaches into it
-  const tail = gap === -1 ? [] : text.slice(gap + 2).split(':');
+  const tail = text.slice(gap + 2).split(':');
   const zeros = Math.max(0, 8 - (gap === 0 ? 0 : hextets.length) - (tail[0] === '' ? 0 : tail.length));
   const head = gap === 0 ? [] : hextets;
   const all = gap === -1 ? head : [...head, ...new Array<string>(zeros).fill('0'), ...tail];

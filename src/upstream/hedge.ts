@@ -50,9 +50,7 @@ export function hedge<Result>(
         },
       );
     };
-    const cancel = runtime.schedule(afterMs, () => {
-      if (!isOver && !failed) run(second, first);
-    });
+    const cancel = runtime.schedule(afterMs, () => run(second, first));
     run(first, second);
   });
 }
