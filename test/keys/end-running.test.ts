@@ -234,6 +234,17 @@ describe('running requests, where the store tells of nothing', () => {
     expect(runtime.pending).toBe(0);
   });
 
+  it('end also where nothing ran for a while before', async () => {
+    const { memory, record, runtime, running, codes, request } = await startUntold();
+    running.remove(record.kid, request);
+    await runtime.advanceAsync(20_000);
+    running.add(record.kid, request);
+    await runtime.advanceAsync(0);
+    memory.put({ ...record, revokedAtMs: 1 });
+    await runtime.advanceAsync(10_000);
+    expect(codes).toEqual(['revoked_key']);
+  });
+
   it('are ended at once when their key was revoked while they waited for their turn', async () => {
     const { memory, record, runtime, running, resolver, codes, request } = await startUntold();
     running.remove(record.kid, request);

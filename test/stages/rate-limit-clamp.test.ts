@@ -56,6 +56,10 @@ describe('output that is too much for what is left', () => {
     const forwarded = JSON.parse(upstream.requests[0]?.body.toString() ?? '{}');
     expect(sent(forwarded)).toBeGreaterThan(900);
     expect(sent(forwarded)).toBeLessThan(1_000);
+    // OpenAI takes no two
+    expect(
+      Object.keys(forwarded).filter((name) => /^max_.*tokens$/.test(name) && forwarded[name] !== null),
+    ).toHaveLength('generationConfig' in forwarded ? 0 : 1);
     expect(reply.headers['x-headgate-warning']).toBe(
       `output limited to ${sent(forwarded)} tokens by what is left of a limit`,
     );
@@ -111,6 +115,17 @@ describe('output that is too much for what is left', () => {
     const refused = await send('/v1/chat/completions', chat({ max_tokens: 5_000 }));
     expect(refused.status).toBe(402);
     expect((await readJson(refused)).error.message).toContain('requests per 1d');
+  });
+
+  it('is not looked at for a model without a price when another limit is full', async () => {
+    const limits: Limits = [{ unit: 'requests', amount: 1, window: '1d' }, day];
+    const { send } = await startGateway((config) => ({
+      ...config,
+      profiles: { standard: { limits, clampOutput: true } },
+    }));
+    const ask = async (more: object) => send('/v1/chat/completions', chat({ model: 'gpt-alias', ...more }));
+    expect((await ask({ max_tokens: 10 })).status).toBe(200);
+    expect((await ask({ max_tokens: 5_000 })).status).toBe(402);
   });
 
   it('is held and settled as it was limited, whoever asks at the same time', async () => {

@@ -41,10 +41,21 @@ describe('whom to ask next', () => {
   });
 
   it('is, of those that are to be left alone, the one that may be asked first, if that is soon', () => {
-    expect(choiceOf([['cooling', 900], ['cooling', 20], ['cooling', 500]])).toBe(1);
+    expect(
+      choiceOf([
+        ['cooling', 900],
+        ['cooling', 20],
+        ['cooling', 500],
+      ]),
+    ).toBe(1);
     expect(choiceOf([['cooling', 20]], { mostWaitMs: 20 })).toBe(0);
     expect(choiceOf([['cooling', 21]], { mostWaitMs: 20 })).toBeUndefined();
-    expect(choiceOf([['dead', 900], ['dead', 20]])).toBe(1);
+    expect(
+      choiceOf([
+        ['dead', 900],
+        ['dead', 20],
+      ]),
+    ).toBe(1);
   });
 
   it('is nobody that is dead where the request may not wait for the probe, or not long enough', () => {
