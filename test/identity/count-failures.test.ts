@@ -33,7 +33,9 @@ describe('refused tokens are counted by address', () => {
     const error = await refusalOf(() => counted.identify(toRequest(bad, { remoteAddress: '192.0.2.1' })));
     expect(error).toMatchObject({ status: 429, retryAfterSeconds: 60, retryable: false });
     expect(await attempt(bad, '192.0.2.2')).toBe('invalid_token');
-    runtime.advance(60_000);
+    runtime.advance(59_500);
+    expect(await attempt(bad)).toBe('too_many_failed_keys');
+    runtime.advance(500);
     expect(await attempt(bad)).toBe('invalid_token');
   });
 

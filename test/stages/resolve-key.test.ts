@@ -123,6 +123,25 @@ describe('resolveKey', () => {
     expect(seen[2]!.principal.team).toBe('web');
   });
 
+  it.each<Partial<PrincipalInput>>([
+    { key: 'session:8' },
+    { project: 'checkout' },
+    { user: 'bob' },
+    { application: 'editor' },
+    { environment: 'test' },
+    { models: ['gpt-*'] },
+    { limits: [{ unit: 'requests', amount: 5, window: '1d' }] },
+    { labels: { floor: '3' } },
+    { expiresAtMs: Date.UTC(2100, 0, 1) },
+  ])('makes a new principal when what is handed out again says something else: %j', async (change) => {
+    const facts = { ...session };
+    const { ask, seen } = await startResolving([identity(() => facts)]);
+    await ask();
+    Object.assign(facts, change);
+    await ask();
+    expect(seen[1]!.principal).toMatchObject(change);
+  });
+
   it('refuses a principal from the instant on at which what proved it ends', async () => {
     const { ask, gateway } = await startResolving([
       identity(({ headers }) => ({ ...session, expiresAtMs: Number(headers['x-expires']) })),
