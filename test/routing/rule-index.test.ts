@@ -86,11 +86,14 @@ describe('routes that are looked up', () => {
 
 describe('patterns that were taken apart', () => {
   it('match what they match as they are written', () => {
+    // few letters, so that some match
+    const text = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 3 });
+    const pattern = fc.tuple(text, fc.constantFrom('', '*')).map(([begin, end]) => begin + end);
     fc.assert(
-      fc.property(fc.array(fc.string({ maxLength: 4 })), fc.string({ maxLength: 4 }), (texts, text) => {
-        const patterns = texts.map((one, index) => (index % 2 ? `${one}*` : one));
+      fc.property(fc.array(pattern, { maxLength: 4 }), text, (patterns, text) => {
         expect(compileTexts(patterns)(text)).toBe(matchesAnyText(patterns, text));
       }),
+      { numRuns: 500 },
     );
   });
 });
