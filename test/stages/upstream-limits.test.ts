@@ -89,6 +89,24 @@ describe('a credential at its limit', () => {
     expect(used()).toEqual(['c1', 'c2', 'c1']);
   });
 
+  it('is found in the window that the ledger is in, whatever was seen of its clock before', async () => {
+    const { ask, used } = await start({ credentials: [requests(1), requests(1)] }, (ledger) => ({
+      ...ledger,
+      nowMs: () => ledger.nowMs() - 86_400_000,
+    }));
+    expect([await ask(), await ask(), await ask()]).toEqual([200, 200, 429]);
+    expect(used()).toEqual(['c1', 'c2']);
+  });
+
+  it('cannot be found where the ledger’s clock leaves every window: 503, and nothing is sent', async () => {
+    const { ask, used } = await start({ credentials: [requests(1)] }, (ledger) => ({
+      ...ledger,
+      reserve: () => ({ kind: 'stale', nowMs: now }),
+    }));
+    expect(await ask()).toBe(503);
+    expect(used()).toEqual([]);
+  });
+
   it('of a limit that does not reset soon is 503, which a wait does not mend', async () => {
     const { ask, send } = await start({ credentials: [requests(1, '1d')] });
     await ask();

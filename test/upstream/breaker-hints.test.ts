@@ -1,12 +1,13 @@
 import { createGateway, type Gateway, type GatewayConfig, type Hints } from 'headgate';
 import { createPostgresStores } from 'headgate/postgres';
 import { createRedisStores } from 'headgate/redis';
-import { createFakeUpstream } from 'headgate/testing';
+import { createFakeUpstream, createVirtualRuntime } from 'headgate/testing';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { issueKey } from '../../src/keys/issue-key.ts';
 import { createNoPepperRing } from '../../src/keys/no-pepper.ts';
 import { createRuntime } from '../../src/runtime.ts';
 import { Breaker } from '../../src/upstream/health/breaker.ts';
+import { shareBreakers } from '../../src/upstream/health/breaker-hints.ts';
 import { chat } from '../harness.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { startRedis } from '../servers/redis.ts';
@@ -178,5 +179,27 @@ describe('a hint', () => {
     breaker.beginProbe();
     breaker.failed(311_000, true);
     expect(told).toEqual([30_000]);
+  });
+
+  it('is believed for a time that is one alone, whoever wrote it', () => {
+    const breaker = new Breaker(options, () => 0);
+    let hear: (message: string) => void = () => undefined;
+    const line = {
+      publish: () => undefined,
+      listen: (listener: typeof hear) => {
+        hear = listener;
+        return () => undefined;
+      },
+    };
+    shareBreakers(line as never, { find: () => ({ breaker }) as never }, createVirtualRuntime());
+    for (const forMs of ['-5', '0', 'null', '"5000"', '[5000]', '1e999', '{}']) {
+      hear(`{"from":"another","opened":{"primary":${forMs}}}`);
+      expect(breaker.isClosed, forMs).toBe(true);
+    }
+    for (const text of ['', 'null', '[]', '{"from":"another"}', '{"from":"another","opened":null}']) hear(text);
+    hear('{"opened":{"primary":5000}}');
+    expect(breaker.isClosed).toBe(true);
+    hear('{"from":"another","opened":{"primary":5000}}');
+    expect(breaker.isClosed).toBe(false);
   });
 });
