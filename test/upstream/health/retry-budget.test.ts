@@ -65,6 +65,14 @@ describe('a retry budget', () => {
     expect(budget.take(120_000, true)).toBe(true);
   });
 
+  it('knows of a failure for a window from when it came, however long its attempt had taken', () => {
+    const budget = createBudget();
+    budget.noteFirst(0);
+    budget.noteFailed(31_000);
+    const taken = Array.from({ length: 5 }, () => budget.take(65_000, false));
+    expect(taken).toEqual([true, true, true, false, false]);
+  });
+
   it('is one for all targets: a storm over many of them makes no more attempts than one over one', () => {
     const budgetsOf = fc.array(fc.tuple(fc.nat(7), fc.array(fc.boolean(), { maxLength: 4 })), {
       minLength: 1,
