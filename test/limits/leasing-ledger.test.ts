@@ -260,6 +260,19 @@ describe('a leasing ledger', () => {
     expect(await stateOf(shared, 'k', 100)).toEqual([35, 0]);
   });
 
+  it('charges nothing more of what expired and was corrected here when it dies', async () => {
+    const { ledger, network, answer, shared, stateOf, runtime } = createFixture();
+    await answer(ledger.reserve('runs on', [scopeOf('k', 100, 1, { charge: 1 })], 600_000));
+    await answer(ledger.reserve('one', [scopeOf('k', 100, 60, { charge: 20 })], 2_000));
+    await runtime.advanceAsync(3_000);
+    ledger.renew('one', 2_000);
+    ledger.settle('one', [15]);
+    await runtime.advanceAsync(2_500);
+    network.isDead = true;
+    await runtime.advanceAsync(60_000);
+    expect(await stateOf(shared, 'k', 100)).toEqual([16, 0]);
+  });
+
   it('begins a new bucket with a fresh slice, and posts late settlements to the old one', async () => {
     const { ledger, answer, shared, stateOf, runtime } = createFixture();
     const scopes = (hold = 60) => [scopeOf('k', 100, hold, { span: spanAt(runtime.now(), 10_000, 2) })];

@@ -197,6 +197,18 @@ describe('a profile that is paid with own keys', () => {
     },
   );
 
+  it('is asked for by the refusal where no target can be paid for otherwise', async () => {
+    const { ask } = await start([], (config) => ({
+      ...config,
+      routes: [{ name: 'own', strategy: 'order', targets: [{ provider: 'openai', billing: 'byok' }] }],
+    }));
+    const reply = await ask('ada');
+    expect([reply.status, (await readJson(reply)).error.message]).toEqual([
+      403,
+      expect.stringContaining('a key of your own'),
+    ]);
+  });
+
   it('is explained as it is decided', async () => {
     const { gateway, sent } = await start([own('user', 'ada')]);
     const explain = (who: Person) =>
