@@ -546,6 +546,28 @@ describe('a failure policy', () => {
     expect(policy.report()).toMatchObject({ state: 'healthy', failures: 0 });
   });
 
+  it('tries the ledger again after a caller’s mistake took the place of a try', async () => {
+    const runtime = createVirtualRuntime();
+    const memory = createMemoryLedger(runtime);
+    let isDown = true;
+    const ledger: Ledger = {
+      ...memory,
+      reserve: (...asked) =>
+        isDown ? Promise.reject(new Error('down')) : Promise.resolve(memory.reserve(...asked)),
+    };
+    const policy = createFailurePolicy({ ledger, runtime });
+    for (let index = 0; index < 3; index++) {
+      await expect(policy.reserve(`r${index}`, [scopeOf('k', 100, 1)], 1_000)).rejects.toThrow('ledger');
+    }
+    expect(policy.report().state).toBe('degraded');
+    isDown = false;
+    await runtime.advanceAsync(6_001);
+    expect(() => policy.reserve('wrong', [scopeOf('k', 100, -1)], 1_000)).toThrow(TypeError);
+    await policy.reserve('back', [scopeOf('k', 100, 1)], 1_000);
+    await runtime.advanceAsync(3_000);
+    expect(policy.report().state).toBe('healthy');
+  });
+
   it('gives the value itself where the ledger decides in memory', () => {
     const runtime = createVirtualRuntime();
     const policy = createFailurePolicy({ ledger: createMemoryLedger(runtime), runtime });

@@ -196,7 +196,8 @@ describe('a hint', () => {
       hear(`{"from":"another","opened":{"primary":${forMs}}}`);
       expect(breaker.isClosed, forMs).toBe(true);
     }
-    for (const text of ['', 'null', '[]', '{"from":"another"}', '{"from":"another","opened":null}']) hear(text);
+    for (const text of ['', 'null', '[]', '{"from":"another"}', '{"from":"another","opened":null}'])
+      hear(text);
     hear('{"opened":{"primary":5000}}');
     expect(breaker.isClosed).toBe(true);
     hear('{"from":"another","opened":{"primary":5000}}');
