@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { GatewayError } from '../../src/errors.ts';
 import { Account, type Settled } from '../../src/limits/account.ts';
 import { everyToken } from '../../src/limits/count-tokens.ts';
+import { endHoldsWhenEnded, settleWhenEnded } from '../../src/limits/settle-when-ended.ts';
 import type { Untold } from '../../src/limits/untold.ts';
 import { createDraft } from '../../src/telemetry/record.ts';
 
@@ -73,6 +75,39 @@ describe('an account', () => {
     });
     if (mayHaveCost) account.countInput();
     expect(account.settle({ settle: () => undefined } as never, ended, () => undefined)).toEqual([used]);
+  });
+
+  it.each([
+    ['whose caller left: the provider goes on', new GatewayError('caller_gone', 'gone'), 505],
+    ['whose provider failed', new GatewayError('upstream_unreachable', 'down'), 5],
+    ['whose stage threw', new TypeError('a mistake'), 5],
+  ])('is settled with what an attempt may have cost by an error: one %s', async (_, error, used) => {
+    const posted: unknown[] = [];
+    const limit = { unit: 'tokens', tokens: everyToken, mode: 'block', thresholds: [] };
+    const account = new Account({
+      id: 'r1',
+      applied: { limits: [limit], scopes: [{ key: 'a', hold: 1, charge: 1 }] } as never,
+      price: undefined,
+      inputTokens: 5,
+      untold: { outputTokens: 500, bytesPerToken: 4, goesOn: true },
+      record: createDraft(),
+    });
+    account.countInput();
+    const ledger = { settle: (_id: string, amounts: unknown) => void posted.push(amounts) };
+    const parts = {
+      ledger,
+      leases: { remove: () => undefined },
+      thresholds: undefined,
+      onLimit: () => undefined,
+    };
+    const ended: Settled[] = [];
+    const holds = { end: (settled: Settled) => void ended.push(settled) };
+    await expect(settleWhenEnded(parts as never, account, {}, Promise.reject(error))).rejects.toThrow(
+      error.message,
+    );
+    await expect(endHoldsWhenEnded(holds as never, Promise.reject(error))).rejects.toBe(error);
+    expect(posted).toEqual([[used]]);
+    expect(ended).toEqual([{ kind: used === 505 ? 'left' : 'undelivered' }]);
   });
 
   it('tells while it runs what would be counted, and never less than its charge', () => {

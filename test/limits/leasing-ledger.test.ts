@@ -386,6 +386,24 @@ describe('a leasing ledger', () => {
     expect(await stateOf(shared, 'team', 100)).toEqual([44, 52]);
   });
 
+  it('grants nothing in memory once its leases may have run out, with a margin for what is slow', async () => {
+    const { ledger, network, answer, runtime } = createFixture({ leaseMs: 10_000, leaseMarginMs: 2_000 });
+    for (let index = 0; index < 100; index++) {
+      await answer(ledger.reserve(`r${index}`, [scopeOf('k', 1_000_000, 10)], 60_000));
+      ledger.settle(`r${index}`, [10]);
+      await runtime.advanceAsync(50);
+    }
+    network.isCut = true;
+    let lastMs = 0;
+    for (let ms = 100; ms <= 15_000; ms += 100) {
+      await runtime.advanceAsync(100);
+      const result = ledger.reserveInMemory(`m${ms}`, [scopeOf('k', 1_000_000, 1)], 60_000);
+      if (result?.kind === 'granted') lastMs = ms;
+    }
+    expect(lastMs).toBeGreaterThan(4_000);
+    expect(lastMs).toBeLessThanOrEqual(8_000);
+  });
+
   it('trusts no charge while an older renewal may still arrive with another', async () => {
     const fixture = createFixture();
     const { answer, runtime, shared, stateOf } = fixture;
