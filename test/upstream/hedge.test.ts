@@ -258,6 +258,17 @@ describe('hedge', () => {
     await runtime.advanceAsync(1_000);
     expect([asked, runtime.pending]).toEqual([0, 0]);
   });
+
+  it('asks nobody later when the first has answered', async () => {
+    const runtime = createVirtualRuntime();
+    const lost = { lose() {}, discard() {} };
+    let asked = 0;
+    const first = { ...lost, begin: () => Promise.resolve('answer') };
+    const second = { ...lost, begin: () => Promise.resolve(`another ${++asked}`) };
+    expect(await hedge(first, second, 100, runtime)).toEqual({ result: 'answer', winner: first });
+    await runtime.advanceAsync(1_000);
+    expect([asked, runtime.pending]).toEqual([0, 0]);
+  });
 });
 
 describe('a stream that goes out when it is whole', () => {
@@ -341,16 +352,5 @@ describe('a stream that goes out when it is whole', () => {
     expect(await reply.outcome).toMatchObject({ kind: 'aborted', usage: { source: 'reported' } });
     await until(() => gateway.records.length === 1);
     expect(gateway.records[0]).toMatchObject({ outcome: 'aborted', usage: { source: 'reported' } });
-  });
-
-  it('asks nobody later when the first has answered', async () => {
-    const runtime = createVirtualRuntime();
-    const lost = { lose() {}, discard() {} };
-    let asked = 0;
-    const first = { ...lost, begin: () => Promise.resolve('answer') };
-    const second = { ...lost, begin: () => Promise.resolve(`another ${++asked}`) };
-    expect(await hedge(first, second, 100, runtime)).toEqual({ result: 'answer', winner: first });
-    await runtime.advanceAsync(1_000);
-    expect([asked, runtime.pending]).toEqual([0, 0]);
   });
 });
