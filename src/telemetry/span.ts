@@ -15,8 +15,8 @@ export interface RequestSpan {
 const silent: RequestSpan = { run: (action) => action(), end: () => undefined };
 
 /**
- * Makes what starts the server span of a request, as a child of the caller's `traceparent`. Names follow the GenAI semantic
- * conventions of OpenTelemetry. Without a registered tracer provider it costs next to nothing.
+ * Makes what starts the server span of a request, as a child of the caller's `traceparent`, or of the host's span in that
+ * trace. Names follow the GenAI semantic conventions of OpenTelemetry. Without a registered tracer provider it costs next to nothing.
  */
 export function createSpans(): (arrival: Arrival) => RequestSpan | Promise<RequestSpan> {
   let tracer: Tracer | undefined;
@@ -33,20 +33,19 @@ export function createSpans(): (arrival: Arrival) => RequestSpan | Promise<Reque
 
 function startSpan(api: OpenTelemetry, tracer: Tracer, { endpoint, request }: Arrival): RequestSpan {
   const { context, propagation, SpanKind, trace } = api;
-  const caller =
-    request.headers.traceparent === undefined
-      ? context.active()
-      : propagation.extract(context.active(), request.headers);
-  const span = tracer.startSpan(endpoint.operation, { kind: SpanKind.SERVER }, caller);
-  if (!span.isRecording()) {
-    span.end();
-    return silent;
+  let caller = context.active();
+  if (request.headers.traceparent !== undefined) {
+    const named = propagation.extract(caller, request.headers);
+    // a span of the host's in the same trace is nearer
+    if (trace.getSpanContext(named)?.traceId !== trace.getSpanContext(caller)?.traceId) caller = named;
   }
+  const span = tracer.startSpan(endpoint.operation, { kind: SpanKind.SERVER }, caller);
+  // also where nobody records it: what is started without it would be sampled anew
   const inside = trace.setSpan(caller, span);
   return {
     run: (action) => context.with(inside, action),
     end(record) {
-      describe(span, record, api);
+      if (span.isRecording()) describe(span, record, api);
       span.end();
     },
   };
@@ -60,8 +59,6 @@ function describe(span: Span, record: RequestRecord, { SpanStatusCode }: OpenTel
     'headgate.request.id': record.id,
     'headgate.outcome': record.outcome,
     'headgate.attempts': record.attempts.length,
-  });
-  const optional = {
     'gen_ai.request.model': record.requestedModel,
     'gen_ai.usage.input_tokens': record.usage?.inputTokens,
     'gen_ai.usage.output_tokens': record.usage?.outputTokens,
@@ -73,9 +70,8 @@ function describe(span: Span, record: RequestRecord, { SpanStatusCode }: OpenTel
     'headgate.target': record.target,
     'headgate.degraded': record.degraded,
     'error.type': record.errorCode,
-  };
-  for (const [name, value] of Object.entries(optional))
-    if (value !== undefined) span.setAttribute(name, value);
-  if (record.errorCode !== undefined && record.status >= 500)
-    span.setStatus({ code: SpanStatusCode.ERROR, message: record.errorCode });
+  });
+  // a stream that broke had begun with 200
+  if (record.outcome === 'failed' && (record.status < 400 || record.status >= 500))
+    span.setStatus({ code: SpanStatusCode.ERROR, message: record.errorCode ?? '' });
 }

@@ -1,4 +1,12 @@
-import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  context,
+  ROOT_CONTEXT,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  trace,
+} from '@opentelemetry/api';
 import { type Arrival, createDefaultPipeline, createPipeline, nothing, type Stage } from 'headgate';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chat, readJson, readText, startGateway, until } from '../harness.ts';
@@ -68,6 +76,38 @@ describe('the span of a request', () => {
     ]);
   });
 
+  it('is a child of the span that the host has around the call where that is of the same trace', async () => {
+    const { send } = await startGateway();
+    const sendIn = (spanContext: SpanContext) =>
+      context.with(trace.setSpanContext(ROOT_CONTEXT, spanContext), () =>
+        send('/v1/chat/completions', chat(), {
+          headers: { traceparent: `00-${traceId}-${callerSpan}-01` },
+        }),
+      );
+    const around = { spanId: 'a'.repeat(16), traceFlags: TraceFlags.SAMPLED };
+    await sendIn({ ...around, traceId });
+    await sendIn({ ...around, traceId: 'b'.repeat(32) });
+    expect(tracer.spans.map((span) => span.parentId)).toEqual(['a'.repeat(16), callerSpan]);
+  });
+
+  it('that nobody records is there all the same for what is started in it: no trace of its own begins', async () => {
+    const seen: (string | undefined)[] = [];
+    const when = () => {
+      seen.push(trace.getActiveSpan()?.spanContext().traceId);
+      return false;
+    };
+    const { send } = await startGateway((config) => ({
+      ...config,
+      routes: [{ name: 'a', match: { when } }],
+    }));
+    await readText(
+      await send('/v1/chat/completions', chat(), {
+        headers: { traceparent: `00-${traceId}-${callerSpan}-00` },
+      }),
+    );
+    expect([seen, tracer.spans]).toEqual([[traceId], []]);
+  });
+
   it('is there from the first request on that comes after a tracer was registered', async () => {
     tracer.remove();
     const { send } = await startGateway();
@@ -122,11 +162,14 @@ describe('the span of a request', () => {
     const { send, upstream } = await startGateway((config) => ({ ...config, retry: { maxAttempts: 1 } }));
     upstream.fail({ kind: 'status', status: 500 });
     await send('/v1/chat/completions', chat());
+    upstream.fail({ kind: 'cut', how: 'reset', afterChunks: 3 });
+    await readText(await send('/v1/chat/completions', chat({ stream: true })));
     await send('/v1/chat/completions', chat({ model: 'none' }));
     await send('/v1/chat/completions', chat(), { key: 'nonsense' });
     await until(() => tracer.spans.every(({ ends }) => ends === 1));
     expect(tracer.spans.map(({ status, attributes }) => [status?.code, attributes['error.type']])).toEqual([
       [SpanStatusCode.ERROR, 'upstream_error'],
+      [SpanStatusCode.ERROR, 'upstream_unreachable'],
       [undefined, 'model_not_found'],
       [undefined, 'invalid_key'],
     ]);

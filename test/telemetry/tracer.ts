@@ -24,7 +24,7 @@ export interface SeenSpan {
   ends: number;
 }
 
-const format = /^00-([0-9a-f]{32})-([0-9a-f]{16})-01$/;
+const format = /^00-([0-9a-f]{32})-([0-9a-f]{16})-0([01])$/;
 
 /** Registers a tracer, a context manager and a W3C propagator that keep what they are told; `remove` takes them out. */
 export function registerTracer(onEnd: () => void = () => undefined) {
@@ -35,6 +35,8 @@ export function registerTracer(onEnd: () => void = () => undefined) {
     parentContext: Context = context.active(),
   ): Span => {
     const parent = trace.getSpanContext(parentContext);
+    // as the usual sampler: what the caller does not record is not recorded here
+    if (parent?.traceFlags === TraceFlags.NONE) return trace.wrapSpanContext(parent);
     const seen: SeenSpan = {
       name,
       kind: options.kind,
@@ -96,9 +98,9 @@ export function registerTracer(onEnd: () => void = () => undefined) {
     inject: () => undefined,
     fields: () => ['traceparent'],
     extract(onto, carrier, getter) {
-      const [, traceId, spanId] = format.exec(String(getter.get(carrier, 'traceparent'))) ?? [];
+      const [, traceId, spanId, flags] = format.exec(String(getter.get(carrier, 'traceparent'))) ?? [];
       return traceId && spanId
-        ? trace.setSpanContext(onto, { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true })
+        ? trace.setSpanContext(onto, { traceId, spanId, traceFlags: Number(flags), isRemote: true })
         : onto;
     },
   });
