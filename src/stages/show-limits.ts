@@ -3,9 +3,9 @@ import { amountAt } from '../limits/amount.ts';
 import { endUserOf } from '../limits/end-user.ts';
 import { runsOutAtMs } from '../limits/forecast.ts';
 import type { Ledger, ReadScope, ScopeState, Span } from '../limits/ledger.ts';
-import type { Limit } from '../limits/limit.ts';
+import { type Limit, limitKeyOf } from '../limits/limit.ts';
 import type { RunScope } from '../limits/run.ts';
-import { type SubjectFacts, subjectKey } from '../limits/subject.ts';
+import type { SubjectFacts } from '../limits/subject.ts';
 import type { GatewayReply } from '../message.ts';
 import { toReply } from '../reply.ts';
 import { permittedModel } from './authorize-model.ts';
@@ -66,7 +66,7 @@ export async function showLimits(
     readonly span: Span;
   }[] = [];
   for (const limit of [...policy.limits, ...(run?.limits ?? [])]) {
-    const key = subjectKey(limit.prefix, limit.per, facts);
+    const key = limitKeyOf(limit, facts);
     if (key === undefined) continue;
     found.push({ limit, key, amount: amountAt(limit, nowMs), span: limit.window.spanAt(nowMs) });
   }

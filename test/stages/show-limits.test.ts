@@ -2,6 +2,7 @@ import { createMemoryLedger, type Ledger } from 'headgate';
 import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
 import { runsOutAtMs } from '../../src/limits/forecast.ts';
+import type { ShownLimit } from '../../src/stages/show-limits.ts';
 import { chat, readJson, readText, startGateway } from '../harness.ts';
 import { type Limits, limited } from './limited-gateway.ts';
 
@@ -75,6 +76,17 @@ describe('GET /headgate/limits', () => {
       [['run'], 1],
     ]);
     expect((await show('?model=nothing')).status).toBe(404);
+  });
+
+  it('leaves out a limit on models that are not asked for', async () => {
+    const { send } = await startGateway(
+      limited({ unit: 'requests', amount: 8, window: '1d', models: ['gpt-4.1', 'claude-*'] }),
+    );
+    const shown = async (query: string) =>
+      (await readJson(await send(`/headgate/limits${query}`))).data.map(({ amount }: ShownLimit) => amount);
+    expect(await shown('')).toEqual([]);
+    expect(await shown('?model=gpt-alias')).toEqual([]);
+    expect(await shown('?model=claude-sonnet')).toEqual([8]);
   });
 
   it('asks for a key like any other call, in any of its headers, and below any prefix', async () => {
