@@ -5,7 +5,7 @@ import { toGatewayError } from './errors.ts';
 import { describePolicy, type Explanation } from './explanation.ts';
 import type { Identity } from './identity/identity.ts';
 import type { KeyResolver } from './keys/resolver.ts';
-import type { LimitScope } from './limits/apply.ts';
+import type { Applied, LimitScope } from './limits/apply.ts';
 import { estimateUsage } from './limits/estimate.ts';
 import type { Ledger, LedgerScope, ScopeState } from './limits/ledger.ts';
 import { costOf } from './limits/price.ts';
@@ -190,15 +190,17 @@ function noteModel(found: Draft, { model, call, snapshot, policy, runtime }: Mod
 }
 
 async function noteLimits(found: Draft, context: Model, { ledger, runs }: ExplainParts): Promise<void> {
-  const { limits, scopes } = limitsFor(context, ledger.nowMs(), runs);
   found.estimate = estimateOf(context);
+  let applied: Applied;
   let states: readonly ScopeState[];
   try {
-    states = await ledger.peek(scopes);
+    applied = limitsFor(context, ledger.nowMs(), runs);
+    states = await ledger.peek(applied.scopes);
   } catch {
-    // rateLimit asks again, and answers a ledger that cannot tell as it does for the request itself
+    // rateLimit asks again, and answers a ledger that cannot tell, or what is missing, as it does for the request itself
     return;
   }
+  const { limits, scopes } = applied;
   found.limits = limits.flatMap((limit, index) => {
     const state = states[index];
     const scope = scopes[index];

@@ -311,7 +311,10 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
         snapshot,
         failsClosed,
         runs,
-        hostRun: agentRuns.hostRunOf(request),
+        // what it throws is a refusal
+        get hostRun() {
+          return agentRuns.hostRunOf(request);
+        },
       }),
     health: health.report,
     get snapshot() {

@@ -1,4 +1,4 @@
-import type { GatewayConfig, GatewayRequest, HeaderMap, Ledger } from 'headgate';
+import type { GatewayConfig, GatewayRequest, HeaderMap, Ledger, Run } from 'headgate';
 import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
 import { createMemoryLedger, GatewayError } from '../src/index.ts';
@@ -106,6 +106,13 @@ const cases: Record<string, Case> = {
     method: 'DELETE',
     path: '/v1/chat/completions',
     code: 'method_not_allowed',
+  },
+  'a request that is too dear, and lacks what a limit goes by': {
+    config: (config) => ({
+      ...limited({ unit: 'requests', amount: 1, window: '1d', per: 'endUser', required: true })(config),
+      models: { 'gpt-4.1': { targets: ['openai'], price: { input: 1, output: 1_000 }, maxCostUsd: '0.001' } },
+    }),
+    code: 'request_too_costly',
   },
   'what the adapter refused': {
     refusal: new GatewayError('malformed_request', 'Two Host headers.'),
@@ -308,6 +315,15 @@ describe('an explanation', () => {
     const explanation = await gateway.explain(ask(key, chat()));
     expect(explanation).toMatchObject({ allowed: true, limits: [{ amount: 300, wouldPass: true }] });
     expect(explanation.limits?.[0]?.hold).toBeGreaterThan(300);
+  });
+
+  it('tells that the run is refused which the host says the request is part of', async () => {
+    const { gateway, key } = await startGateway(undefined, {
+      runOf: () => ({ headers: { 'x-headgate-run': 'hgrun_a.b.c' } }) as Run,
+    });
+    const { error } = await readJson(await gateway.handle(ask(key, chat())));
+    const { refusal } = await gateway.explain(ask(key, chat()));
+    expect(refusal).toEqual({ status: 400, code: error.code, message: error.message });
   });
 
   it('has no cost for a model without a price', async () => {
