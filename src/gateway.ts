@@ -28,6 +28,7 @@ import { toErrorReply } from './reply.ts';
 import { createRouter } from './routing/router.ts';
 import { createRunning } from './running.ts';
 import { createRuntime } from './runtime.ts';
+import { withDeadline } from './secrets/deadline.ts';
 import { createMirrors } from './stages/mirror.ts';
 import type { RateLimitOptions } from './stages/rate-limit.ts';
 import { resolveKey } from './stages/resolve-key.ts';
@@ -274,8 +275,8 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     await gatewayLedger.close();
     endLimitMetrics();
     endHealthMetrics();
-    await sink.flush?.();
     await upstream.close();
+    await withDeadline(runtime, flushMs, 'The sink', Promise.resolve(sink.flush?.())).catch(onError);
   }
 
   return {
@@ -332,3 +333,5 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
 
 /** What is told to end gets this long to do so. */
 const lastMs = 2_000;
+/** The sink gets this long for what it still has. */
+const flushMs = 10_000;

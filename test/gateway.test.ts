@@ -1,5 +1,6 @@
-import { createGateway, createMemorySink, isGatewayError } from 'headgate';
-import { describe, expect, it } from 'vitest';
+import { createGateway, createMemorySink, createUndiciEgress, isGatewayError } from 'headgate';
+import { createVirtualRuntime } from 'headgate/testing';
+import { describe, expect, it, vi } from 'vitest';
 import { chat, makeKey, readJson, readText, startGateway, until } from './harness.ts';
 
 describe('a gateway', () => {
@@ -146,6 +147,28 @@ describe('a gateway', () => {
     expect(await readText(running)).toContain('[DONE]');
     await closing;
     expect(flushed).toBe(true);
+  });
+
+  it.each([
+    ['never ends', () => new Promise<void>(() => undefined), 'The sink did not answer in 10000 ms.'],
+    ['rejects', () => Promise.reject(new Error('full')), 'full'],
+  ])('closes all the same when the flush of its sink %s, and tells of it', async (_, flush, told) => {
+    const runtime = createVirtualRuntime();
+    const errors: unknown[] = [];
+    const egress = createUndiciEgress();
+    const close = vi.spyOn(egress, 'close');
+    const flushing = vi.fn(flush);
+    const { gateway } = await startGateway(undefined, {
+      ...{ runtime, egress },
+      sink: { ...createMemorySink(), flush: flushing },
+      onError: (error) => errors.push(error),
+    });
+    const closing = gateway.close();
+    await until(() => flushing.mock.calls.length === 1);
+    runtime.advance(10_000);
+    await closing;
+    expect(close).toHaveBeenCalledTimes(1);
+    expect(errors).toEqual([expect.objectContaining({ message: told })]);
   });
 
   it('shares nothing with another gateway in the same process', async () => {
