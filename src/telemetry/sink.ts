@@ -121,7 +121,10 @@ export function createFunctionSink(
       try {
         const result = write(record);
         if (!result) return;
-        const tracked = result.catch(tell).finally(() => running.delete(tracked));
+        // a function without types may return anything
+        const tracked = Promise.resolve(result)
+          .catch(tell)
+          .finally(() => running.delete(tracked));
         running.add(tracked);
       } catch (error) {
         tell(error);

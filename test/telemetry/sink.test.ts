@@ -179,6 +179,18 @@ describe('the function sink', () => {
   });
 });
 
+describe('a function sink without types', () => {
+  it('may return anything', async () => {
+    const errors: unknown[] = [];
+    const rows: RequestRecord[] = [];
+    const push = (row: RequestRecord): unknown => rows.push(row);
+    const sink = createFunctionSink(push as () => void, (error) => errors.push(error));
+    sink.write(record('a'));
+    await sink.flush?.();
+    expect([rows.length, errors]).toEqual([1, []]);
+  });
+});
+
 describe('whoever is told of what a sink could not store', () => {
   const fail = () => {
     throw new Error('the logger is broken, too');
