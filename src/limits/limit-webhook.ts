@@ -117,6 +117,7 @@ function toPlain(event: Extract<LimitEvent, { kind: 'threshold' | 'ledger' }>): 
 
 function toUrl(given: string | URL): URL {
   const url = URL.canParse(String(given)) ? new URL(String(given)) : undefined;
-  if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
-  throw new TypeError('createLimitWebhook: "url" must be an http or https address.');
+  // fetch takes no credentials in an address, and would repeat them in what it says of each event
+  if (url && /^https?:..[^/@]+\//.test(url.href)) return url;
+  throw new TypeError('createLimitWebhook: "url" must be an http or https address without credentials.');
 }

@@ -102,6 +102,7 @@ describe('a webhook for limits', () => {
     const runtime = createVirtualRuntime();
     expect(() => createLimitWebhook({ url: 'file:///etc', runtime })).toThrow('"url"');
     expect(() => createLimitWebhook({ url: 'nowhere', runtime })).toThrow('"url"');
+    expect(() => createLimitWebhook({ url: 'https://user:word@a', runtime })).toThrow('without credentials');
     expect(() => createLimitWebhook({ url: 'https://a', runtime, maxAttempts: 0 })).toThrow('"maxAttempts"');
   });
 
