@@ -4,7 +4,7 @@ import type { Outcome, Usage } from '../message.ts';
 export interface AttemptRecord {
   /** `provider/model#credential`. */
   readonly target: string;
-  /** HTTP status of the provider; absent when none came. */
+  /** HTTP status of the reply; one that failed stands in `failure`. */
   readonly status?: number;
   /** Why the attempt failed; absent for the one that served. */
   readonly failure?: string;
