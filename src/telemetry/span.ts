@@ -33,12 +33,11 @@ export function createSpans(): (arrival: Arrival) => RequestSpan | Promise<Reque
 
 function startSpan(api: OpenTelemetry, tracer: Tracer, { endpoint, request }: Arrival): RequestSpan {
   const { context, propagation, SpanKind, trace } = api;
-  let caller = context.active();
-  if (request.headers.traceparent !== undefined) {
-    const named = propagation.extract(caller, request.headers);
-    // a span of the host's in the same trace is nearer
-    if (trace.getSpanContext(named)?.traceId !== trace.getSpanContext(caller)?.traceId) caller = named;
-  }
+  const active = context.active();
+  const named = propagation.extract(active, request.headers);
+  // a span of the host's in the same trace is nearer
+  const caller =
+    trace.getSpanContext(named)?.traceId === trace.getSpanContext(active)?.traceId ? active : named;
   const span = tracer.startSpan(endpoint.operation, { kind: SpanKind.SERVER }, caller);
   // also where nobody records it: what is started without it would be sampled anew
   const inside = trace.setSpan(caller, span);
