@@ -72,7 +72,7 @@ function writeHead(exchange: NodeExchange, reply: GatewayReply, length: number, 
     outgoing.strictContentLength = true;
   }
   try {
-    outgoing.writeHead(reply.status, fields as string[]);
+    begin(outgoing, reply.status, fields);
     return true;
   } catch {
     // one value that can not be sent must not cost the caller the reply
@@ -81,6 +81,14 @@ function writeHead(exchange: NodeExchange, reply: GatewayReply, length: number, 
 }
 
 type Fields = (string | string[])[];
+
+function begin(outgoing: ServerResponse, status: number, fields: Fields): void {
+  // what a middleware has put in its place may read a list otherwise (on-headers before 1.1, which express-session 1.18 has)
+  const isReplaced = Object.hasOwn(outgoing, 'writeHead');
+  for (let index = 0; isReplaced && index < fields.length; index += 2)
+    outgoing.setHeader(fields[index] as string, fields[index + 1] as string);
+  outgoing.writeHead(status, isReplaced ? undefined : (fields as string[]));
+}
 
 /** Names and values one after the other: the form that Node sends without copying it into an object first. */
 function toFields(exchange: NodeExchange, headers: HeaderMap, length: number): Fields {
@@ -112,7 +120,7 @@ function retryHead(outgoing: ServerResponse, status: number, fields: Fields): bo
     if (isSoundField(name, value)) sound.push(name, value);
   }
   try {
-    outgoing.writeHead(status, sound as string[]);
+    begin(outgoing, status, sound);
     return true;
   } catch {
     return false;

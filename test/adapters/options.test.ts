@@ -335,6 +335,41 @@ describe('the node bridge', () => {
     });
   });
 
+  it('sends its fields through a writeHead of a middleware, which may take no list as Node does', async () => {
+    const gateway = createStubGateway();
+    const replies = [
+      toReply(200, 'whole', { 'x-request-id': '1', 'set-cookie': ['a=1', 'b=2'], 'x-unsound': '\n' }),
+      toReply(200, partsBody('in ', 'parts')),
+    ];
+    gateway.answer = () => replies.shift() ?? toReply(500, '');
+    const handler = toNodeHandler(gateway);
+    const listener: http.RequestListener = (request, response) => {
+      const { writeHead } = response;
+      // on-headers before 1.1, which is in express-session 1.18, compression 1.7 and morgan 1.10
+      response.writeHead = (status: number, fields?: unknown) => {
+        const pairs = Array.isArray(fields) ? fields : Object.entries(fields ?? {});
+        for (const [name, value] of pairs) response.setHeader(name, value);
+        response.setHeader('x-middleware', 'yes');
+        return writeHead.call(response, status);
+      };
+      handler(request, response);
+    };
+    await withServer(listener, async (port) => {
+      const whole = await send({ port, protocol: 'http1' }, { path: '/' });
+      expect(whole.headers).toMatchObject({
+        'content-length': '5',
+        'content-type': 'application/octet-stream',
+        'set-cookie': ['a=1', 'b=2'],
+        'x-middleware': 'yes',
+        'x-request-id': '1',
+      });
+      expect(whole.body.toString()).toBe('whole');
+      const parts = await send({ port, protocol: 'http1' }, { path: '/' });
+      expect(parts.headers['content-type']).toBe('application/octet-stream');
+      expect(parts.body.toString()).toBe('in parts');
+    });
+  });
+
   it('lets a host that writes replies itself have the request', async () => {
     const listener: http.RequestListener = async (request, response) => {
       const bytes = await toGatewayRequest(request, response).readBody(maxBodyBytes);
