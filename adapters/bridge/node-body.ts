@@ -24,6 +24,7 @@ const parsed = Promise.resolve();
 /** Reads the whole body, see `GatewayRequest.readBody`. */
 export function readNodeBody(exchange: NodeExchange, maxBytes: number): Uint8Array | Promise<Uint8Array> {
   const { incoming } = exchange;
+  if (exchange.gone) throw callerGone();
   if (incoming.readableDidRead || incoming.readableEnded)
     return readHeldBody(exchange).then((bytes) => bounded(bytes, maxBytes));
   // for who listens already the body begins to flow before our turn comes, unless it is held

@@ -110,6 +110,8 @@ export class NodeExchange implements GatewayRequest {
     // a pipelined response has no socket yet, and hears nothing when the connection dies before its turn
     if (this.isHttp2) trackSession(incoming);
     else if (outgoing.socket === null) this.watchSocket();
+    // who left while the host had the request is told of by nothing any more
+    if (incoming.socket?.destroyed) this.close();
   }
 
   get headers(): HeaderMap {
@@ -160,7 +162,7 @@ export class NodeExchange implements GatewayRequest {
    * answered without, and for no longer than it may take.
    */
   hold(): void {
-    if (countReaders(this.incoming) === 0) return;
+    if (this.gone || countReaders(this.incoming) === 0) return;
     this.heldUntil = setTimeout(() => this.letGo(), this.limits.bodyTimeoutMs);
     this.incoming.pause();
   }

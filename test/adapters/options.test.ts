@@ -1,12 +1,12 @@
 import http from 'node:http';
 import http2 from 'node:http2';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { duplexPair } from 'node:stream';
 import express from 'express';
 import fastify from 'fastify';
-import type { PulledBody } from 'headgate';
+import { type PulledBody, toGatewayError } from 'headgate';
 import { toExpressHandler } from 'headgate/express';
 import { headgate } from 'headgate/fastify';
 import { toFetchHandler } from 'headgate/fetch';
@@ -15,7 +15,7 @@ import { type GatewayHandler, toGatewayRequest, toNodeHandler } from 'headgate/n
 import { type Context, Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
 import { chat, startGateway, until } from '../harness.ts';
-import { readAll, send } from './support/client.ts';
+import { open, readAll, send } from './support/client.ts';
 import { createStubGateway, maxBodyBytes, partsBody, ScriptedBody, toReply } from './support/stub-gateway.ts';
 
 /** What the Hono application of these tests keeps in its context. */
@@ -393,6 +393,43 @@ describe('the node bridge', () => {
       await expect.poll(() => told).toEqual(['one', 'another']);
     });
   });
+
+  it.each(['http1', 'http2'] as const)(
+    'sees over %s that a caller left while the host had the request, and reads and sends nothing for it',
+    async (protocol) => {
+      const gateway = createStubGateway();
+      const body = partsBody('for nobody');
+      gateway.answer = async (request) => {
+        try {
+          await request.readBody(maxBodyBytes);
+        } catch (error) {
+          gateway.errors.push(toGatewayError(error).code);
+        }
+        return toReply(200, body);
+      };
+      const handler = toNodeHandler(gateway);
+      let left: (() => void) | undefined;
+      const listener = (request: http.IncomingMessage, response: http.ServerResponse) => {
+        // as a parser leaves it, which then waits for the host's session
+        const late = () => handler(Object.assign(request, { body: { a: 1 } }), response);
+        request.on('data', () => {});
+        response.once('close', () => setImmediate(late));
+        left?.();
+      };
+      const server: Server =
+        protocol === 'http1' ? http.createServer(listener) : http2.createServer(listener as never);
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      const headers = { 'content-type': 'application/json' };
+      const sending = open({ port, protocol }, { method: 'POST', path: '/', headers, body: '{"a":1}' });
+      left = sending.leave;
+      await until(() => body.returns === 1);
+      expect(body.pulls).toBe(0);
+      expect(gateway.errors).toEqual(['caller_gone']);
+      expect(gateway.seen[0]?.signal.aborted).toBe(true);
+      await new Promise((resolve) => server.close(resolve));
+    },
+  );
 
   it.each([
     ['first', true],
