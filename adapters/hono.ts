@@ -12,7 +12,12 @@ import {
 /** The part of Hono's `Context` that the adapter uses. */
 export interface HonoContext {
   readonly env: unknown;
-  readonly req: { readonly raw: Request; arrayBuffer(): Promise<ArrayBuffer> };
+  readonly req: {
+    readonly raw: Request;
+    /** What has been read of the body, by how it was read. */
+    readonly bodyCache?: { readonly arrayBuffer?: unknown; readonly formData?: unknown };
+    arrayBuffer(): Promise<ArrayBuffer>;
+  };
   get res(): Response;
   set res(response: Response | undefined);
   body(data: null, status?: 200, headers?: Record<string, string>): Response;
@@ -39,7 +44,7 @@ export function toHonoHandler<Context extends HonoContext = HonoContext>(
   return async (context) => {
     const details = {
       ...(host === undefined ? undefined : withHost(host, context)),
-      readParsedBody: async () => new Uint8Array(await context.req.arrayBuffer()),
+      readParsedBody: () => readParsedBody(context),
     };
     const { incoming, outgoing } = (context.env ?? {}) as { incoming?: NodeRequest; outgoing?: NodeResponse };
     if (incoming !== undefined && outgoing !== undefined) {
@@ -57,6 +62,16 @@ export function toHonoHandler<Context extends HonoContext = HonoContext>(
     context.res = response;
     return response;
   };
+}
+
+async function readParsedBody({ req }: HonoContext): Promise<Uint8Array | undefined> {
+  // Hono would write a form anew, with another boundary than the header names
+  if (req.bodyCache?.formData && !req.bodyCache.arrayBuffer) return undefined;
+  // it rejects where somebody has read the request beneath it
+  return req.arrayBuffer().then(
+    (buffer) => new Uint8Array(buffer),
+    () => undefined,
+  );
 }
 
 /** What middleware has set so far, onto the response that is really sent. */

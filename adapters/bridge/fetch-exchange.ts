@@ -17,8 +17,8 @@ export interface FetchDetails {
   readonly host?: unknown;
   /** Address of the peer; the `Request` does not say. */
   readonly remoteAddress?: string | undefined;
-  /** Gives the body, when the framework has read it and keeps it. */
-  readonly readParsedBody?: () => Promise<Uint8Array>;
+  /** Gives the body, when the framework has read it and keeps it; undefined when it has not. */
+  readonly readParsedBody?: () => Promise<Uint8Array | undefined>;
   /** Headers that the host has set for the response; kept unless the gateway sets them. */
   readonly responseHeaders?: Headers;
   /** What went wrong in the host before the gateway was asked; answered as an error. */
@@ -97,13 +97,13 @@ export class FetchExchange implements GatewayRequest {
 
   async readBody(maxBytes: number): Promise<Uint8Array> {
     const { request, details } = this;
-    if (request.bodyUsed) {
-      if (details?.readParsedBody === undefined) throw bodyAlreadyRead();
-      const bytes = await details.readParsedBody();
+    if (this.gone) throw callerGone();
+    if (request.bodyUsed || request.body?.locked) {
+      const bytes = await details?.readParsedBody?.();
+      if (bytes === undefined) throw bodyAlreadyRead();
       if (bytes.length > maxBytes) throw bodyTooLarge(maxBytes);
       return bytes;
     }
-    if (this.gone) throw callerGone();
     const refusal = refuseEncoding(this.headers);
     if (refusal !== undefined) throw refusal;
     if (toDeclaredLength(this.headers) > maxBytes) throw bodyTooLarge(maxBytes);

@@ -65,10 +65,9 @@ function bounded(bytes: Uint8Array, maxBytes: number): Uint8Array {
 
 async function readHeldBody(exchange: NodeExchange): Promise<Uint8Array> {
   const { rawBody, body, headers } = exchange.incoming as ParsedMessage;
-  const held = rawBody ?? body;
+  const held = rawBody ?? body ?? (await exchange.details?.readParsedBody?.());
   if (held instanceof Uint8Array) return held;
   if (typeof held === 'string') return Buffer.from(held);
-  if (exchange.details?.readParsedBody !== undefined) return exchange.details.readParsedBody();
   if (body !== undefined && isJson(headers)) return Buffer.from(JSON.stringify(body));
   if (!exchange.isHttp2 && !announcesBody(headers)) return empty;
   // it ended with nothing to be read

@@ -24,8 +24,8 @@ export interface NodeDetails {
   readonly url?: string;
   /** What the host application knows of the caller. */
   readonly host?: unknown;
-  /** Gives the body, when the framework has read it and keeps it elsewhere than in `rawBody` or `body`. */
-  readonly readParsedBody?: () => Promise<Uint8Array>;
+  /** Gives the body, when the framework has read it and keeps it elsewhere than in `rawBody` or `body`; undefined when it has not. */
+  readonly readParsedBody?: () => Promise<Uint8Array | undefined>;
   /** What went wrong in the host before the gateway was asked; answered as an error. */
   readonly failure?: unknown;
   /** Called when the head of the reply was written; not called when there was none to write. */

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { duplexPair } from 'node:stream';
+import { getRequestListener } from '@hono/node-server';
 import express from 'express';
 import fastify from 'fastify';
 import { type PulledBody, toGatewayError } from 'headgate';
@@ -12,7 +13,7 @@ import { headgate } from 'headgate/fastify';
 import { toFetchHandler } from 'headgate/fetch';
 import { toHonoHandler } from 'headgate/hono';
 import { type GatewayHandler, toGatewayRequest, toNodeHandler } from 'headgate/node';
-import { type Context, Hono } from 'hono';
+import { type Context, Hono, type HonoRequest } from 'hono';
 import { describe, expect, it } from 'vitest';
 import { chat, startGateway, until } from '../harness.ts';
 import { open, readAll, send } from './support/client.ts';
@@ -657,6 +658,52 @@ describe('the node bridge', () => {
       expect(reply.status).toBe(500);
     });
     expect(gateway.errors).toEqual(['body_already_read']);
+  });
+
+  describe.each(['node', 'fetch'])('behind what has read a body in hono, over %s', (over) => {
+    async function post(read: (request: HonoRequest) => Promise<unknown>, body: BodyInit) {
+      const gateway = createStubGateway();
+      const app = new Hono();
+      app.use(async (context, next) => {
+        await read(context.req);
+        await next();
+      });
+      app.all('*', toHonoHandler(gateway));
+      const request = new Request('http://a/', { method: 'POST', body });
+      const sent = await request.clone().text();
+      let text = '';
+      if (over === 'fetch') text = await (await app.fetch(request)).text();
+      else {
+        await withServer(getRequestListener(app.fetch), async (port) => {
+          const headers = { 'content-type': request.headers.get('content-type') ?? '' };
+          const reply = await send(
+            { port, protocol: 'http1' },
+            { method: 'POST', path: '/', headers, body: sent },
+          );
+          text = reply.body.toString();
+        });
+      }
+      return { errors: gateway.errors, isAsSent: text === sent };
+    }
+    const form = new FormData();
+    form.set('model', 'm');
+
+    it('takes what its request keeps', async () => {
+      for (const body of ['{"a":1,"a":2}', form]) {
+        expect(await post((request) => request.arrayBuffer(), body)).toEqual({ errors: [], isAsSent: true });
+        expect(await post((request) => request.raw.clone().text(), body)).toEqual({
+          errors: [],
+          isAsSent: true,
+        });
+      }
+      expect(await post((request) => request.parseBody(), form)).toEqual({ errors: [], isAsSent: true });
+    });
+
+    it('says what to do where the bytes are lost', async () => {
+      const lost = { errors: ['body_already_read'], isAsSent: false };
+      expect(await post((request) => request.formData(), form)).toEqual(lost);
+      expect(await post((request) => request.raw.text(), '{}')).toEqual(lost);
+    });
   });
 
   it('leaves the body parsing of a fastify application alone', async () => {
