@@ -202,7 +202,8 @@ export class NodeExchange implements GatewayRequest {
   private watchSocket(): void {
     const { socket } = this.incoming;
     const close = () => this.close();
-    socket.on('close', close);
+    // each that waits its turn listens, which is no leak to be warned of
+    socket.setMaxListeners(0).on('close', close);
     this.outgoing.on('close', () => socket.off('close', close));
   }
 }

@@ -16,7 +16,7 @@ import { type GatewayHandler, toGatewayRequest, toNodeHandler } from 'headgate/n
 import { type Context, Hono, type HonoRequest } from 'hono';
 import { describe, expect, it } from 'vitest';
 import { chat, startGateway, until } from '../harness.ts';
-import { open, readAll, send } from './support/client.ts';
+import { open, readAll, send, talk } from './support/client.ts';
 import { createStubGateway, maxBodyBytes, partsBody, ScriptedBody, toReply } from './support/stub-gateway.ts';
 
 /** What the Hono application of these tests keeps in its context. */
@@ -318,6 +318,24 @@ describe('the node bridge', () => {
       }
     });
     expect(body.pulls).toBe(0);
+  });
+
+  it('has no warning of a leak come up for requests that wait in a pipeline', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    const gateway = createStubGateway();
+    gateway.answer = async () => {
+      await until(() => gateway.seen.length === 20);
+      return toReply(200, 'x');
+    };
+    await withServer(toNodeHandler(gateway), async (port) => {
+      const lines = Array<string>(20).fill('GET / HTTP/1.1\r\nHost: a\r\n');
+      const received = await talk(port, `${lines.join('\r\n')}Connection: close\r\n\r\n`);
+      expect(received.split('HTTP/1.1 200 ')).toHaveLength(21);
+    });
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
   });
 
   it('leaves a response alone that a middleware has answered in the meantime', async () => {
