@@ -54,7 +54,9 @@ function mustClose(exchange: NodeExchange): boolean {
   const { incoming } = exchange;
   const server = (incoming.socket as { server?: { listening?: boolean } }).server;
   if (server?.listening === false) return true;
-  if (incoming.complete || !announcesBody(incoming.headers)) return !exchange.reusable;
+  // of what only looks like a message, as Fastify injects one, `complete` says nothing
+  if (incoming.complete || incoming.readableEnded || !announcesBody(incoming.headers))
+    return !exchange.reusable;
   const declared = toDeclaredLength(incoming.headers);
   if (declared < 0 || declared > smallRestBytes) exchange.reusable = false;
   return !exchange.reusable;

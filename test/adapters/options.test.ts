@@ -732,4 +732,14 @@ describe('the node bridge', () => {
     expect(reply.json()).toEqual({ a: 1 });
     await app.close();
   });
+
+  it('waits for no rest of a large request that a fastify application injects', async () => {
+    const app = fastify();
+    app.register(headgate(createStubGateway()));
+    const payload = 'x'.repeat(100_000);
+    const reply = await app.inject({ method: 'POST', url: '/v1/x', payload });
+    expect(reply.body).toBe(payload);
+    expect(reply.headers.connection).not.toBe('close');
+    await app.close();
+  });
 });
