@@ -21,8 +21,8 @@ const idleCheckMs = 50;
  * `connection: close` (HTTP/2: GOAWAY) on the replies that are still to come, waits up to `drainMs` for the
  * replies in flight, and destroys what is left.
  *
- * Resolves when the server is closed, also when it was closed already. Never rejects. Close the gateway itself
- * after that, so that the requests in flight still have it.
+ * Resolves when the server is closed, also when it was closed already, or the time is over. Never rejects. Close the
+ * gateway itself after that, so that the requests in flight still have it.
  *
  * @throws TypeError when `drainMs` is not a whole number of at least 0.
  * @example
@@ -47,6 +47,8 @@ export function closeGracefully(server: ClosableServer, options: CloseOptions = 
     const deadline = setTimeout(() => {
       server.closeAllConnections?.();
       destroySessions(server);
+      // a server of node:http2 waits on for who has not begun to speak, and for who does not read its end
+      settle();
     }, drainMs);
     // an error means that it was not open
     server.close(settle);

@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
-import type { AddressInfo, Server } from 'node:net';
+import { type AddressInfo, connect, type Server } from 'node:net';
 import { closeGracefully, toNodeHandler } from 'headgate/node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { open, readAll, send, type Target, until } from './support/client.ts';
@@ -102,6 +103,15 @@ describe('closing a server gracefully', () => {
     // keep-alive would have held it for five seconds, and the drain for twenty
     expect(performance.now() - startedAt).toBeLessThan(4_500);
     agent.destroy();
+  });
+
+  it('is over after drainMs also where a caller of HTTP/2 never says anything', async () => {
+    const { server, target } = await start('http2');
+    const connected = once(server, 'connection');
+    const caller = connect(target.port, '127.0.0.1');
+    await connected;
+    await closeGracefully(server, { drainMs: 50 });
+    caller.destroy();
   });
 
   it('resolves when the server is closed already, and refuses a drain time that is none', async () => {
