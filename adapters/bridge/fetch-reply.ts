@@ -6,7 +6,7 @@ import { framingFields, isSoundField } from './reply-fields.ts';
 export function toFetchResponse(exchange: FetchExchange, reply: GatewayReply): Response {
   const { status, body } = reply;
   const headers = toHeaders(reply.headers, exchange.details?.responseHeaders);
-  const isBodiless = status === 204 || status === 304;
+  const isBodiless = [204, 205, 304].includes(status);
   const isHead = exchange.method === 'HEAD';
   if (body instanceof Uint8Array) {
     exchange.finish();

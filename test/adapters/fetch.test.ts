@@ -92,6 +92,15 @@ describe('the fetch handler', () => {
     expect(body.pulls).toBe(0);
   });
 
+  it.each([204, 205, 304])('answers with %s, which has no body, whatever there is of one', async (status) => {
+    const gateway = createStubGateway();
+    gateway.answer = () => toReply(status, 'none', { 'x-request-id': '1' });
+    const response = await toFetchHandler(gateway)(new Request(url));
+    expect(response.status).toBe(status);
+    expect(response.headers.get('x-request-id')).toBe('1');
+    expect(response.body).toBe(null);
+  });
+
   it('breaks the body of the response when the producer breaks', async () => {
     const gateway = createStubGateway();
     gateway.answer = () =>
