@@ -14,7 +14,6 @@ export interface HonoContext {
   readonly env: unknown;
   readonly req: {
     readonly raw: Request;
-    /** What has been read of the body, by how it was read. */
     readonly bodyCache?: { readonly arrayBuffer?: unknown; readonly formData?: unknown };
     arrayBuffer(): Promise<ArrayBuffer>;
   };

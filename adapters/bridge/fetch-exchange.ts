@@ -17,7 +17,7 @@ export interface FetchDetails {
   readonly host?: unknown;
   /** Address of the peer; the `Request` does not say. */
   readonly remoteAddress?: string | undefined;
-  /** Gives the body, when the framework has read it and keeps it; undefined when it has not. */
+  /** Gives the body, when the framework has read it and keeps it. */
   readonly readParsedBody?: () => Promise<Uint8Array | undefined>;
   /** Headers that the host has set for the response; kept unless the gateway sets them. */
   readonly responseHeaders?: Headers;

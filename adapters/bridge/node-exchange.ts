@@ -24,7 +24,7 @@ export interface NodeDetails {
   readonly url?: string;
   /** What the host application knows of the caller. */
   readonly host?: unknown;
-  /** Gives the body, when the framework has read it and keeps it elsewhere than in `rawBody` or `body`; undefined when it has not. */
+  /** Gives the body, when the framework has read it and keeps it elsewhere than in `rawBody` or `body`. */
   readonly readParsedBody?: () => Promise<Uint8Array | undefined>;
   /** What went wrong in the host before the gateway was asked; answered as an error. */
   readonly failure?: unknown;
@@ -162,7 +162,7 @@ export class NodeExchange implements GatewayRequest {
    * answered without, and for no longer than it may take.
    */
   hold(): void {
-    if (this.gone || countReaders(this.incoming) === 0) return;
+    if (countReaders(this.incoming) === 0) return;
     this.heldUntil = setTimeout(() => this.letGo(), this.limits.bodyTimeoutMs);
     this.incoming.pause();
   }

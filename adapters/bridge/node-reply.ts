@@ -73,24 +73,19 @@ function writeHead(exchange: NodeExchange, reply: GatewayReply, length: number, 
     // a stream that is shorter or longer than it said must not look whole
     outgoing.strictContentLength = true;
   }
-  try {
-    begin(outgoing, reply.status, fields);
-    return true;
-  } catch {
-    // one value that can not be sent must not cost the caller the reply
-    return retryHead(outgoing, reply.status, fields);
+  // what a middleware has put in its place may read a list otherwise: on-headers before 1.1, which express-session 1.18 has
+  if (!Object.hasOwn(outgoing, 'writeHead')) {
+    try {
+      outgoing.writeHead(reply.status, fields as string[]);
+      return true;
+    } catch {
+      // one value that can not be sent must not cost the caller the reply
+    }
   }
+  return writeSoundHead(outgoing, reply.status, fields);
 }
 
 type Fields = (string | string[])[];
-
-function begin(outgoing: ServerResponse, status: number, fields: Fields): void {
-  // what a middleware has put in its place may read a list otherwise (on-headers before 1.1, which express-session 1.18 has)
-  const isReplaced = Object.hasOwn(outgoing, 'writeHead');
-  for (let index = 0; isReplaced && index < fields.length; index += 2)
-    outgoing.setHeader(fields[index] as string, fields[index + 1] as string);
-  outgoing.writeHead(status, isReplaced ? undefined : (fields as string[]));
-}
 
 /** Names and values one after the other: the form that Node sends without copying it into an object first. */
 function toFields(exchange: NodeExchange, headers: HeaderMap, length: number): Fields {
@@ -111,18 +106,17 @@ function toFields(exchange: NodeExchange, headers: HeaderMap, length: number): F
   return fields;
 }
 
-function retryHead(outgoing: ServerResponse, status: number, fields: Fields): boolean {
+function writeSoundHead(outgoing: ServerResponse, status: number, fields: Fields): boolean {
   if (outgoing.headersSent) return false;
-  for (let index = 0; index < fields.length; index += 2) outgoing.removeHeader(fields[index] as string);
-  const sound: Fields = [];
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
     const value = fields[index + 1] as string | string[];
+    outgoing.removeHeader(name);
     // left out when not: the core promises sound values, so it is one that a custom stage has set
-    if (isSoundField(name, value)) sound.push(name, value);
+    if (isSoundField(name, value)) outgoing.setHeader(name, value);
   }
   try {
-    begin(outgoing, status, sound);
+    outgoing.writeHead(status);
     return true;
   } catch {
     return false;
