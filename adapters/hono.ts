@@ -12,11 +12,7 @@ import {
 /** The part of Hono's `Context` that the adapter uses. */
 export interface HonoContext {
   readonly env: unknown;
-  readonly req: {
-    readonly raw: Request;
-    readonly bodyCache?: { readonly arrayBuffer?: unknown; readonly formData?: unknown };
-    arrayBuffer(): Promise<ArrayBuffer>;
-  };
+  readonly req: { readonly raw: Request; arrayBuffer(): Promise<ArrayBuffer> };
   get res(): Response;
   set res(response: Response | undefined);
   body(data: null, status?: 200, headers?: Record<string, string>): Response;
@@ -64,13 +60,15 @@ export function toHonoHandler<Context extends HonoContext = HonoContext>(
 }
 
 async function readParsedBody({ req }: HonoContext): Promise<Uint8Array | undefined> {
+  const { bodyCache } = req as { bodyCache?: { arrayBuffer?: unknown; formData?: unknown } };
   // Hono would write a form anew, with another boundary than the header names
-  if (req.bodyCache?.formData && !req.bodyCache.arrayBuffer) return undefined;
-  // it rejects where somebody has read the request beneath it
-  return req.arrayBuffer().then(
-    (buffer) => new Uint8Array(buffer),
-    () => undefined,
-  );
+  if (bodyCache?.formData && !bodyCache.arrayBuffer) return undefined;
+  try {
+    return new Uint8Array(await req.arrayBuffer());
+  } catch {
+    // somebody has read the request beneath it
+    return undefined;
+  }
 }
 
 /** What middleware has set so far, onto the response that is really sent. */

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { GatewayReply, HeaderMap } from 'headgate';
 import type { NodeExchange } from './node-exchange.ts';
 import { pump, stopBody } from './node-pump.ts';
@@ -11,7 +10,11 @@ const sliceBytes = 256 * 1024;
 /** A rest of a request that is not worth a connection: Node reads it and goes on. */
 const smallRestBytes = 64 * 1024;
 
-/** Sends a reply; calls `settle` when its bytes were handed to Node or the caller is gone. */
+/**
+ * Sends a reply; calls `settle` when its bytes were handed to Node or the caller is gone.
+ *
+ * @throws when the head can not be sent at all, or there is no body
+ */
 export function sendNodeReply(
   exchange: NodeExchange,
   reply: GatewayReply,
@@ -30,11 +33,7 @@ export function sendNodeReply(
   const isBodiless = reply.status === 204 || reply.status === 304;
   const closes = !exchange.isHttp2 && mustClose(exchange);
   const length = bytes !== undefined && !isBodiless ? bytes.length : -1;
-  if (!writeHead(exchange, reply, length, closes)) {
-    outgoing.destroy();
-    settle(stopBody(body));
-    return;
-  }
+  writeHead(exchange, reply, length, closes);
   exchange.details?.onHead?.();
   if (exchange.method === 'HEAD' || isBodiless) {
     endAfterRest(exchange, undefined);
@@ -62,8 +61,7 @@ function mustClose(exchange: NodeExchange): boolean {
   return !exchange.reusable;
 }
 
-/** Returns false when the head can not be sent at all. */
-function writeHead(exchange: NodeExchange, reply: GatewayReply, length: number, closes: boolean): boolean {
+function writeHead(exchange: NodeExchange, reply: GatewayReply, length: number, closes: boolean): void {
   const fields = toFields(exchange, reply.headers, length);
   if (closes) fields.push('connection', 'close');
   const { outgoing } = exchange;
@@ -77,12 +75,19 @@ function writeHead(exchange: NodeExchange, reply: GatewayReply, length: number, 
   if (!Object.hasOwn(outgoing, 'writeHead')) {
     try {
       outgoing.writeHead(reply.status, fields as string[]);
-      return true;
+      return;
     } catch {
       // one value that can not be sent must not cost the caller the reply
     }
   }
-  return writeSoundHead(outgoing, reply.status, fields);
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    const value = fields[index + 1] as string | string[];
+    outgoing.removeHeader(name);
+    // left out when not: the core promises sound values, so it is one that a custom stage has set
+    if (isSoundField(name, value)) outgoing.setHeader(name, value);
+  }
+  outgoing.writeHead(reply.status);
 }
 
 type Fields = (string | string[])[];
@@ -104,23 +109,6 @@ function toFields(exchange: NodeExchange, headers: HeaderMap, length: number): F
     fields.push('content-length', String(length));
   }
   return fields;
-}
-
-function writeSoundHead(outgoing: ServerResponse, status: number, fields: Fields): boolean {
-  if (outgoing.headersSent) return false;
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = fields[index] as string;
-    const value = fields[index + 1] as string | string[];
-    outgoing.removeHeader(name);
-    // left out when not: the core promises sound values, so it is one that a custom stage has set
-    if (isSoundField(name, value)) outgoing.setHeader(name, value);
-  }
-  try {
-    outgoing.writeHead(status);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function* slices(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
