@@ -37,6 +37,30 @@ export type Mutant = readonly [
 /** Ledgers that each break the contract in one way. */
 export const mutants: readonly Mutant[] = [
   [
+    'takes any lease for one',
+    'a lease that is no time',
+    (ledger) => ({
+      ...ledger,
+      reserve: (id, scopes, ms) => ledger.reserve(id, scopes, ms >= 0 ? ms : 0),
+      renew: (id, ms, charges) => ledger.renew(id, ms >= 0 ? ms : 0, charges),
+    }),
+  ],
+  [
+    'tells the amount of its own that it saw first',
+    'takes the amount from each request',
+    (ledger) => {
+      const amounts = new Map<string, number>();
+      return {
+        ...ledger,
+        peek: async (scopes) =>
+          (await ledger.peek(scopes)).map((state) => {
+            if (!amounts.has(state.key)) amounts.set(state.key, state.amount);
+            return { ...state, amount: amounts.get(state.key) ?? 0 };
+          }),
+      };
+    },
+  ],
+  [
     'reads first and writes later',
     'never grants more than the amount to a thousand concurrent',
     (ledger) => ({

@@ -123,6 +123,16 @@ export const spoiltStores: readonly (readonly [
     })),
   ],
   [
+    'begins every page with the first key',
+    '2,500 keys',
+    keys(({ listKeys }) => ({ listKeys: ({ after: _, ...query }) => listKeys(query) })),
+  ],
+  [
+    'turns the order of the keys around',
+    '2,500 keys',
+    keys(({ listKeys }) => ({ listKeys: async (query) => [...(await listKeys(query))].reverse() })),
+  ],
+  [
     'leaves one out between two pages',
     '2,500 keys',
     keys(({ listKeys }) => ({
@@ -278,6 +288,20 @@ export const spoiltStores: readonly (readonly [
     })),
   ],
   [
+    'lists versions that its callers can change',
+    'keeps nothing that its callers can change',
+    config(({ listVersions }) => {
+      const kept = new Map<number, object>();
+      return {
+        listVersions: async (query) =>
+          (await listVersions(query)).map((info) => {
+            if (!kept.has(info.number)) kept.set(info.number, { ...info });
+            return kept.get(info.number) as typeof info;
+          }),
+      };
+    }),
+  ],
+  [
     'says 0 when it fails',
     'throws from every method',
     config(({ readNumber }) => ({ readNumber: () => readNumber().catch(() => 0) })),
@@ -286,6 +310,38 @@ export const spoiltStores: readonly (readonly [
     'says that there is no configuration when it fails',
     'throws for each of many',
     config(({ readLatest }) => ({ readLatest: () => readLatest().catch(() => null) })),
+  ],
+  [
+    'lists all secrets whatever is asked for',
+    'order of the ids',
+    secrets(({ listSecrets }) => ({ listSecrets: (query) => listSecrets({ ...query, limit: 1_000 }) })),
+  ],
+  [
+    'begins every page with the first secret',
+    'order of the ids',
+    secrets(({ listSecrets }) => ({ listSecrets: ({ after: _, ...query }) => listSecrets(query) })),
+  ],
+  [
+    'lists secrets that its callers can change',
+    'keeps nothing that its callers can change',
+    secrets(({ listSecrets }) => {
+      const kept = new Map<string, object>();
+      return {
+        listSecrets: async (query) =>
+          (await listSecrets(query)).map((record) => {
+            if (!kept.has(record.id)) kept.set(record.id, { ...record });
+            return kept.get(record.id) as typeof record;
+          }),
+      };
+    }),
+  ],
+  [
+    'keeps what a newer secret does not have',
+    'replaces all of a record',
+    secrets(({ findSecret, putSecret }) => ({
+      putSecret: async (record, expected) =>
+        putSecret({ ...(await findSecret(record.id)), ...record }, expected),
+    })),
   ],
   [
     'keeps the stamp at a removal',

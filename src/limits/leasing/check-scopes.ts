@@ -1,7 +1,9 @@
+import { checkLease } from '../../stores/memory/checks.ts';
 import type { LedgerScope } from '../ledger.ts';
 
-/** @throws TypeError for a hold or charge that is no safe integer of at least 0, or two scopes with one key */
-export function checkScopes(scopes: readonly LedgerScope[]): void {
+/** @throws TypeError for a lease that is no time, a hold or charge that is no safe integer of at least 0, or two scopes with one key */
+export function checkScopes(scopes: readonly LedgerScope[], leaseMs: number): void {
+  checkLease(leaseMs);
   for (let index = 0; index < scopes.length; index++) {
     const { key, hold, charge } = scopes[index] as LedgerScope;
     if (!Number.isSafeInteger(hold) || hold < 0 || !Number.isSafeInteger(charge) || charge < 0) {

@@ -94,7 +94,7 @@ class MemoryFirstLedger implements LeasingLedger {
   reserveInMemory(id: string, scopes: readonly LedgerScope[], leaseMs: number): ReserveResult | undefined {
     const known = this.#book.find(id);
     if (known) return known;
-    checkScopes(scopes);
+    checkScopes(scopes, leaseMs);
     if (this.#isClosed || (this.#pending.size > 0 && this.#pending.has(id))) return undefined;
     const nowMs = this.#shared.nowMs();
     if (isStale(scopes, nowMs)) return { kind: 'stale', nowMs };

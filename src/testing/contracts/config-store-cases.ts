@@ -163,7 +163,14 @@ export const configCases: readonly StoreCase<ConfigStore>[] = [
       const expected = { ...structuredClone(version), number: 1 };
       const stored = await store.appendVersion(version, 0);
       Object.assign(version, { author: 'intruder' });
-      const spoilt = [version, stored, await store.readLatest(), await store.readVersion(1)];
+      const [listed] = await store.listVersions();
+      const read = [await store.readLatest(), await store.readVersion(1)];
+      const spoilt: readonly (Partial<NewConfigVersion> | null | undefined)[] = [
+        version,
+        stored,
+        listed,
+        ...read,
+      ];
       for (const each of spoilt) {
         for (const spoil of [
           () => Object.assign(each?.config.models as object, { intruder: { targets: ['openai'] } }),
@@ -178,6 +185,7 @@ export const configCases: readonly StoreCase<ConfigStore>[] = [
         }
         assert.deepEqual(await store.readLatest(), expected);
         assert.deepEqual(await store.readVersion(1), expected);
+        assert.equal((await store.listVersions())[0]?.author, expected.author);
       }
     },
   },

@@ -88,6 +88,17 @@ export const ledgerInputCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: 'throws a TypeError for a lease that is no time, and holds nothing',
+    async run({ ledger }) {
+      const wanted = [scope('k', 1)];
+      for (const lease of [-1, Number.NaN, Number.NEGATIVE_INFINITY, undefined as never]) {
+        await rejects(() => ledger.reserve('one', wanted, lease), `a lease of ${lease}`);
+      }
+      granted(await ledger.reserve('one', wanted, leaseMs));
+      await expectFigures(ledger, wanted, [[0, 1]]);
+    },
+  },
+  {
     name: 'throws a TypeError for a use or a renewed charge that is no safe integer of at least 0, and goes on holding',
     async run({ ledger }) {
       const scopes = [scope('k', 1_000, { hold: 300 }), scope('other', 1_000, { hold: 200 })];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { SecretStore } from '../../stores/secret-store.ts';
 import { hostileTexts } from './key-store-samples.ts';
 import { idsOf, sampleSecret } from './secret-store-samples.ts';
-import { inBatches, type StoreCase } from './store-case.ts';
+import { expectPage, inBatches, type StoreCase } from './store-case.ts';
 
 async function putNew(store: SecretStore, id: string): Promise<void> {
   assert.equal(await store.putSecret(sampleSecret(id), 0), true, `${id} is new`);
@@ -66,9 +66,9 @@ export const secretCases: readonly StoreCase<SecretStore>[] = [
     },
   },
   {
-    name: 'replaces a record that has the expected version, and nothing else',
+    name: 'replaces all of a record that has the expected version, and nothing else',
     async run({ store, second }) {
-      await putNew(store, 'openai');
+      await store.putSecret(sampleSecret('openai', { label: 'that the newer one has not' }), 0);
       const newer = sampleSecret('openai', { sealed: 'newer', version: 2, rotatedAtMs: 5 });
       assert.equal(await (await second()).putSecret(newer, 1), true);
       for (const expected of [0, 1, 3, 8]) {
@@ -183,8 +183,9 @@ export const secretCases: readonly StoreCase<SecretStore>[] = [
         const seen: string[] = [];
         for (;;) {
           const after = seen.at(-1);
-          const page = await other.listSecrets(after === undefined ? { limit } : { after, limit });
-          seen.push(...idsOf(page));
+          const page = idsOf(await other.listSecrets(after === undefined ? { limit } : { after, limit }));
+          expectPage(page, limit, after);
+          seen.push(...page);
           if (page.length < limit) break;
         }
         assert.deepEqual(seen, sorted, `${limit} at a time`);
@@ -234,6 +235,7 @@ export const secretCases: readonly StoreCase<SecretStore>[] = [
         }
       }
       assert.deepEqual(await store.findSecret('openai'), sampleSecret('openai'));
+      assert.deepEqual(await store.listSecrets({ limit: 1 }), [sampleSecret('openai')]);
     },
   },
 ];

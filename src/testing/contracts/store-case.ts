@@ -85,6 +85,12 @@ export async function inBatches<T>(
   }
 }
 
+/** Fails on a page after which reading on would never end, or be wrong: too long, out of order, or not behind `after`. */
+export function expectPage(ids: readonly string[], limit: number, after = ''): void {
+  assert.ok(ids.length <= limit, `a page of ${ids.length}, asked for ${limit}`);
+  assert.deepEqual(ids, ids.filter((id) => id > after).sort(), `behind ${after}`);
+}
+
 /** A backend that is back may first have to find out that its connections are dead: calls may fail a little longer, never lie. */
 export async function eventually(act: () => void | Promise<void>, ms: number): Promise<void> {
   const end = performance.now() + ms;
