@@ -66,6 +66,13 @@ describe('methods', () => {
 });
 
 describe('unknown paths', () => {
+  it.each(['/v1beta/models/gemini-2.5-pro:batchGenerateContent', '/v1beta/models/imagen-4:predict'])(
+    'POST %s is none, and no model that is to be read by GET',
+    (path) => {
+      expect(refusalOf('POST', path)).toMatchObject({ code: 'unknown_endpoint', family: 'gemini' });
+    },
+  );
+
   it.each([
     '/v1',
     '/v1beta',
