@@ -42,7 +42,7 @@ export interface ConfiguredProvider {
   readonly id: string;
   readonly provider: Provider;
   readonly origin: string;
-  /** Path of the base URL without a trailing slash. */
+  /** Path of the base URL without a trailing slash, nor a version where the paths of endpoints begin with it. */
   readonly basePath: string;
   readonly credentials: readonly Credential[];
   /** Header fields that every request carries; any of them may be a credential. */
@@ -65,6 +65,9 @@ export interface ProviderOptions {
   readonly onSecretError?: ((error: SecretError) => void) | undefined;
 }
 
+/** Providers whose endpoints begin with the version, which many write into the base URL as well. */
+const startsWithVersion: ReadonlySet<string> = new Set(['anthropic', 'gemini']);
+
 /** The providers of a configuration by id, with their secrets resolved. */
 export function compileProviders(
   config: ParsedConfig,
@@ -74,14 +77,14 @@ export function compileProviders(
   const known = new Map(options.providers.map((provider) => [provider.type, provider]));
   const compiled = new Map<string, ConfiguredProvider>();
   for (const [id, entry] of Object.entries(config.providers)) {
-    const provider = known.get(entry.type);
-    if (!provider) {
+    // where the type is wrong any will do: that alone is told, and not that its targets have no provider
+    const provider = known.get(entry.type) ?? (options.providers[0] as Provider);
+    if (provider.type !== entry.type) {
       const types = [...known.keys()].join(', ');
       issues.push({
         path: `providers.${id}.type`,
         message: `no provider type "${entry.type}"; there are: ${types}${suggest(entry.type, known.keys())}`,
       });
-      continue;
     }
     const url = new URL(entry.baseUrl ?? provider.defaultBaseUrl);
     if (url.username || url.password || url.search || url.hash) {
@@ -94,7 +97,7 @@ export function compileProviders(
       id,
       provider,
       origin: url.origin,
-      basePath: url.pathname.replace(/\/+$/, ''),
+      basePath: url.pathname.replace(startsWithVersion.has(entry.type) ? /(\/v1(beta)?)?\/*$/ : /\/+$/, ''),
       credentials: compileCredentials(id, entry, options, issues),
       limits: compileLimits(entry.limits, `providers.${id}.limits`, `provider ${id}`, 'provider', issues),
       headers: mapValues(entry.headers, (text, name) => new Secret(`providers.${id}.headers.${name}`, text)),

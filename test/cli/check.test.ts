@@ -106,9 +106,9 @@ describe('headgate check', () => {
     ['a.yaml', '# nothing yet\n', ':1: not a configuration: it must be an object'],
     ['a.json', 'null', ':1: not a configuration: it must be an object'],
     ['a.json', '[]', ':1: not a configuration: it must be an object'],
-    ['a.yaml', 'models: {}\n', ': providers: Invalid input: expected record'],
-    ['a.yaml', 'models: {}\nproviders: openai\n', ':2:1: providers: Invalid input: expected record'],
-    ['a.yaml', 'models: {}\nproviders: []\n', ':2:1: providers: Invalid input: expected record'],
+    ['a.yaml', 'models: {}\n', ': providers: Invalid input: expected object'],
+    ['a.yaml', 'models: {}\nproviders: openai\n', ':2:1: providers: Invalid input: expected object'],
+    ['a.yaml', 'models: {}\nproviders: []\n', ':2:1: providers: Invalid input: expected object'],
     ['a.yaml', 'models: {}\nproviders:\n  openai:\n', ':3:3: providers.openai: Invalid input'],
     [
       'a.yaml',

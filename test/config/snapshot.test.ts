@@ -27,6 +27,21 @@ describe('a configuration that cannot be used', () => {
       },
       'providers.openai: give apiKey or credentials, not both',
     ],
+    ...['$OPENAI_API_KEY', '$' + '{OPENAI_API_KEY}'].map((apiKey): [string, unknown, string] => [
+      `a secret that is written as ${apiKey}`,
+      { ...small, providers: { openai: { type: 'openai', apiKey } } },
+      'providers.openai.apiKey: a secret is its text, { env: "NAME" }',
+    ]),
+    [
+      'a base URL without a scheme',
+      { ...small, providers: { openai: { type: 'openai', apiKey: 'x', baseUrl: 'host/v1' } } },
+      'providers.openai.baseUrl: must begin with https:// or http://',
+    ],
+    [
+      'a list in place of names',
+      { ...small, models: ['gpt-4.1'] },
+      'models: Invalid input: expected object, received array',
+    ],
     [
       'a base URL with a user in it',
       { ...small, providers: { openai: { type: 'openai', apiKey: 'x', baseUrl: 'https://u:p@host/v1' } } },
@@ -237,6 +252,21 @@ describe('a provider of the configuration', () => {
     expect(at()).toEqual(['https://api.openai.com', '/v1']);
     expect(at('http://127.0.0.1:9/a/b//')).toEqual(['http://127.0.0.1:9', '/a/b']);
     expect(at('https://HOST.example:443')).toEqual(['https://host.example', '']);
+  });
+
+  it.each([
+    ['anthropic', 'https://api.anthropic.com/v1', ''],
+    ['anthropic', 'https://host/anthropic/v1/', '/anthropic'],
+    ['gemini', 'https://host/v1beta', ''],
+    ['gemini', 'https://host/v10', '/v10'],
+    ['openai', 'https://host/v1beta/', '/v1beta'],
+  ])('of the type %s at %s has the version once', (type, baseUrl, basePath) => {
+    const providers = { openai: { type, apiKey: 'a', baseUrl } };
+    expect(compile({ ...small, providers }).providers.get('openai')?.basePath).toBe(basePath);
+  });
+
+  it('of an unknown type is the only thing that is wrong', () => {
+    expect(issuesOf({ ...small, providers: { openai: { type: 'nobody', apiKey: 'x' } } })).toHaveLength(1);
   });
 
   it('has its credentials in their order, each with a secret of its own', () => {

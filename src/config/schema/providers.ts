@@ -3,11 +3,16 @@ import { lazily } from '../../lazily.ts';
 import { regionSchema } from './catalog.ts';
 import { milliseconds, nameSchema, positiveInteger, upstreamLimitsSchema } from './parts.ts';
 
+const secretForms = {
+  error: 'a secret is its text, { env: "NAME" }, { file: "path" }, { store: "id" } or a function',
+};
+
 /** A secret: the text itself, or where to find it. What a function gives is fetched again every now and then. */
 export const secretSchema = lazily(() =>
   z.union(
     [
-      z.string().min(1),
+      // the name of a variable, as shells write it, is no secret
+      z.string().regex(/^(?!\$\{?[A-Z])./, secretForms),
       /** A variable of the environment. */
       z.strictObject({ env: z.string().min(1) }),
       /** A file, watched. */
@@ -16,7 +21,7 @@ export const secretSchema = lazily(() =>
       z.strictObject({ store: z.string().min(1).max(200) }),
       z.custom<() => string | Promise<string>>((value) => typeof value === 'function'),
     ],
-    { error: 'a secret is its text, { env: "NAME" }, { file: "path" }, { store: "id" } or a function' },
+    secretForms,
   ),
 );
 
@@ -64,7 +69,7 @@ export const providerSchema = lazily(() =>
       /** Which provider implementation speaks to it: `openai` (and everything compatible), `anthropic`, `gemini`, or one of your own. */
       type: nameSchema(),
       /** Where it lives. Default: the provider's public address. OpenAI-compatible: including `/v1`. */
-      baseUrl: z.url({ protocol: /^https?$/ }).optional(),
+      baseUrl: z.url({ protocol: /^https?$/, error: 'must begin with https:// or http://' }).optional(),
       /** Where it handles what it is sent; what `regions` of routes and profiles go by. Default: unknown, in no region. */
       region: regionSchema().optional(),
       apiKey: secretSchema().optional(),
