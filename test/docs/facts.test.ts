@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { GatewayError, type GatewayErrorCode } from 'headgate';
 import { describe, expect, it } from 'vitest';
@@ -109,6 +109,20 @@ describe('docs/wire.md', () => {
       return !rows.some((row) => row.split('|')[1]?.includes(`\`${code}\``) && row.includes(`| ${status} |`));
     });
     expect(missing).toEqual([]);
+  });
+});
+
+describe('the headers that callers give', () => {
+  it('are all in the documents', () => {
+    const sources = globSync('src/**/*.ts', { cwd: inRepository('.') });
+    const named = sources.flatMap((path) =>
+      [...readFileSync(inRepository(path), 'utf8').matchAll(/'(x-headgate-[a-z-]+)'/g)].map(
+        (match) => match[1],
+      ),
+    );
+    expect(new Set(named).size).toBeGreaterThan(8);
+    const text = documents.map((document) => document.text).join();
+    expect(named.filter((name) => !text.includes(`\`${name}`))).toEqual([]);
   });
 });
 

@@ -2,8 +2,12 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { createGateway } from 'headgate';
+import { toFetchHandler } from 'headgate/fetch';
+import { createFakeUpstream } from 'headgate/testing';
 import { describe, expect, it, vi } from 'vitest';
-import { inRepository, readBlocks, readDocuments } from './markdown.ts';
+import { makeKey } from '../harness.ts';
+import { inRepository, readBlocks, readDocument, readDocuments } from './markdown.ts';
 
 const configText = `export const config = {
   providers: { openai: { type: 'openai', apiKey: { env: 'OPENAI_API_KEY' } } },
@@ -23,6 +27,52 @@ const found = readDocuments().flatMap((document) =>
     .filter(({ text }) => !text.includes("'node:test'"))
     .map(({ text, line }) => [`${document.path}:${line}`, text] as const),
 );
+
+describe('the way out in docs/extend.md', () => {
+  it('has another target asked for one that it stops, and nothing counted for that', async () => {
+    const { text = '' } =
+      readBlocks(readDocument('docs/extend.md')).find((block) =>
+        block.text.includes('createGuardedEgress'),
+      ) ?? {};
+    const directory = await mkdtemp(join(tmpdir(), 'headgate-egress-'));
+    await using upstream = await createFakeUpstream();
+    try {
+      await symlink(inRepository('node_modules'), join(directory, 'node_modules'));
+      await writeFile(join(directory, 'block.ts'), text);
+      const { createGuardedEgress } = await import(
+        /* @vite-ignore */ pathToFileURL(join(directory, 'block.ts')).href
+      );
+      const { key, record } = makeKey('web');
+      const gateway = createGateway(
+        {
+          providers: {
+            elsewhere: { type: 'openai', apiKey: 'x', baseUrl: 'http://192.0.2.1/v1' },
+            here: { type: 'openai', apiKey: 'x', baseUrl: `${upstream.url}/v1` },
+          },
+          models: { 'gpt-4.1': { targets: ['elsewhere', 'here'] } },
+          profiles: { standard: {} },
+          teams: { web: { profile: 'standard' } },
+          keys: [record],
+        },
+        { egress: createGuardedEgress(new Set([upstream.url])) },
+      );
+      const response = await toFetchHandler(gateway)(
+        new Request('http://gateway/v1/chat/completions', {
+          method: 'POST',
+          headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ model: 'gpt-4.1', messages: [{ role: 'user', content: 'Hello' }] }),
+        }),
+      );
+      expect(response.status).toBe(200);
+      await response.text();
+      await gateway.close();
+      expect(gateway.records[0]?.attempts).toMatchObject([{ failure: 'connect' }, { status: 200 }]);
+      expect(gateway.records[0]?.attempts[0]).not.toHaveProperty('usage');
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+});
 
 describe('programs in the documents that stand by themselves', () => {
   it.each(found)('run to their end: %s', async (_where, text) => {
