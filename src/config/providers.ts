@@ -42,7 +42,7 @@ export interface ConfiguredProvider {
   readonly id: string;
   readonly provider: Provider;
   readonly origin: string;
-  /** Path of the base URL without a trailing slash, nor a version where the paths of endpoints begin with it. */
+  /** Path of the base URL without a trailing slash. */
   readonly basePath: string;
   readonly credentials: readonly Credential[];
   /** Header fields that every request carries; any of them may be a credential. */

@@ -38,7 +38,7 @@ export type Mutant = readonly [
 export const mutants: readonly Mutant[] = [
   [
     'takes any lease for one',
-    'a lease that is no time',
+    'or a lease below it',
     (ledger) => ({
       ...ledger,
       reserve: (id, scopes, ms) => ledger.reserve(id, scopes, ms >= 0 ? ms : 0),

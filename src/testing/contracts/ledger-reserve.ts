@@ -134,7 +134,7 @@ export const ledgerReserveCases: readonly LedgerCase[] = [
       granted(await ledger.reserve('raised', [scope('tokens', 200, { hold: 140 })], leaseMs));
       await expectFigures(ledger, [scope('tokens', 200)], [[0, 200]]);
       const [state] = await ledger.peek([scope('tokens', 250)]);
-      assert.equal(state?.amount, 250, 'as it is read, too');
+      assert.equal(state?.amount, 250);
     },
   },
   {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { SecretStore } from '../../stores/secret-store.ts';
 import { hostileTexts } from './key-store-samples.ts';
 import { idsOf, sampleSecret } from './secret-store-samples.ts';
-import { expectPage, inBatches, type StoreCase } from './store-case.ts';
+import { expectPage, inBatches, type StoreCase, spoil } from './store-case.ts';
 
 async function putNew(store: SecretStore, id: string): Promise<void> {
   assert.equal(await store.putSecret(sampleSecret(id), 0), true, `${id} is new`);
@@ -68,7 +68,7 @@ export const secretCases: readonly StoreCase<SecretStore>[] = [
   {
     name: 'replaces all of a record that has the expected version, and nothing else',
     async run({ store, second }) {
-      await store.putSecret(sampleSecret('openai', { label: 'that the newer one has not' }), 0);
+      await store.putSecret(sampleSecret('openai', { label: 'old' }), 0);
       const newer = sampleSecret('openai', { sealed: 'newer', version: 2, rotatedAtMs: 5 });
       assert.equal(await (await second()).putSecret(newer, 1), true);
       for (const expected of [0, 1, 3, 8]) {
@@ -156,25 +156,7 @@ export const secretCases: readonly StoreCase<SecretStore>[] = [
   {
     name: 'lists in the order of the ids by code unit, page by page, without a gap or a repetition',
     async run({ store, second }) {
-      const odd = [
-        'a',
-        'B',
-        'b',
-        'A',
-        '0',
-        '9',
-        '-',
-        '.',
-        '/',
-        ':',
-        '_',
-        'Z',
-        'z',
-        'a.b',
-        'a-b',
-        'a/b',
-        'ab',
-      ];
+      const odd = [...'aBbA09-./:_Zz', 'a.b', 'a-b', 'a/b', 'ab'];
       const ids = [...odd, ...Array.from({ length: 230 }, (_, index) => `id-${(index * 37) % 230}`)];
       await inBatches(ids, 20, (id) => putNew(store, id));
       const sorted = [...ids].sort();
@@ -228,11 +210,7 @@ export const secretCases: readonly StoreCase<SecretStore>[] = [
       const found = await store.findSecret('openai');
       const [listed] = await store.listSecrets({ limit: 1 });
       for (const each of [found, listed]) {
-        try {
-          Object.assign(each as object, { sealed: 'intruder' });
-        } catch (error) {
-          assert.ok(error instanceof TypeError, 'only being frozen is a reason to fail');
-        }
+        spoil(() => Object.assign(each as object, { sealed: 'intruder' }));
       }
       assert.deepEqual(await store.findSecret('openai'), sampleSecret('openai'));
       assert.deepEqual(await store.listSecrets({ limit: 1 }), [sampleSecret('openai')]);

@@ -85,10 +85,19 @@ export async function inBatches<T>(
   }
 }
 
+/** Tries to change what a store keeps or has returned: that may be frozen. */
+export function spoil(change: () => unknown): void {
+  try {
+    change();
+  } catch (error) {
+    assert.ok(error instanceof TypeError, 'only being frozen is a reason to fail');
+  }
+}
+
 /** Fails on a page after which reading on would never end, or be wrong: too long, out of order, or not behind `after`. */
 export function expectPage(ids: readonly string[], limit: number, after = ''): void {
   assert.ok(ids.length <= limit, `a page of ${ids.length}, asked for ${limit}`);
-  assert.deepEqual(ids, ids.filter((id) => id > after).sort(), `behind ${after}`);
+  assert.deepEqual(ids, ids.filter((id) => id > after).sort());
 }
 
 /** A backend that is back may first have to find out that its connections are dead: calls may fail a little longer, never lie. */

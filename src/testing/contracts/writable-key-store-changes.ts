@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { WritableKeyStore } from '../../stores/key-store.ts';
 import { everyField, everyNewerField, hostileTexts, sampleRecord } from './key-store-samples.ts';
-import { inBatches, type StoreCase } from './store-case.ts';
+import { inBatches, type StoreCase, spoil } from './store-case.ts';
 import { changeKey, putNew, versioned } from './writable-key-store-samples.ts';
 
 /** `putKey`: one atomic step, seen by all from then on. */
@@ -217,16 +217,8 @@ export const keyChangeCases: readonly StoreCase<WritableKeyStore>[] = [
       Object.assign(put.labels as object, { 'cost-centre': '0' });
       const [listed] = await store.listKeys({});
       assert.deepEqual(listed, expected);
-      for (const spoil of [
-        () => Object.assign(listed as object, { team: 'intruder' }),
-        () => Object.assign(listed?.models as object, ['*']),
-      ]) {
-        try {
-          spoil();
-        } catch (error) {
-          assert.ok(error instanceof TypeError, 'only being frozen is a reason to fail');
-        }
-      }
+      spoil(() => Object.assign(listed as object, { team: 'intruder' }));
+      spoil(() => Object.assign(listed?.models as object, ['*']));
       assert.deepEqual(await store.findKey(expected.kid), expected);
       assert.deepEqual(await store.listKeys({}), [expected]);
     },
