@@ -65,9 +65,6 @@ export interface ProviderOptions {
   readonly onSecretError?: ((error: SecretError) => void) | undefined;
 }
 
-/** Providers whose endpoints begin with the version, which many write into the base URL as well. */
-const startsWithVersion: ReadonlySet<string> = new Set(['anthropic', 'gemini']);
-
 /** The providers of a configuration by id, with their secrets resolved. */
 export function compileProviders(
   config: ParsedConfig,
@@ -97,7 +94,11 @@ export function compileProviders(
       id,
       provider,
       origin: url.origin,
-      basePath: url.pathname.replace(startsWithVersion.has(entry.type) ? /(\/v1(beta)?)?\/*$/ : /\/+$/, ''),
+      // Anthropic's and Gemini's endpoints begin with the version, which many write here as well
+      basePath: url.pathname.replace(
+        /^(anthropic|gemini)$/.test(entry.type) ? /(\/v1(beta)?)?\/*$/ : /\/+$/,
+        '',
+      ),
       credentials: compileCredentials(id, entry, options, issues),
       limits: compileLimits(entry.limits, `providers.${id}.limits`, `provider ${id}`, 'provider', issues),
       headers: mapValues(entry.headers, (text, name) => new Secret(`providers.${id}.headers.${name}`, text)),

@@ -31,7 +31,7 @@ export function toConfigIssues(error: z.ZodError, schema: z.core.$ZodType, input
     // what is wrong with a name that is a key of a record is told by the issue inside
     const inside = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
     // here records are what keys and requests leave
-    const message = inside ?? issue.message.replace('expected record', 'expected object');
+    const message = inside ?? issue.message.replace('record', 'object');
     return [{ path, message: message + valueAt(input, issue.path) }];
   });
 }

@@ -35,7 +35,7 @@ describe('a configuration that cannot be used', () => {
     [
       'a base URL without a scheme',
       { ...small, providers: { openai: { type: 'openai', apiKey: 'x', baseUrl: 'host/v1' } } },
-      'providers.openai.baseUrl: must begin with https:// or http://',
+      'providers.openai.baseUrl: must be an http or https address',
     ],
     [
       'a list in place of names',

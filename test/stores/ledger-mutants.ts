@@ -46,21 +46,6 @@ export const mutants: readonly Mutant[] = [
     }),
   ],
   [
-    'tells the amount of its own that it saw first',
-    'takes the amount from each request',
-    (ledger) => {
-      const amounts = new Map<string, number>();
-      return {
-        ...ledger,
-        peek: async (scopes) =>
-          (await ledger.peek(scopes)).map((state) => {
-            if (!amounts.has(state.key)) amounts.set(state.key, state.amount);
-            return { ...state, amount: amounts.get(state.key) ?? 0 };
-          }),
-      };
-    },
-  ],
-  [
     'reads first and writes later',
     'never grants more than the amount to a thousand concurrent',
     (ledger) => ({

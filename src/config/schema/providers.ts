@@ -69,7 +69,7 @@ export const providerSchema = lazily(() =>
       /** Which provider implementation speaks to it: `openai` (and everything compatible), `anthropic`, `gemini`, or one of your own. */
       type: nameSchema(),
       /** Where it lives. Default: the provider's public address. OpenAI-compatible: including `/v1`. */
-      baseUrl: z.url({ protocol: /^https?$/, error: 'must begin with https:// or http://' }).optional(),
+      baseUrl: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).optional(),
       /** Where it handles what it is sent; what `regions` of routes and profiles go by. Default: unknown, in no region. */
       region: regionSchema().optional(),
       apiKey: secretSchema().optional(),
