@@ -679,7 +679,7 @@ describe('the node bridge', () => {
   });
 
   describe.each(['node', 'fetch'])('behind what has read a body in hono, over %s', (over) => {
-    async function post(read: (request: HonoRequest) => Promise<unknown>, body: BodyInit) {
+    async function post(read: (request: HonoRequest) => Promise<unknown>, body: string | FormData) {
       const gateway = createStubGateway();
       const app = new Hono();
       app.use(async (context, next) => {
