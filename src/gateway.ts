@@ -276,7 +276,8 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     endLimitMetrics();
     endHealthMetrics();
     await upstream.close();
-    await withDeadline(runtime, flushMs, 'The sink', Promise.resolve(sink.flush?.())).catch(onError);
+    const flush = async () => sink.flush?.();
+    await withDeadline(runtime, flushMs, 'The sink', flush()).catch(onError);
   }
 
   return {

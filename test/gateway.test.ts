@@ -152,6 +152,13 @@ describe('a gateway', () => {
   it.each([
     ['never ends', () => new Promise<void>(() => undefined), 'The sink did not answer in 10000 ms.'],
     ['rejects', () => Promise.reject(new Error('full')), 'full'],
+    [
+      'throws',
+      () => {
+        throw new Error('full');
+      },
+      'full',
+    ],
   ])('closes all the same when the flush of its sink %s, and tells of it', async (_, flush, told) => {
     const runtime = createVirtualRuntime();
     const errors: unknown[] = [];
