@@ -18,9 +18,10 @@ const revealed = (apiKey: unknown, environment?: NodeJS.ProcessEnv) =>
   compile(withKey(apiKey), environment).providers.get('openai')?.credentials[0]?.source.current().reveal();
 
 describe('a secret', () => {
-  it('comes from the text itself, the environment, a file or a function, without the line end of a file', () => {
+  it('comes from the text itself, the environment, a file or a function, without the space around it', () => {
     writeFileSync(join(folder, 'key'), `${canary}\n`);
     expect(revealed(canary)).toBe(canary);
+    expect(revealed(`\n  ${canary}\n`)).toBe(canary);
     expect(revealed({ env: 'KEY' }, { KEY: canary })).toBe(canary);
     expect(revealed({ file: join(folder, 'key') })).toBe(canary);
     expect(revealed(() => canary)).toBe(canary);

@@ -27,7 +27,7 @@ describe('a configuration that cannot be used', () => {
       },
       'providers.openai: give apiKey or credentials, not both',
     ],
-    ...['$OPENAI_API_KEY', '$' + '{OPENAI_API_KEY}'].map((apiKey): [string, unknown, string] => [
+    ...['$OPENAI_API_KEY', ' $' + '{OPENAI_API_KEY}'].map((apiKey): [string, unknown, string] => [
       `a secret that is written as ${apiKey}`,
       { ...small, providers: { openai: { type: 'openai', apiKey } } },
       'providers.openai.apiKey: a secret is its text, { env: "NAME" }',

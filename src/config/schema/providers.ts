@@ -12,7 +12,7 @@ export const secretSchema = lazily(() =>
   z.union(
     [
       // the name of a variable, as shells write it, is no secret
-      z.string().regex(/^(?!\$\{?[A-Z])./, secretForms),
+      z.string().regex(/^(?!\s*\$\{?[A-Z])./s, secretForms),
       /** A variable of the environment. */
       z.strictObject({ env: z.string().min(1) }),
       /** A file, watched. */
