@@ -22,8 +22,13 @@ export function createSpans(): (arrival: Arrival) => RequestSpan | Promise<Reque
   let tracer: Tracer | undefined;
   const start = (api: OpenTelemetry | undefined, arrival: Arrival): RequestSpan => {
     if (!api) return silent;
-    tracer ??= api.trace.getTracer('headgate');
-    return startSpan(api, tracer, arrival);
+    try {
+      tracer ??= api.trace.getTracer('headgate');
+      return startSpan(api, tracer, arrival);
+    } catch {
+      // what watches requests must not refuse them
+      return silent;
+    }
   };
   return (arrival) => {
     const api = openTelemetry('trace');

@@ -1,5 +1,6 @@
 import {
   context,
+  propagation,
   ROOT_CONTEXT,
   type SpanContext,
   SpanKind,
@@ -8,7 +9,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { type Arrival, createDefaultPipeline, createPipeline, nothing, type Stage } from 'headgate';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { chat, readJson, readText, startGateway, until } from '../harness.ts';
 import { registerTracer } from './tracer.ts';
 
@@ -32,6 +33,16 @@ describe('the span of a request', () => {
     expect((await send('/v1/chat/completions', chat({ model: 'none' }))).status).toBe(404);
     await until(() => gateway.records.length === 2);
     expect(tracer.spans.map(({ ends }) => ends)).toEqual([1, 1]);
+  });
+
+  it('costs nobody anything when what reads the headers of a trace throws', async () => {
+    const reading = vi.spyOn(propagation, 'extract').mockImplementation(() => {
+      throw new Error('the propagator is broken');
+    });
+    onTestFinished(() => reading.mockRestore());
+    const { gateway, send } = await startGateway();
+    expect((await send('/v1/chat/completions', chat())).status).toBe(200);
+    await until(() => gateway.records.length === 1);
   });
 
   it('is one server span in the words of the GenAI conventions, ended once', async () => {
