@@ -18,8 +18,10 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/servers/global-setup.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // only against what hangs: no test is to fail because the machine has other things to do
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 60_000 } },
     // most tests wait for servers and clocks, not for the processor
     maxWorkers: 3,
   },

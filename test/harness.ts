@@ -12,6 +12,7 @@ import {
 } from 'headgate';
 import { createFakeUpstream, type FakeUpstreamOptions } from 'headgate/testing';
 import { onTestFinished } from 'vitest';
+import { patienceMs } from './eventually.ts';
 
 export const runtime = createRuntime();
 
@@ -116,13 +117,13 @@ export async function readJson(reply: GatewayReply): Promise<any> {
   return JSON.parse(await readText(reply));
 }
 
-/** Waits until something holds, up to five seconds. */
+/** Waits until something holds, up to a minute. */
 export async function until(holds: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
-    if (holds()) return;
+  const end = performance.now() + patienceMs;
+  while (!holds()) {
+    if (performance.now() > end) throw new Error('It did not come about within a minute.');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  throw new Error('It did not come about within five seconds.');
 }
 
 export const chat = (more: object = {}) => ({

@@ -148,7 +148,7 @@ describe('a gateway that is full', () => {
     }));
     upstream.fail({ kind: 'stall' });
     const first = send('/v1/chat/completions', chat());
-    await upstream.waitFor(() => true);
+    await upstream.waitFor(() => true, 60_000);
     const openai = await send('/v1/chat/completions', '{ not even JSON');
     expect([openai.status, openai.headers['retry-after']]).toEqual([503, '1']);
     expect((await readJson(openai)).error.code).toBe('overloaded');
@@ -168,7 +168,7 @@ describe('a gateway that is full', () => {
       order.push(`${name} ${reply.status}`);
     };
     const all = [ask('first')];
-    await upstream.waitFor(() => true);
+    await upstream.waitFor(() => true, 60_000);
     all.push(ask('batch', { 'x-headgate-priority': 'batch' }));
     all.push(ask('tagged', { 'x-headgate-metadata': 'priority=batch' }));
     all.push(ask('urgent'));
@@ -209,7 +209,7 @@ describe('a gateway that is full', () => {
     }));
     upstream.fail({ kind: 'stall' });
     const first = send('/v1/chat/completions', chat());
-    await upstream.waitFor(() => true);
+    await upstream.waitFor(() => true, 60_000);
     const second = send('/v1/chat/completions', chat());
     await until(() => gateway.health().requests.queued === 1);
     gateway.update({ ...config, admission: { maxInFlight: 2 } });
@@ -234,7 +234,7 @@ describe('a gateway that is full', () => {
       order.push(`${name} ${reply.status}`);
     };
     const all = [ask('first')];
-    await upstream.waitFor(() => true);
+    await upstream.waitFor(() => true, 60_000);
     all.push(ask('job', { key: jobs.key }));
     const claims = { 'x-headgate-priority': 'interactive', 'x-headgate-metadata': 'priority=interactive' };
     all.push(ask('pushy job', { key: jobs.key, headers: claims }));

@@ -93,16 +93,16 @@ export function readOutput(child: ChildProcess) {
   return written;
 }
 
-/** Waits until `find` gives something. @throws Error when it does not within 10 s */
+/** Waits until `find` gives something. @throws Error when it does not within a minute */
 export async function until<T>(
   find: () => T | undefined | false | Promise<T | undefined | false>,
   what = 'the event',
 ): Promise<T> {
-  const deadlineMs = performance.now() + 10_000;
+  const deadlineMs = performance.now() + 60_000;
   for (;;) {
     const found = await find();
     if (found) return found;
-    if (performance.now() > deadlineMs) throw new Error(`${what} did not come within 10 s`);
+    if (performance.now() > deadlineMs) throw new Error(`${what} did not come within a minute`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -85,7 +85,7 @@ describe.skipIf(!existsSync(bin))(
 
     it.each(['file:store', 'sqlite:store.db'])(
       'works on %s from several processes at once, loses nothing and ends by itself',
-      { timeout: 60_000 },
+      { timeout: 300_000 },
       async (store) => {
         await using directory = await createDirectory();
         const environment = { HEADGATE_STORE: store };
@@ -131,7 +131,7 @@ describe.skipIf(!existsSync(bin))(
       });
       const server = await startServer([], directory.path);
       const reply = chat(server.url, key).catch(() => undefined);
-      await upstream.waitFor(() => true);
+      await upstream.waitFor(() => true, 60_000);
       server.child.kill('SIGINT');
       await until(() => server.written.stderr.includes('finishing requests'));
       server.child.kill('SIGTERM');

@@ -83,7 +83,7 @@ describe.skipIf(!existsSync(bin) || process.platform !== 'linux')(
   'headgate serve --workers (skipped where the package was not built, and where processes cannot be listed)',
   () => {
     it('serves one port from several processes that share its limits exactly, one of them killed on the way', {
-      timeout: 60_000,
+      timeout: 300_000,
     }, async () => {
       const { upstream, key, text } = await createSite();
       await using directory = await createDirectory({ 'headgate.config.json': text });
@@ -119,7 +119,7 @@ describe.skipIf(!existsSync(bin) || process.platform !== 'linux')(
     });
 
     it('lets streams end when it is told to stop, and leaves no process behind', {
-      timeout: 60_000,
+      timeout: 300_000,
     }, async () => {
       const { upstream, key, text } = await createSite();
       await using directory = await createDirectory({ 'headgate.config.json': text });
@@ -136,7 +136,7 @@ describe.skipIf(!existsSync(bin) || process.platform !== 'linux')(
     });
 
     it('shows one temporary key, which every worker takes, and keeps limits where it is told', {
-      timeout: 60_000,
+      timeout: 300_000,
     }, async () => {
       const upstream = await createFakeUpstream();
       onTestFinished(() => upstream.close());
@@ -156,7 +156,7 @@ describe.skipIf(!existsSync(bin) || process.platform !== 'linux')(
     });
 
     it('starts a worker from the file that the first one has found, and from nothing else while that is away', {
-      timeout: 60_000,
+      timeout: 300_000,
     }, async () => {
       const { upstream, key, text } = await createSite();
       await using directory = await createDirectory({ 'headgate.config.json': text });

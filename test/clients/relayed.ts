@@ -38,7 +38,7 @@ const keptHeaders = [
 export async function untilEnded(site: Site, count: number): Promise<void> {
   const ended = () => ({ arrivals: site.arrivals.length, records: site.records.length });
   const check = () => expect(ended()).toEqual({ arrivals: count, records: count });
-  await vi.waitFor(check, { timeout: 10_000, interval: 5 });
+  await vi.waitFor(check, { timeout: 60_000, interval: 5 });
 }
 
 /**

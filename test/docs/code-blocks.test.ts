@@ -68,12 +68,12 @@ function check(files: ReadonlyMap<string, string>): string[] {
 describe('the TypeScript in the documents', () => {
   const files = toFiles();
 
-  it('compiles against the package, block by block', { timeout: 120_000 }, () => {
+  it('compiles against the package, block by block', { timeout: 300_000 }, () => {
     expect(files.size).toBeGreaterThan(25);
     expect(check(files)).toEqual([]);
   });
 
-  it('would not compile with a mistake in it', { timeout: 120_000 }, () => {
+  it('would not compile with a mistake in it', { timeout: 300_000 }, () => {
     const file = inRepository('test/docs/in-memory/mistake/line-1.ts');
     const text = "import { createGateway } from 'headgate';\ncreateGateway({ providers: 7 });\n";
     expect(check(new Map([[file, text]]))).toEqual([expect.stringContaining('line 2')]);

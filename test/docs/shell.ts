@@ -26,7 +26,7 @@ command -v jq > /dev/null || jq() {
 }
 `;
 
-const blockTimeoutMs = 60_000;
+const blockTimeoutMs = 180_000;
 
 /**
  * Starts a shell in a directory, with the packages of this repository beside it and `headgate` on its path.

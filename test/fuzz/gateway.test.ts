@@ -223,7 +223,7 @@ const headers: fc.Arbitrary<HeaderMap> = fc.dictionary(
 
 const bounds = { interruptAfterTimeLimit: 6_000, markInterruptAsFailure: false };
 
-describe('a gateway', { timeout: 60_000 }, () => {
+describe('a gateway', { timeout: 300_000 }, () => {
   it('answers any body, whole or not, with a reply in a dialect, a record, and nothing left held', async () => {
     const { send, gateway, open, upstream } = await start();
     let asked = 0;

@@ -154,7 +154,7 @@ describe('when a provider rotates its keys', () => {
     runtime.advance(480_000);
     expect(await answer(old)).toBe('accepted');
     await until(() => provider.requests.length === 4, 'the read in the background');
-    const deadline = performance.now() + 5_000;
+    const deadline = performance.now() + 60_000;
     let last = await answer(old);
     while (last === 'accepted' && performance.now() < deadline) last = await answer(old);
     expect(last).toBe('invalid_token');

@@ -335,7 +335,7 @@ describe('leasing ledgers of several nodes', () => {
     expect(denied).toBeGreaterThan(100);
     expect(rejected).toBeGreaterThan(100);
     expect(memory).toBeGreaterThan(100);
-  }, 120_000);
+  }, 300_000);
 
   it('deny nothing that a serial ledger would admit, but for what other nodes have unused', async () => {
     let denied = 0;
@@ -407,7 +407,7 @@ describe('leasing ledgers of several nodes', () => {
       runs,
     );
     expect(denied).toBeGreaterThan(100);
-  }, 120_000);
+  }, 300_000);
 
   it('are charged for all that they granted, should they stand still until their leases have run out', async () => {
     let inMemory = 0;
@@ -477,5 +477,5 @@ describe('leasing ledgers of several nodes', () => {
       { ...runs, numRuns: 300 },
     );
     expect(inMemory).toBeGreaterThan(100);
-  }, 120_000);
+  }, 300_000);
 });

@@ -72,7 +72,7 @@ beforeAll(async () => {
     mkdirSync(join(link, '..'), { recursive: true });
     symlinkSync(join(root, 'node_modules', name), link);
   }
-}, 120_000);
+});
 
 afterAll(() => {
   if (folder) rmSync(folder, { recursive: true });
@@ -282,7 +282,7 @@ describe('the packed package', () => {
     await expect(run(bin('publint'), ['run', installed, '--strict'])).resolves.toBeDefined();
   });
 
-  it('has types that resolve for ESM and CommonJS alike', { timeout: 120_000 }, async () => {
+  it('has types that resolve for ESM and CommonJS alike', { timeout: 300_000 }, async () => {
     // node16 and bundlers; the resolution of Node 10 knows no "exports", and no supported Node uses it
     const result = await run(
       bin('attw'),
@@ -299,7 +299,7 @@ describe('the packed package', () => {
   });
 
   it('gives CommonJS the types of every value and every type, generic ones among them', {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     const project = join(folder, 'project');
     const source = `

@@ -110,7 +110,7 @@ describe('the tripwire: what was planted was in use', () => {
     }
   });
 
-  it('the sweep finds what is put on purpose into each piece that was swept', { timeout: 60_000 }, () => {
+  it('the sweep finds what is put on purpose into each piece that was swept', { timeout: 300_000 }, () => {
     const probe = world.sentinels.all.filter(({ name }) => name === 'prompt');
     const [{ bytes } = { bytes: new Uint8Array() }] = probe;
     const text = Buffer.from(bytes).toString('latin1');

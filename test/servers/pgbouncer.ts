@@ -14,7 +14,7 @@ export interface Pgbouncer {
   stop(): Promise<void>;
 }
 
-const startDeadlineMs = 10_000;
+const startDeadlineMs = 60_000;
 
 /** Where the program is; undefined where the package `pgbouncer` is not installed and cannot be. */
 export function findPgbouncer(): string | undefined {
@@ -36,7 +36,7 @@ function find(): string | undefined {
 /**
  * Starts it on a free loopback port, in transaction mode with few connections to the server, so that clients share them.
  *
- * @throws Error when it does not answer within 10 s
+ * @throws Error when it does not answer within a minute
  */
 export async function startPgbouncer(program: string, serverUrl: string): Promise<Pgbouncer> {
   const server = new URL(serverUrl);

@@ -19,14 +19,14 @@ export interface StartRedisOptions {
   readonly own?: boolean;
 }
 
-const startDeadlineMs = 20_000;
+const startDeadlineMs = 60_000;
 
 /**
  * Starts a Redis or Valkey server on a free loopback port, with a temporary directory and without persistence. With
  * `REDIS_URL` in the environment that server is used instead, unless `own` or another option asks for one that the
  * test may do anything to; it cannot be frozen, killed or restarted.
  *
- * @throws Error when there is no server program and none can be installed, or it does not answer within 20 s
+ * @throws Error when there is no server program and none can be installed, or it does not answer within a minute
  */
 export async function startRedis(options: StartRedisOptions = {}): Promise<TestServer> {
   const given = process.env.REDIS_URL;

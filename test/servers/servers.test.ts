@@ -141,6 +141,6 @@ describe('a PostgreSQL server of a test', () => {
     expect(pids.length).toBeGreaterThan(3);
     expect(pids.every(isRunning)).toBe(true);
     child.kill('SIGKILL');
-    await until(() => !pids.some(isRunning), 'the end of the server', 15_000);
+    await until(() => !pids.some(isRunning), 'the end of the server');
   });
 });

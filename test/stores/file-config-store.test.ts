@@ -36,7 +36,7 @@ describe('a configuration in a file that people edit', () => {
   };
   const withTeam = (team: string) => ({ ...smallConfig, teams: { [team]: { profile: 'standard' } } });
   const edit = (value: unknown) => writeFile(file, JSON.stringify(value, null, 2));
-  const soon = (check: () => void) => vi.waitFor(check, { timeout: 5_000, interval: 5 });
+  const soon = (check: () => void) => vi.waitFor(check, { timeout: 60_000, interval: 5 });
 
   it('becomes version 1 by the author "file", made when the file was, with the digest of its canonical JSON', async () => {
     await edit(everyConfig);

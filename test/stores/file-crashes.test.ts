@@ -41,7 +41,7 @@ describe('the stores in files, when processes are killed or share them', () => {
 
   it.each(['keys', 'config', 'secrets'] as const)(
     'keep the old or the new content of %s, whole, whenever a writer is killed, and the next writer goes on',
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     async (work) => {
       let acknowledged = 0;
       for (let round = 0; round < 5; round++) {
@@ -76,7 +76,7 @@ describe('the stores in files, when processes are killed or share them', () => {
 
   it.each(['keys', 'config', 'secrets'] as const)(
     'lose no change of %s when four processes write at once',
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     async (work) => {
       const writers = Array.from({ length: 4 }, () => write(work, '25'));
       const results = await Promise.all(

@@ -35,7 +35,7 @@ describe('the stores in files', () => {
   };
   const put = (stores: Stores, kid: string, version: number, more = {}) =>
     stores.keys.putKey({ ...sampleRecord(kid, more), version }, version - 1);
-  const soon = (check: () => void) => vi.waitFor(check, { timeout: 5_000, interval: 5 });
+  const soon = (check: () => void) => vi.waitFor(check, { timeout: 60_000, interval: 5 });
 
   it('begin in a directory that does not exist, and are made by migrate, once', async () => {
     const stores = open();

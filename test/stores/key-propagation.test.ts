@@ -3,6 +3,7 @@ import { createFakeUpstream, createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { issueKey } from '../../src/keys/issue-key.ts';
 import { administer, backends, type Place, sendTo, withoutPush } from '../backends.ts';
+import { patienceMs } from '../eventually.ts';
 import { chat, readJson, until } from '../harness.ts';
 
 /** The same stores, that tell no clock: time goes on for them, and stands still for the gateway. */
@@ -52,7 +53,7 @@ async function start(
   };
   /** Asks until the answer is this one. Time passes for the stores, and for the gateway `stepMs` from one try to the next. */
   const eventually = async (answer: number | string, key: string, model?: string, stepMs = 0) => {
-    const end = performance.now() + 10_000;
+    const end = performance.now() + patienceMs;
     let last = await ask(key, model);
     while (last !== answer && performance.now() < end) {
       await new Promise((resolve) => setTimeout(resolve, 5));

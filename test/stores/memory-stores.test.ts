@@ -48,7 +48,7 @@ describe('the stores in memory', () => {
     const heard: unknown[] = [];
     const unwatch = keys.watchKeys((id) => void heard.push(id));
     expect(heard).toEqual([]);
-    await vi.waitFor(() => expect(heard).toEqual([undefined]));
+    await vi.waitFor(() => expect(heard).toEqual([undefined]), 60_000);
     keys.put(sampleRecord('b'));
     keys.remove('a');
     keys.remove('a');

@@ -66,7 +66,7 @@ async function useEverything(stores: PostgresStores, tag = 'x'): Promise<void> {
   // sweeps what was left, and drops what is old
   await vi.waitFor(
     async () => expect(await ledger.peek(wanted)).toMatchObject([{ used: 4, held: 0 }]),
-    5_000,
+    60_000,
   );
 }
 

@@ -139,7 +139,7 @@ describe.each(['ioredis', 'redis'] as const)(
       }
       // the list of the last changes is read only after a message or an answer was lost; a refused PING is an answer too
       expect(needless.sort()).toEqual(['+lrange', '+ping']);
-    }, 60_000);
+    });
   },
 );
 
@@ -228,7 +228,7 @@ describe('a cluster', () => {
         const info = String(await raw.send('CLUSTER', 'INFO'));
         expect(info).toContain('cluster_state:ok');
         expect(info).toContain('cluster_known_nodes:3');
-      }, 20_000);
+      });
     }
     return nodes.map(({ server }) => server.url);
   }
@@ -247,7 +247,7 @@ describe('a cluster', () => {
         await stores.close();
       }
     }
-  }, 60_000);
+  });
 
   it('is not served by a client of one node, and the error says so', async () => {
     const urls = await startCluster();
@@ -262,7 +262,7 @@ describe('a cluster', () => {
       );
     }
     expect([...codes].sort()).toEqual(['MOVED', 'found']);
-  }, 60_000);
+  });
 
   it.each(['ioredis', 'redis'] as const)(
     'whose node was killed is an outage, and is used again, through %s',

@@ -141,7 +141,7 @@ describe('the schema of the SQLite stores', () => {
     const children = Array.from({ length: 4 }, () =>
       runChild(`
         import { createSqliteStores } from 'source:stores/sqlite/sqlite-stores.ts';
-        const stores = createSqliteStores({ file: ${JSON.stringify(file)}, busyTimeoutMs: 10_000 });
+        const stores = createSqliteStores({ file: ${JSON.stringify(file)}, busyTimeoutMs: 60_000 });
         console.log(JSON.stringify(await stores.migrate()));
         console.log(await stores.config.readNumber());
         await stores.close();`),

@@ -18,7 +18,7 @@ import { scope } from './sqlite-ledger-scope.ts';
  */
 const [scenario = '', file = ''] = process.argv.slice(2);
 // a process that waits in vain must not stay when its test has given it up
-setTimeout(() => process.exit(1), 60_000).unref();
+setTimeout(() => process.exit(1), 240_000).unref();
 const disk = createFailingDisk(file);
 const version1 = (kid: string) => ({ ...sampleRecord(kid), version: 1 });
 

@@ -22,7 +22,7 @@ async function run(scenario: string): Promise<any> {
   return { ...JSON.parse(line as string), file };
 }
 
-describe('SQLite on a disk whose fsync fails with EIO', { timeout: 60_000 }, () => {
+describe('SQLite on a disk whose fsync fails with EIO', { timeout: 300_000 }, () => {
   it('the stores reject every write, keep what is stored, serve reads, and write when the disk is well', async () => {
     const { before, failed, meanwhile, healed, after } = await run('stores');
     const all = {

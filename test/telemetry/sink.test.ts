@@ -106,7 +106,7 @@ describe('the JSON Lines sink', () => {
     runtime.advance(999);
     expect(existsSync(path)).toBe(false);
     runtime.advance(1);
-    await vi.waitFor(() => expect(idsOf(path)).toEqual(['one']));
+    await vi.waitFor(() => expect(idsOf(path)).toEqual(['one']), 60_000);
   });
 
   it('keeps at most maxPending lines while the disk refuses, the newest, and counts the others', async () => {

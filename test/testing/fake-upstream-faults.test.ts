@@ -144,11 +144,11 @@ describe('faults of the connection', () => {
         response.on('error', () => undefined);
         await once(response, 'data');
       } else {
-        await upstream.waitFor((request) => request.bodyComplete);
+        await upstream.waitFor((request) => request.bodyComplete, 60_000);
       }
       const leftAtMs = performance.timeOrigin + performance.now();
       call.destroy();
-      const request = await upstream.waitFor((candidate) => candidate.aborted);
+      const request = await upstream.waitFor((candidate) => candidate.aborted, 60_000);
       expect(request.complete).toBe(false);
       expect(request.closedAtMs).toBeGreaterThanOrEqual(leftAtMs);
       expect(upstream.tally.every((entry) => !entry.complete)).toBe(true);

@@ -30,7 +30,7 @@ describe('createFakeUpstream', () => {
     expect(request?.headers['x-custom']).toBe('Yes');
     expect(request?.body.toString()).toBe('{"model":"m", "input":"x"}');
     expect(request?.json).toEqual({ model: 'm', input: 'x' });
-    await upstream.waitFor((candidate) => candidate.complete && !candidate.aborted);
+    await upstream.waitFor((candidate) => candidate.complete && !candidate.aborted, 60_000);
   });
 
   it('tells when a client left a running stream, and bills only what was generated', async () => {
@@ -40,7 +40,7 @@ describe('createFakeUpstream', () => {
     response.on('error', () => undefined);
     await once(response, 'data');
     call.destroy();
-    const request = await upstream.waitFor((candidate) => candidate.aborted);
+    const request = await upstream.waitFor((candidate) => candidate.aborted, 60_000);
     expect(request.complete).toBe(false);
     const [entry] = upstream.tally;
     expect(entry?.complete).toBe(false);
@@ -57,9 +57,9 @@ describe('createFakeUpstream', () => {
     });
     call.on('error', () => undefined);
     call.write('{"model"');
-    await upstream.waitFor(() => true);
+    await upstream.waitFor(() => true, 60_000);
     call.destroy();
-    const request = await upstream.waitFor((candidate) => candidate.aborted);
+    const request = await upstream.waitFor((candidate) => candidate.aborted, 60_000);
     expect(request.bodyComplete).toBe(false);
     expect(upstream.tally).toHaveLength(0);
   });
@@ -75,7 +75,7 @@ describe('createFakeUpstream', () => {
     expect(upstream.connections).toBe(1);
     agent.destroy();
     await post(chat);
-    await upstream.waitFor((request) => request.index === 2 && request.complete);
+    await upstream.waitFor((request) => request.index === 2 && request.complete, 60_000);
     expect(upstream.requests.map((request) => request.aborted)).toEqual([false, false, false]);
   });
 
@@ -145,7 +145,7 @@ describe('createFakeUpstream', () => {
     const other = await createFakeUpstream();
     other.fail({ kind: 'stall' });
     const call = post(chat, undefined, other.url).catch((cause: unknown) => cause);
-    const request = await other.waitFor((candidate) => candidate.bodyComplete);
+    const request = await other.waitFor((candidate) => candidate.bodyComplete, 60_000);
     await Promise.all([other.close(), other.close()]);
     expect(await call).toBeInstanceOf(TypeError);
     expect(request.aborted).toBe(false);

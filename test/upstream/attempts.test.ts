@@ -363,7 +363,7 @@ describe('a target that limits', () => {
     }));
     upstream.fail({ kind: 'split', everyBytes: 10_000, delayMs: 50 }, { times: 100 });
     const replies = Array.from({ length: 8 }, () => send('/v1/chat/completions', chat()));
-    await upstream.waitFor(() => true);
+    await upstream.waitFor(() => true, 60_000);
     expect(upstream.requests.length).toBeLessThanOrEqual(2);
     const statuses = (await Promise.all(replies)).map((reply) => reply.status);
     expect(statuses.filter((code) => code === 200)).toHaveLength(6);
@@ -381,7 +381,7 @@ describe('a request that waits for a connection', () => {
     upstream.fail({ kind: 'stall' });
     const before = new AbortController();
     const running = send('/v1/chat/completions', chat(), { signal: before.signal });
-    await upstream.waitFor(() => true);
+    await upstream.waitFor(() => true, 60_000);
     const caller = new AbortController();
     const waiting = send('/v1/chat/completions', chat(), { signal: caller.signal });
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -429,7 +429,7 @@ describe('a place that becomes free', () => {
     }));
     upstream.fail({ kind: 'split', everyBytes: 10_000, delayMs: 100 });
     const first = send('/v1/chat/completions', chat({ max_tokens: 20 }));
-    await upstream.waitFor(() => true);
+    await upstream.waitFor(() => true, 60_000);
     const large = send('/v1/chat/completions', chat({ max_tokens: 5_000 }));
     const small = send('/v1/chat/completions', chat({ max_tokens: 20 }));
     const statuses = (await Promise.all([first, large, small])).map((reply) => reply.status);

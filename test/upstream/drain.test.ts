@@ -43,7 +43,7 @@ describe('a gateway that closes', () => {
     }));
     upstream.fail({ kind: 'stall' });
     const waiting = send('/v1/chat/completions', chat());
-    await upstream.waitFor(() => true);
+    await upstream.waitFor(() => true, 60_000);
     upstream.fail({ kind: 'status', status: 500 });
     const pausing = send('/v1/embeddings', { model: 'text-embedding-3-small', input: 'x' });
     await until(() => upstream.requests.length === 2);
@@ -63,7 +63,7 @@ describe('a gateway that closes', () => {
     }));
     upstream.fail({ kind: 'stall' });
     const running = send('/v1/chat/completions', chat());
-    await upstream.waitFor(() => true);
+    await upstream.waitFor(() => true, 60_000);
     const throttled = send('/v1/chat/completions', chat());
     const atDoor = send('/v1/chat/completions', chat());
     await until(() => gateway.health().requests.queued === 1);

@@ -328,7 +328,7 @@ describe('a rescue', () => {
     const reading = (async () => {
       while (!(await iterator.next()).done);
     })();
-    await started.backup.waitFor(() => true);
+    await started.backup.waitFor(() => true, 60_000);
     await started.gateway.close({ drainMs: 10 });
     await reading;
     expect((await reply.outcome).kind).toBe('failed');
@@ -341,7 +341,7 @@ describe('a rescue', () => {
     backup.fail({ kind: 'stall' });
     const reply = await send('/v1/chat/completions', chat({ stream: true }));
     const text = readText(reply);
-    await backup.waitFor(() => true);
+    await backup.waitFor(() => true, 60_000);
     await gateway.close({ drainMs: 10 });
     expect(await text).toMatch(/data: \{"error":\{.*"shutting_down"\}\}\n\n$/);
     expect(await reply.outcome).toMatchObject({ kind: 'failed', replyBytes: (await text).length });

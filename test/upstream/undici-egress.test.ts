@@ -187,7 +187,7 @@ describe('the way out on Node', () => {
       go();
       await over;
       expect(come).toBe(does === 'breaks' ? 0 : length);
-      await vi.waitFor(() => expect(told).toBe(1));
+      await vi.waitFor(() => expect(told).toBe(1), 60_000);
     },
   );
 });

@@ -39,6 +39,6 @@ describe('the table of faults', () => {
       expect(wrong.map(({ name, notes }) => [name, ...notes])).toEqual([]);
       expect(lines.length).toBeGreaterThan(0);
     },
-    60_000,
+    300_000,
   );
 });

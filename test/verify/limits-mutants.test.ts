@@ -51,7 +51,7 @@ const isFull = (ledger: Ledger, scopes: readonly LedgerScope[]) => {
   });
 };
 
-describe('the verification of limits', { timeout: 60_000 }, () => {
+describe('the verification of limits', { timeout: 300_000 }, () => {
   it('passes a ledger that is right', async () => {
     expect(await failuresOf(toParts)).toEqual([]);
   });

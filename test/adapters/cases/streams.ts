@@ -91,7 +91,7 @@ export const streamCases: readonly AdapterCase[] = [
       reply.stream.on('data', (chunk: Buffer) => {
         received += chunk.length;
       });
-      await until(() => received === manyBlocks * block.length, 'everything was read', 15_000);
+      await until(() => received === manyBlocks * block.length, 'everything was read');
       assert.equal(body.pulls, manyBlocks + 1);
       assert.equal(body.returns, 0);
       reply.leave();

@@ -157,13 +157,13 @@ export async function talk(
   isDone: (received: string) => boolean = () => false,
 ): Promise<string> {
   const conversation = converse(port, bytes);
-  await until(() => conversation.closed || isDone(conversation.received), 'the server had answered', 12_000);
+  await until(() => conversation.closed || isDone(conversation.received), 'the server had answered');
   conversation.socket.destroy();
   return conversation.received;
 }
 
 /** Waits until something holds; the bound is generous and only there to end a broken run. */
-export async function until(holds: () => boolean, what: string, boundMs = 8_000): Promise<void> {
+export async function until(holds: () => boolean, what: string, boundMs = 60_000): Promise<void> {
   const end = performance.now() + boundMs;
   while (!holds()) {
     if (performance.now() > end) throw new Error(`Waited in vain until ${what}.`);
