@@ -18,8 +18,6 @@ function importBuilt(name: string): Promise<Record<string, unknown>> {
 
 const faults = 'what is built of it is what is broken with the sources';
 const withoutFaults = { breakStore: faults, freeze: faults, slow: faults, failOver: faults };
-/** As where the sources are tested: on a busy machine a call may take longer than anybody would wait for it. */
-const patient = { deadlineMs: 2_000 };
 const advance = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms + 2));
 
 describe('the packed package in PostgreSQL', () => {
@@ -29,28 +27,23 @@ describe('the packed package in PostgreSQL', () => {
   });
   afterAll(() => server.stop());
 
-  contractOfStores(() => createPostgresHarness(server), {}, 30_000);
-  contractOfLedger(
-    async (): Promise<OpenLedgerHarness> => {
-      const place = await createPlace(server);
-      const stores = place.open({ ledger: patient });
-      await stores.migrate();
-      return {
-        ledger: stores.ledger,
-        second: () => place.open({ ledger: patient }).ledger,
-        async now() {
-          const [row] = await place.query(
-            'SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms',
-          );
-          return Number(row?.ms);
-        },
-        advance,
-        close: place.close,
-      };
-    },
-    withoutFaults,
-    30_000,
-  );
+  contractOfStores((needs) => createPostgresHarness(server, needs), {});
+  contractOfLedger(async (): Promise<OpenLedgerHarness> => {
+    const place = await createPlace(server);
+    const stores = place.open();
+    await stores.migrate();
+    return {
+      ledger: stores.ledger,
+      second: () => place.open().ledger,
+      async now() {
+        const [row] = await place.query('SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms');
+        return Number(row?.ms);
+      },
+      advance,
+      sweepMs: 20_000,
+      close: place.close,
+    };
+  }, withoutFaults);
 });
 
 describe('the packed package in Redis', () => {
@@ -74,11 +67,11 @@ describe('the packed package in Redis', () => {
     const url = await sharedServer('redis');
     const installation = newInstallation();
     const client = clientLibraries.ioredis(url);
-    const opened = [openLedger(url, { installation, ledger: patient })];
+    const opened = [openLedger(url, { installation })];
     return {
       ledger: (opened[0] as (typeof opened)[number]).ledger,
       second() {
-        const second = openLedger(url, { installation, ledger: patient });
+        const second = openLedger(url, { installation });
         opened.push(second);
         return second.ledger;
       },
@@ -87,6 +80,7 @@ describe('the packed package in Redis', () => {
         return Number(seconds) * 1_000 + Number(micros) / 1_000;
       },
       advance,
+      sweepMs: 20_000,
       async close() {
         for (const { close } of opened) await close();
         client.disconnect();

@@ -7,10 +7,11 @@ export interface Closable {
 
 /**
  * What declares a case of a contract: as a test over a fresh harness, or, when one of its needs stands in `without`, as
- * one that is left out, shown with the reason.
+ * one that is left out, shown with the reason. `create` is told what the case needs: where nothing is to freeze, no call
+ * is to meet its deadline.
  */
 export function toDeclare<Harness extends Closable, Need extends string>(
-  create: () => Harness | Promise<Harness>,
+  create: (needs: readonly Need[]) => Harness | Promise<Harness>,
   without: Partial<Record<Need, string>>,
   timeoutMs: number,
 ) {
@@ -25,7 +26,7 @@ export function toDeclare<Harness extends Closable, Need extends string>(
     if (reason !== undefined) it.skip(`${name} (left out: ${reason})`);
     else {
       it(name, { timeout: timeoutMs }, async () => {
-        open = await create();
+        open = await create(needs);
         await run(open);
       });
     }

@@ -15,9 +15,9 @@ export interface OpenLedgerHarness extends LedgerHarness {
  * describe('the memory ledger', () => contractOfLedger(createHarness, { freeze: 'nothing to freeze in one process' }));
  */
 export function contractOfLedger(
-  create: () => OpenLedgerHarness | Promise<OpenLedgerHarness>,
+  create: (needs: readonly LedgerNeed[]) => OpenLedgerHarness | Promise<OpenLedgerHarness>,
   without: Partial<Record<LedgerNeed, string>> = {},
-  timeoutMs = 20_000,
+  timeoutMs = 120_000,
 ): void {
   const declare = toDeclare(create, without, timeoutMs);
   for (const { name, needs = [], run } of ledgerContract) declare(name, needs, run);

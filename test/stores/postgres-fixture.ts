@@ -5,6 +5,8 @@ import {
   type PostgresStores,
   type PostgresStoresOptions,
 } from '../../src/stores/postgres/postgres-stores.ts';
+import type { StoreNeed } from '../../src/testing/contracts/store-case.ts';
+import { noDeadlineMs, patienceMs } from '../eventually.ts';
 import { type FaultProxy, startFaultProxy } from '../servers/fault-proxy.ts';
 import { startSuccessor } from '../servers/postgres.ts';
 import type { TestServer } from '../servers/test-server.ts';
@@ -14,7 +16,10 @@ import type { StoresHarness } from './stores-contract.ts';
 export interface PostgresPlace {
   readonly schema: string;
   readonly proxy: FaultProxy;
-  /** Stores on this schema, through the proxy unless the options say otherwise. */
+  /**
+   * Stores on this schema, through the proxy and with deadlines that no load reaches unless the options say otherwise: a
+   * test that freezes or slows something gives its own.
+   */
   open(options?: PostgresStoresOptions): PostgresStores;
   /** A statement past the proxy, as a superuser; `schema.` in it is this place's. */
   query(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
@@ -22,6 +27,9 @@ export interface PostgresPlace {
   countBackends(): Promise<number>;
   close(): Promise<void>;
 }
+
+const patient = { readDeadlineMs: noDeadlineMs, deadlineMs: noDeadlineMs };
+const patientLedger = { deadlineMs: noDeadlineMs, settleDeadlineMs: noDeadlineMs };
 
 /** Makes a place; nothing is migrated yet. The proxy stands before `front`: the server, or what stands before that. */
 export async function createPlace(
@@ -40,7 +48,11 @@ export async function createPlace(
     proxy,
     open(options = {}) {
       const target = options.pool ? {} : { connectionString: proxy.url };
-      const stores = createPostgresStores({ ...target, schema, pollMs: 200, ...options });
+      const stores = createPostgresStores({
+        ...{ ...target, ...patient, schema, pollMs: 200 },
+        ...options,
+        ledger: { ...patientLedger, ...options.ledger },
+      });
       opened.push(stores);
       return stores;
     },
@@ -61,21 +73,24 @@ export async function createPlace(
   };
 }
 
-/** What the contracts need: refused connections by the proxy, a frozen server by SIGSTOP. */
+/** What the contracts need: refused connections by the proxy, a frozen server by SIGSTOP, where a case needs that. */
 export async function createPostgresHarness(
   server: TestServer,
+  needs: readonly StoreNeed[],
   options: (place: PostgresPlace) => PostgresStoresOptions = () => ({}),
   front: { readonly url: string } = server,
 ): Promise<StoresHarness> {
   const place = await createPlace(server, front);
-  const open = () => place.open(options(place));
+  const deadlines = needs.includes('freeze') ? { readDeadlineMs: 2_000, deadlineMs: 2_000 } : patient;
+  const open = () => place.open({ ...deadlines, ...options(place) });
   const stores = open();
   await stores.migrate();
   let successor: TestServer | undefined;
   return {
     stores,
     second: open,
-    deadlineMs: 2_200,
+    deadlineMs: deadlines.deadlineMs,
+    patienceMs,
     async breakStore() {
       await place.proxy.refuse();
       // two polls, so that watches notice

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest';
+import type { StoreNeed } from '../../src/testing/contracts/store-case.ts';
 import { findPgbouncer, type Pgbouncer, startPgbouncer } from '../servers/pgbouncer.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import type { TestServer } from '../servers/test-server.ts';
@@ -13,13 +14,16 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 describe('the stores in PostgreSQL', () => {
-  contractOfStores(() => createPostgresHarness(server), {}, 30_000);
+  contractOfStores((needs) => createPostgresHarness(server, needs), {});
 });
 
 describe('the stores in PostgreSQL behind a pooler that shares connections by transaction', () => {
-  const create = () =>
-    createPostgresHarness(server, ({ proxy }) => ({ pool: createTransactionPool(proxy.url), pollMs: 100 }));
-  contractOfStores(create, {}, 30_000);
+  const create = (needs: readonly StoreNeed[]) =>
+    createPostgresHarness(server, needs, ({ proxy }) => ({
+      pool: createTransactionPool(proxy.url),
+      pollMs: 100,
+    }));
+  contractOfStores(create, {});
 });
 
 const program = findPgbouncer();
@@ -33,11 +37,10 @@ describe.skipIf(program === undefined)(
     });
     afterAll(() => pooler?.stop());
 
-    const create = () => createPostgresHarness(server, () => ({ pollMs: 100 }), pooler);
-    contractOfStores(
-      create,
-      { failOver: 'the pooler would have to be told; without one these cases run above' },
-      30_000,
-    );
+    const create = (needs: readonly StoreNeed[]) =>
+      createPostgresHarness(server, needs, () => ({ pollMs: 100 }), pooler);
+    contractOfStores(create, {
+      failOver: 'the pooler would have to be told; without one these cases run above',
+    });
   },
 );

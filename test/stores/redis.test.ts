@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { eventually } from '../eventually.ts';
+import type { StoreNeed } from '../../src/testing/contracts/store-case.ts';
+import { eventually, patienceMs } from '../eventually.ts';
 import { type FaultProxy, startFaultProxy } from '../servers/fault-proxy.ts';
 import { startRedis } from '../servers/redis.ts';
 import type { TestServer } from '../servers/test-server.ts';
-import { type clientLibraries, newInstallation, storesOf } from './redis-fixture.ts';
+import { type clientLibraries, newInstallation, patient, storesOf, within } from './redis-fixture.ts';
 import { connectTo } from './redis-raw.ts';
 import { contractOfStores, type StoresHarness } from './stores-contract.ts';
 
@@ -12,13 +13,15 @@ function createHarness(
   library: keyof typeof clientLibraries,
   server: TestServer,
   proxy: FaultProxy,
+  needs: readonly StoreNeed[],
   faults: {
     readonly break: () => Promise<() => Promise<void>>;
     readonly freeze: () => Promise<() => Promise<void>>;
   },
 ): StoresHarness {
   const installation = newInstallation();
-  const open = () => storesOf(library, proxy.url, { installation, pollMs: 200 });
+  const deadlines = needs.includes('freeze') ? within(2_000) : patient;
+  const open = () => storesOf(library, proxy.url, { installation, pollMs: 200, ...deadlines });
   const stores = open();
   const opened = [stores];
   let replica: TestServer | undefined;
@@ -45,7 +48,8 @@ function createHarness(
       replica = await startReplica(server.url);
       proxy.redirect(replica.url);
     },
-    deadlineMs: 1_000,
+    deadlineMs: deadlines.writeDeadlineMs,
+    patienceMs,
     close: async () => {
       for (const each of opened) await each.close();
       proxy.redirect(server.url);
@@ -80,8 +84,8 @@ for (const library of ['ioredis', 'redis'] as const) {
       await server.stop();
     });
 
-    const create = () =>
-      createHarness(library, server, proxy, {
+    const create = (needs: readonly StoreNeed[]) =>
+      createHarness(library, server, proxy, needs, {
         async break() {
           await server.kill();
           return () => server.restart();
@@ -107,8 +111,8 @@ describe('the stores in Redis, over a network that refuses and swallows', () => 
     await server.stop();
   });
 
-  const create = () =>
-    createHarness('ioredis', server, proxy, {
+  const create = (needs: readonly StoreNeed[]) =>
+    createHarness('ioredis', server, proxy, needs, {
       async break() {
         await proxy.refuse();
         return () => proxy.heal();

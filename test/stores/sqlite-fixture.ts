@@ -14,6 +14,7 @@ import { createSqliteStores, type SqliteStoresOptions } from '../../src/stores/s
 import { sqliteSteps } from '../../src/stores/sqlite/steps.ts';
 import type { Stores } from '../../src/stores/stores.ts';
 import { sampleRecord } from '../../src/testing/contracts/key-store-samples.ts';
+import { noDeadlineMs } from '../eventually.ts';
 
 const undo: (() => unknown)[] = [];
 
@@ -41,7 +42,7 @@ export function connect(
 ): SqliteConnection {
   const connection = createSqliteConnection({
     ...{ file, runtime, steps, migrate: true, checkIntegrity: true },
-    ...{ busyTimeoutMs: 2_000, maxWaitingWrites: 100, reopenMs: 0 },
+    ...{ busyTimeoutMs: noDeadlineMs, maxWaitingWrites: 100, reopenMs: 0 },
   });
   atEnd(() => connection.close());
   return connection;
@@ -49,7 +50,13 @@ export function connect(
 
 /** Stores that are closed when the test has ended. */
 export function open(file: string, options: Partial<SqliteStoresOptions> = {}): Stores {
-  const stores = createSqliteStores({ file, pollMs: 5, reopenMs: 10, ...options });
+  const stores = createSqliteStores({
+    file,
+    pollMs: 5,
+    reopenMs: 10,
+    busyTimeoutMs: noDeadlineMs,
+    ...options,
+  });
   atEnd(() => stores.close());
   return stores;
 }
@@ -122,28 +129,33 @@ export function runChild(
   };
 }
 
-/** Another process that holds the write lock for `ms`; resolves when it has it. */
-export async function holdLock(file: string, ms: number): Promise<Child> {
-  const child = runChild(`
+/** Another process that holds the write lock for `ms`, or until `release`; resolves when it has it. */
+export async function holdLock(file: string, ms = 600_000): Promise<Child & { release(): void }> {
+  const child = runChild(
+    `
     import { DatabaseSync } from 'node:sqlite';
     const database = new DatabaseSync(${JSON.stringify(file)}, { timeout: 5_000 });
     database.exec('BEGIN IMMEDIATE');
     database.exec("INSERT INTO headgate_stamps VALUES ('lock', 1)");
-    console.log('held');
-    setTimeout(() => {
+    const release = () => {
+      clearTimeout(timer);
       database.exec('ROLLBACK');
       database.close();
       console.log('released');
-    }, ${ms});`);
+    };
+    const timer = setTimeout(release, ${ms});
+    process.once('SIGUSR2', release);
+    console.log('held');`,
+  );
   if ((await child.line()) !== 'held') throw new Error('The lock was not to be had.');
-  return child;
+  return { ...child, release: () => void child.process.kill('SIGUSR2') };
 }
 
-/** Waits until `isDone`, looking every few milliseconds, and fails after ten seconds. */
+/** Waits until `isDone`, looking every few milliseconds, and fails after a minute. */
 export async function until(isDone: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 60_000;
   while (!(await isDone())) {
-    if (performance.now() > end) throw new Error('Waited ten seconds in vain.');
+    if (performance.now() > end) throw new Error('Waited a minute in vain.');
     await new Promise((resolve) => setTimeout(resolve, 3));
   }
 }
@@ -157,7 +169,7 @@ export const version1 = (kid: string): KeyRecord & { version: number } => ({
 /** A module that adds a label to the key `Shared000001` again and again until no other writer was faster, `count` times. */
 export const changeShared = (file: string, writer: string, count: number) => `
   import { createSqliteStores } from 'source:stores/sqlite/sqlite-stores.ts';
-  const stores = createSqliteStores({ file: ${JSON.stringify(file)}, busyTimeoutMs: 10_000 });
+  const stores = createSqliteStores({ file: ${JSON.stringify(file)}, busyTimeoutMs: 60_000 });
   const { keys } = stores;
   let wins = 0;
   while (wins < ${count}) {

@@ -5,6 +5,7 @@ import {
   type SqliteStores,
   type SqliteStoresOptions,
 } from '../../src/stores/sqlite/sqlite-stores.ts';
+import { noDeadlineMs } from '../eventually.ts';
 import { atEnd } from './sqlite-fixture.ts';
 
 /** The runtime of the process with a clock that can be set. Timers and durations are real. */
@@ -25,7 +26,8 @@ export function openStores(
   ledger: SqliteLedgerOptions = {},
   options: Partial<SqliteStoresOptions> = {},
 ): SqliteStores {
-  const stores = createSqliteStores({ file, pollMs: 5, reopenMs: 10, ledger, ...options });
+  const patient = { deadlineMs: noDeadlineMs, ...ledger };
+  const stores = createSqliteStores({ file, pollMs: 5, reopenMs: 10, ...options, ledger: patient });
   atEnd(() => stores.close());
   return stores;
 }

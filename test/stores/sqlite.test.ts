@@ -9,13 +9,14 @@ import {
   toKeyStoreHarness,
   writableKeyStoreContract,
 } from '../../src/testing/contracts/writable-key-store.ts';
+import { noDeadlineMs, patienceMs } from '../eventually.ts';
 import { holdLock, newFile, open, withDatabase } from './sqlite-fixture.ts';
 
 const frozen =
   'no server can stop answering: a disk that hangs stops the process itself, and a held write lock is tested apart';
 
 /** Some cases wait thousands of times for the disk, which others may be using too. */
-const patience = { timeout: 60_000 };
+const patience = { timeout: 300_000 };
 
 const tables = ['keys', 'config', 'secrets', 'changes', 'stamps'];
 
@@ -26,7 +27,8 @@ async function createHarness<Store>(pick: (stores: Stores) => Store): Promise<St
   return {
     store: pick(stores),
     second: () => pick(open(file)),
-    deadlineMs: 2_000,
+    deadlineMs: noDeadlineMs,
+    patienceMs,
     async breakStore() {
       const rename = (from: string, to: string) =>
         withDatabase(file, (database) => {

@@ -9,7 +9,7 @@ import { spoiltStores } from './spoilt-stores.ts';
 import { contractOfStores } from './stores-contract.ts';
 
 describe('the contracts of stores, on correct stores that can fail and freeze', () => {
-  contractOfStores(createGatedHarness, {});
+  contractOfStores(() => createGatedHarness(), {});
 });
 
 /** How the cases whose names hold `part` end on spoilt stores, those of every kind of store. */

@@ -19,7 +19,7 @@ describe('the stores in memory', () => {
 });
 
 describe('the stores in files', () => {
-  contractOfStores(createFileHarness, {
+  contractOfStores(() => createFileHarness(), {
     freeze:
       'a call to a file system that hangs cannot be given up; the gateway bounds its waits for a store itself',
     slow: 'a disk cannot be made slow; a lock that is held for long is tested in file-lock.test.ts',

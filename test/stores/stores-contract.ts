@@ -33,9 +33,9 @@ export interface StoresHarness {
  * describe('the stores in files', () => contractOfStores(createFileHarness, {}));
  */
 export function contractOfStores(
-  create: () => StoresHarness | Promise<StoresHarness>,
+  create: (needs: readonly StoreNeed[]) => StoresHarness | Promise<StoresHarness>,
   without: Partial<Record<StoreNeed, string>>,
-  timeoutMs = 20_000,
+  timeoutMs = 120_000,
 ): void {
   const declare = toDeclare(create, without, timeoutMs);
 

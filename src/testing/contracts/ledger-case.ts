@@ -111,6 +111,12 @@ export async function expectFigures(
   );
 }
 
+/** Moves the ledger's clock on to `atMs`, unless it is later already. */
+export async function advanceTo({ now, advance }: LedgerHarness, atMs: number): Promise<void> {
+  const ms = atMs - (await now());
+  if (ms > 0) await advance(ms);
+}
+
 let pokes = 0;
 
 /** Holds `check` to be true within the harness's `sweepMs`, by the ledger's clock, while there is traffic. */

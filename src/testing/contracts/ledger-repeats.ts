@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { forever } from '../../limits/window-span.ts';
 import {
+  advanceTo,
   briefMs,
   denied,
   expectFigures,
@@ -86,10 +87,10 @@ export const ledgerRepeatCases: readonly LedgerCase[] = [
   {
     name: 'answers a repeated id with the first answer also when its window has ended since',
     async run(harness) {
-      const { ledger, now, advance } = harness;
+      const { ledger } = harness;
       const inSpan = (span = forever) => [scope('k', 5, { span })];
       const span = await reserveBriefly(harness, 'same', 500, inSpan);
-      await advance(span.untilMs - (await now()));
+      await advanceTo(harness, span.untilMs);
       granted(await ledger.reserve('same', inSpan(span), leaseMs));
       await expectFigures(ledger, inSpan(spanFrom(span.untilMs, 3_600_000)), [[0, 0]]);
     },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LedgerScope, ReserveResult } from '../../limits/ledger.ts';
 import {
+  advanceTo,
   expectFigures,
   granted,
   type LedgerCase,
@@ -59,6 +60,27 @@ async function ask({ ledger }: LedgerHarness, windows: Windows, id: string): Pro
   return assert.fail(`${id} found every window over`);
 }
 
+/** How long what is lost outlives its window: so long that a busy machine still finds it held when the next has begun. */
+const lostMs = 1_500;
+
+/** Three reservations in one window that begins now; begun again when it has ended on the way. */
+async function reserveInOne({ ledger, now }: LedgerHarness) {
+  for (let round = 0; round < 10; round++) {
+    const windows = new Windows(Math.floor(await now()));
+    const scopes = windows.scopes(0, 3);
+    const ids = { late: `late ${round}`, renewed: `renewed ${round}`, lost: `lost ${round}` };
+    const results = await Promise.all([
+      ledger.reserve(ids.late, scopes, leaseMs),
+      ledger.reserve(ids.renewed, scopes, leaseMs),
+      ledger.reserve(ids.lost, scopes, windowMs + lostMs),
+    ]);
+    if (results.some(({ kind }) => kind === 'stale')) continue;
+    results.forEach(granted);
+    return [windows, ids] as const;
+  }
+  return assert.fail(`no three calls have ended within a window of ${windowMs} ms`);
+}
+
 /** What a ledger must do with what is in flight as a window ends. */
 export const ledgerResetCases: readonly LedgerCase[] = [
   {
@@ -70,23 +92,31 @@ export const ledgerResetCases: readonly LedgerCase[] = [
       const windows = new Windows(Math.floor(await now()));
       await advance(windowMs * 0.7);
       const asked: Asked[] = [];
-      for (let round = 0; asked.length < 1_000 || (await now()) < windows.endOf(0) + 50; round++) {
+      const askedIn = (window: number) => asked.filter((each) => each.window === window);
+      const windowsAsked = new Set<number>();
+      // a busy machine may find the first window over, and then goes across the end of the second
+      for (
+        let round = 0;
+        asked.length < 1_000 || windowsAsked.size < 2 || (await now()) < windows.endOf(0) + 50;
+        round++
+      ) {
         const asking = Array.from({ length: 100 }, (_, index) => ask(harness, windows, `r${round} ${index}`));
         asked.push(...(await Promise.all(asking)));
+        for (const { window } of asked) windowsAsked.add(window);
         await advance(30);
       }
-      const grantedIn = (window: number) =>
-        asked.filter((each) => each.window === window && each.result.kind === 'granted');
-      const windowsAsked = new Set(asked.map(({ window }) => window));
-      assert.ok(windowsAsked.has(1), 'nothing was asked in the second window');
-      for (const window of windowsAsked) assert.equal(grantedIn(window).length, amount, `window ${window}`);
+      const grantedIn = (window: number) => askedIn(window).filter(({ result }) => result.kind === 'granted');
+      for (const window of windowsAsked) {
+        const expected = Math.min(amount, askedIn(window).length);
+        assert.equal(grantedIn(window).length, expected, `window ${window}`);
+      }
       const last = Math.max(...windowsAsked);
-      for (const { id } of [...grantedIn(last), ...grantedIn(last - 1)]) await ledger.settle(id, [1, 1]);
-      const both = (windowsAsked.has(last - 1) ? 2 : 1) * amount;
+      const ended = [...grantedIn(last), ...grantedIn(last - 1)];
+      for (const { id } of ended) await ledger.settle(id, [1, 1]);
       await soon(harness, () =>
         expectFigures(ledger, windows.scopes(last), [
-          [amount, 0],
-          [both, 0],
+          [grantedIn(last).length, 0],
+          [ended.length, 0],
         ]),
       );
     },
@@ -94,32 +124,27 @@ export const ledgerResetCases: readonly LedgerCase[] = [
   {
     name: 'posts what was in flight as its window ended to that window: settled late, renewed, and expired',
     async run(harness) {
-      const { ledger, now, advance } = harness;
+      const { ledger, advance } = harness;
       await ledger.reserve('clock', [scope('clock', 1)], leaseMs);
-      const windows = new Windows(Math.floor(await now()));
-      const old = windows.scopes(0, 3);
-      const untilEndMs = () => windows.endOf(0) - windows.beganAtMs;
-      granted(await ledger.reserve('late', old, leaseMs));
-      granted(await ledger.reserve('renewed', old, leaseMs));
-      granted(await ledger.reserve('lost', old, untilEndMs() + 1_000));
-      await advance(windows.endOf(0) - (await now()));
+      const [windows, ids] = await reserveInOne(harness);
+      await advanceTo(harness, windows.endOf(0));
       const next = windows.scopes(1);
       granted(await ledger.reserve('next', next, leaseMs));
       await expectFigures(ledger, next, [
         [0, 1],
         [0, 4],
       ]);
-      await ledger.settle('late', [20, 20]);
-      assert.equal(await ledger.renew('renewed', leaseMs, [5, 5]), true);
-      await ledger.settle('renewed', [7, 7]);
-      await advance(1_100);
+      await ledger.settle(ids.late, [20, 20]);
+      assert.equal(await ledger.renew(ids.renewed, leaseMs, [5, 5]), true);
+      await ledger.settle(ids.renewed, [7, 7]);
+      await advance(lostMs + 100);
       await soon(harness, () =>
         expectFigures(ledger, next, [
           [0, 1],
           [30, 1],
         ]),
       );
-      await ledger.settle('lost', [1, 1]);
+      await ledger.settle(ids.lost, [1, 1]);
       await ledger.settle('next', [2, 2]);
       await soon(harness, () =>
         expectFigures(ledger, next, [

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { forever } from '../../limits/window-span.ts';
 import {
+  advanceTo,
   briefMs,
   denied,
   expectFigures,
@@ -19,12 +20,12 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
   {
     name: 'begins a window anew when it has ended, by its own clock',
     async run(harness) {
-      const { ledger, now, advance } = harness;
+      const { ledger } = harness;
       const inSpan = (span = forever) => [scope('k', 1, { span })];
       const first = await reserveBriefly(harness, 'one', briefMs, inSpan);
       await ledger.settle('one', [1]);
       await expectFigures(ledger, inSpan(first), [[1, 0]]);
-      await advance(first.untilMs - (await now()));
+      await advanceTo(harness, first.untilMs);
       const next = inSpan(spanFrom(first.untilMs, hourMs));
       await expectFigures(ledger, next, [[0, 0]]);
       const { scopes } = granted(await ledger.reserve('two', next, leaseMs));
@@ -45,10 +46,10 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
   {
     name: 'posts a settlement to the bucket of the reservation, even when another has begun',
     async run(harness) {
-      const { ledger, now, advance } = harness;
+      const { ledger } = harness;
       const inSpan = (span = forever) => [scope('k', 1_000, { hold: 400, span })];
       const first = await reserveBriefly(harness, 'old', briefMs, inSpan);
-      await advance(first.untilMs - (await now()));
+      await advanceTo(harness, first.untilMs);
       const next = inSpan(spanFrom(first.untilMs, hourMs));
       granted(await ledger.reserve('new', next, leaseMs));
       await expectFigures(ledger, next, [[0, 400]]);
@@ -61,12 +62,13 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
   {
     name: 'keeps a bucket whose end is moved until the latest span that drew from it lets it go',
     async run(harness) {
-      const { ledger, advance, now } = harness;
+      const { ledger } = harness;
       const inSpan = (span = forever) => [scope('k', 2, { span })];
-      const first = await reserveBriefly(harness, 'one', briefMs, (span) =>
+      const first = await reserveBriefly(harness, 'one', 2_000, (span) =>
         inSpan({ ...span, forgetMs: span.untilMs }),
       );
       await ledger.settle('one', [1]);
+      // before that end, also on a busy machine
       const moved = inSpan({
         ...first,
         untilMs: first.untilMs + hourMs,
@@ -74,7 +76,7 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
       });
       granted(await ledger.reserve('two', moved, leaseMs));
       await ledger.settle('two', [1]);
-      await advance(first.untilMs - (await now()));
+      await advanceTo(harness, first.untilMs);
       // what is old goes while others come, in some ledgers only now and then
       for (let index = 0; index < 5; index++) {
         await new Promise((resolve) => setTimeout(resolve, 20));
@@ -119,10 +121,10 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
   {
     name: 'finds a full scope stale rather than full when its window is over',
     async run(harness) {
-      const { ledger, now, advance } = harness;
+      const { ledger } = harness;
       const inSpan = (span = forever) => [scope('k', 1, { span })];
       const span = await reserveBriefly(harness, 'fills', briefMs, inSpan);
-      await advance(span.untilMs - (await now()));
+      await advanceTo(harness, span.untilMs);
       assert.equal((await ledger.reserve('late', inSpan(span), leaseMs)).kind, 'stale');
       granted(await ledger.reserve('late', inSpan(spanFrom(span.untilMs, hourMs)), leaseMs));
     },
@@ -136,7 +138,7 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
         await ledger.settle(`r${round}`, []);
         const told = ledger.nowMs();
         assert.ok(told >= last, `${told} after ${last}`);
-        assert.ok(Math.abs(told - (await now())) < 5_000, `${told}, and it is ${await now()}`);
+        assert.ok(Math.abs(told - (await now())) < 60_000, `${told}, and it is ${await now()}`);
         last = told;
         await advance(20);
       }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { eventually, partOf, rejectsWithin, type StoreCase, until } from './store-case.ts';
+import { eventually, lateness, partOf, rejectsWithin, type StoreCase, until } from './store-case.ts';
 import { listen, type Watchable } from './store-watch.ts';
 
 /** What the cases about faults need to know of a kind of store. */
@@ -20,7 +20,8 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
         const { store, deadlineMs = 5_000 } = harness;
         await subject.change(store, 0);
         const mend = await partOf(harness, 'breakStore')();
-        for (const [name, call] of subject.calls(store)) await rejectsWithin(name, call, deadlineMs);
+        for (const [name, call] of subject.calls(store))
+          await rejectsWithin(name, call, deadlineMs * lateness);
         await mend();
         await subject.check(store);
         await subject.change(store, 1);
@@ -34,7 +35,7 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
         await subject.change(store, 0);
         const mend = await partOf(harness, 'breakStore')();
         const calls = Array.from({ length: 10 }, () => subject.calls(store)).flat();
-        await Promise.all(calls.map(([name, call]) => rejectsWithin(name, call, deadlineMs)));
+        await Promise.all(calls.map(([name, call]) => rejectsWithin(name, call, deadlineMs * lateness)));
         await mend();
         await subject.check(store);
       },
@@ -90,9 +91,8 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
         await subject.change(store, 0);
         const thaw = await partOf(harness, 'freeze')();
         try {
-          // half as much again for a machine that is busy
           const calls = subject.calls(store);
-          await Promise.all(calls.map(([name, call]) => rejectsWithin(name, call, deadlineMs * 1.5)));
+          await Promise.all(calls.map(([name, call]) => rejectsWithin(name, call, deadlineMs * lateness)));
         } finally {
           await thaw();
         }
@@ -108,7 +108,7 @@ export function faultCases<Store>(subject: Breakable<Store>): readonly StoreCase
         const thaw = await partOf(harness, 'freeze')();
         try {
           const [[name, call] = assert.fail('there is no call to make')] = subject.calls(store);
-          await rejectsWithin(name, call, deadlineMs * 1.5);
+          await rejectsWithin(name, call, deadlineMs * lateness);
         } finally {
           await thaw();
         }
