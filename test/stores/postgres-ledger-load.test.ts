@@ -6,7 +6,7 @@ import { createPlace } from './postgres-fixture.ts';
 
 // the amount is small beside what is asked for, since those who find no slot soon have no rounds left
 const load: Load = {
-  ...{ clients: 16, rounds: 120, leaseMs: 1_000, amount: 2_000, slots: 40, deadlineMs: 20_000 },
+  ...{ clients: 16, rounds: 120, leaseMs: 1_000, amount: 2_000, slots: 40, deadlineMs: 60_000 },
 };
 const plenty = 1_000_000;
 const terminate = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'headgate'`;
@@ -43,7 +43,7 @@ describe('the ledger in PostgreSQL under 4 processes with 16 clients each', () =
   it('never exceeds a limit, counts each reservation once, and frees what two killed processes held', async () => {
     const { store } = await start();
     await killTwo(store, load);
-  }, 60_000);
+  }, 300_000);
 
   it('never exceeds a limit while its connections are terminated again and again, and misses nothing', async () => {
     const { store, place } = await start();
@@ -52,7 +52,7 @@ describe('the ledger in PostgreSQL under 4 processes with 16 clients each', () =
     const terminating = (async () => {
       let terminated = 0;
       while (!isOver) {
-        await eventually(async () => expect(await running.usedOf('organisation')).toBeGreaterThan(0), 10_000);
+        await eventually(async () => expect(await running.usedOf('organisation')).toBeGreaterThan(0));
         terminated += (await place.query(terminate)).length;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
@@ -67,10 +67,10 @@ describe('the ledger in PostgreSQL under 4 processes with 16 clients each', () =
     expect(await terminating).toBeGreaterThan(5);
     await running.expectTallies();
     expect(await running.balance()).toBeGreaterThan(0);
-  }, 60_000);
+  }, 300_000);
 
   it('never exceeds a limit while the server stands still for 2 s, and is exact again after', async () => {
     const { server, store } = await start();
     await standStill(store, { ...load, rounds: 60, amount: plenty, deadlineMs: 500 }, server, 2_000);
-  }, 60_000);
+  }, 300_000);
 });

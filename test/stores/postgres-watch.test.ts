@@ -44,7 +44,7 @@ async function watch(options: PostgresStoresOptions) {
   };
   if (options.listen !== false) await until(probe, 'a notification');
   heard.length = 0;
-  const hears = (id: string | undefined, ms = 5_000) => until(() => heard.includes(id), `hearing ${id}`, ms);
+  const hears = (id: string | undefined) => until(() => heard.includes(id), `hearing ${id}`);
   return { stores, heard, hears, unwatch };
 }
 
@@ -104,7 +104,7 @@ describe('a watch over notifications', () => {
   });
 
   it('finds out that its connection has fallen silent, and listens over another', async () => {
-    const { heard, hears } = await watch({ pollMs: neverMs, heartbeatMs: 50, deadlineMs: 300 });
+    const { heard, hears } = await watch({ pollMs: neverMs, heartbeatMs: 50, deadlineMs: 1_000 });
     const accepted = place.proxy.accepted;
     place.proxy.stall();
     await put(writer, 'Missed000001');

@@ -8,7 +8,7 @@ import { eventually } from '../eventually.ts';
 import { startFaultProxy } from '../servers/fault-proxy.ts';
 import { startRedis } from '../servers/redis.ts';
 import type { TestServer } from '../servers/test-server.ts';
-import { type ClientLibrary, newInstallation, storesOf } from './redis-fixture.ts';
+import { type ClientLibrary, newInstallation, storesOf, within } from './redis-fixture.ts';
 import { connectTo, type RawRedis } from './redis-raw.ts';
 
 let server: TestServer;
@@ -52,21 +52,18 @@ async function listen(stores: Stores) {
 }
 
 describe.each(['ioredis', 'redis'] as const)('changes, through %s', (library) => {
-  it('are told to another node by message, each once and in order, 99 of 100 within 100 ms', async () => {
+  it('are told to another node by message, each once and in order', async () => {
     const installation = newInstallation();
     const writer = open(library, { installation });
     const heard = await listen(open(library, { installation, pollMs: neverMs }));
     heard.length = 0;
-    const delays: number[] = [];
     const kids: string[] = [];
     for (let index = 0; index < 100; index++) {
-      const startMs = performance.now();
       kids.push(await put(writer, index));
-      await eventually(() => expect(heard).toHaveLength(kids.length), 5_000);
-      delays.push(performance.now() - startMs);
+      // by message: nothing is polled
+      await eventually(() => expect(heard).toHaveLength(kids.length));
     }
     expect(heard).toEqual(kids);
-    expect(delays.sort((a, b) => a - b)[98]).toBeLessThan(100);
   });
 
   it('are told only to who watches that kind', async () => {
@@ -162,9 +159,7 @@ describe.each(['ioredis', 'redis'] as const)('changes, through %s', (library) =>
     const proxy = await startFaultProxy(server.url);
     ends.push(proxy.close);
     const writer = open(library, { installation });
-    const heard = await listen(
-      open(library, { installation, pollMs: 100, writeDeadlineMs: 300, connectDeadlineMs: 300 }, proxy.url),
-    );
+    const heard = await listen(open(library, { installation, pollMs: 100, ...within(300) }, proxy.url));
     proxy.stall();
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     heard.length = 0;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createRuntime } from '../../src/runtime.ts';
+import { createRuntime, type Runtime } from '../../src/runtime.ts';
 import { toRedisLayout } from '../../src/stores/redis/layout.ts';
 import { createRedisLink, type RedisLink } from '../../src/stores/redis/link.ts';
 import { toOpenRedis } from '../../src/stores/redis/open-redis.ts';
@@ -11,10 +11,10 @@ import type { Stores } from '../../src/stores/stores.ts';
 import { sampleVersion } from '../../src/testing/contracts/config-store-samples.ts';
 import { sampleRecord } from '../../src/testing/contracts/key-store-samples.ts';
 import { sampleSecret } from '../../src/testing/contracts/secret-store-samples.ts';
-import { eventually } from '../eventually.ts';
+import { eventually, noDeadlineMs } from '../eventually.ts';
 import { startFaultProxy } from '../servers/fault-proxy.ts';
 import { startRedis } from '../servers/redis.ts';
-import { type ClientLibrary, newInstallation, storesOf } from './redis-fixture.ts';
+import { type ClientLibrary, newInstallation, storesOf, within } from './redis-fixture.ts';
 import { connectTo } from './redis-raw.ts';
 
 const ends: (() => Promise<unknown>)[] = [];
@@ -32,7 +32,13 @@ async function setUp(library: ClientLibrary, options: RedisStoresOptions = {}) {
     return stores;
   };
   ends.push(server.stop, proxy.close);
-  return { server, proxy, open, meta: `headgate:{${installation}}:meta` };
+  /** Another node, whose calls may take as long as they like. */
+  const openPatient = (): Stores => {
+    const stores = storesOf(library, server.url, { installation });
+    ends.push(stores.close);
+    return stores;
+  };
+  return { server, proxy, open, openPatient, meta: `headgate:{${installation}}:meta` };
 }
 
 const version = (number: number) => ({
@@ -42,35 +48,34 @@ const version = (number: number) => ({
 });
 const isEvalsha = (chunk: Buffer) => chunk.includes('EVALSHA');
 
-async function timed<T>(act: () => Promise<T>): Promise<{ code: string; ms: number }> {
-  const startMs = performance.now();
-  const code = await act().then(
+const codeOf = (act: () => Promise<unknown>): Promise<string> =>
+  act().then(
     () => 'ok',
     (error: RedisStoreError) => error.code,
   );
-  return { code, ms: performance.now() - startMs };
-}
 
 describe.each(['ioredis', 'redis'] as const)('a Redis that does not answer, through %s', (library) => {
   it('costs every look-up its deadline and no more, opens few connections, and is used again when it answers', async () => {
-    const { server, proxy, open } = await setUp(library);
+    // connecting may take so long that a look-up which waits for it is noticed
+    const deadlines = { readDeadlineMs: 250, writeDeadlineMs: 1_000, connectDeadlineMs: 60_000 };
+    const { server, proxy, open, openPatient } = await setUp(library, deadlines);
     const stores = open(proxy.url);
-    await stores.keys.putKey(version(1), 0);
+    await openPatient().keys.putKey(version(1), 0);
+    await eventually(async () => expect((await stores.keys.findKey('Aa0000000001'))?.version).toBe(1));
     await server.freeze();
     const acceptedBefore = proxy.accepted;
     for (let round = 0; round < 12; round++) {
+      // each ends while it is frozen still
+      const startMs = performance.now();
       const looked = await Promise.all(
-        Array.from({ length: 50 }, () => timed(() => stores.keys.findKey('Aa0000000001'))),
+        Array.from({ length: 50 }, () => codeOf(() => stores.keys.findKey('Aa0000000001'))),
       );
-      for (const { code, ms } of looked) {
-        expect(['late', 'unreachable', 'lost']).toContain(code);
-        // the deadline is 250 ms; the rest is for a machine that has other things to do, and no call waits for the thaw
-        expect(ms).toBeLessThan(5_000);
-      }
+      for (const code of looked) expect(['late', 'unreachable', 'lost']).toContain(code);
+      expect(performance.now() - startMs).toBeLessThan(30_000);
     }
     expect(proxy.accepted - acceptedBefore).toBeLessThan(6);
     await server.thaw();
-    const found = await eventually(() => stores.keys.findKey('Aa0000000001'), 5_000);
+    const found = await eventually(() => stores.keys.findKey('Aa0000000001'));
     expect(found?.version).toBe(1);
   });
 
@@ -93,28 +98,28 @@ describe.each(['ioredis', 'redis'] as const)('a Redis that does not answer, thro
     await old.send('REPLICAOF', '127.0.0.1', new URL(next.url).port);
     await isFollowing(old);
     proxy.lead(next.url);
-    expect(await timed(() => stores.keys.putKey(version(2), 1))).toMatchObject({ code: 'READONLY' });
-    await eventually(async () => expect(await stores.keys.putKey(version(2), 1)).toBe(true), 2_000);
+    expect(await codeOf(() => stores.keys.putKey(version(2), 1))).toBe('READONLY');
+    await eventually(async () => expect(await stores.keys.putKey(version(2), 1)).toBe(true));
   });
 
   it('refuses at once what is more than may wait, and takes calls again when it answers', async () => {
-    const { server, open } = await setUp(library, { maxOutstanding: 40, readDeadlineMs: 5_000 });
+    const { server, open } = await setUp(library, { maxOutstanding: 40, ...within(2_000) });
     const stores = open(server.url);
     expect(await stores.keys.findKey('Aa0000000001')).toBeNull();
     await server.freeze();
-    const looked = await Promise.all(
-      Array.from({ length: 500 }, () => timed(() => stores.keys.findKey('Aa0000000001'))),
-    );
-    const refused = looked.filter(({ code }) => code === 'overloaded');
-    expect(refused.length).toBeGreaterThanOrEqual(480);
-    // at once is before the deadline of those that wait
-    expect(Math.max(...refused.map(({ ms }) => ms))).toBeLessThan(4_500);
+    const ended: string[] = [];
+    const look = async () => void ended.push(await codeOf(() => stores.keys.findKey('Aa0000000001')));
+    await Promise.all(Array.from({ length: 500 }, look));
+    // at once is before any of those that wait has ended
+    const refused = ended.findIndex((code) => code !== 'overloaded');
+    expect(refused).toBeGreaterThanOrEqual(480);
+    expect(ended.lastIndexOf('overloaded')).toBe(refused - 1);
     await server.thaw();
-    await eventually(() => stores.keys.findKey('Aa0000000001'), 5_000);
+    await eventually(() => stores.keys.findKey('Aa0000000001'));
   });
 
   it('does not do a write any more whose caller was told that it failed', async () => {
-    const { server, open, meta } = await setUp(library, { writeDeadlineMs: 400 });
+    const { server, open, meta } = await setUp(library, within(2_000));
     const stores = open(server.url);
     await stores.keys.putKey(version(1), 0);
     await stores.config.appendVersion(sampleVersion('v1'), 0);
@@ -125,13 +130,14 @@ describe.each(['ioredis', 'redis'] as const)('a Redis that does not answer, thro
     await server.freeze();
     // they lie in the server's buffer and are read when it goes on
     const writes = await Promise.all([
-      timed(() => stores.keys.putKey(version(2), 1)),
-      timed(() => stores.config.appendVersion(sampleVersion('v2'), 1)),
-      timed(() => stores.secrets.removeSecret('openai', 1)),
+      codeOf(() => stores.keys.putKey(version(2), 1)),
+      codeOf(() => stores.config.appendVersion(sampleVersion('v2'), 1)),
+      codeOf(() => stores.secrets.removeSecret('openai', 1)),
     ]);
-    expect(writes.map(({ code }) => code)).toEqual(['late', 'late', 'late']);
+    // by the deadline of the call, or by that of the connection, which is as long: whichever timer is first
+    for (const code of writes) expect(['late', 'lost']).toContain(code);
     await server.thaw();
-    await eventually(() => stores.keys.findKey('Aa0000000001'), 5_000);
+    await eventually(() => stores.keys.findKey('Aa0000000001'));
     const evals = String(await raw.send('INFO', 'commandstats'));
     expect(
       Number(/cmdstat_evalsha:calls=(\d+)/.exec(evals)?.[1]),
@@ -206,12 +212,13 @@ describe('a Redis that is slow', () => {
     const { proxy, open } = await setUp('ioredis');
     const stores = open(proxy.url);
     await stores.keys.putKey(version(1), 0);
-    proxy.delay(60);
+    proxy.delay(1_000);
     const startMs = performance.now();
     const found = await Promise.all(
       Array.from({ length: 200 }, (_, at) => stores.keys.findKey(at % 2 ? 'Aa0000000001' : 'Zz0000000009')),
     );
-    expect(performance.now() - startMs).toBeLessThan(400);
+    // two seconds for all; forty at a time would take ten, and one by one seven minutes
+    expect(performance.now() - startMs).toBeLessThan(10_000);
     expect(found.map((record) => record?.version)).toEqual(
       Array.from({ length: 200 }, (_, at) => (at % 2 ? 1 : undefined)),
     );
@@ -219,14 +226,12 @@ describe('a Redis that is slow', () => {
   });
 
   it('fails look-ups that it answers too late, and still does writes, over one connection', async () => {
-    const { proxy, open } = await setUp('ioredis');
+    const { proxy, open } = await setUp('ioredis', { readDeadlineMs: 250 });
     const stores = open(proxy.url);
     await stores.keys.putKey(version(1), 0);
     proxy.delay(200);
     for (let round = 0; round < 6; round++) {
-      const looked = await timed(() => stores.keys.findKey('Aa0000000001'));
-      expect(looked.code).toBe('late');
-      expect(looked.ms).toBeLessThan(450);
+      expect(await codeOf(() => stores.keys.findKey('Aa0000000001'))).toBe('late');
     }
     expect(await stores.keys.putKey(version(2), 1)).toBe(true);
     expect(proxy.accepted).toBe(1);
@@ -235,7 +240,10 @@ describe('a Redis that is slow', () => {
   });
 
   it('is not taken for slow by a process that was busy itself', async () => {
-    const { server, open } = await setUp('ioredis');
+    const inUse = createRuntime();
+    // the time that is granted to what has come meanwhile: as long as a busy machine may need
+    const schedule: Runtime['schedule'] = (ms, action) => inUse.schedule(ms > 100 ? ms : 30_000, action);
+    const { server, open } = await setUp('ioredis', { readDeadlineMs: 250, runtime: { ...inUse, schedule } });
     const stores = open(server.url);
     await stores.keys.putKey(version(1), 0);
     const finding = stores.keys.findKey('Aa0000000001');
@@ -253,10 +261,10 @@ describe('a write', () => {
     const installation = newInstallation();
     const layout = toRedisLayout('headgate', installation);
     const other = storesOf('ioredis', server.url, { installation });
-    const link = createRedisLink(toOpenRedis({ url: server.url }, 1_000), {
+    const link = createRedisLink(toOpenRedis({ url: server.url }, noDeadlineMs), {
       runtime,
-      connectDeadlineMs: 1_000,
-      silenceMs: 1_000,
+      connectDeadlineMs: noDeadlineMs,
+      silenceMs: noDeadlineMs,
       maxOutstanding: 10,
     });
     ends.push(other.close, async () => link.close());
@@ -292,7 +300,7 @@ describe('a write', () => {
           '',
           '',
         ],
-        1_000,
+        noDeadlineMs,
       );
     expect(await put()).toBe(1);
     expect(hasLost).toBe(true);
@@ -307,7 +315,7 @@ describe('a write', () => {
     let offMs = 0;
     // a clock of ours that runs ahead looks like one of the server's that was set back, and the other way round
     const drifting = { ...runtime, monotonicMs: () => runtime.monotonicMs() + offMs };
-    const stores = storesOf('ioredis', server.url, { runtime: drifting });
+    const stores = storesOf('ioredis', server.url, { runtime: drifting, ...within(5_000) });
     ends.push(stores.close);
     await stores.keys.putKey(version(1), 0);
     offMs = -30_000;

@@ -20,7 +20,7 @@ async function setUp(appendonly = false) {
   const open = (more: RedisLedgerOptions = {}) => {
     const opened = openLedger(server.url, {
       installation,
-      ledger: { onError: (error) => void errors.push(error.message), deadlineMs: 2_000, ...more },
+      ledger: { onError: (error) => void errors.push(error.message), ...more },
     });
     ends.push(opened.close);
     return opened.ledger;

@@ -11,7 +11,7 @@ async function start(): Promise<LoadedStore> {
   await migrate();
   // a ledger that has reserved sweeps by itself
   await ledger.reserve('one', [scope('other', 1, 0)], 60_000);
-  const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 60_000 });
   atEnd(async () => database.close());
   const read = database.prepare(
     "SELECT max(used + held) AS most FROM headgate_ledger_buckets WHERE (scope = 'slots') = ?",
@@ -30,7 +30,7 @@ async function start(): Promise<LoadedStore> {
 
 describe('the SQLite ledger under 4 processes with 16 clients each', () => {
   it('never exceeds a limit, counts each reservation once, and frees what two killed processes held', async () => {
-    const load = { rounds: 150, leaseMs: 2_000, amount: 40_000, slots: 1_000, deadlineMs: 20_000 };
+    const load = { rounds: 150, leaseMs: 2_000, amount: 40_000, slots: 1_000, deadlineMs: 60_000 };
     await killTwo(await start(), { clients: 16, ...load });
-  }, 60_000);
+  }, 300_000);
 });
