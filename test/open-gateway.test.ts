@@ -164,12 +164,7 @@ describe.each(Object.entries(backends))('a gateway over stores: %s', (_, createP
     await one.close();
     closed = 1;
     await until(() => two.records.length >= 60);
-    let last = await shown(two);
-    for (let tries = 0; tries < 200 && last.held > 0; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      last = await shown(two);
-    }
-    expect(last).toMatchObject({ used: 40, held: 0, remaining: 0 });
+    await eventually(async () => expect(await shown(two)).toMatchObject({ used: 40, held: 0, remaining: 0 }));
   });
 
   it('does not open while the store is down, leaves nothing behind, and opens once it is back', async () => {
@@ -371,7 +366,8 @@ describe.each(Object.entries(backends))('a gateway over stores: %s', (_, createP
     expect(await child.line()).toBe('closed 200');
     const closedAtMs = performance.now();
     expect((await exit)[0]).toBe(0);
-    expect(performance.now() - closedAtMs).toBeLessThan(3_000);
+    // what is left of timers and connections would hold it for a minute, or for good
+    expect(performance.now() - closedAtMs).toBeLessThan(30_000);
   });
 });
 

@@ -89,7 +89,7 @@ describe.each(dialects)('an $dialect request', (one) => {
     const { send, upstream, gateway, reserved } = await start();
     const began = performance.now();
     const refused = await ask(send, one, body(one));
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(performance.now() - began).toBeLessThan(60_000);
     expect([refused.status, refused.code]).toEqual([400, codeIn(one, 400, code)]);
     expect(refused.reply.headers['x-should-retry']).toBe('false');
     await until(() => gateway.records.length === 1);

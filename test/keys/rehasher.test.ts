@@ -7,6 +7,7 @@ import type { WritableKeyStore } from '../../src/stores/key-store.ts';
 import { createMemoryKeyStore } from '../../src/stores/memory/memory-key-store.ts';
 import { createVirtualRuntime } from '../../src/testing/virtual-runtime.ts';
 import { backends } from '../backends.ts';
+import { eventually } from '../eventually.ts';
 import { startGateway, until } from '../harness.ts';
 
 const one = { p1: new Uint8Array(32).fill(1) };
@@ -56,12 +57,9 @@ describe.each(Object.entries(backends))('keys hashed under an older pepper, in %
 
     const nodes = [createNode(store), createNode(other)];
     for (const { use } of nodes) for (const key of [made.key, next.key]) await use(key);
-    const isDone = async () => {
-      const found = await other.findKey(kid);
-      return found?.pepperId === 'p2' && found.previous?.pepperId === 'p2';
-    };
-    for (let tries = 0; tries < 500 && !(await isDone()); tries++)
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await eventually(async () =>
+      expect(await other.findKey(kid)).toMatchObject({ pepperId: 'p2', previous: { pepperId: 'p2' } }),
+    );
     await Promise.all(nodes.map(({ rehasher }) => rehasher.close()));
 
     const after = await other.findKey(kid);

