@@ -32,7 +32,7 @@ export function nestedModels(body: Uint8Array, members: JsonObjectIndex): Nested
 
 const openingBrace = 0x7b;
 
-function collectModel(request: Uint8Array, offset: number, found: NestedModel[]): void {
+function collectModel(request: Uint8Array, offset: number, found: NestedModel[], isInner = false): void {
   const members = scanJsonObject(request);
   const model = members.get('model');
   if (model?.kind === 'string') {
@@ -40,7 +40,9 @@ function collectModel(request: Uint8Array, offset: number, found: NestedModel[])
     found.push({ start: offset + model.valueStart, end: offset + model.valueEnd, model: name });
   }
   const params = members.get('params');
-  if (params?.kind === 'object') {
-    collectModel(request.subarray(params.valueStart, params.valueEnd), offset + params.valueStart, found);
+  // each level is a scan of all that is in it
+  if (params?.kind === 'object' && !isInner) {
+    const inner = request.subarray(params.valueStart, params.valueEnd);
+    collectModel(inner, offset + params.valueStart, found, true);
   }
 }

@@ -275,6 +275,13 @@ describe('a request within a request', () => {
     expect(upstream.requests).toHaveLength(1);
     expect((await send(path, body.replace('#', nested(200)))).status).toBe(400);
   });
+
+  it('holds no further ones, of which each were one more reading of all that is in it', async () => {
+    const { send, upstream } = await startGateway();
+    const params = '{"model":"claude-sonnet","params":{"model":"a","model":"b"}}';
+    await send('/v1/messages/batches', `{"requests":[{"custom_id":"a","params":${params}}]}`);
+    expect(upstream.requests).toHaveLength(1);
+  });
 });
 
 describe('a form', () => {
