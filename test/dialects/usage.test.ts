@@ -50,6 +50,19 @@ describe('usage of JSON replies', () => {
       { inputTokens: 20, outputTokens: 603, source },
     ],
     [
+      'speech of which the total alone tells, as Mistral does',
+      'openai',
+      {
+        usage: {
+          prompt_audio_seconds: 203,
+          prompt_tokens: 4,
+          total_tokens: 3264,
+          completion_tokens: 635,
+        },
+      },
+      { inputTokens: 2629, outputTokens: 635, source },
+    ],
+    [
       'chat of a server that leaves the prompt to the total',
       'openai-chat',
       { usage: { completion_tokens: 50, total_tokens: 150 } },

@@ -21,8 +21,10 @@ export function toOpenAiUsage(value: unknown): Usage | undefined {
   if (!usage) return undefined;
   const output = toTokens(usage.completion_tokens) ?? toTokens(usage.output_tokens);
   const total = toTokens(usage.total_tokens);
-  // a total alone is taken for input
-  const input = toTokens(usage.prompt_tokens) ?? toTokens(usage.input_tokens) ?? restOf(total, output);
+  const beside = restOf(total, output);
+  const told = toTokens(usage.prompt_tokens) ?? toTokens(usage.input_tokens);
+  // a total alone is taken for input; Mistral tells of audio that came in by nothing else
+  const input = usage.prompt_audio_seconds ? (beside ?? told) : (told ?? beside);
   const rest = restOf(total, input);
   const inputDetails = detailsOf(usage, 'prompt_tokens_details', 'input_tokens_details');
   const outputDetails = detailsOf(usage, 'completion_tokens_details', 'output_tokens_details');
@@ -36,7 +38,7 @@ export function toOpenAiUsage(value: unknown): Usage | undefined {
     cacheWrite5mTokens,
     cacheWrite1hTokens,
     // most count reasoning within the output; what the total tells of beside it came out too, named or not
-    outputTokens: rest !== undefined && rest > (output ?? -1) ? rest : output,
+    outputTokens: (rest ?? 0) > (output ?? -1) ? rest : output,
     reasoningTokens: toTokens(outputDetails.reasoning_tokens),
   });
 }
