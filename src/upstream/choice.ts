@@ -71,7 +71,13 @@ export function choose(
   };
   return others
     .filter((choice) => waitOf(choice) <= Math.max(0, mostWaitMs))
-    .sort((one, other) => order[one.availability] - order[other.availability] || waitOf(one) - waitOf(other))
+    .sort(
+      (one, other) =>
+        order[one.availability] - order[other.availability] ||
+        waitOf(one) - waitOf(other) ||
+        // a place is waited for where it is worth most
+        order[one.health.withRoom(nowMs)] - order[other.health.withRoom(nowMs)],
+    )
     .find(({ health }) => admits(health));
 }
 

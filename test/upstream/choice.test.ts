@@ -3,13 +3,14 @@ import type { Candidate } from '../../src/routing/plan.ts';
 import { choose } from '../../src/upstream/choice.ts';
 import type { Availability } from '../../src/upstream/health/target-health.ts';
 
-/** Which of these is asked; each is told with the time that is left until it may be asked. */
+/** Which of these is asked; each is told with the time that is left until it may be asked, and how it is with room. */
 function choiceOf(
-  targets: readonly (readonly [Availability, number?])[],
+  targets: readonly (readonly [Availability, number?, Availability?])[],
   { mostWaitMs = 1_000, mayWait = true, admits = (_index: number): boolean => true } = {},
 ) {
-  const healths = targets.map(([availability, waitMs = 0]) => ({
+  const healths = targets.map(([availability, waitMs = 0, withRoom = 'ready']) => ({
     availability: () => availability,
+    withRoom: () => withRoom,
     coolMs: () => waitMs,
     breaker: { waitMs: () => waitMs },
   }));
@@ -56,6 +57,12 @@ describe('whom to ask next', () => {
         ['dead', 20],
       ]),
     ).toBe(1);
+  });
+
+  it('is, of those that are full, one that is well: a place at one that is ill is worth less', () => {
+    const full = (withRoom: Availability) => ['full', 0, withRoom] as const;
+    expect(choiceOf([full('unpaid'), full('degraded'), full('ready'), full('ready')])).toBe(2);
+    expect(choiceOf([full('unpaid'), full('degraded')])).toBe(1);
   });
 
   it('is nobody that is dead where the request may not wait for the probe, or not long enough', () => {

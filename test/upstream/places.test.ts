@@ -25,7 +25,7 @@ async function start(
     }),
     { runtime, egress, ledger, limits: { failure: false } },
   );
-  const { sent } = egress;
+  const { sent, asked } = egress;
   const settled: number[] = [];
   /** Sends requests, and waits for what comes of them at once. */
   const ask = async (times: number, headers = {}) => {
@@ -53,7 +53,7 @@ async function start(
     }
   });
   const health = () => started.gateway.health().targets[0];
-  return { ...started, runtime, sent, settled, ask, answer, health };
+  return { ...started, runtime, sent, asked, settled, ask, answer, health };
 }
 
 const statusesOf = async (replies: readonly Promise<GatewayReply>[]) =>
@@ -117,6 +117,33 @@ describe('requests that wait for a place at a target', () => {
     expect([sent.length - before, await answer(200), await answer(200)]).toEqual([2, 2, 2]);
     await answer(200);
     expect(settled.slice(4)).toEqual(Array(5).fill(200));
+  });
+
+  it.each([
+    ['whose credential was refused', [401]],
+    ['whose breaker has opened though it still answers', [500, 500]],
+  ])('wait for one at a target that is well, not at a full one before it %s', async (_, statuses) => {
+    const of = (name: string) => ({
+      ...{ type: 'openai', apiKey: 'sk', baseUrl: `https://${name}.test/v1`, maxInFlight: 1 },
+    });
+    const { runtime, sent, settled, ask, answer, asked } = await start(
+      {},
+      {
+        providers: { one: of('one'), two: of('two') } as never,
+        models: { 'gpt-4.1': { targets: ['one', 'two'] } },
+        ...{ breaker: { volumeThreshold: 2 }, retry: { maxAttempts: 1 } },
+      },
+    );
+    for (const status of [200, ...statuses]) {
+      await ask(1);
+      await answer(status);
+    }
+    const before = sent.length;
+    await ask(3);
+    expect(asked().slice(before)).toEqual(['two', 'one']);
+    sent[before]?.answer(200);
+    await runtime.advanceAsync(0);
+    expect([settled.at(-1), asked().slice(before)]).toEqual([200, ['two', 'one', 'two']]);
   });
 
   it('lose none to one whose ledger fails, or whose time is over while the ledger is asked', async () => {

@@ -79,8 +79,12 @@ export class TargetHealth {
     const { breaker } = this;
     if (breaker.mayProbe(nowMs)) return 'probe';
     if (breaker.isDead) return 'dead';
-    if (!this.#hasRoom) return 'full';
-    if (!breaker.isClosed) return 'degraded';
+    return this.#hasRoom ? this.withRoom(nowMs) : 'full';
+  }
+
+  /** How one is that is full, but for that. */
+  withRoom(nowMs: number): Availability {
+    if (!this.breaker.isClosed) return 'degraded';
     return nowMs < this.#unpaidUntilMs ? 'unpaid' : 'ready';
   }
 
