@@ -537,6 +537,34 @@ describe('a failure policy', () => {
     expect(policy.report()).toMatchObject({ openWithoutLedger: 2, unposted: 3, lost: 7 });
   });
 
+  it('does not call lost what it posts, though others took its place on the way', async () => {
+    const { giveUp, policy, shared, stateOf, runtime, network } = createFixture(
+      { policyOf: open, maxJournal: 3 },
+      false,
+      20,
+    );
+    const use = (name: string) => {
+      for (let index = 0; index < 3; index++) {
+        void policy.reserve(`${name} ${index}`, [scopeOf('k', 100, 1)], 600_000);
+        policy.settle(`${name} ${index}`, [1]);
+      }
+    };
+    await giveUp();
+    use('before');
+    network.isCut = false;
+    const { reserve } = network.ledger;
+    let isFirst = true;
+    network.ledger.reserve = (...call) => {
+      const answer = reserve(...call);
+      if (isFirst) use('meanwhile');
+      isFirst = false;
+      return answer;
+    };
+    await runtime.advanceAsync(10_000);
+    expect(await stateOf(shared, 'k')).toEqual([6, 0]);
+    expect(policy.report()).toMatchObject({ unposted: 0, lost: 0 });
+  });
+
   it('passes a mistake of the programmer on and does not take it for a failure', () => {
     const runtime = createVirtualRuntime();
     const policy = createFailurePolicy({ ledger: createMemoryLedger(runtime), runtime });

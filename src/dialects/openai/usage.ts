@@ -52,7 +52,7 @@ function detailsOf(usage: Members, name: string, otherName: string): Members {
   return asObject(usage[name]) ?? asObject(usage[otherName]) ?? noDetails;
 }
 
-const noDetails: Members = Object.freeze({});
+const noDetails: Members = {};
 
 // OpenAI keeps prompts for 30 minutes or 12 hours where Anthropic says 5 minutes or 1 hour: a short kind and a
 // long kind, priced apart, so they go by the same two names

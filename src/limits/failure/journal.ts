@@ -49,7 +49,8 @@ export function createJournal(options: {
         const ends = await Promise.allSettled(
           oldest.map(async (entry) => {
             await postOne(entry);
-            entries.delete(entry);
+            // one that was dropped on its way is not lost
+            if (!entries.delete(entry)) dropped--;
             onTaken?.();
           }),
         );
