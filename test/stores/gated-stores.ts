@@ -5,7 +5,7 @@ import type { ChangeListener, Unwatch } from '../../src/stores/watch.ts';
 import { createGate } from './gate.ts';
 import type { StoresHarness } from './stores-contract.ts';
 
-const deadlineMs = 60;
+const deadlineMs = 160;
 
 /** Correct stores over a backend that can be broken and frozen, as a client of a server would be; `spoil` makes them wrong. */
 export function createGatedHarness(spoil: (stores: Stores) => Stores = (stores) => stores): StoresHarness {
@@ -85,7 +85,7 @@ export function createGatedHarness(spoil: (stores: Stores) => Stores = (stores) 
       await mend();
     },
     deadlineMs: deadlineMs * 2,
-    patienceMs: 300,
+    patienceMs: 1_000,
     close: stores.close,
   };
 }
