@@ -21,8 +21,7 @@ const noDestroyHook = { requireManualDestroy: true };
 
 /**
  * Gathers what comes up until `when`, and does it then, one after the other, each in the asynchronous context that it was
- * made in. What each needs is in the processor's caches from the second one on, and a process at the other end is woken
- * once for all that is written. What waits already, here or elsewhere, is not taken a second time.
+ * made in. What waits already, here or elsewhere, is not taken a second time.
  *
  * @param when calls what it is given, once, when it is time: `atEndOfTurn`, `afterPromises`
  * @param each must not throw: what was gathered behind it would be lost
@@ -41,6 +40,8 @@ export function gather<Item extends Gathered>(
     from.remove(item);
     item.isWaiting = false;
   };
+  // what each needs is in the processor's caches from the second one on, and a process at the other end is woken once for
+  // all that is written
   const run = () => {
     const all = waiting;
     waiting = new LinkedQueue();
