@@ -21,7 +21,6 @@ const maxHeaderBytes = 65_536;
  * const upstream = await createFakeUpstream({ apiKeys: ['sk-upstream'] });
  * upstream.fail({ kind: 'status', status: 429, retryAfter: 2 });
  * const client = new OpenAI({ baseURL: `${upstream.url}/v1`, apiKey: 'sk-upstream' });
- * // The SDK retries the 429 and then gets its answer.
  * await client.chat.completions.create({ model: 'gpt-4o', messages: [{ role: 'user', content: 'hi' }] });
  * await upstream.close();
  * ```
