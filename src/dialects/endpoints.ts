@@ -51,7 +51,7 @@ export function matchEndpoint(method: string, path: string, headers: HeaderMap):
     return refuse('malformed_request', `The path ${quotePath(path)} ${fault}.`, path, headers);
   const found = findOwn(path, headers) ?? findVersioned(path, headers) ?? findVersionless(path, headers);
   // nothing is posted to a model: it is a verb of Gemini's that is not relayed
-  const isVerb = method === 'POST' && found?.route[0]?.[1].operation === 'get-model';
+  const isVerb = path.includes(':') && method === 'POST' && found?.route[0]?.[1].operation === 'get-model';
   if (found && !isVerb && isPlainPrefix(found.prefix)) return select(found.route, method, found.prefix, path);
   const message = `There is no endpoint at ${quotePath(path)}. A base URL ends in "/v1" for OpenAI clients and at the mount point, without "/v1", for Anthropic and Google clients.`;
   return refuse('unknown_endpoint', message, path, headers);

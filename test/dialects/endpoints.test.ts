@@ -55,6 +55,7 @@ describe('methods', () => {
     ['GET', '/v1/responses/compact', 'POST', 'openai'],
     ['POST', '/v1/models', 'GET', 'openai'],
     ['DELETE', '/v1/models/x', 'GET', 'openai'],
+    ['POST', '/v1/models/x', 'GET', 'openai'],
     ['GET', '/v1/models/x:generateContent', 'POST', 'gemini'],
     ['HEAD', '/v1/models', 'GET', 'openai'],
     ['constructor', '/v1/chat/completions', 'POST', 'openai'],
