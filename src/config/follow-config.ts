@@ -1,6 +1,6 @@
+import { withDeadline } from '../deadline.ts';
 import { quietly } from '../quietly.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';
-import { withDeadline } from '../secrets/deadline.ts';
 import { maxTimerMs, readInteger } from '../secrets/option.ts';
 import type { ConfigStore, ConfigVersion } from '../stores/config-store.ts';
 import { createSerial } from './serial.ts';

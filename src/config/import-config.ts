@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
+import { withDeadline } from '../deadline.ts';
 import type { Runtime } from '../runtime.ts';
-import { withDeadline } from '../secrets/deadline.ts';
 import { ConfigFileError, type SourcePlace } from './config-file-error.ts';
 
 let loads = 0;

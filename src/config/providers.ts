@@ -94,11 +94,7 @@ export function compileProviders(
       id,
       provider,
       origin: url.origin,
-      // Anthropic's and Gemini's endpoints begin with the version, which many write here as well
-      basePath: url.pathname.replace(
-        /^(anthropic|gemini)$/.test(entry.type) ? /(\/v1(beta)?)?\/*$/ : /\/+$/,
-        '',
-      ),
+      basePath: url.pathname.replace(/\/+$/, '').replace(provider.version ?? '', ''),
       credentials: compileCredentials(id, entry, options, issues),
       limits: compileLimits(entry.limits, `providers.${id}.limits`, `provider ${id}`, 'provider', issues),
       headers: mapValues(entry.headers, (text, name) => new Secret(`providers.${id}.headers.${name}`, text)),

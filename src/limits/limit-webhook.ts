@@ -118,6 +118,6 @@ function toPlain(event: Extract<LimitEvent, { kind: 'threshold' | 'ledger' }>): 
 function toUrl(given: string | URL): URL {
   const url = URL.canParse(String(given)) ? new URL(String(given)) : undefined;
   // fetch takes no credentials in an address, and would repeat them in what it says of each event
-  if (url && /^https?:..[^/@]+\//.test(url.href)) return url;
+  if (url && /^https?:$/.test(url.protocol) && !(url.username || url.password)) return url;
   throw new TypeError('createLimitWebhook: "url" must be an http or https address without credentials.');
 }

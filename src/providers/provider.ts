@@ -35,6 +35,8 @@ export interface Provider {
   readonly family: DialectFamily;
   /** Used when the configuration names no `baseUrl`. */
   readonly defaultBaseUrl: string;
+  /** What its paths begin with, and many write at the end of the base URL as well, where it is left out. */
+  readonly version?: RegExp;
   /** Header that carries the credential, with its value. */
   authenticate(apiKey: string): readonly [name: string, value: string];
   /**

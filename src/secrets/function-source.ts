@@ -1,4 +1,4 @@
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../deadline.ts';
 import { SecretError } from './secret-error.ts';
 import type { SecretSource, SourceParts } from './secret-source.ts';
 

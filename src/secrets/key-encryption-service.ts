@@ -1,5 +1,5 @@
+import { withDeadline } from '../deadline.ts';
 import type { Runtime } from '../runtime.ts';
-import { withDeadline } from './deadline.ts';
 import { isSecretError, SecretError } from './secret-error.ts';
 
 /**

@@ -1,6 +1,6 @@
+import { pause } from '../deadline.ts';
 import type { Runtime } from '../runtime.ts';
 import type { SecretRecord, SecretStore } from '../stores/secret-store.ts';
-import { pause } from './deadline.ts';
 import { rewrapSecret, sealedUnder } from './envelope.ts';
 import type { KeyEncryptionRing } from './key-encryption-ring.ts';
 import { readInteger } from './option.ts';

@@ -1,6 +1,6 @@
+import { pause } from '../deadline.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';
 import type { SecretRecord, SecretStore } from '../stores/secret-store.ts';
-import { pause } from './deadline.ts';
 import { sealedUnder, sealSecret } from './envelope.ts';
 import type { KeyEncryptionRing } from './key-encryption-ring.ts';
 import { checkNewSecret, type NewSecret } from './new-secret.ts';

@@ -1,7 +1,7 @@
+import { withDeadline } from '../deadline.ts';
 import type { Runtime } from '../runtime.ts';
 import type { SecretRecord, SecretStore } from '../stores/secret-store.ts';
 import type { Unwatch } from '../stores/watch.ts';
-import { withDeadline } from './deadline.ts';
 import { SecretError } from './secret-error.ts';
 import { isSecretRecord, type VaultRecords } from './vault-records.ts';
 

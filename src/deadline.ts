@@ -1,4 +1,4 @@
-import type { Runtime } from '../runtime.ts';
+import type { Runtime } from './runtime.ts';
 
 /** `work`, or a rejection with an error that says `what` did not answer in time. What comes of it later is ignored. */
 export function withDeadline<T>(runtime: Runtime, ms: number, what: string, work: Promise<T>): Promise<T> {
