@@ -3,6 +3,15 @@ import type { Endpoint } from './dialects/endpoint.ts';
 import type { JsonObjectIndex } from './json/scan.ts';
 import type { BodyTokens } from './limits/body-tokens.ts';
 
+/** The name of a model in a body: its quotes stand at `start` and before `end`. */
+export interface NamedModel {
+  readonly start: number;
+  readonly end: number;
+  readonly model: string;
+  /** Where it stands, without places in arrays: `fallbacks.model`. */
+  readonly path: string;
+}
+
 /** A request whose body has been read and checked: what is asked, of which model. */
 export interface Call {
   /** Of the request. */
@@ -24,6 +33,8 @@ export interface Call {
   readonly maxOutputTokens: number | undefined;
   /** Models that the requests of a batch name, `model` being the first; undefined for anything but a batch. */
   readonly batchModels: readonly string[] | undefined;
+  /** Models that it names for the provider to ask by itself, when the first declines or for a tool. @default none */
+  readonly helpers?: readonly NamedModel[] | undefined;
   /** Whether the caller itself asked for usage in an OpenAI-shaped stream. */
   readonly wantsStreamUsage: boolean;
   /** `?…` to send upstream, or ''. */

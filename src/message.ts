@@ -29,7 +29,7 @@ export interface GatewayRequest {
   /**
    * Calls `listener` once when the caller goes away, at once when it is gone already; the function returned takes it
    * back. It says what `signal` says: an adapter that makes its signal only when somebody asks for it offers this to
-   * spare the built-in stages from asking, since an `AbortController` costs as much as a stage. @default `signal` is used
+   * spare the built-in stages from asking. @default `signal` is used
    */
   whenGone?(listener: () => void): () => void;
   /** Address of the peer, for limits on failed authentication. Never taken from a forwarded header. */

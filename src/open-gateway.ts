@@ -37,13 +37,10 @@ export interface OpenGateway extends Gateway {
  * without a restart, and finds its keys and provider credentials there. A version that is not valid is reported to
  * `onError` and the one before it stays in force, as it does while the store fails.
  *
- * Keys are those of the key store alone; `keys` of the configuration are not looked at. While the key store fails, keys
- * in use stay good for the time that `createKeyResolver` declares (65 seconds by default) and any other is answered with
- * 503. The stores are not migrated here.
+ * Keys are those of the key store alone; `keys` of the configuration are not looked at. The stores are not migrated here.
  *
- * Limits are kept where the store keeps them (SQLite, PostgreSQL, Redis), shared with every other gateway on it and
- * decided ahead of need (`limits.leasing`); in the memory of this process where it keeps none, or where `ledger` is given.
- * Where the store carries hints (PostgreSQL, Redis), a breaker that opens on one node makes the others ask that target last.
+ * Limits are kept where the store keeps them (SQLite, PostgreSQL, Redis), shared with every other gateway on it; in the memory
+ * of this process where it keeps none, or where `ledger` is given.
  *
  * @example
  * const stores = createPostgresStores({ connectionString: process.env.DATABASE_URL });

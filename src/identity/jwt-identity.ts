@@ -32,11 +32,8 @@ export interface JwtIdentity extends Identity {
  * Accepts JSON Web Tokens (RFC 7519) of one OpenID Connect provider in place of keys: `authorization: Bearer`, or any
  * other header field that a key may stand in. Needs the library `jose`, which is loaded with the first token.
  *
- * A token is verified once and then found by its SHA-256, which takes microseconds, until it expires or `cacheMs` is
- * over. Its holder is who `iss` and `sub` say, in the team of the first of `teams` that is among the groups: a change of
- * groups is seen with the next token, so the lifetime of tokens (or `maxTokenAgeS`) is the bound on it.
- *
- * While the provider cannot be reached, tokens whose key is known stay good until they expire, for `jwksStaleMs`.
+ * Its holder is who `iss` and `sub` say, in the team of the first of `teams` that is among the groups. While the provider
+ * cannot be reached, tokens whose key is known stay good until they expire, for `jwksStaleMs`.
  *
  * `identify` throws 401 `invalid_token` and `expired_token`, 403 `not_permitted` (no team), 503 `identity_unavailable`
  * (the keys cannot be had, or `maxPending` tokens wait already), 400 `ambiguous_credentials` and `key_in_query`. It is

@@ -25,8 +25,7 @@ export interface JwtIdentityOptions {
   readonly authorizedParties?: readonly string[];
   /**
    * Claim that names the user, for attribution, limits for each user and their own provider credentials. With `email`
-   * a token whose `email_verified` is false is refused; choose it only where users cannot set addresses themselves.
-   * Users of several providers are one where they have one name. The principal's `key` is made of `iss` and `sub` whatever stands
+   * a token whose `email_verified` is false is refused; choose it only where users cannot set addresses themselves. The principal's `key` is made of `iss` and `sub` whatever stands
    * here. @default 'sub'
    */
   readonly userClaim?: string;

@@ -3,8 +3,7 @@ import { createPepperRing, type PepperRing } from './key-hash.ts';
 
 /**
  * The ring used when no pepper is configured. Its one pepper is public, so hashes made with it are only as strong as the
- * keys are: 256 random bits, which nobody guesses. A pepper of your own adds that whoever can write to the key store,
- * but does not hold the pepper, cannot make a key.
+ * keys are: 256 random bits, which nobody guesses.
  */
 export function createNoPepperRing(): PepperRing {
   return createPepperRing({

@@ -5,6 +5,7 @@ import type { Usage } from '../message.ts';
 import type { Applied, LimitScope } from './apply.ts';
 import { mostTokens } from './count-tokens.ts';
 import { choicesOf } from './estimate.ts';
+import { mostOfFallbacks } from './fallback-tokens.ts';
 import type { ScopeState } from './ledger.ts';
 import type { Limit } from './limit.ts';
 import { costOf, type Price } from './price.ts';
@@ -54,7 +55,12 @@ export function clampOutput(
   }
   const choices = choicesOf(call);
   const each = Math.floor(most / choices);
-  if (each < leastOutputTokens || each <= budgetOfThoughts(body, members)) return undefined;
+  const least = Math.max(
+    leastOutputTokens,
+    budgetOfThoughts(body, members) + 1,
+    mostOfFallbacks(body, members),
+  );
+  if (each < least) return undefined;
   return { ...call, maxOutputTokens: each * choices, clampedOutputTokens: each };
 }
 

@@ -45,8 +45,7 @@ export interface KeyEncryptionRing {
 
 /**
  * Makes a ring of key encryption keys. To rotate: add a key, name it `current`, run the vault's `rewrapAll`, and drop
- * the old key when no record names it any more. A key may wrap 2^32 data keys (NIST SP 800-38D, random vectors): at a
- * thousand secrets stored in a second that takes 49 days, so nobody needs to count.
+ * the old key when no record names it any more. A key may wrap 2^32 data keys (NIST SP 800-38D, random vectors).
  * @throws TypeError when a key is not 32 bytes, cannot be found, or `current` is not among them
  */
 export function createKeyEncryptionRing(options: KeyEncryptionRingOptions): KeyEncryptionRing {

@@ -5,8 +5,7 @@ import { isSecretError, SecretError } from './secret-error.ts';
 /**
  * A key that a key service (KMS, HSM) holds. Both functions may be asynchronous and may be called concurrently.
  * `context` is a text of 43 characters that names the record; pass it on as the service's encryption context or
- * additional data, so that the service refuses a wrapped key in any other record. Without that nothing is lost that
- * matters: the secret itself is bound to its record as well.
+ * additional data, so that the service refuses a wrapped key in any other record.
  */
 export interface KeyEncryptionService {
   /** Wraps 32 bytes; the result has 1 to 4,096. */

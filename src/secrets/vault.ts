@@ -73,8 +73,6 @@ export interface Vault extends VaultAdmin {
  * opened when it is first asked for and forgotten when it was not asked for a while. A change made through this vault
  * is in force when `put` or `remove` resolves, one made elsewhere when the store pushes it, or at the next poll.
  *
- * A secret that cannot be opened is unavailable and nothing else is: there is no other way to its text.
- *
  * @throws TypeError when an option is out of its range
  */
 export function createVault(options: VaultOptions): Vault {

@@ -11,9 +11,10 @@ import {
   scanJsonObject,
 } from '../json/scan.ts';
 import { promptsOf } from '../limits/estimate.ts';
+import { mostOfFallbacks } from '../limits/fallback-tokens.ts';
 import { findFormField } from '../multipart.ts';
 import type { Stage } from '../pipeline.ts';
-import { nestedModels } from '../upstream/nested-models.ts';
+import { helpingModels, nestedModels } from '../upstream/nested-models.ts';
 
 /**
  * Reads the body, once the caller is known, and makes sure that everybody who reads it sees the same thing: strict JSON
@@ -89,6 +90,7 @@ function readJsonCall(
     const model = batchModels ? batchModels[0] : readModel(endpoint, bytes, members);
     // of two names in one the other one could be what the provider goes by
     nestedModels(bytes, members);
+    const helpers = helpingModels(bytes, members);
     return {
       id,
       endpoint,
@@ -100,6 +102,7 @@ function readJsonCall(
       modelSpan: undefined,
       maxOutputTokens: readMaxOutput(endpoint, bytes, members),
       batchModels,
+      helpers,
       wantsStreamUsage: readStreamUsage(bytes, members),
       query: query === '' ? '' : `?${query}`,
       counted: undefined,
@@ -205,6 +208,8 @@ function readMaxOutput(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjec
     // providers differ in which one they obey when there are two
     if (given !== undefined && (limit === undefined || given > limit)) limit = given;
   }
+  if (limit !== undefined && endpoint.operation === 'message')
+    limit = Math.max(limit, mostOfFallbacks(bytes, members));
   const isCompletion = endpoint.operation === 'completion';
   const choices =
     isCompletion || endpoint.operation === 'chat' ? readChoices(bytes, members, ['n', 'best_of'], read) : 1;

@@ -44,7 +44,7 @@ const retryMs = 1_000;
 /**
  * Appends records to a file, one JSON object a line. Lines are gathered and written together, one write at a time; when
  * the disk refuses, they are kept and tried again with the next record, and a second later without one, up to `maxPending`
- * lines, the oldest dropped first. What a full disk took of a write is cut off again, so that no line is torn or there twice.
+ * lines, the oldest dropped first. No line is torn or there twice.
  *
  * @param options.maxPending @default 10_000
  * @param options.onError told of every failed write and of how many lines were dropped so far. @default nobody is

@@ -44,7 +44,11 @@ export function toUpstreamRequest(
   call.memory?.check();
   const injectedUsage = needsUsage(call, entry.config.streamUsage);
   const edits = call.members ? jsonEdits(call, target.model, injectedUsage, arrival, entry.id) : [];
-  if (target.overrides?.body) edits.push(...overrideBody(call, target.overrides.body));
+  const overrides = target.overrides?.body ? overrideBody(call, target.overrides.body) : [];
+  edits.push(
+    ...overrides,
+    ...helperEdits(call, arrival, entry.id, overrides.length > 0 ? target.overrides?.body : undefined),
+  );
   let body = edits.length > 0 ? spliceJson(call.body, edits) : call.body;
   if (call.modelSpan && model !== undefined && model !== call.model) {
     body = spliceJson(call.body, [{ ...call.modelSpan, bytes: toBytes(model) }]);
@@ -229,6 +233,27 @@ function jsonEdits(
     );
   }
   return edits;
+}
+
+/** @throws GatewayError `unsupported_request` (400) for a model that the caller may not ask itself */
+function helperEdits(
+  { helpers = [] }: Call,
+  { snapshot, policy, runtime }: Arrival & Identified,
+  provider: string,
+  overridden: object = {},
+): JsonEdit[] {
+  return helpers.flatMap((found) => {
+    const { path } = found;
+    if (Object.hasOwn(overridden, path.split('.')[0] as string)) return [];
+    const model = snapshot.resolveModel(found.model, policy, runtime.now())?.model;
+    if (model) return renamed(found, model.targets.find((target) => target.provider.id === provider)?.model);
+    const shown = JSON.stringify(found.model.slice(0, 100));
+    throw new GatewayError(
+      'unsupported_request',
+      `\`${path}\`: the model ${shown} does not exist or is not in your access profile, so no provider is asked for it. Name another one, or none.`,
+      { param: path },
+    );
+  });
 }
 
 /** In bodies Gemini spells a model as a resource name. */

@@ -1,3 +1,4 @@
+import type { GatewayConfig } from 'headgate';
 import { createVirtualRuntime } from 'headgate/testing';
 import { describe, expect, it } from 'vitest';
 import { chat, makeKey, readJson, readText, startGateway, until } from '../harness.ts';
@@ -226,5 +227,151 @@ describe('a batch of models that a profile pins', () => {
       expect.stringContaining('"claude-far" is not served by the same provider'),
     ]);
     expect(upstream.requests).toHaveLength(0);
+  });
+});
+
+type RouteTargets = NonNullable<NonNullable<GatewayConfig['routes']>[number]['targets']>;
+
+describe('a model that a request names for the provider to ask by itself', () => {
+  const names = ['claude-sonnet', 'claude-helper', 'gpt-4.1', 'gpt-helper'];
+  const start = (targets: RouteTargets = []) =>
+    startGateway((config) => ({
+      ...config,
+      models: {
+        ...config.models,
+        'claude-helper': { targets: ['anthropic/claude-3-helper'] },
+        'gpt-helper': { targets: ['openai/gpt-image-helper'] },
+        'claude-opus': { targets: ['anthropic'] },
+        'gpt-opus': { targets: ['openai'] },
+      },
+      profiles: { standard: { models: names } },
+      ...(targets.length > 0 && { routes: [{ name: 'stripped', targets }] }),
+    }));
+  const batch = (params: object) => ({
+    requests: [
+      { custom_id: 'a', params: message() },
+      { custom_id: 'b', params: message(params) },
+    ],
+  });
+  /** The path, the body for the name of a helper, the member that names it, and what stands there of what was sent. */
+  // biome-ignore lint/suspicious/noExplicitAny: bodies of every shape
+  const cases: [string, string, (name: string) => object, string, (body: any) => unknown][] = [
+    [
+      'a fallback',
+      '/v1/messages',
+      (model) => message({ fallbacks: [{ model: 'claude-sonnet' }, { model, max_tokens: 9 }] }),
+      'fallbacks.model',
+      (body) => body.fallbacks[1].model,
+    ],
+    [
+      'a tool',
+      '/v1/messages',
+      (model) => message({ tools: [{ name: 'a' }, { type: 'advisor_20260301', name: 'advisor', model }] }),
+      'tools.model',
+      (body) => body.tools[1].model,
+    ],
+    [
+      'a tool whose tokens are counted',
+      '/v1/messages/count_tokens',
+      (model) => ({ ...message({ tools: [{ type: 'advisor_20260301', model }] }), max_tokens: undefined }),
+      'tools.model',
+      (body) => body.tools[0].model,
+    ],
+    [
+      'a fallback in a batch',
+      '/v1/messages/batches',
+      (model) => batch({ fallbacks: [{ model }] }),
+      'fallbacks.model',
+      (body) => body.requests[1].params.fallbacks[0].model,
+    ],
+    [
+      'a tool of a response',
+      '/v1/responses',
+      (model) => ({ model: 'gpt-4.1', input: 'hi', tools: [{ type: 'image_generation', model }] }),
+      'tools.model',
+      (body) => body.tools[0].model,
+    ],
+    [
+      'a list of names',
+      '/v1/chat/completions',
+      (model) => chat({ models: ['gpt-4.1', model] }),
+      'models',
+      (body) => body.models[1],
+    ],
+  ];
+
+  it.each(cases)(
+    'is refused in %s where the profile has it not, and nothing leaves',
+    async (_, path, body, member) => {
+      const { send, upstream, gateway } = await start();
+      const family = path.startsWith('/v1/messages') ? 'claude' : 'gpt';
+      // more than a breaker needs to open
+      for (let time = 0; time < 12; time++) {
+        const reply = await send(path, body(`${family}-opus`), anthropic);
+        const { error } = await readJson(reply);
+        expect([reply.status, error.type]).toEqual([400, 'invalid_request_error']);
+        // as Anthropic writes it: Claude Code goes on without its fallbacks then
+        expect(error.message).toContain(`\`${member}\`: the model "${family}-opus" does not exist or is not`);
+      }
+      expect(upstream.requests).toHaveLength(0);
+      await until(() => gateway.records.length === 12);
+      expect(gateway.records[11]).toMatchObject({ errorCode: 'unsupported_request' });
+      expect((await send(path, body(`${family}-helper`), anthropic)).status).toBe(200);
+    },
+  );
+
+  it.each(cases)('has in %s the name that it has at the provider', async (_, path, body, __, sent) => {
+    const { send, upstream } = await start();
+    const family = path.startsWith('/v1/messages') ? 'claude' : 'gpt';
+    expect((await send(path, body(`${family}-helper`), anthropic)).status).toBe(200);
+    const name = family === 'claude' ? 'claude-3-helper' : 'gpt-image-helper';
+    expect(sent(JSON.parse(upstream.requests[0]?.body.toString() ?? ''))).toBe(name);
+  });
+
+  it('is not named twice in one item: 400, and nothing leaves', async () => {
+    const { send, upstream } = await start();
+    for (const [member, more] of [
+      ['fallbacks', ''],
+      ['tools', '"name":"a",'],
+    ]) {
+      const item = `{${more}"model":"claude-helper","model":"claude-opus"}`;
+      const text = JSON.stringify(message()).replace('{', `{"${member}":[${item}],`);
+      const reply = await send('/v1/messages', text, anthropic);
+      expect([reply.status, (await readJson(reply)).error.message]).toEqual([
+        400,
+        expect.stringContaining('model'),
+      ]);
+    }
+    expect(upstream.requests).toHaveLength(0);
+  });
+
+  it('is found behind escapes', async () => {
+    const { send, upstream } = await start();
+    const text = JSON.stringify(message({ tools: [{ type: 'advisor', model: 'claude-opus' }] }));
+    for (const escaped of [
+      text
+        .replace('"tools"', '"t\\u006fols"')
+        .replace('"model":"claude-opus"', '"m\\u006fdel":"claude-opus"'),
+      text.replace('"claude-opus"', '"claude\\u002dopus"'),
+    ]) {
+      expect(escaped).not.toBe(text);
+      expect((await send('/v1/messages', escaped, anthropic)).status).toBe(400);
+    }
+    expect(upstream.requests).toHaveLength(0);
+  });
+
+  it('is not asked for where the target takes the member away; what is no list of names is left alone', async () => {
+    const { send, upstream } = await start([{ provider: 'anthropic', body: { fallbacks: null } }]);
+    const named = message({ fallbacks: [{ model: 'claude-opus' }] });
+    expect((await send('/v1/messages', named, anthropic)).status).toBe(200);
+    expect(upstream.requests[0]?.body.toString()).not.toContain('fallbacks');
+    for (const more of [
+      { tools: [{ name: 'a', input_schema: { properties: { model: { type: 'string' } } } }] },
+      { tools: [{ name: 'a', model: null }, 7] },
+    ]) {
+      expect((await send('/v1/messages', message(more), anthropic)).status).toBe(200);
+    }
+    const { send: unrouted } = await start();
+    expect((await unrouted('/v1/messages', message({ fallbacks: 'default' }), anthropic)).status).toBe(200);
   });
 });

@@ -65,6 +65,25 @@ describe('output that is too much for what is left', () => {
     );
   });
 
+  it('is refused where a fallback of the request sets a maximum of its own, and that is too much', async () => {
+    const { send, upstream } = await startGateway(clamping(day));
+    const ask = (max_tokens: unknown, more = {}) =>
+      send(
+        '/v1/messages',
+        message({ fallbacks: [{ model: 'claude-sonnet', max_tokens }], ...more }),
+        anthropic,
+      );
+    expect((await ask(5_000)).status).toBe(400);
+    expect((await ask(5_000, { max_tokens: 5_000 })).status).toBe(400);
+    expect(upstream.requests).toHaveLength(0);
+    expect((await ask(500, { max_tokens: 5_000 })).status).toBe(200);
+    const { max_tokens, fallbacks } = JSON.parse(upstream.requests[0]?.body.toString() ?? '{}');
+    expect(max_tokens).toBeLessThan(1_000);
+    expect(fallbacks).toEqual([{ model: 'claude-sonnet', max_tokens: 500 }]);
+    for (const given of [null, undefined, 'many', 1.5, -1]) expect((await ask(given)).status).toBe(200);
+    expect((await send('/v1/messages', message({ fallbacks: [null, 7] }), anthropic)).status).toBe(200);
+  });
+
   it('is refused where the profile does not say so', async () => {
     const { send } = await startGateway(limited(day));
     expect((await send('/v1/chat/completions', chat({ max_tokens: 5_000 }))).status).toBe(400);

@@ -23,18 +23,16 @@ export interface FailurePolicyLedger extends Ledger {
 /**
  * Puts a deadline on every call of a ledger, and decides by declared policy when it fails, is late, or has been given up.
  *
- * An error is a late answer where its `code`, or that of its cause, is `ETIMEDOUT`; it may be that of a store that is only
- * slow.
+ * An error is a late answer where its `code`, or that of its cause, is `ETIMEDOUT`.
  *
  * - A request is refused (the call rejects, which becomes 503) when one of its scopes is `closed`.
  * - `degraded` scopes are counted in the memory of this node against their part of the amount. What all nodes grant
  *   beyond the limit in one outage is at most `nodes` times that part.
  * - `open` scopes are granted. What is granted beyond the limit is what is asked during the outage.
  *
- * A reservation is settled where it was made. What was used without the ledger is kept, bounded, and posted when it is
- * back to buckets that have not ended; a call whose outcome is not known is settled with nothing, so that what it may
- * have held does not count. From then on decisions are exact again. While the ledger is given up `renew` of its
- * reservations answers `true`, since nothing else is known, unless it decides in memory; `peek` rejects.
+ * What was used without the ledger is kept, bounded, and posted when it is back to buckets that have not ended; a call
+ * whose outcome is not known is settled with nothing. While the ledger is given up `renew` of its reservations answers
+ * `true`, unless it decides in memory; `peek` rejects.
  *
  * @throws TypeError for an option out of its range, naming it
  */

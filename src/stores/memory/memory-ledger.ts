@@ -72,8 +72,7 @@ export interface MemoryLedgerOptions {
   /**
    * Scopes kept at once of those that block, and as many of those that only count. Those in which nothing is used or held,
    * or whose window is over, make room for new ones. When there are none, a reservation with a new scope that blocks is
-   * refused with an Error, since to forget a count would be to exceed a limit; one that only counts is granted, and
-   * forgotten. Some 300 bytes each. @default 100_000
+   * refused with an Error; one that only counts is granted, and forgotten. Some 300 bytes each. @default 100_000
    */
   readonly maxScopes?: number;
   /** Told the first time that there is no room for a scope that blocks, or for one that only counts. @default nobody */
@@ -81,7 +80,7 @@ export interface MemoryLedgerOptions {
 }
 
 /**
- * A ledger in the memory of one process: exact, since JavaScript runs one step at a time, and gone with the process.
+ * A ledger in the memory of one process, gone with it.
  * Answers at once, never with a promise. A use, charge or lease that is no number it can count with is a TypeError in
  * every method, and changes nothing. The clock is the runtime's; while one that was set back is behind what it was, it
  * stands still, and no window and no lease ends.

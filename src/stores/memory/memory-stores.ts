@@ -17,7 +17,7 @@ export interface MemoryStores extends Stores {
 
 /**
  * Everything that a gateway keeps, in this process and for as long as it runs: for tests and first steps. There is
- * nothing to migrate and nothing to close; a watch lasts until it is ended.
+ * nothing to migrate or close.
  * @throws TypeError when two `keys` have the same kid or `maxVersions` is not an integer from 1
  */
 export function createMemoryStores(options: MemoryStoresOptions = {}): MemoryStores {
