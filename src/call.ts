@@ -8,7 +8,7 @@ export interface NamedModel {
   readonly start: number;
   readonly end: number;
   readonly model: string;
-  /** Where it stands, without places in arrays: `fallbacks.model`. */
+  /** `model` for that of a request within the request, `fallbacks.model` and the like for what a provider asks by itself. */
   readonly path: string;
 }
 
@@ -33,8 +33,8 @@ export interface Call {
   readonly maxOutputTokens: number | undefined;
   /** Models that the requests of a batch name, `model` being the first; undefined for anything but a batch. */
   readonly batchModels: readonly string[] | undefined;
-  /** Models that it names for the provider to ask by itself, when the first declines or for a tool. @default none */
-  readonly helpers?: readonly NamedModel[] | undefined;
+  /** Models that the body names besides its own. @default none */
+  readonly nestedModels?: readonly NamedModel[] | undefined;
   /** Whether the caller itself asked for usage in an OpenAI-shaped stream. */
   readonly wantsStreamUsage: boolean;
   /** `?…` to send upstream, or ''. */

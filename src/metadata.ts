@@ -1,3 +1,4 @@
+import { Buffer, isUtf8 } from 'node:buffer';
 import { GatewayError } from './errors.ts';
 import { JsonScanError, scanJsonObject } from './json/scan.ts';
 import type { HeaderMap } from './message.ts';
@@ -19,7 +20,7 @@ export const noMetadata: Metadata = Object.freeze({});
 
 /**
  * Reads `x-headgate-metadata`: a JSON object of strings (`{"ticket":"PAY-12"}`), or `name=value` pairs with commas
- * between them (`ticket=PAY-12, env=staging`), at most 4 KB. Values are trimmed.
+ * between them (`ticket=PAY-12, env=staging`), at most 4 KB of UTF-8 or latin1. Values are trimmed.
  *
  * @returns `noMetadata` when the header is absent or empty
  * @throws GatewayError `malformed_request` (400) saying what is wrong; it repeats no value.
@@ -28,7 +29,7 @@ export function readMetadata(headers: HeaderMap): Metadata {
   const field = headers[metadataHeader];
   if (field === undefined) return noMetadata;
   if (typeof field !== 'string' && field.length > 1) throw malformed('is given more than once');
-  const text = (typeof field === 'string' ? field : (field[0] ?? '')).trim();
+  const text = toText(typeof field === 'string' ? field : (field[0] ?? '')).trim();
   if (text === '') return noMetadata;
   if (Buffer.byteLength(text) > maxBytes) throw malformed(`has more than ${maxBytes} bytes`);
   const pairs = text.startsWith('{') ? readJson(text) : readPairs(text);
@@ -64,6 +65,12 @@ export function requireMetadata(metadata: Metadata, required: readonly string[])
     `Your access profile asks for ${missing.map((name) => `"${name}"`).join(', ')} in the metadata of each request. Send the header ${metadataHeader}: ${example}`,
     { param: metadataHeader },
   );
+}
+
+/** A field is bytes, each a character where it comes from Node, and what clients send is UTF-8. */
+function toText(field: string): string {
+  const bytes = Buffer.from(field, 'latin1');
+  return /[^\0-\xff]/.test(field) || !isUtf8(bytes) ? field : bytes.toString();
 }
 
 function readJson(text: string): [string, unknown][] {

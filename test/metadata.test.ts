@@ -16,6 +16,10 @@ describe('the metadata of a request', () => {
     ['nothing', ' ', {}],
     ['as many entries as there may be', many(32), expect.objectContaining({ n31: 'v' })],
     ['a value as long as it may be', `a=${'x'.repeat(256)}`, { a: 'x'.repeat(256) }],
+    // as Node gives the bytes of a header field
+    ['UTF-8', Buffer.from('a=größe łódź 大').toString('latin1'), { a: 'größe łódź 大' }],
+    ['UTF-8 in JSON', Buffer.from('{"a":"ß"}').toString('latin1'), { a: 'ß' }],
+    ['latin1', 'a=caf\u00e9', { a: 'café' }],
     ['letters of every script', '{"a":"größe 大"}', { a: 'größe 大' }],
     ['names that every object has', 'constructor=x', { constructor: 'x' }],
   ])('is read from %s', (_, value, expected) => expect(read(value)).toEqual(expected));

@@ -94,7 +94,7 @@ export function compileProviders(
       id,
       provider,
       origin: url.origin,
-      basePath: url.pathname.replace(/\/+$/, '').replace(provider.version ?? '', ''),
+      basePath: url.pathname.replace(/\/+$/, '').replace(provider.surplus ?? '', ''),
       credentials: compileCredentials(id, entry, options, issues),
       limits: compileLimits(entry.limits, `providers.${id}.limits`, `provider ${id}`, 'provider', issues),
       headers: mapValues(entry.headers, (text, name) => new Secret(`providers.${id}.headers.${name}`, text)),

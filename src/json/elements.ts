@@ -1,27 +1,9 @@
 import { Buffer } from 'node:buffer';
 import type { JsonMember } from './object-index.ts';
 
-/** Where one element of an array stands: offsets in bytes, `end` behind it. */
-export interface ElementSpan {
-  readonly start: number;
-  readonly end: number;
-}
-
 /**
- * The elements of an array member, in order. The document must have passed `scanJsonObject`: the grammar is not checked
- * again, only strings and brackets are told apart.
- */
-export function elementSpans(body: Uint8Array, member: JsonMember): ElementSpan[] {
-  const spans: ElementSpan[] = [];
-  forEachElement(body, member, (start, end) => {
-    spans.push({ start, end });
-    return true;
-  });
-  return spans;
-}
-
-/**
- * The same one by one.
+ * The elements of an array member one by one, in order: offsets in bytes, `end` behind it. The document must have passed
+ * `scanJsonObject`: the grammar is not checked again, only strings and brackets are told apart.
  *
  * @param visit `false` ends it: nothing behind that element is looked at
  */

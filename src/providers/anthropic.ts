@@ -7,7 +7,7 @@ export const anthropic: Provider = {
   type: 'anthropic',
   family: 'anthropic',
   defaultBaseUrl: 'https://api.anthropic.com',
-  version: /\/v1$/,
+  surplus: /\/v1(\/messages)?$/,
   authenticate: (apiKey) => ['x-api-key', apiKey],
   deadline: stainlessTimeout,
   path: (call, model = '') =>

@@ -6,7 +6,7 @@ export const gemini: Provider = {
   type: 'gemini',
   family: 'gemini',
   defaultBaseUrl: 'https://generativelanguage.googleapis.com',
-  version: /\/v1(beta)?$/,
+  surplus: /\/v1(beta)?$/,
   authenticate: (apiKey) => ['x-goog-api-key', apiKey],
   // as Google's own libraries tell it
   deadline: (leftMs) => ({ 'x-server-timeout': String(Math.max(1, Math.ceil(leftMs / 1_000))) }),

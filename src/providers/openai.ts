@@ -7,6 +7,7 @@ export const openai: Provider = {
   type: 'openai',
   family: 'openai',
   defaultBaseUrl: 'https://api.openai.com/v1',
+  surplus: /\/(chat\/completions|completions|responses|embeddings)$/,
   authenticate: (apiKey) => ['authorization', `Bearer ${apiKey}`],
   deadline: stainlessTimeout,
   path: (call, model = '') =>

@@ -35,8 +35,8 @@ export interface Provider {
   readonly family: DialectFamily;
   /** Used when the configuration names no `baseUrl`. */
   readonly defaultBaseUrl: string;
-  /** What its paths begin with, and many write at the end of the base URL as well, where it is left out. */
-  readonly version?: RegExp;
+  /** What many write at the end of the base URL although its paths have it. It is left out there. @default nothing */
+  readonly surplus?: RegExp;
   /** Header that carries the credential, with its value. */
   authenticate(apiKey: string): readonly [name: string, value: string];
   /**

@@ -12,7 +12,7 @@ export function callersPlan(plan: Plan, { principal, request, snapshot }: Contex
   if (principal.source === 'host') {
     throw new GatewayError(
       'not_permitted',
-      'Requests of this profile are paid by your own subscription, and that needs a key or token of your own in x-headgate-key: who only the host application knows cannot send one beside it.',
+      'Requests of this profile are paid by your own subscription, which needs a key or token in x-headgate-key: a session of the host application is not enough.',
     );
   }
   const found = findCredential(request.headers);

@@ -14,7 +14,7 @@ import { promptsOf } from '../limits/estimate.ts';
 import { mostOfFallbacks } from '../limits/fallback-tokens.ts';
 import { findFormField } from '../multipart.ts';
 import type { Stage } from '../pipeline.ts';
-import { helpingModels, nestedModels } from '../upstream/nested-models.ts';
+import { nestedModels } from './nested-models.ts';
 
 /**
  * Reads the body, once the caller is known, and makes sure that everybody who reads it sees the same thing: strict JSON
@@ -88,9 +88,6 @@ function readJsonCall(
     const batchModels =
       endpoint.operation === 'message-batch-create' ? readBatchModels(bytes, members) : undefined;
     const model = batchModels ? batchModels[0] : readModel(endpoint, bytes, members);
-    // of two names in one the other one could be what the provider goes by
-    nestedModels(bytes, members);
-    const helpers = helpingModels(bytes, members);
     return {
       id,
       endpoint,
@@ -102,7 +99,7 @@ function readJsonCall(
       modelSpan: undefined,
       maxOutputTokens: readMaxOutput(endpoint, bytes, members),
       batchModels,
-      helpers,
+      nestedModels: nestedModels(bytes, members),
       wantsStreamUsage: readStreamUsage(bytes, members),
       query: query === '' ? '' : `?${query}`,
       counted: undefined,

@@ -93,7 +93,7 @@ export function noChoice(
   return isCooling
     ? new GatewayError(
         'rate_limited',
-        'The providers of this model have asked to be left alone for a while. Try again later.',
+        'Every provider of this model is rate limited at the moment. Try again later.',
         { retryAfterSeconds },
       )
     : new GatewayError(

@@ -1,5 +1,5 @@
 import { BodyMemory } from '../body-memory.ts';
-import type { Call } from '../call.ts';
+import type { Call, NamedModel } from '../call.ts';
 import type { ConfiguredProvider, Credential, TargetOverrides } from '../config/snapshot.ts';
 import type { Arrival, Identified } from '../context.ts';
 import { GatewayError } from '../errors.ts';
@@ -13,7 +13,6 @@ import type { Secret } from '../secrets/secret.ts';
 import { whenGone } from '../when-gone.ts';
 import { toBytes } from './bytes.ts';
 import type { EgressRequest } from './egress.ts';
-import { type NestedModel, nestedModels } from './nested-models.ts';
 import { overrideBody, overrideHeaders } from './overrides.ts';
 import { poolNameOf } from './pool-name.ts';
 import { toRequestHeaders } from './request-headers.ts';
@@ -214,17 +213,18 @@ function jsonEdits(
   arrival: Arrival & Identified,
   provider: string,
 ): JsonEdit[] {
-  const { members, body } = call;
+  const { members, body, nestedModels = [] } = call;
   if (!members) return [];
   const edits = [...stripByteOrderMark(members), ...clampEdits(call)];
   if (model === undefined) return edits;
+  const nested = nestedModels.filter(({ path }) => path === 'model');
   if (call.batchModels) {
     const names = upstreamNames(call.batchModels, arrival, provider);
-    edits.push(...nestedModels(body, members).flatMap((found) => renamed(found, names.get(found.model))));
+    edits.push(...nested.flatMap((found) => renamed(found, names.get(found.model))));
   } else if (model !== call.model) {
     if (members.has('model')) edits.push(setMember(members, 'model', wireName(call, model)));
     // Gemini's batches and token counts carry whole requests, each with the name again
-    edits.push(...nestedModels(body, members).flatMap((found) => renamed(found, wireName(call, model))));
+    edits.push(...nested.flatMap((found) => renamed(found, wireName(call, model))));
   }
   if (injectUsage) {
     const given = members.has('stream_options') ? readMember(body, members, 'stream_options') : undefined;
@@ -237,14 +237,14 @@ function jsonEdits(
 
 /** @throws GatewayError `unsupported_request` (400) for a model that the caller may not ask itself */
 function helperEdits(
-  { helpers = [] }: Call,
+  { nestedModels = [] }: Call,
   { snapshot, policy, runtime }: Arrival & Identified,
   provider: string,
   overridden: object = {},
 ): JsonEdit[] {
-  return helpers.flatMap((found) => {
+  return nestedModels.flatMap((found) => {
     const { path } = found;
-    if (Object.hasOwn(overridden, path.split('.')[0] as string)) return [];
+    if (path === 'model' || Object.hasOwn(overridden, path.split('.')[0] as string)) return [];
     const model = snapshot.resolveModel(found.model, policy, runtime.now())?.model;
     if (model) return renamed(found, model.targets.find((target) => target.provider.id === provider)?.model);
     const shown = JSON.stringify(found.model.slice(0, 100));
@@ -261,7 +261,7 @@ function wireName(call: Call, model: string): string {
   return call.endpoint.family === 'gemini' && !model.startsWith('tunedModels/') ? `models/${model}` : model;
 }
 
-function renamed({ start, end, model }: NestedModel, name: string | undefined): JsonEdit[] {
+function renamed({ start, end, model }: NamedModel, name: string | undefined): JsonEdit[] {
   return name === undefined || name === model ? [] : [{ start, end, bytes: toBytes(JSON.stringify(name)) }];
 }
 

@@ -260,7 +260,11 @@ describe('a provider of the configuration', () => {
     ['gemini', 'https://host/v1beta', ''],
     ['gemini', 'https://host/v10', '/v10'],
     ['openai', 'https://host/v1beta/', '/v1beta'],
-  ])('of the type %s at %s has the version once', (type, baseUrl, basePath) => {
+    ['openai', 'https://host/v1/chat/completions', '/v1'],
+    ['openai', 'https://host/api/v1/responses/', '/api/v1'],
+    ['openai', 'https://host/completions-proxy/v1', '/completions-proxy/v1'],
+    ['anthropic', 'https://host/base/v1/messages', '/base'],
+  ])('of the type %s at %s has version and endpoint once', (type, baseUrl, basePath) => {
     const providers = { openai: { type, apiKey: 'a', baseUrl } };
     expect(compile({ ...small, providers }).providers.get('openai')?.basePath).toBe(basePath);
   });

@@ -1,15 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { elementSpans, forEachElement } from '../../src/json/elements.ts';
+import { forEachElement } from '../../src/json/elements.ts';
 import { type JsonMember, scanJsonObject } from '../../src/json/scan.ts';
 
 /** The elements of `{"list":…}` as they are found, parsed. */
 function elementsOf(text: string): unknown[] {
   const body = new TextEncoder().encode(`{"list":${text}}`);
   const member = scanJsonObject(body).get('list') as JsonMember;
-  return elementSpans(body, member).map(({ start, end }) =>
-    JSON.parse(new TextDecoder().decode(body.subarray(start, end))),
-  );
+  const elements: unknown[] = [];
+  forEachElement(body, member, (start, end) => {
+    elements.push(JSON.parse(new TextDecoder().decode(body.subarray(start, end))));
+    return true;
+  });
+  return elements;
 }
 
 describe('the elements of an array', () => {

@@ -345,6 +345,18 @@ describe('a model that a request names for the provider to ask by itself', () =>
     expect(upstream.requests).toHaveLength(0);
   });
 
+  it('is one of 128 in a list at the most', async () => {
+    const { send } = await start();
+    const ask = (count: number) =>
+      send('/v1/chat/completions', chat({ models: Array.from({ length: count }, () => 'gpt-helper') }));
+    expect((await ask(128)).status).toBe(200);
+    const reply = await ask(129);
+    expect([reply.status, (await readJson(reply)).error.message]).toEqual([
+      400,
+      expect.stringContaining('"models" names more than 128 models'),
+    ]);
+  });
+
   it('is found behind escapes', async () => {
     const { send, upstream } = await start();
     const text = JSON.stringify(message({ tools: [{ type: 'advisor', model: 'claude-opus' }] }));

@@ -1,0 +1,108 @@
+import type { NamedModel } from '../call.ts';
+import { forEachElement } from '../json/elements.ts';
+import {
+  type JsonMember,
+  type JsonObjectIndex,
+  JsonScanError,
+  readMember,
+  scanJsonObject,
+} from '../json/scan.ts';
+import { textOf, toBuffer } from '../upstream/bytes.ts';
+
+/** Members of a body that are a request themselves. */
+const singles = ['generateContentRequest', 'generate_content_request'] as const;
+
+/** Lists of models that a provider asks by itself: when the first one declines, or for a tool of its own. */
+const lists = ['fallbacks', 'models', 'tools'] as const;
+
+/** More than any provider takes in one of them. */
+const mostInList = 128;
+
+/**
+ * The models that a body names besides its own `model`, and where. In requests within a request: `requests[].model`,
+ * `requests[].params.model`, `generateContentRequest.model`. There and at the root, for the provider to ask by itself:
+ * `fallbacks[].model` (Anthropic), `models[]` (OpenRouter), `tools[].model` (Anthropic's advisor, OpenAI's images).
+ *
+ * @throws JsonScanError where one of them has a member twice, or a list names more than 128
+ */
+export function nestedModels(body: Uint8Array, members: JsonObjectIndex): NamedModel[] {
+  const found: NamedModel[] = [];
+  collectLists(body, members, 0, found);
+  for (const name of singles) collectRequest(body, members.get(name), 0, found);
+  forEachItem(body, members.get('requests'), (request, offset) => {
+    if (request[0] !== openingBrace) return;
+    const inner = collectModels(request, offset, found);
+    collectRequest(request, inner.get('params'), offset, found);
+  });
+  return found;
+}
+
+const openingBrace = 0x7b;
+const quote = 0x22;
+
+function collectRequest(
+  body: Uint8Array,
+  member: JsonMember | undefined,
+  offset: number,
+  found: NamedModel[],
+): void {
+  if (member?.kind !== 'object') return;
+  collectModels(body.subarray(member.valueStart, member.valueEnd), offset + member.valueStart, found);
+}
+
+function collectModels(request: Uint8Array, offset: number, found: NamedModel[]): JsonObjectIndex {
+  const members = scanJsonObject(request);
+  collectModel(request, members, offset, 'model', found);
+  collectLists(request, members, offset, found);
+  return members;
+}
+
+function collectModel(
+  body: Uint8Array,
+  members: JsonObjectIndex,
+  offset: number,
+  path: string,
+  found: NamedModel[],
+): void {
+  const member = members.get('model');
+  if (member?.kind !== 'string') return;
+  const model = readMember(body, members, 'model') as string;
+  found.push({ start: offset + member.valueStart, end: offset + member.valueEnd, model, path });
+}
+
+function collectLists(body: Uint8Array, members: JsonObjectIndex, offset: number, found: NamedModel[]): void {
+  for (const name of lists) {
+    const list = members.get(name);
+    if (list === undefined) continue;
+    if (name === 'tools' && !mayName.test(textOf(body.subarray(list.valueStart, list.valueEnd)))) continue;
+    const most = found.length + mostInList;
+    forEachItem(body, list, (item, at) => {
+      const start = offset + at;
+      if (item[0] === openingBrace) collectModel(item, scanJsonObject(item), start, `${name}.model`, found);
+      else if (item[0] === quote)
+        found.push({
+          start,
+          end: start + item.length,
+          model: JSON.parse(toBuffer(item).toString()),
+          path: name,
+        });
+      if (found.length > most)
+        throw new JsonScanError('too_many_keys', at, `"${name}" names more than ${mostInList} models.`);
+    });
+  }
+}
+
+/** Most tools name none, and are long. No client spells a letter as an escape, but one that wants its model not to be found. */
+const mayName = /"model"\s*:\s*"|\\u006/;
+
+function forEachItem(
+  body: Uint8Array,
+  member: JsonMember | undefined,
+  visit: (item: Uint8Array, offset: number) => void,
+): void {
+  if (member?.kind !== 'array') return;
+  forEachElement(body, member, (start, end) => {
+    visit(body.subarray(start, end), start);
+    return true;
+  });
+}
