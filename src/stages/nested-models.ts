@@ -15,15 +15,18 @@ const singles = ['generateContentRequest', 'generate_content_request'] as const;
 /** Lists of models that a provider asks by itself: when the first one declines, or for a tool of its own. */
 const lists = ['fallbacks', 'models', 'tools'] as const;
 
-/** More than any provider takes in one of them. */
-const mostInList = 128;
+/** More names than any provider takes in one of them. */
+const mostNames = 128;
+
+/** As many requests as a batch of Anthropic's may have. */
+const mostItems = 100_000;
 
 /**
  * The models that a body names besides its own `model`, and where. In requests within a request: `requests[].model`,
  * `requests[].params.model`, `generateContentRequest.model`. There and at the root, for the provider to ask by itself:
  * `fallbacks[].model` (Anthropic), `models[]` (OpenRouter), `tools[].model` (Anthropic's advisor, OpenAI's images).
  *
- * @throws JsonScanError where one of them has a member twice, or a list names more than 128
+ * @throws JsonScanError where one of them has a member twice, or a list is longer than any provider takes
  */
 export function nestedModels(body: Uint8Array, members: JsonObjectIndex): NamedModel[] {
   const found: NamedModel[] = [];
@@ -75,11 +78,11 @@ function collectLists(body: Uint8Array, members: JsonObjectIndex, offset: number
     const list = members.get(name);
     if (list === undefined) continue;
     if (name === 'tools' && !mayName.test(textOf(body.subarray(list.valueStart, list.valueEnd)))) continue;
-    const most = found.length + mostInList;
+    const most = found.length + mostNames;
     forEachItem(body, list, (item, at) => {
       const start = offset + at;
       if (item[0] === openingBrace) collectModel(item, scanJsonObject(item), start, `${name}.model`, found);
-      else if (item[0] === quote)
+      else if (name !== 'tools')
         found.push({
           start,
           end: start + item.length,
@@ -87,7 +90,7 @@ function collectLists(body: Uint8Array, members: JsonObjectIndex, offset: number
           path: name,
         });
       if (found.length > most)
-        throw new JsonScanError('too_many_keys', at, `"${name}" names more than ${mostInList} models.`);
+        throw new JsonScanError('too_many_keys', at, `"${name}" names more than ${mostNames} models.`);
     });
   }
 }
@@ -95,14 +98,20 @@ function collectLists(body: Uint8Array, members: JsonObjectIndex, offset: number
 /** Most tools name none, and are long. No client spells a letter as an escape, but one that wants its model not to be found. */
 const mayName = /"model"\s*:\s*"|\\u006/;
 
+/** Objects and texts alone are visited. */
 function forEachItem(
   body: Uint8Array,
   member: JsonMember | undefined,
   visit: (item: Uint8Array, offset: number) => void,
 ): void {
   if (member?.kind !== 'array') return;
+  let items = 0;
   forEachElement(body, member, (start, end) => {
-    visit(body.subarray(start, end), start);
+    const first = body[start];
+    if (first === openingBrace || first === quote) visit(body.subarray(start, end), start);
+    items++;
+    if (items > mostItems)
+      throw new JsonScanError('too_many_keys', start, `"${member.key}" has more than ${mostItems} items.`);
     return true;
   });
 }
