@@ -537,6 +537,23 @@ describe('a failure policy', () => {
     expect(policy.report()).toMatchObject({ openWithoutLedger: 2, unposted: 3, lost: 7 });
   });
 
+  it('has room again for open reservations when the lease of one is over, whose charge is kept', async () => {
+    const { answer, giveUp, policy, runtime } = createFixture({
+      policyOf: ({ key }) => (key === 'probe' ? 'closed' : 'open'),
+      maxOpen: 2,
+    });
+    const reserve = (id: string, leaseMs: number) =>
+      answer(policy.reserve(id, [scopeOf('k', 100, 1)], leaseMs));
+    await giveUp();
+    await reserve('one', 1_000);
+    await reserve('two', 600_000);
+    await expect(reserve('three', 600_000)).rejects.toThrow();
+    await runtime.advanceAsync(1_001);
+    expect(await reserve('three', 600_000)).toMatchObject({ kind: 'granted' });
+    await expect(reserve('four', 600_000)).rejects.toThrow();
+    expect(policy.report()).toMatchObject({ openWithoutLedger: 2, unposted: 1 });
+  });
+
   it('does not call lost what it posts, though others took its place on the way', async () => {
     const { giveUp, policy, shared, stateOf, runtime, network } = createFixture(
       { policyOf: open, maxJournal: 3 },
