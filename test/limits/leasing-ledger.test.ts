@@ -404,6 +404,27 @@ describe('a leasing ledger', () => {
     expect(lastMs).toBeLessThanOrEqual(8_000);
   });
 
+  it('keeps that margin with slices that were never renewed', async () => {
+    const { ledger, network, answer, runtime } = createFixture({
+      ...{ leaseMs: 30_000, leaseMarginMs: 15_000, postMs: 60_000, idleMs: 60_000 },
+    });
+    for (let index = 0; index < 20; index++) {
+      await answer(ledger.reserve(`r${index}`, [scopeOf('k', 1_000_000, 10)], 60_000));
+      ledger.settle(`r${index}`, [10]);
+      await runtime.advanceAsync(50);
+    }
+    expect(network.calls.renew).toBe(0);
+    network.isCut = true;
+    let lastMs = 0;
+    for (let ms = 100; ms <= 31_000; ms += 100) {
+      await runtime.advanceAsync(100);
+      const result = ledger.reserveInMemory(`m${ms}`, [scopeOf('k', 1_000_000, 0)], 60_000);
+      if (result?.kind === 'granted') lastMs = ms;
+    }
+    expect(lastMs).toBeGreaterThan(10_000);
+    expect(lastMs).toBeLessThanOrEqual(15_000);
+  });
+
   it('trusts no charge while an older renewal may still arrive with another', async () => {
     const fixture = createFixture();
     const { answer, runtime, shared, stateOf } = fixture;
