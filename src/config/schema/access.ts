@@ -14,19 +14,19 @@ const models = lazily(() => z.array(patternSchema()).max(10_000));
 const servers = lazily(() => z.array(patternSchema()).max(1_000));
 
 /**
- * Whose credential pays the provider: the gateway's (`standard`), one that the team registered (`byok`), or the caller's
- * own (`passthrough`: Anthropic's endpoints and models at Anthropic; other dialects stay `standard`). The nearest level that says it wins: project, the project's profile, the team's profile,
- * organisation; `standard` when none does.
+ * Whose credential pays the provider: the gateway's (`standard`), one that the user or project registered (`byok`), or
+ * the caller's own (`passthrough`: Anthropic's endpoints and models at Anthropic; other dialects stay `standard`). The
+ * nearest level that sets it wins: project, project's profile, team's profile, organisation; otherwise `standard`.
  */
 const billing = lazily(() => z.enum(['standard', 'byok', 'passthrough']));
 
 /**
- * Whether the content of requests and replies may be kept. Only ever stricter: `none` at any level is final; `full`
- * needs one level that says so and none that says `none`; nothing said is `none`.
+ * Whether the content of requests and replies may be kept. Levels only make it stricter: `none` at any level is final;
+ * `full` needs one level that sets it and none that sets `none`. Default: `none`.
  */
 const capture = lazily(() => z.enum(['none', 'full']));
 
-/** What a request must say of itself in `x-headgate-metadata`. Each level adds names; none takes one away. */
+/** What a request must state in `x-headgate-metadata`. Each level adds names; none removes one. */
 const metadata = lazily(() =>
   z.strictObject({
     required: z
@@ -38,10 +38,10 @@ const metadata = lazily(() =>
   }),
 );
 
-/** Where requests may be handled. Each level that says so must permit a place; none gives one back. */
+/** Where requests may be handled. Each level that sets this must permit the place; none can restore one. */
 const regions = lazily(() => regionsSchema().optional());
 
-/** Holds for everybody. Limits of the organisation are the `limits` at the top. */
+/** Applies to everybody. The organisation's limits are the top-level `limits`. */
 export const organisationSchema = lazily(() =>
   z.strictObject({
     /** Narrows every profile. */
@@ -56,10 +56,10 @@ export const organisationSchema = lazily(() =>
 /** An access profile: set once, inherited by every key of its teams. */
 export const profileSchema = lazily(() =>
   z.strictObject({
-    /** Names of models, and patterns. A name must be a model of the catalog; aliases and families are ways to ask for one. */
+    /** Model names and patterns. A name must be a model of the catalog: aliases and families are only ways to ask. */
     models: models().default(['*']),
     limits: limitsSchema(),
-    /** Which version callers get who ask for a family or an alias; changed only here. */
+    /** The version that callers get when they ask for a family or an alias; changed only here. */
     pins: z.record(plainModelNameSchema(), plainModelNameSchema()).default({}),
     /** MCP servers, by name and pattern. */
     mcpServers: servers().optional(),
@@ -68,24 +68,24 @@ export const profileSchema = lazily(() =>
     capture: capture().optional(),
     regions: regions(),
     /**
-     * Lowers the output limit of a request to what its limits in `usd` and `tokens` still allow, where that is enough to be
-     * of use, in place of refusing it. Of a project's profile and its team's the project's decides. Default: false.
+     * Instead of refusing a request, lowers its output limit to what its `usd` and `tokens` limits still allow, if that
+     * is enough to be useful. The project's profile overrides the team's. Default: false.
      */
     clampOutput: z.boolean().optional(),
     /**
-     * `batch`: its requests wait behind all others when not all can go on, and are sent away first. A project's profile and its
-     * team's each may say so; a request may say so of itself, and never the contrary. Default: `interactive`.
+     * `batch`: its requests wait behind all others when there is no room for all, and are turned away first. Either the
+     * project's profile or the team's may set it; a request may set it for itself, not undo it. Default: `interactive`.
      */
     priority: z.enum(['interactive', 'batch']).optional(),
-    /** Its keys read all of `GET /headgate/health`. Of a project's profile and its team's the project's decides. Default: false. */
+    /** Its keys can read all of `GET /headgate/health`. The project's profile overrides the team's. Default: false. */
     operator: z.boolean().optional(),
   }),
 );
 
-/** A team has one profile, and limits of its own on top. */
+/** A team has one profile, plus its own limits. */
 export const teamSchema = lazily(() => z.strictObject({ profile: nameSchema(), limits: limitsSchema() }));
 
-/** A project of a team. What it says comes on top of the team's profile: fewer models, more limits. */
+/** A project of a team. Its settings add to the team's profile: fewer models, more limits. */
 export const projectSchema = lazily(() =>
   z.strictObject({
     team: nameSchema(),

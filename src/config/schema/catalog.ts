@@ -21,27 +21,27 @@ export const priceSchema = lazily(() =>
   }),
 );
 
-/** A name of a place, such as `eu` or `eu-central-1`. */
+/** The name of a region, such as `eu` or `eu-central-1`. */
 export const regionSchema = lazily(() =>
   z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, {
     error: 'a region has 1 to 64 small letters, digits or dashes, such as "eu" or "eu-central-1"',
   }),
 );
 
-/** What tells one target from the other targets of its model. */
+/** What distinguishes a target from the model's other targets. */
 export const targetFields = lazily(() => ({
   provider: nameSchema(),
   model: modelNameSchema().optional(),
-  /** Where it handles what it is sent. Default: the region of its provider. */
+  /** Where it handles requests. Default: the region of its provider. */
   region: regionSchema().optional(),
   /** Tokens of its context window. Default: the model's. */
   contextWindow: positiveInteger().optional(),
   /**
-   * Whether it goes on behind an assistant turn that stands last in a request, so that it can take over a stream that
-   * broke. Default: false.
+   * Whether it continues an assistant turn that comes last in a request, so that it can take over a broken stream.
+   * Default: false.
    */
   continues: z.boolean().optional(),
-  /** What it costs, for choosing the cheapest; budgets and records go by the model's price. Default: the model's. */
+  /** What it costs, for choosing the cheapest; budgets and records use the model's price. Default: the model's. */
   price: priceSchema().optional(),
 }));
 
@@ -61,13 +61,16 @@ const modality = lazily(() => z.enum(['text', 'image', 'audio', 'video', 'file',
 export const modelSchema = lazily(() =>
   z
     .strictObject({
-      /** Tried in this order. `provider` alone keeps the model's name; `provider/model` changes it; a `*` in it takes what the name's `*` stood for. */
+      /**
+       * Tried in this order. `provider` alone keeps the model's name; `provider/model` changes it; a `*` in it takes
+       * what the name's `*` matched.
+       */
       targets: z.array(target()).min(1).max(32),
       /** Other names of this model. */
       aliases: z.array(plainModelNameSchema()).max(100).default([]),
       /**
-       * The name that this model shares with its other versions. Callers who ask for it get the version that their
-       * profile pins, or the newest that they may use.
+       * The name that this model shares with its other versions. Callers who ask for it get the version their profile
+       * pins, or the newest they may use.
        */
       family: plainModelNameSchema().optional(),
       /** Which version of its family it is; for people, and to order versions released on the same day. */
@@ -75,26 +78,26 @@ export const modelSchema = lazily(() =>
       displayName: z.string().max(200).optional(),
       description: z.string().max(2_000).optional(),
       ownedBy: z.string().max(100).optional(),
-      /** What it takes and gives; for people and tools that read the catalog. */
+      /** What it accepts and produces; for people and tools that read the catalog. */
       modalities: z
         .strictObject({ input: z.array(modality()).min(1), output: z.array(modality()).min(1) })
         .optional(),
       price: priceSchema().optional(),
       /** Tokens of the context window. */
       contextWindow: positiveInteger().optional(),
-      /** What a request may produce when it names no limit of its own; used for estimates. */
+      /** The output that a request without its own limit may produce; used for estimates. */
       maxOutputTokens: positiveInteger().optional(),
-      /** The most that one request may cost by its estimate, in US dollars. Needs a price. */
+      /** The highest estimated cost of one request, in US dollars. Needs a price. */
       maxCostUsd: moneySchema().optional(),
-      /** Switched off it is like a model that does not exist. */
+      /** When false, as if the model did not exist. */
       enabled: z.boolean().default(true),
-      /** Not there before this. */
+      /** Unavailable before this. */
       releasedAt: dateSchema().optional(),
       /** From here on replies carry `deprecation` (RFC 9745) and `x-headgate-warning`. */
       deprecatedAt: dateSchema().optional(),
-      /** Announced as `sunset` (RFC 8594); from here on it is like a model that does not exist. */
+      /** Announced as `sunset` (RFC 8594); from here on, as if the model did not exist. */
       retiresAt: dateSchema().optional(),
-      /** What to use in its place; a model, an alias or a family. */
+      /** What to use instead: a model, an alias or a family. */
       replacement: plainModelNameSchema().optional(),
     })
     .refine((value) => value.maxCostUsd === undefined || value.price !== undefined, {

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { lazily } from '../../lazily.ts';
 import { milliseconds } from './parts.ts';
 
-/** Every way in which an attempt can fail; see `FailureClass`. */
+/** Every way an attempt can fail; see `FailureClass`. */
 export const failureClassSchema = lazily(() =>
   z.enum(
     [
@@ -39,34 +39,34 @@ export const timeoutsSchema = lazily(() =>
   z.strictObject({
     /** Default: the provider's. */
     connectMs: milliseconds().optional(),
-    /** From the request being sent to the status of the reply. Default: the provider's. */
+    /** From sending the request to the status of the reply. Default: the provider's. */
     headersMs: milliseconds().optional(),
     /**
-     * From a streamed request being sent to the first content of its reply; what comes before that (headers, openings,
-     * pings) does not count. Default: 120000. Raise it for models that think for longer and show nothing of it.
+     * From sending a streamed request to the first content of its reply; what precedes that (headers, openings, pings)
+     * does not count. Default: 120000. Raise it for models that think for longer without showing it.
      */
     firstTokenMs: milliseconds().optional(),
     /** Between two chunks of a reply. Default: the provider's. */
     idleMs: milliseconds().optional(),
-    /** The whole request, all attempts and the reply together. Default: unbounded; the caller may bound it, too. */
+    /** The whole request: all attempts and the reply. Default: unbounded; the caller may bound it, too. */
     totalMs: milliseconds().optional(),
   }),
 );
 
-/** What may be said of forwarding, here for everything and by a route for its requests; what is absent is as the level above has it. */
+/** Forwarding settings, for everything or for one route's requests; absent fields inherit from the level above. */
 export const forwardingSchema = lazily(() =>
   z.strictObject({
-    /** What follows each failure, in place of the default. */
+    /** What follows each failure, instead of the default. */
     onFailure: z.partialRecord(failureClassSchema(), failureActionSchema()).optional(),
     timeouts: timeoutsSchema().optional(),
     /**
-     * When a reply goes out: at its first content, or when it is whole, so that a stream that breaks is tried again
-     * unseen; whoever waits for a stream is kept waiting with comments. Default: `content`.
+     * When a reply goes out: at its first content, or when it is complete, so that a broken stream is retried unseen;
+     * comments keep callers of a stream waiting. Default: `content`.
      */
     commit: z.enum(['content', 'complete']).optional(),
     /**
-     * What is tried, in this order, when a stream breaks after content went out: `continue` at a target that `continues`,
-     * `restart` at any; else the stream ends with an error. Default: `[continue]`.
+     * What is tried, in this order, when a stream breaks after content went out: `continue` at a target that
+     * `continues`, `restart` at any; otherwise the stream ends with an error. Default: `[continue]`.
      */
     rescue: z
       .array(z.enum(['continue', 'restart']))
@@ -74,11 +74,11 @@ export const forwardingSchema = lazily(() =>
       .readonly()
       .optional(),
     /**
-     * A second attempt at the next candidate begins when the first has shown no content for so long; the faster one wins.
-     * Default: never.
+     * If the first attempt has shown no content after this long, a second begins at the next candidate; the faster one
+     * wins. Default: never.
      */
     hedgeAfterMs: milliseconds().optional(),
-    /** What a chunk of a stream that cannot be what the protocol sends does to it. Default: `fail`. */
+    /** What happens to a stream when a chunk violates the protocol. Default: `fail`. */
     onMalformedChunk: z.enum(['fail', 'skip']).optional(),
   }),
 );

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 
-/** What the fields of a limit must agree on. */
+/** The fields of a limit that must agree. */
 interface CheckedLimit {
   readonly unit: 'requests' | 'tokens' | 'usd' | 'parallel';
   readonly amount: number | string;

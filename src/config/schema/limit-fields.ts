@@ -22,7 +22,7 @@ const upstreamSubject = lazily(() =>
   }),
 );
 
-/** One subject, or several whose combinations are counted apart: `['team', 'model']` is each team on each model. */
+/** One subject, or several, each combination counted separately: `['team', 'model']` is each team on each model. */
 function oneOrMore<Subject extends z.ZodType<string>>(subject: Subject) {
   const list = z
     .array(subject)
@@ -32,14 +32,14 @@ function oneOrMore<Subject extends z.ZodType<string>>(subject: Subject) {
   return z.union([subject, list], { error: ({ input }) => explain(subject, list, input) });
 }
 
-// a union by itself says only that nothing fits
+// a union's own error says only that nothing matches
 function explain(subject: z.ZodType, list: z.ZodType, input: unknown): string | undefined {
   return (Array.isArray(input) ? list : subject).safeParse(input).error?.issues[0]?.message;
 }
 
-/** Whose use a limit adds up. A list counts each combination of its subjects apart. */
+/** Whose use a limit adds up. A list counts each combination separately. */
 export const perSchema = lazily(() => oneOrMore(callerSubject()));
-/** The same of a limit on what is sent to a provider. */
+/** The same for a limit on what is sent to a provider. */
 export const upstreamPerSchema = lazily(() => oneOrMore(upstreamSubject()));
 
 const weight = lazily(() => z.number().min(0).max(100).optional());
@@ -56,7 +56,7 @@ export const weightsSchema = lazily(() =>
   }),
 );
 
-/** Shares of the amount, in percent. */
+/** Percentages of the amount. */
 export const thresholdsSchema = lazily(() => z.array(z.number().min(1).max(1_000)).max(16));
 
 /** A higher amount for some time. */

@@ -13,7 +13,7 @@ import { windowSchema } from './window.ts';
 
 export { dateSchema, moneySchema } from './scalars.ts';
 
-/** A name that stands in paths, ledger keys and logs. */
+/** A name used in paths, ledger keys and logs. */
 export const nameSchema = lazily(() =>
   z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, {
     error:
@@ -28,7 +28,7 @@ export const modelNameSchema = lazily(() =>
   }),
 );
 
-/** A name, or the beginning of names with a `*` behind it. */
+/** A name, or a prefix of names followed by `*`. */
 export const patternSchema = lazily(() =>
   modelNameSchema().refine((text) => !text.slice(0, -1).includes('*'), {
     error: 'only the last character of a pattern may be *',
@@ -52,40 +52,40 @@ export const userSchema = lazily(() =>
     }),
 );
 
-/** From 1 to the largest integer that a number holds exactly. */
+/** From 1 to the largest safe integer. */
 export const positiveInteger = lazily(() => z.int().positive());
-/** From 1 to what a timer takes, some 24 days. */
+/** From 1 to the most that a timer takes, some 24 days. */
 export const milliseconds = lazily(() => z.int().positive().max(2_147_483_647));
-/** From 1 byte to 1 GiB: what may be held in memory for one request. */
+/** From 1 byte to 1 GiB: what one request may hold in memory. */
 export const bytes = lazily(() => z.int().positive().max(1_073_741_824));
 
-/** What a limit has, whatever it stands at. */
+/** The fields of every limit, wherever it is set. */
 const limitFields = lazily(() => ({
-  /** What is counted; `usd` needs a price on every model it can meet. */
+  /** What is counted; `usd` needs a price on every model it can cover. */
   unit: z.enum(['requests', 'tokens', 'usd', 'parallel']),
-  /** Which tokens are counted. Default: total, input and output. */
+  /** Which tokens are counted. Default: `total`, input and output. */
   count: z.enum(['total', 'input', 'output']).optional(),
   weights: weightsSchema().optional(),
   /** The most that one window may take; US dollars for `usd`. */
   amount: moneySchema(),
-  /** Higher amounts for some time; of several that hold at once the highest. What was used counts on. */
+  /** Higher amounts for a time; if several apply, the highest. What was used still counts. */
   raises: z.array(raiseSchema()).max(32).optional(),
-  /** The time over which use adds up. Required but for `parallel`, which has none. */
+  /** The time over which use adds up. Required, except for `parallel`, which has none. */
   window: windowSchema().optional(),
   /**
-   * `block` refuses, `warn` lets pass and says so in `x-headgate-warning`, `shadow` lets pass and only counts what it
-   * would have refused.
+   * `block` refuses; `warn` lets requests pass and reports it in `x-headgate-warning`; `shadow` lets them pass and only
+   * counts what it would have refused.
    */
   mode: z.enum(['block', 'warn', 'shadow']).default('block'),
-  /** Shares of the amount, in percent, at which it is told how far it is used. Default: 50, 80 and 100 for `warn`, else none. */
+  /** Percentages of the amount at which its use is reported. Default: 50, 80 and 100 for `warn`, else none. */
   thresholds: thresholdsSchema().optional(),
   /**
-   * What becomes of requests while the store of the counts cannot be asked: `closed` refuses them, `degraded` lets each
+   * What happens to requests while the store of the counts is unavailable: `closed` refuses them, `degraded` lets each
    * process count for itself with its share of the amount, `open` lets them pass and counts them afterwards. Default:
-   * `open` for what does not block, `closed` for budgets (`usd`; `tokens` over a day or longer), else `degraded`.
+   * `open` for limits that do not block, `closed` for budgets (`usd`; `tokens` over a day or longer), else `degraded`.
    */
   onFailure: z.enum(['closed', 'degraded', 'open']).optional(),
-  /** What a spent budget, or a wait of more than a minute, is answered with. Default: 402. */
+  /** The status for a spent budget or a wait of more than a minute. Default: 402. */
   status: z.union([z.literal(402), z.literal(429)], { error: 'a status is 402 or 429' }).optional(),
   /** Counts only requests for these models. Default: all. */
   models: z.array(patternSchema()).min(1).optional(),
@@ -97,32 +97,33 @@ export const limitSchema = lazily(() =>
     .strictObject({
       ...limitFields(),
       /**
-       * Whose use is added up: one subject, or several whose combinations count apart. Default: what the limit stands at:
-       * `key` in a profile and on a key, `team` in a team, `project` in a project, `user` on a user, `organisation` at the
-       * top. A request that lacks a subject (no project, no end user) is not counted, unless `required` is set. Whoever
-       * chooses a value (`run`, `endUser`, `metadata:<name>`) chooses the count: put a limit on the caller beside it.
+       * Whose use is added up: one subject, or several, each combination counted separately. Default: the level at
+       * which the limit is set: `key` in a profile and on a key, `team` in a team, `project` in a project, `user` on a
+       * user, `organisation` at the top. A request that lacks a subject (no project, no end user) is not counted,
+       * unless `required` is set. Whoever chooses a value (`run`, `endUser`, `metadata:<name>`) chooses the count: add
+       * a limit on the caller.
        */
       per: perSchema().optional(),
       /**
-       * A request over the limit waits up to this long for room, in place of being refused at once; it is refused at once
-       * where the limit resets later than that. For `block`. Default: 0.
+       * A request over the limit waits up to this long for room instead of being refused at once; it is refused at once
+       * if the limit resets later than that. For `block`. Default: 0.
        */
       throttleMs: z.int().min(0).max(60_000).optional(),
-      /** Refuses requests that lack what `per` names, in place of not counting them. Default: false. */
+      /** Refuses requests that lack what `per` names, instead of not counting them. Default: false. */
       required: z.boolean().optional(),
     })
     .superRefine(checkLimit),
 );
 
 /**
- * A limit of a provider or of one of its credentials, on what is sent with the gateway's own credentials. A credential
- * that is at its limit is passed over.
+ * A limit of a provider or one of its credentials, on what is sent with the gateway's own credentials. A credential at
+ * its limit is skipped.
  */
 export const upstreamLimitSchema = lazily(() =>
   z
     .strictObject({
       ...limitFields(),
-      /** Default: what the limit stands at, `provider` or `credential`. */
+      /** Default: where the limit is set, `provider` or `credential`. */
       per: upstreamPerSchema().optional(),
     })
     .superRefine(checkLimit),

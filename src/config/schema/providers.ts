@@ -7,11 +7,11 @@ const secretForms = {
   error: 'a secret is its text, { env: "NAME" }, { file: "path" }, { store: "id" } or a function',
 };
 
-/** A secret: the text itself, or where to find it. What a function gives is fetched again every now and then. */
+/** A secret: the text itself, or where to find it. A function is called again from time to time. */
 export const secretSchema = lazily(() =>
   z.union(
     [
-      // the name of a variable, as shells write it, is no secret
+      // a variable in shell syntax is not a secret
       z.string().regex(/^(?!\s*\$\{?[A-Z])./s, secretForms),
       /** A variable of the environment. */
       z.strictObject({ env: z.string().min(1) }),
@@ -34,30 +34,30 @@ const credential = lazily(() =>
     id: nameSchema(),
     apiKey: secretSchema(),
     /**
-     * Share of the provider's requests against its other credentials. Where none has a weight, they are used in their
-     * order; where one has, the others have 1.
+     * Share of the provider's requests, relative to its other credentials. If none has a weight, they are used in
+     * order; if one has, the others have 1.
      */
     weight: z.number().positive().max(1_000).optional(),
-    /** Where what is sent with it is handled. Default: the region of the provider. */
+    /** Where requests with it are handled. Default: the region of the provider. */
     region: regionSchema().optional(),
-    /** What operators call it, and what it is for. */
+    /** What operators call it and use it for. */
     labels: z.record(z.string().max(64), z.string().max(256)).default({}),
-    /** What is sent with this credential. */
+    /** On what is sent with this credential. */
     limits: upstreamLimitsSchema(),
   }),
 );
 
 /**
- * What the gateway asks a provider itself while its breaker is open, in place of risking a request of a caller's: at most
- * once for each time that it may be probed, and only while somebody wants it. Anything but a 5xx says that it is back.
+ * What the gateway itself asks a provider while its breaker is open, instead of risking a caller's request: at most
+ * once each time it may be probed, and only while somebody wants it. Anything but a 5xx means that it is back.
  */
 const probe = lazily(() =>
   z.strictObject({
-    /** Behind the path of `baseUrl`. */
+    /** Appended to the path of `baseUrl`. */
     path: z.string().regex(/^\/[\x21-\x7e]*$/, { error: 'must begin with "/"' }),
     /** JSON to send by POST. Default: a GET. */
     body: z.record(z.string(), z.unknown()).optional(),
-    /** The whole of it. */
+    /** For the whole probe. */
     timeoutMs: milliseconds().default(5_000),
   }),
 );
@@ -66,33 +66,33 @@ const probe = lazily(() =>
 export const providerSchema = lazily(() =>
   z
     .strictObject({
-      /** Which provider implementation speaks to it: `openai` (and everything compatible), `anthropic`, `gemini`, or one of your own. */
+      /** The provider implementation: `openai` (and everything compatible), `anthropic`, `gemini`, or your own. */
       type: nameSchema(),
-      /** Where it lives. Default: the provider's public address. OpenAI-compatible: including `/v1`. */
+      /** Its address. Default: the provider's public one. OpenAI-compatible: including `/v1`. */
       baseUrl: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).optional(),
-      /** Where it handles what it is sent; what `regions` of routes and profiles go by. Default: unknown, in no region. */
+      /** Where it handles requests; `regions` of routes and profiles refer to it. Default: unknown, in no region. */
       region: regionSchema().optional(),
       apiKey: secretSchema().optional(),
-      /** Several credentials instead of one, used in this order, or by their weights. */
+      /** Several credentials instead of one, used in this order or by weight. */
       credentials: z.array(credential()).min(1).optional(),
-      /** What is sent with all credentials of the provider together. */
+      /** On what is sent with all its credentials together. */
       limits: upstreamLimitsSchema(),
-      /** Sent with every request, over the caller's. */
+      /** Sent with every request; they override the caller's. */
       headers: headers().default({}),
-      /** Request headers of the caller passed on besides the built-in list. */
+      /** The caller's request headers to pass on besides the built-in list. */
       forwardHeaders: z.array(z.string().toLowerCase()).default([]),
-      /** Reply headers of the provider passed on besides the built-in list. */
+      /** The provider's reply headers to pass on besides the built-in list. */
       relayHeaders: z.array(z.string().toLowerCase()).default([]),
-      /** Ask OpenAI-shaped streams for usage when the caller did not. Switch off for servers that refuse `stream_options`. */
+      /** Asks OpenAI-shaped streams for usage if the caller did not. Turn off if a server refuses `stream_options`. */
       streamUsage: z.boolean().default(true),
       /** Sockets per credential. */
       maxConnections: positiveInteger().max(100_000).default(16_384),
-      /** Requests at once, for each model and credential. Default: as many as its 429s leave. */
+      /** Concurrent requests, for each model and credential. Default: as many as its 429s allow. */
       maxInFlight: positiveInteger().max(100_000).optional(),
-      /** Requests that wait for a place when as many run as may, or for the probe of a target that was down; for each model and credential. */
+      /** Requests waiting for a place, or for the probe of a target that was down; for each model and credential. */
       maxQueued: z.int().nonnegative().max(100_000).default(100),
       connectTimeoutMs: milliseconds().default(3_000),
-      /** From the request being sent to the reply's first byte. */
+      /** From sending the request to the reply's first byte. */
       headersTimeoutMs: milliseconds().default(300_000),
       /** Between two chunks of a reply. */
       idleTimeoutMs: milliseconds().default(120_000),

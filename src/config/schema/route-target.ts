@@ -4,7 +4,7 @@ import { targetFields, targetTextSchema } from './catalog.ts';
 import { timeoutsSchema } from './forwarding.ts';
 import { nameSchema } from './parts.ts';
 
-/** Fields that carry a credential, or that the gateway writes itself. */
+/** Headers that carry a credential, or that the gateway writes itself. */
 const ownHeaders = new Set([
   ...['authorization', 'proxy-authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'cookie'],
   ...['host', 'connection', 'content-length', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'expect'],
@@ -26,7 +26,7 @@ const headersSchema = lazily(() =>
   ),
 );
 
-/** What the gateway writes, and what limits have counted before a target was chosen. */
+/** What the gateway writes, and what limits counted before a target was chosen. */
 const ownMembers = new Set([
   ...['model', 'stream', 'stream_options', 'requests', 'generateContentRequest', 'n', 'best_of'],
   ...['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'generationConfig', 'generation_config'],
@@ -50,16 +50,16 @@ const bodySchema = lazily(() =>
 const fields = lazily(() =>
   z.strictObject({
     ...targetFields(),
-    /** Share against the other targets of its tier. 0: only when all others fail. Default: 1. */
+    /** Share relative to the other targets of its tier. 0: only when all others fail. Default: 1. */
     weight: z.number().min(0).max(1_000_000).optional(),
-    /** The arm of a test or canary that it stands for; noted in records. */
+    /** The arm of a test or canary that it represents; noted in records. */
     arm: nameSchema().optional(),
-    /** Sent in place of, or beside, the fields that caller and provider have. Shown as they are: no place for secrets. */
+    /** Sent besides the caller's and provider's headers, or overriding them. Shown as is: not for secrets. */
     headers: headersSchema().optional(),
-    /** Members of the root of a JSON body, in place of the caller's; `null` takes one away. */
+    /** Root members of a JSON body, overriding the caller's; `null` removes one. */
     body: bodySchema().optional(),
     timeouts: timeoutsSchema().optional(),
-    /** Who pays it. Default: as the caller's profile says. Callers who pay themselves never get one that the gateway pays. */
+    /** Who pays. Default: as the caller's profile says. `passthrough` callers never get one that somebody else pays. */
     billing: z.enum(['standard', 'byok', 'passthrough']).optional(),
   }),
 );
@@ -71,7 +71,7 @@ export const routeTargetSchema = lazily(() =>
       const form = 'a target is "provider", "provider/model" or an object with provider';
       if (typeof input !== 'object' || input === null) return form;
       const issue = fields().safeParse(input).error?.issues[0];
-      // what is wrong with a name that is a key of a record is told by the issue inside
+      // for a record's key, the inner issue says what is wrong
       const inside = issue?.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
       const path = issue && issue.path.length > 0 ? `${issue.path.join('.')}: ` : '';
       return issue && `${path}${inside ?? issue.message}`;

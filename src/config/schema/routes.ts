@@ -7,12 +7,12 @@ import { limitSchema, milliseconds, nameSchema, patternSchema, positiveInteger }
 import { routeTargetSchema } from './route-target.ts';
 import { timeZoneSchema } from './window.ts';
 
-/** A text, or the beginning of texts with a `*` behind it; `*` alone is any. */
+/** A text, or a prefix followed by `*`; `*` alone matches any. */
 const text = lazily(() => z.string().min(1).max(512));
 const texts = lazily(() => z.array(text()).min(1).max(1_000));
 const textOrTexts = lazily(() => z.union([text(), texts()], { error: 'must be a text or a list of texts' }));
 
-/** Places in `regions`: `eu`, or `eu-*` for all that begin so. */
+/** Regions: `eu`, or `eu-*` for all that begin with `eu-`. */
 export const regionsSchema = lazily(() =>
   z
     .array(
@@ -44,7 +44,7 @@ const time = lazily(() =>
       days: z.array(z.enum(weekdayNames)).min(1).max(7).optional(),
       /** Default: 00:00. */
       from: clock().optional(),
-      /** No more from here on; up to `from` or before it, it is on the next day. Default: the end of the day. */
+      /** Exclusive; at or before `from`, it is on the next day. Default: the end of the day. */
       to: clock().optional(),
       timeZone: timeZoneSchema().default('UTC'),
     })
@@ -53,17 +53,17 @@ const time = lazily(() =>
 
 const spent = lazily(() =>
   z.strictObject({
-    /** In percent of its amount, what this request holds included. */
+    /** Percentage of its amount, including what this request holds. */
     atLeastPercent: z.number().positive().max(1_000),
-    /** Which limits, by their labels: `team payments: 100 usd*`. Default: all budgets, that is those in `usd` and `tokens`. */
+    /** Which limits, by label: `team payments: 100 usd*`. Default: all budgets, i.e. those in `usd` and `tokens`. */
     limits: texts().optional(),
   }),
 );
 
-/** What a route is for. All that is said must hold; within a list one is enough. */
+/** What a route is for. Every condition must hold; within a list, one match is enough. */
 const match = lazily(() =>
   z.strictObject({
-    /** Public names of models, and patterns; requests that name no model match none. */
+    /** Public model names and patterns; requests that name no model match none. */
     models: z.array(patternSchema()).min(1).max(1_000).optional(),
     teams: texts().optional(),
     projects: texts().optional(),
@@ -72,9 +72,9 @@ const match = lazily(() =>
     users: texts().optional(),
     dialects: z.array(z.enum(dialectNames)).min(1).optional(),
     operations: z.array(z.enum(operations)).min(1).optional(),
-    /** What `x-headgate-metadata` says, by name. */
+    /** Values in `x-headgate-metadata`, by name. */
     metadata: z.record(z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/), textOrTexts()).optional(),
-    /** Header fields by lower-case name. Callers choose them: no place for what must hold. */
+    /** Headers by lower-case name. Callers choose them: do not use them to enforce anything. */
     headers: z
       .record(z.string().regex(/^[a-z0-9-]{1,64}$/, { error: 'header names are lower case' }), textOrTexts())
       .optional(),
@@ -83,12 +83,12 @@ const match = lazily(() =>
     stream: z.boolean().optional(),
     /** Whether the request brings tools. */
     tools: z.boolean().optional(),
-    /** Whether there are images in it. */
+    /** Whether it contains images. */
     images: z.boolean().optional(),
     time: time().optional(),
-    /** How far limits of the request are spent. */
+    /** How much of the request's limits is spent. */
     spent: spent().optional(),
-    /** A function of your own: `(facts) => boolean`, synchronous. What it throws is counted and told, and no match. */
+    /** Your own function: `(facts) => boolean`, synchronous. A throw is counted, reported, and no match. */
     when: z
       .custom<(facts: never) => boolean>((value) => typeof value === 'function', 'must be a function')
       .optional(),
@@ -100,8 +100,8 @@ const strategy = lazily(() =>
 );
 
 /**
- * What keeps requests together at one target, the first that a request has: the session that it names, the prompt whose
- * cache it can use, its user, its key.
+ * What keeps requests together at one target; the first that a request has applies: the session it names, the prompt
+ * whose cache it can use, its user, its key.
  */
 const sticky = lazily(() =>
   z.union([z.literal(false), z.array(z.enum(['session', 'cache', 'user', 'key'])).min(1)], {
@@ -111,9 +111,9 @@ const sticky = lazily(() =>
 
 const choice = lazily(() => ({
   /**
-   * Which target of a tier comes first: by `weighted` shares, as written (`order`), the quickest first token (`latency`),
-   * the least busy (`least-in-flight`), the `cheapest`, or the one with the most left of its rate limits (`headroom`).
-   * Default: `weighted`; `order` for the model's own targets.
+   * Which target of a tier comes first: by `weighted` shares, as written (`order`), the fastest first token
+   * (`latency`), the least busy (`least-in-flight`), the `cheapest`, or the one with the most left of its rate limits
+   * (`headroom`). Default: `weighted`; `order` for the model's own targets.
    */
   strategy: strategy().optional(),
   /** Only with `weighted`. Default: `['session', 'cache']`. */
@@ -134,33 +134,33 @@ const mirror = lazily(() =>
     target: routeTargetSchema(),
     /** Share of the requests that are copied, from 0 to 1. Default: 1. */
     share: z.number().positive().max(1).default(1),
-    /** Copies that wait or run at once; beyond that none is made. */
+    /** Copies waiting or running at once; beyond that, none is made. */
     maxConcurrent: positiveInteger().max(1_000).default(4),
-    /** A copy that takes longer is ended. */
+    /** A copy that takes longer is aborted. */
     timeoutMs: milliseconds().default(60_000),
     /** The budget of the copies; they count against no other limit. */
     limits: z.array(limitSchema()).max(16).default([]),
   }),
 );
 
-/** One route. The first that is active and matches a request decides. */
+/** One route. The first active one that matches a request applies. */
 export const routeSchema = lazily(() =>
   z
     .strictObject({
       name: nameSchema(),
-      /** Switched off it is as if it were not there. */
+      /** When false, as if it were not there. */
       active: z.boolean().default(true),
       match: match().prefault({}),
       /** One tier of targets. Default: the model's own. */
       targets: targets().optional(),
-      /** Several tiers: the next one serves when all targets of those before it have failed. */
+      /** Several tiers: the next one serves when all targets of the earlier ones have failed. */
       tiers: z.array(tier()).min(1).max(16).optional(),
       ...choice(),
       /** Where requests may be handled, failover included. */
       regions: regionsSchema().optional(),
-      /** How its requests are forwarded, over the configuration's `forwarding`. */
+      /** How its requests are forwarded; overrides the top-level `forwarding`. */
       forwarding: forwardingSchema().optional(),
-      /** A copy of the requests goes to another target, and what it answers to nobody. */
+      /** Copies requests to another target, whose answers go to nobody. */
       mirror: mirror().optional(),
     })
     .refine(({ targets, tiers }) => !(targets && tiers), { error: 'give targets or tiers, not both' })
@@ -173,7 +173,7 @@ export const routeSchema = lazily(() =>
     }),
 );
 
-/** Routes in the order in which they are asked. Default: none, so that each model goes to its own targets. */
+/** Routes, in the order they are tried. Default: none, so that each model goes to its own targets. */
 export const routesSchema = lazily(() => z.array(routeSchema()).max(1_000).default([]));
 
 function isStickyAllowed({ strategy, sticky }: { strategy?: unknown; sticky?: unknown }): boolean {

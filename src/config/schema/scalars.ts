@@ -7,7 +7,7 @@ const amount = 'an amount is a number from 0, or a decimal string such as "0.15"
 export const moneySchema = lazily(() =>
   z.union(
     [
-      // nothing else is said of what is no amount
+      // report nothing else about an invalid amount
       z.number().nonnegative({ error: amount, abort: true }),
       z.string().regex(/^\d{1,9}(\.\d{1,9})?$/, { error: amount, abort: true }),
     ],
@@ -24,7 +24,7 @@ export const dateSchema = lazily(() =>
     .transform((text) => Date.parse(text)),
 );
 
-/** The same where what was parsed is stored and parsed again: milliseconds since the epoch are taken as they are. */
+/** The same for values that are stored and parsed again: also takes milliseconds since the epoch as they are. */
 export const instantSchema = lazily(() =>
   z
     .union([z.int().max(8.64e15), dateSchema()], {

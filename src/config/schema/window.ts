@@ -8,7 +8,7 @@ const form = 'a window is a number and a unit: 30s, 1m, 1h, 1d';
 
 const duration = lazily(() => z.string().regex(/^[1-9]\d{0,5}(s|m|h|d)$/, { error: form }));
 
-/** Words for windows, each the same as what it stands for. */
+/** Short names for windows, each equal to what it stands for. */
 const words = {
   hourly: '1h',
   daily: '1d',
@@ -20,10 +20,10 @@ const word = lazily(() => z.enum(['hourly', 'daily', 'weekly', 'monthly']).trans
 
 const rolling = lazily(() =>
   z.strictObject({
-    /** Length: at any instant what counts is what was used this long before it. */
+    /** Length: at any instant, the use in this long before it counts. */
     rolling: duration(),
     /**
-     * Buckets that the window is kept in. Use is freed at most one bucket late, never early. Changing it starts another
+     * Buckets that the window is kept in. Use is freed at most one bucket late, never early. Changing it starts a new
      * count. Default: 12.
      */
     buckets: z.int().min(1).max(60).optional(),
@@ -41,9 +41,9 @@ const anchor = lazily(() =>
   z.strictObject({
     /** Day on which a week begins. Default: monday. */
     weekday: z.enum(weekdays, { error: `a weekday is one of ${weekdays.join(', ')}` }).optional(),
-    /** Day on which a month begins; in a month without it the last one. Default: 1. */
+    /** Day on which a month begins; if a month lacks it, its last day. Default: 1. */
     day: z.int().min(1).max(31).optional(),
-    /** Local hour at which it begins; when the clocks skip it, the first instant after. Default: 0. */
+    /** Local hour at which it begins; if the clocks skip it, the first instant after. Default: 0. */
     hour: z.int().min(0).max(23).optional(),
   }),
 );
@@ -69,11 +69,11 @@ const calendar = lazily(() =>
 const once = lazily(() =>
   z
     .strictObject({
-      /** Nothing is admitted before this. Part of what the count is known by. */
+      /** Nothing is admitted before this. Part of the count's identity. */
       from: instantSchema(),
       /**
-       * Nothing is admitted from here on. May be moved, up to 30 days after it: what was used counts on. Counts kept in the
-       * memory of a process are over with it: there it is moved before.
+       * Nothing is admitted from here on. It can be moved, up to 30 days after it: what was used still counts. Counts
+       * in the memory of a process end with it: there, move it before.
        */
       until: instantSchema(),
     })
@@ -81,8 +81,8 @@ const once = lazily(() =>
 );
 
 /**
- * The time over which a limit adds up: a fixed window (`1m`), a rolling one, a day, week or month of the calendar, one
- * that never comes back, or all time.
+ * The time over which a limit adds up: a fixed window (`1m`), a rolling one, a calendar day, week or month, one that
+ * never resets, or all time.
  */
 export const windowSchema = lazily(() =>
   z.union([duration(), word(), z.literal('lifetime'), rolling(), calendar(), once()], {
@@ -90,7 +90,7 @@ export const windowSchema = lazily(() =>
   }),
 );
 
-/** Says what is wrong inside of a window, which a union by itself does not. */
+/** Says what is wrong inside a window, which a union's own error does not. */
 function explain(input: unknown): string {
   if (typeof input !== 'object' || input === null) return form;
   const kind =
@@ -102,7 +102,7 @@ function explain(input: unknown): string {
 }
 
 function isTimeZone(name: string): boolean {
-  // offsets such as +02:00 know nothing of summer time, which is what a zone is given for
+  // offsets such as +02:00 ignore daylight saving, which is what a zone is given for
   if (!/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/.test(name)) return false;
   try {
     timeZoneOf(name);
