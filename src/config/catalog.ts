@@ -9,10 +9,10 @@ import type { ParsedConfig } from './schema.ts';
 /** One step from the name that was asked for to the model that serves. */
 export interface ResolutionStep {
   readonly by: 'name' | 'alias' | 'pin' | 'family' | 'pattern';
-  /** The name that was asked for; of a `pattern`, the pattern. */
+  /** The name that was asked for; for `pattern`, the pattern. */
   readonly from: string;
   readonly to: string;
-  /** Where a pin stands in the configuration. */
+  /** Where a pin is set in the configuration. */
   readonly origin?: string;
 }
 
@@ -22,24 +22,24 @@ export interface Resolution {
   readonly steps: readonly ResolutionStep[];
 }
 
-/** The models of one version of the configuration, whoever asks and whenever. */
+/** The models of one version of the configuration, regardless of caller and time. */
 export interface Catalog {
-  /** Every entry at its place, those that are switched off and patterns included. */
+  /** Every entry at its place, including disabled ones and patterns. */
   readonly entries: readonly Model[];
   /** Enabled models by name and alias, each model before its aliases. */
   readonly byName: ReadonlyMap<string, Resolution>;
   /** Enabled members of each family, newest first. */
   readonly families: ReadonlyMap<string, readonly Model[]>;
   readonly sets: ModelSets;
-  /** Whether a name, alias or pattern is that of an entry that is switched off. */
+  /** Whether a name, alias or pattern belongs to a disabled entry. */
   isDisabled(name: string): boolean;
-  /** What a name is, switched off or not; undefined for one that nothing explains. */
+  /** What a name is, enabled or not; undefined if it is unknown. */
   kindOf(name: string): 'model' | 'alias' | 'pattern' | undefined;
   /** Finds an enabled model by name, alias or longest pattern. */
   find(name: string): Resolution | undefined;
 }
 
-/** @param maxPatternModels matches of patterns that are remembered, since callers choose their names */
+/** @param maxPatternModels how many pattern matches are cached, since callers choose their names */
 export function compileCatalog(
   config: ParsedConfig,
   providers: ReadonlyMap<string, ConfiguredProvider>,
@@ -75,7 +75,7 @@ export function compileCatalog(
         }
         aliases.add(own);
       }
-      // a pattern must not bring back what is switched off by name
+      // a pattern must not bring back what is disabled by name
       if (!entry.enabled) disabled.add(own);
       else byName.set(own, { model, steps: [{ by: own === name ? 'name' : 'alias', from: own, to: name }] });
     }

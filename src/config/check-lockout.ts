@@ -5,9 +5,9 @@ import type { Policies } from './policies.ts';
 import type { ParsedConfig } from './schema.ts';
 
 /**
- * Refuses a configuration under which nobody could use anything. One team without models is a way to suspend it; all of
- * them without is a mistake. A configuration with neither teams nor anything that belongs to one is left to a
- * gateway that knows its callers in another way.
+ * Refuses a configuration under which nobody could use anything. One team without models is suspended; all of them
+ * without is a mistake. A configuration with neither teams nor anything that belongs to one is accepted, for
+ * a gateway that knows its callers in another way.
  */
 export function checkLockout(
   config: ParsedConfig,

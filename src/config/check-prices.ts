@@ -8,9 +8,9 @@ import type { Levels, Policies } from './policies.ts';
 import type { ConfiguredProvider } from './providers.ts';
 
 /**
- * A budget can only hold if every request it covers has a price: an unknown one would be free.
+ * A budget can only hold if every request it covers has a price: without one, it would be free.
  *
- * The work is one pass over the bits of the catalog for each `usd` limit, not one comparison for each model and policy.
+ * Costs one pass over the catalog's bits for each `usd` limit, not one comparison for each model and policy.
  */
 export function checkPrices(catalog: Catalog, { levels }: Policies, issues: ConfigIssue[]): void {
   const unpriced = createBits(catalog.entries.length);
@@ -25,7 +25,7 @@ export function checkPrices(catalog: Catalog, { levels }: Policies, issues: Conf
   const reported = createBits(catalog.entries.length);
   for (const { limits, reach } of [...budgetsOf(levels, catalog), ...upstreamBudgetsOf(catalog)]) {
     for (const limit of limits) {
-      // most limits that name models are done with here, before anything is known of who may use them
+      // most limits that name models end here, before computing who may use them
       const concerned = intersect(unpriced, limit.models && catalog.sets.shared(limit.models).bits());
       if (!concerned || isEmpty(concerned)) continue;
       const covered = intersect(concerned, reach()) as Uint32Array;
@@ -39,7 +39,7 @@ export function checkPrices(catalog: Catalog, { levels }: Policies, issues: Conf
   }
 }
 
-/** Budgets of one level, and the models that requests under them can be for. */
+/** Budgets of one level, and the models that they can cover. */
 interface Budgets {
   readonly limits: readonly Limit[];
   readonly reach: () => Uint32Array | undefined;
@@ -82,7 +82,7 @@ function budgetsOf(levels: Levels, { sets, entries }: Catalog): Budgets[] {
   return found;
 }
 
-/** Budgets of providers and their credentials reach the models that have a target there, whoever may use them. */
+/** Budgets of providers and their credentials cover every model with a target there, whoever may use it. */
 function upstreamBudgetsOf({ entries }: Catalog): Budgets[] {
   const reached = new Map<ConfiguredProvider, Uint32Array>();
   for (const { index, targets } of entries) {

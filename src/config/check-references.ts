@@ -5,10 +5,10 @@ import { matchesAny } from './patterns.ts';
 import type { Policies } from './policies.ts';
 import type { LimitConfig, ParsedConfig } from './schema.ts';
 
-/** Suggestions compare a name with every other: enough for a person, bounded for a file that is wrong throughout. */
+/** A suggestion compares a name with all others: enough for a person, bounded for a file that is wrong throughout. */
 const maxSuggestions = 50;
 
-/** Every name that the configuration refers to exists. */
+/** Checks that every referenced name exists. */
 export function checkReferences(
   config: ParsedConfig,
   catalog: Catalog,
@@ -85,7 +85,7 @@ function checkPins(
         report(at, `"${name}" is neither a family nor an alias, so nothing can be pinned for it`, name);
         continue;
       }
-      // one that is switched off is still there: it answers 404 until it is switched on again
+      // a disabled one still exists: it answers 404 until it is enabled again
       const kind = catalog.kindOf(pinned);
       if (kind === undefined || kind === 'alias') {
         report(at, `no model "${pinned}" is configured`, pinned);
@@ -99,7 +99,7 @@ function checkPins(
   }
 }
 
-/** Every key belongs to a team, and to one of its projects; no two share an id. */
+/** Checks that keys belong to a team and one of its projects, and share no id. */
 export function checkKeys(config: ParsedConfig, issues: ConfigIssue[]): void {
   const seen = new Set<string>();
   const hasProjects = Object.keys(config.projects).length > 0;

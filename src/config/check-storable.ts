@@ -6,7 +6,7 @@ import { compileConfig } from './snapshot.ts';
  * Checks a configuration as a gateway would, without the secrets that only the gateway's machine holds.
  *
  * @param providers The provider types that its gateways know.
- * @throws ConfigError with everything that is wrong
+ * @throws ConfigError listing every problem
  */
 export function checkStorable(config: GatewayConfig, providers: readonly Provider[]): void {
   compileConfig(withStandIns(config), { id: 'check', providers, environment: {} }).close();
@@ -16,9 +16,9 @@ type Providers = GatewayConfig['providers'];
 
 const everyPlace = ['env', 'file', 'store'];
 
-/** The configuration with every place of a secret, of these kinds, filled: as on a machine that has them all. */
+/** The configuration with a stand-in for every secret reference of these kinds: as on a machine that has them all. */
 export function withStandIns(config: GatewayConfig, kinds = everyPlace): GatewayConfig {
-  // it is not checked yet: what has another form stays as it is, and the schema says what is wrong with it
+  // it is not checked yet: other forms stay as they are, for the schema to report
   if (!isObject(config) || !isObject(config.providers)) return config;
   const providers = Object.entries(config.providers).map(([id, entry]) => {
     if (!isObject(entry)) return [id, entry];
@@ -44,7 +44,7 @@ function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Only what is a place of a secret by its form. */
+/** Replaces only what has the form of a reference. */
 function toStandIn<T>(source: T, kinds: readonly string[]): T | string {
   if (!isObject(source)) return source;
   const [entry, ...more] = Object.entries(source as object);

@@ -4,7 +4,7 @@ import type { WindowOf } from '../limits/remember-windows.ts';
 import type { LimitSubject } from '../limits/subject.ts';
 import type { ConfigIssue } from './config-error.ts';
 
-/** Compiles the limits that stand at one path; two that would be one count are refused. */
+/** Compiles the limits at one path; refuses two that would share a count. */
 export function compileLimits(
   given: readonly WrittenLimit[],
   path: string,

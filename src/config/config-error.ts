@@ -1,11 +1,11 @@
-/** One thing that is wrong in a configuration. */
+/** One problem in a configuration. */
 export interface ConfigIssue {
-  /** Where, as `models.gpt-4.1.targets[0]`. */
+  /** Where, such as `models.gpt-4.1.targets[0]`. */
   readonly path: string;
   readonly message: string;
 }
 
-/** A configuration that cannot be used, with everything that is wrong in it. */
+/** A configuration that cannot be used, with every problem in it. */
 export class ConfigError extends TypeError {
   override readonly name = 'ConfigError';
   readonly issues: readonly ConfigIssue[];
@@ -18,7 +18,7 @@ export class ConfigError extends TypeError {
   }
 }
 
-/** Spells a path of keys and indexes the way one would write it. */
+/** Spells a path of keys and indexes as one would write it. */
 export function toPath(keys: readonly PropertyKey[]): string {
   return (
     keys.reduce<string>((path, key) => {

@@ -1,10 +1,10 @@
-/** A configuration file that cannot be read: where, as exactly as it is known, and why. */
+/** A configuration file that cannot be read: where, as exactly as known, and why. */
 export class ConfigFileError extends TypeError {
   override readonly name = 'ConfigFileError';
   readonly file: string;
-  /** Counted from 1; undefined when it is not known. */
+  /** Counted from 1; undefined if unknown. */
   readonly line: number | undefined;
-  /** Counted from 1, in characters; undefined when it is not known. */
+  /** Counted from 1, in characters; undefined if unknown. */
   readonly column: number | undefined;
   /** What is wrong, without the place. */
   readonly reason: string;
@@ -29,7 +29,7 @@ export interface SourcePlace {
   readonly column?: number | undefined;
 }
 
-/** `file:line:column`, as far as it is known; terminals and editors open it. */
+/** `file:line:column`, as far as known; terminals and editors can open it. */
 export function formatPlace(file: string, place: SourcePlace | undefined): string {
   if (!place) return file;
   return place.column === undefined ? `${file}:${place.line}` : `${file}:${place.line}:${place.column}`;

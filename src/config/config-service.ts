@@ -13,20 +13,20 @@ import type { GatewayConfig } from './schema.ts';
 import { findMissingSecrets } from './stored-secrets.ts';
 import { findStrandedKeys } from './stranded-keys.ts';
 
-/** What a config service is made of. */
+/** What a config service needs. */
 export interface ConfigServiceOptions {
   readonly store: ConfigStore;
   /**
    * Throws a ConfigError for a configuration that no gateway could use: its form, its references, a lockout. Called
-   * with what would be stored, before it is. @default everything that a gateway checks, but for whether secrets are
+   * with what would be stored, before storing it. @default everything a gateway checks, except whether secrets are
    * where the configuration says
    */
   readonly check?: (config: GatewayConfig) => void | Promise<void>;
-  /** Provider types of your own, for the default of `check`. @default none */
+  /** Your own provider types, for the default `check`. @default none */
   readonly providers?: readonly Provider[];
-  /** Where the keys are. With it, a team or project that has live keys is not taken away unless `force` is set. */
+  /** Where the keys are. If given, a team or project with live keys is not removed unless `force` is set. */
   readonly keys?: Pick<WritableKeyStore, 'listKeys'>;
-  /** Where the secrets are. With it, a configuration that names a stored secret which is not there is refused. */
+  /** Where the secrets are. If given, a configuration that names a missing stored secret is refused. */
   readonly secrets?: Pick<SecretStore, 'findSecret'>;
   /** @default createRuntime() */
   readonly runtime?: Runtime;
@@ -34,46 +34,44 @@ export interface ConfigServiceOptions {
 
 /** How a configuration is applied. */
 export interface ApplyOptions {
-  /** Who does it. */
+  /** Who makes the change. */
   readonly author: string;
   /** Why. */
   readonly message?: string;
   /**
-   * The version that it was made from; refused when that is not the latest any more. 0 for none. @default whatever the
-   * latest is
+   * The version it is based on; refused if that is no longer the latest. 0 for none. @default whatever the latest is
    */
   readonly expectedNumber?: number;
-  /** Takes away teams and projects although they have live keys. @default false */
+  /** Removes teams and projects even if they have live keys. @default false */
   readonly force?: boolean;
 }
 
-/** What became of it. */
+/** The result. */
 export interface AppliedConfig {
-  /** The version that is the latest now. */
+  /** The latest version now. */
   readonly version: ConfigVersionInfo;
-  /** Whether it was made just now; `false` when the latest was the same already. */
+  /** Whether it is new; `false` if the latest was already equal. */
   readonly changed: boolean;
 }
 
-/** Changes a stored configuration, version by version. Gateways that follow the store take each one over. */
+/** Changes a stored configuration, version by version. Gateways that follow the store apply each one. */
 export interface ConfigService {
   /**
-   * Checks a configuration and makes it the latest version. Nothing is stored that `check` refuses, that holds a
-   * function or a secret as it is, or that is equal to the latest.
+   * Checks a configuration and makes it the latest version. It is not stored if `check` refuses it, it contains a
+   * function or a literal secret, or it equals the latest.
    *
-   * @throws ConfigError with everything that is wrong, each with its path
+   * @throws ConfigError listing every problem with its path
    * @throws ConfigChangeError `config_conflict`, `config_in_use`
    */
   apply(config: GatewayConfig, options: ApplyOptions): Promise<AppliedConfig>;
   /**
-   * Makes the content of an older version the latest, as a new version. It is checked again: what it refers to may be
-   * gone.
+   * Stores the content of an older version as a new, latest one. It is checked again: what it refers to may be gone.
    *
    * @throws ConfigError, ConfigChangeError `config_not_found`, and as `apply`
    */
   rollback(number: number, options: ApplyOptions): Promise<AppliedConfig>;
   /**
-   * What changed from one to the other; each is the number of a version or a configuration.
+   * What changed from one to the other; each is a version number or a configuration.
    *
    * @throws ConfigChangeError `config_not_found`
    */
@@ -85,7 +83,7 @@ const maxAuthorLength = 200;
 const maxMessageLength = 1_000;
 
 /**
- * Makes a config service: the rules by which a stored configuration changes, written once above any store.
+ * Creates a config service: the rules for changing a stored configuration, whatever the store.
  * @throws TypeError naming the option that is missing
  */
 export function createConfigService(options: ConfigServiceOptions): ConfigService {

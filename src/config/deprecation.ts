@@ -2,17 +2,17 @@ import type { ModelConfig } from './schema.ts';
 
 /** The announced end of a model. */
 export interface Deprecation {
-  /** From when on replies tell of it, milliseconds since the epoch: `deprecatedAt`, or at once when only an end is given. */
+  /** When replies begin to announce it (epoch milliseconds): `deprecatedAt`, or at once if only an end is given. */
   readonly fromMs: number;
   readonly retiresAtMs: number | undefined;
   readonly replacement: string | undefined;
   /** What to say about it in `x-headgate-warning`. */
   readonly warning: string;
-  /** `deprecation` (RFC 9745: a structured date) and `sunset` (RFC 8594: an HTTP date), as far as they are known. */
+  /** `deprecation` (RFC 9745: a structured date) and `sunset` (RFC 8594: an HTTP date), as far as known. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What an entry of the catalog says about its end; undefined when it says nothing. */
+/** What a catalog entry says about its end; undefined if nothing. */
 export function toDeprecation(name: string, entry: ModelConfig): Deprecation | undefined {
   const { deprecatedAt, retiresAt, replacement } = entry;
   if (deprecatedAt === undefined && retiresAt === undefined) return undefined;

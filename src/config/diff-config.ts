@@ -2,20 +2,20 @@ import { util } from '../built-in.ts';
 import { toPath } from './config-error.ts';
 import { hiddenSecret } from './plain-config.ts';
 
-/** One difference between two configurations. Values are as they may be shown: secrets are `[secret]`. */
+/** One difference between two configurations. Values are safe to show: secrets are `[secret]`. */
 export interface ConfigDifference {
-  /** Where, as `models.gpt-4.1.targets[0]`; parts of `keys` and `credentials` by their ids, as `keys[7Qd2mK9aBc1x]`. */
+  /** Where, as `models.gpt-4.1.targets[0]`; parts of `keys` and `credentials` by id, as `keys[7Qd2mK9aBc1x]`. */
   readonly path: string;
   readonly kind: 'added' | 'removed' | 'changed';
-  /** Absent when it was added. */
+  /** Absent if it was added. */
   readonly before?: unknown;
-  /** Absent when it was removed. */
+  /** Absent if it was removed. */
   readonly after?: unknown;
 }
 
 /**
- * What changed between two configurations, by path, members in the order of their names. What is there as a whole in one
- * of them only is one difference.
+ * What changed between two configurations, by path, members in the order of their names. A part that only one of them
+ * has is one difference.
  */
 export function diffConfig(before: unknown, after: unknown): ConfigDifference[] {
   const differences: ConfigDifference[] = [];
@@ -78,7 +78,7 @@ function compareLists(
   });
 }
 
-/** Lists whose parts have ids of their own are compared by these, so that one part more is one difference. */
+/** Lists whose parts have unique ids are compared by id, so that one more part is one difference. */
 function byId(list: readonly unknown[]): Map<string, unknown> | undefined {
   const parts = new Map<string, unknown>();
   for (const part of list) {
@@ -90,11 +90,11 @@ function byId(list: readonly unknown[]): Map<string, unknown> | undefined {
 }
 
 const urlUser = /^([a-z][a-z0-9+.-]*:\/\/)?[^\s/@]*:.*@/i;
-/** Places of a secret, and other members of a provider whose text may be shown. */
+/** References to secrets, and other provider members whose text may be shown. */
 const places = new Set(['env', 'file', 'store']);
 const plainFields = new Set(['type', 'baseUrl', 'id', 'forwardHeaders', 'relayHeaders', 'labels']);
 
-/** Whether a text may be a secret: what is not checked yet may have one under any name. */
+/** Whether a text may be a secret: an unchecked configuration may have one under any name. */
 function mayBeSecret(path: Path): boolean {
   const key = path.at(-1);
   if (key === 'apiKey' || key === 'secretHash') return true;
@@ -103,7 +103,7 @@ function mayBeSecret(path: Path): boolean {
   return !path.slice(2).some((part) => plainFields.has(String(part)));
 }
 
-/** A value with everything replaced that may be a secret, or prove one. */
+/** A value in which everything that may be a secret, or verify one, is replaced. */
 export function toShown(value: unknown, path: Path): unknown {
   if (typeof value === 'function') return '[function]';
   if (typeof value === 'string') {
@@ -118,7 +118,7 @@ export function toShown(value: unknown, path: Path): unknown {
   );
 }
 
-/** A secret itself is often written where the name of its variable belongs. */
+/** People often write the secret itself where the name of its variable belongs. */
 function isOddPlace(value: string, path: Path): boolean {
   const isVariable = path.at(-1) === 'env' && path.at(-2) === 'apiKey';
   return isVariable && !/^(?:[A-Z][A-Z0-9_]{0,63}|[a-z][a-z0-9_]{0,31})$/.test(value);
@@ -128,7 +128,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** `__proto__` and its like are names as any others. */
+/** `__proto__` and the like are names as any other. */
 function own(value: Record<string, unknown>, key: string): unknown {
   return Object.hasOwn(value, key) ? value[key] : undefined;
 }

@@ -1,10 +1,10 @@
 import { parseKey } from '../keys/key-format.ts';
 import type { GatewayConfig } from './schema.ts';
 
-/** A provider as environment variables describe it. */
+/** A provider described by environment variables. */
 interface EnvironmentProvider {
   readonly id: string;
-  /** Variables that may hold the credential; the first that is set counts. */
+  /** Variables that may hold the credential; the first one set is used. */
   readonly keys: readonly string[];
   /** Variables that may hold the address. */
   readonly baseUrls: readonly string[];
@@ -49,11 +49,11 @@ const providers: readonly EnvironmentProvider[] = [
   },
 ];
 
-/** What to do when there is neither a file nor a variable. */
+/** What to do without a file or variable. */
 export const environmentHint =
   'none of OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY and GOOGLE_API_KEY is set. Set one, or write a configuration file.';
 
-/** A configuration made of environment variables. */
+/** A configuration from environment variables. */
 export interface EnvironmentConfig {
   readonly config: GatewayConfig;
   /** Names of the variables that it came from. */
@@ -61,14 +61,14 @@ export interface EnvironmentConfig {
 }
 
 /**
- * Makes a configuration out of the variables that the providers' own SDKs read: `OPENAI_API_KEY`,
+ * Makes a configuration from the variables that the providers' own SDKs read: `OPENAI_API_KEY`,
  * `ANTHROPIC_API_KEY`, `GEMINI_API_KEY` or `GOOGLE_API_KEY`, with `OPENAI_BASE_URL` (including `/v1`),
  * `ANTHROPIC_BASE_URL` and `GEMINI_BASE_URL` (without version) for other addresses. Each provider serves the models
  * that are named like its own; a single provider serves every name. `HEADGATE_KEYS` may hold a JSON array of key
- * records as `headgate keys create` prints them; every team that they name gets a profile for all models.
+ * records as `headgate keys create` prints them; every team they name gets a profile for all models.
  *
- * @returns undefined when no provider's key is set
- * @throws TypeError when a variable cannot be used, naming it and never showing it
+ * @returns undefined if no provider's key is set
+ * @throws TypeError if a variable cannot be used, naming it but never showing its value
  */
 export function configFromEnvironment(environment: NodeJS.ProcessEnv): EnvironmentConfig | undefined {
   const found = providers.flatMap((provider) => {
@@ -116,7 +116,7 @@ function firstSet(environment: NodeJS.ProcessEnv, names: readonly string[]): str
   return names.find((name) => (environment[name] ?? '').trim() !== '');
 }
 
-/** The lines that `headgate serve` prints are easily pasted into the shell that starts it. */
+/** What `headgate serve` prints is easily pasted into the shell that starts it. */
 function refuseOwnKey(environment: NodeJS.ProcessEnv, name: string): void {
   if (!parseKey((environment[name] as string).trim())) return;
   throw new TypeError(`${name} holds a Headgate key. The gateway needs the provider's own key there.`);

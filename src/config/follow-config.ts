@@ -5,24 +5,24 @@ import { maxTimerMs, readInteger } from '../secrets/option.ts';
 import type { ConfigStore, ConfigVersion } from '../stores/config-store.ts';
 import { createSerial } from './serial.ts';
 
-/** What following a configuration is made of. */
+/** How to follow a configuration. */
 export interface FollowConfigOptions {
   readonly store: ConfigStore;
-  /** Number of the version that is in force already; nothing at or below it is applied. */
+  /** Number of the version already in force; nothing at or below it is applied. */
   readonly from: number;
   /**
-   * Puts a version into force. What it throws is reported, the version before it stays in force, and the same version
-   * is not tried again until there is a newer one or `check` is called.
+   * Puts a version into force. If it throws, the error is reported, the previous version stays in force, and this one
+   * is not retried until there is a newer one or `check` is called.
    */
   readonly apply: (version: ConfigVersion) => void | Promise<void>;
   /**
-   * How often the store is asked for the number of its latest version, whether it tells of changes or not: the bound on
-   * how late a change is seen when it does not. @default 2_000
+   * How often the store is asked for the number of its latest version, even if it notifies of changes: the bound on how
+   * late a change is seen if it does not. @default 2_000
    */
   readonly pollMs?: number;
-  /** What one read of the store may take; later it counts as failed. @default 5_000 */
+  /** How long one read of the store may take; after that it counts as failed. @default 5_000 */
   readonly deadlineMs?: number;
-  /** Told of a version that could not be applied, and of a store that fails (once until it works again). @default ignored */
+  /** Told of versions that could not be applied and of a failing store (once until it works again). @default ignored */
   readonly onError?: (error: unknown) => void;
   /** @default createRuntime() */
   readonly runtime?: Runtime;
@@ -33,22 +33,22 @@ export interface ConfigFollower {
   /** Number of the version in force. */
   readonly number: number;
   /**
-   * When the store last said that nothing is newer, or what is, by the monotonic clock of the runtime. It stays behind
-   * while the store fails, and while it is older than what is in force.
+   * When the store last said whether there is a newer version, by the runtime's monotonic clock. It stays behind while
+   * the store fails or is older than what is in force.
    */
   readonly checkedAtMs: number;
-  /** Looks for a newer version now, and tries one again that could not be applied. Never rejects. */
+  /** Looks for a newer version now, and retries one that could not be applied. Never rejects. */
   check(): Promise<void>;
-  /** Ends following: nothing is applied and nothing reported any more, also of a read that is under way. Never rejects. */
+  /** Stops following: nothing more is applied or reported, not even by a read that is under way. Never rejects. */
   stop(): Promise<void>;
 }
 
 /**
- * Applies every newer version of a stored configuration, as soon as the store tells of it and at the latest with the
- * next poll. One at a time and only forwards: a store that was emptied or set back to an older version is reported, and
- * what is in force stays until the store has come to its number again; the version of that number is then applied,
- * since it may be another one.
- * @throws TypeError when `pollMs` or `deadlineMs` is out of range
+ * Applies every newer version of a stored configuration, as soon as the store notifies of it, at the latest on the next
+ * poll. One at a time and only forwards: a store that was emptied or set back to an older version is reported, and the
+ * version in force stays until the store reaches its number again; the version with that number is then applied, since
+ * it may be a different one.
+ * @throws TypeError if `pollMs` or `deadlineMs` is out of range
  */
 export function followConfig(options: FollowConfigOptions): ConfigFollower {
   const { store, apply, runtime = createRuntime() } = options;
@@ -86,11 +86,11 @@ export function followConfig(options: FollowConfigOptions): ConfigFollower {
       }
       isBehind = true;
       isFailing = false;
-      // what follows is not the version that was refused
+      // later versions are not the one that was refused
       refused = 0;
       return undefined;
     }
-    // history that was lost was written again: what has the number in force may be something else
+    // lost history was rewritten: the number in force may now be another version
     const first = Math.max(isBehind ? number : number + 1, refused + 1);
     const version = latest >= first ? await ask(() => store.readLatest()) : null;
     checkedAtMs = runtime.monotonicMs();
@@ -137,7 +137,7 @@ export function followConfig(options: FollowConfigOptions): ConfigFollower {
   };
 }
 
-/** So that a store that throws at once fails as one that rejects. */
+/** Makes a store that throws synchronously fail like one that rejects. */
 async function invoke<T>(work: () => Promise<T>): Promise<T> {
   return work();
 }

@@ -7,18 +7,18 @@ import type { Runtime } from '../runtime.ts';
 import { ConfigFileError, type SourcePlace } from './config-file-error.ts';
 
 let loads = 0;
-/** What a file may wait for does not hold up all later loads for ever. */
+/** So that a file that waits for something does not block later loads for ever. */
 const maxImportMs = 30_000;
 
 /**
  * Imports a configuration written in JavaScript or TypeScript (Node strips the types itself) and returns its default
- * export. The file is read anew at each call; modules that it imports are not. It gets 30 s.
+ * export. The file is reread at each call; modules that it imports are not. It gets 30 s.
  *
- * @throws ConfigFileError with the line, and the column where Node tells it
+ * @throws ConfigFileError with the line, and the column if Node gives it
  */
 export async function importConfig(file: string, runtime: Runtime): Promise<unknown> {
   const url = pathToFileURL(file);
-  // Node keeps every module by its address, so a changed file needs a new one; CommonJS is kept by its file name
+  // Node caches modules by URL, so a changed file needs a new one; CommonJS is cached by file name
   url.searchParams.set('version', `${statSync(file).mtimeMs}-${++loads}`);
   delete createRequire(url).cache[file];
   let exported: unknown;
@@ -49,7 +49,7 @@ function findPlace(file: string, error: Error): SourcePlace | undefined {
   const inFrame = frame && /:(\d+):(\d+)\)?$/.exec(frame);
   if (inFrame) return { line: Number(inFrame[1]), column: Number(inFrame[2]) };
   if (!(error instanceof SyntaxError)) return undefined;
-  // a syntax error in an ES module carries no place; Node prints one when it only checks the file
+  // a syntax error in an ES module has no position; Node prints one when it only checks the file
   return findCaret(file, stack) ?? findCaret(file, checkSyntax(file));
 }
 

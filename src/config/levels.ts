@@ -4,11 +4,11 @@ import type { Principal } from '../principal.ts';
 import type { ModelSet, ModelSets } from './model-set.ts';
 import type { Billing, Capture, Narrowing, Pin, Policy, Priority } from './policy.ts';
 
-/** What one level of the hierarchy says; what it leaves out it inherits. */
+/** What one level of the hierarchy sets; what it leaves out, it inherits. */
 export interface Level {
-  /** Where it stands in the configuration. */
+  /** Where it is in the configuration. */
   readonly path: string;
-  /** Where its limits stand. @default `<path>.limits` */
+  /** Where its limits are. @default `<path>.limits` */
   readonly limitsPath?: string;
   readonly limits: readonly Limit[];
   readonly models?: readonly string[] | undefined;
@@ -23,7 +23,7 @@ export interface Level {
   readonly metadata?: { readonly required: readonly string[] } | undefined;
 }
 
-/** The levels that make a policy; those that say nothing are undefined. */
+/** The levels that make up a policy; undefined if they set nothing. */
 export interface PolicyLevels {
   readonly organisation: Level;
   readonly team: Level;
@@ -41,9 +41,9 @@ interface Subject {
   readonly profileOrigin: string;
 }
 
-/** Takes together what all levels say. Models only become fewer and limits only more, in whatever order. */
+/** Combines all levels. They can only narrow models and add limits, in any order. */
 export function combineLevels(subject: Subject, given: PolicyLevels, sets: ModelSets): Policy {
-  // a project may name the profile that its team has already
+  // a project may name the same profile as its team
   const projectProfile = given.projectProfile === given.profile ? undefined : given.projectProfile;
   const present = (levels: readonly (Level | undefined)[]) => levels.filter((level) => level !== undefined);
   const inOrder = present([
@@ -109,7 +109,7 @@ export function combineLevels(subject: Subject, given: PolicyLevels, sets: Model
   };
 }
 
-/** A policy with what a key or token says of itself; the policy itself when it says nothing. */
+/** A policy narrowed by what a key or token carries; the policy itself if that is nothing. */
 export function narrowPolicy(policy: Policy, principal: Principal, sets: ModelSets): Policy {
   const { models, limits, key } = principal;
   if (models === undefined && limits === undefined) return policy;

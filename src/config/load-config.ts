@@ -11,27 +11,27 @@ import { parseJsonConfig } from './parse-json-config.ts';
 import { parseYamlConfig } from './parse-yaml-config.ts';
 import type { GatewayConfig } from './schema.ts';
 
-/** File names looked for, the first that exists is taken. */
+/** File names to look for; the first that exists is used. */
 export const configFileNames = ['ts', 'mts', 'js', 'mjs', 'cjs', 'json', 'yaml', 'yml'].map(
   (extension) => `headgate.config.${extension}`,
 );
 
-/** A configuration as it was found; not checked yet. */
+/** A configuration as found; not checked yet. */
 export interface LoadedConfig {
   readonly config: GatewayConfig;
   /** Absolute path of the file, or `environment (OPENAI_API_KEY, …)`. */
   readonly source: string;
-  /** The file, when there is one: what to watch for changes. */
+  /** The file, if there is one: what to watch for changes. */
   readonly file?: string;
-  /** The stored version that it is, when it comes from a store. */
+  /** The stored version, if it comes from a store. */
   readonly version?: ConfigVersionInfo;
-  /** Where in the file paths of issues point; undefined where the format does not tell (JavaScript, TypeScript). */
+  /** Where the paths of issues point in the file; undefined if the format does not tell (JavaScript, TypeScript). */
   locate(paths: readonly string[]): Promise<readonly (SourcePlace | undefined)[]>;
 }
 
 /** Where to look. */
 export interface LoadConfigOptions {
-  /** Directory to look in, and that a relative `path` starts from. @default process.cwd() */
+  /** Directory to look in, and to resolve a relative `path` against. @default process.cwd() */
   readonly cwd?: string;
   /** @default process.env */
   readonly environment?: NodeJS.ProcessEnv;
@@ -42,10 +42,10 @@ export interface LoadConfigOptions {
 /**
  * Finds and reads the configuration: the file given, else `headgate.config.{ts,mts,js,mjs,cjs,json,yaml,yml}` in the
  * directory, else what the environment says (`OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, …; see `configFromEnvironment`).
- * A file is read anew at each call. Whether the configuration makes sense is found out by `createGateway`.
+ * A file is reread at each call. `createGateway` checks whether the configuration makes sense.
  *
- * @throws ConfigFileError naming file, line and column when the file is missing or cannot be read
- * @throws TypeError when there is no file and the environment names no provider
+ * @throws ConfigFileError naming file, line and column if the file is missing or cannot be read
+ * @throws TypeError if there is no file and the environment names no provider
  */
 export async function loadConfig(path?: string, options: LoadConfigOptions = {}): Promise<LoadedConfig> {
   const { cwd = process.cwd(), environment = process.env, runtime = createRuntime() } = options;

@@ -2,8 +2,8 @@ import type { YAMLMap } from 'yaml';
 import type { SourcePlace } from './config-file-error.ts';
 
 /**
- * Finds where in a JSON or YAML text the paths of issues point, or their nearest ancestors that stand there. Names may
- * hold dots (`models.gpt-4.1.targets[0]`), so the longest name that fits is taken at each step. All paths in one call,
+ * Finds where the paths of issues point in a JSON or YAML text, or else their nearest ancestors that are there. Names
+ * may contain dots (`models.gpt-4.1.targets[0]`), so each step takes the longest name that fits. All paths in one call,
  * since each call parses the text.
  *
  * @returns a place for each path; undefined for the root and for a text that cannot be parsed
@@ -14,7 +14,7 @@ export async function locatePaths(
 ): Promise<(SourcePlace | undefined)[]> {
   const { isMap, isScalar, isSeq, LineCounter, parseDocument } = await import('yaml');
   const lineCounter = new LineCounter();
-  // JSON is YAML too, as far as finding places goes
+  // for finding places, JSON is YAML too
   const { contents } = parseDocument(text, {
     lineCounter,
     strict: false,
@@ -64,7 +64,7 @@ function offsetOf(node: unknown): number | undefined {
   return (node as { range?: readonly [number, ...number[]] | null } | undefined)?.range?.[0];
 }
 
-/** What a path may begin with, as one name: the longest first. */
+/** The names that a path may begin with, longest first. */
 function headsOf(path: string): string[] {
   const ends = Array.from(path.matchAll(/[.[]|$/g), ({ index }) => index);
   return ends.map((end) => path.slice(0, end)).reverse();

@@ -5,26 +5,26 @@ import { matchesAny } from './patterns.ts';
 /** The models that a list of patterns permits. */
 export interface ModelSet {
   readonly patterns: readonly string[];
-  /** Whether it has a model. Constant time after the first question about a model. */
+  /** Whether it contains a model. Constant time after the first call for a model. */
   has(model: Model): boolean;
-  /** One bit for each entry of the catalog: set when the entry is in it, or for a pattern, when a match of it may be. */
+  /** One bit for each entry of the catalog: set if the entry is in it or, for a pattern, if a match of it may be. */
   bits(): Uint32Array;
 }
 
 /** Makes the model sets of one catalog. */
 export interface ModelSets {
-  /** Computes nothing yet: a set costs something when it is first asked. */
+  /** Computes nothing yet: a set costs something on first use. */
   of(patterns: readonly string[]): ModelSet;
-  /** As `of`; the same lists become the same set. For lists of the configuration, whose number is bounded. */
+  /** As `of`; equal lists give the same set. For lists of the configuration, whose number is bounded. */
   shared(patterns: readonly string[]): ModelSet;
   /** Entries that have been looked at so far. */
   readonly visits: number;
 }
 
-// longer lists are rarely the same, and comparing them would cost more than it saves
+// longer lists are rarely equal, and comparing them would cost more than it saves
 const maxSharedPatterns = 32;
 
-/** `index` has the catalog's names in the order of `Model.index`. Bits mean something only beside sets of the same one. */
+/** `index` has the catalog's names in the order of `Model.index`. Compare bits only between sets of one index. */
 export function createModelSets(index: NameIndex): ModelSets {
   let visits = 0;
   const shared = new Map<string, ModelSet>();
@@ -85,7 +85,7 @@ export function createModelSets(index: NameIndex): ModelSets {
   };
 }
 
-/** No bit of `size` set. */
+/** `size` bits, none set. */
 export function createBits(size: number): Uint32Array {
   return new Uint32Array(Math.ceil(size / 32));
 }
@@ -100,12 +100,12 @@ export function hasBit(bits: Uint32Array, place: number): boolean {
   return ((bits[place >>> 5] as number) & (1 << (place & 31))) !== 0;
 }
 
-/** Whether nothing of the catalog is in it. */
+/** Whether no bit is set. */
 export function isEmpty(bits: Uint32Array): boolean {
   return bits.every((word) => word === 0);
 }
 
-/** The bits that all have; undefined stands for all bits. */
+/** The bits set in all; undefined stands for all bits. */
 export function intersect(...all: readonly (Uint32Array | undefined)[]): Uint32Array | undefined {
   const given = all.filter((bits) => bits !== undefined);
   const [first, ...others] = given;

@@ -8,11 +8,11 @@ import { fillTarget, type Target, toTarget } from './target.ts';
 
 export type { Target } from './target.ts';
 
-/** A model of the catalog as a request found it. The same object for the same name as long as it is remembered. */
+/** A model of the catalog as a request found it. The same object for the same name as long as it is cached. */
 export interface Model {
-  /** The public name that profiles and limits speak of. */
+  /** The public name that profiles and limits refer to. */
   readonly name: string;
-  /** The catalog's pattern that matched the name; undefined for a model that stands in the catalog by its name. */
+  /** The catalog's pattern that matched the name; undefined for a model that the catalog lists by name. */
   readonly pattern: string | undefined;
   /** Place of its entry in the catalog. */
   readonly index: number;
@@ -21,22 +21,22 @@ export interface Model {
   readonly maxOutputTokens: number | undefined;
   /** Tokens of the context window. */
   readonly contextWindow: number | undefined;
-  /** The most that one request may cost by its estimate, in nano-USD. Never set without a price. */
+  /** The highest estimated cost of one request, in nano-USD. Never set without a price. */
   readonly maxCostNanoUsd: number | undefined;
   readonly family: string | undefined;
   readonly version: string | undefined;
   readonly modalities: ModelConfig['modalities'];
-  /** Milliseconds since the epoch; before it the model is not there. */
+  /** Milliseconds since the epoch; the model is unavailable before it. */
   readonly releasedAtMs: number | undefined;
-  /** Milliseconds since the epoch; from here on the model is not there. */
+  /** Milliseconds since the epoch; the model is unavailable from here on. */
   readonly retiresAtMs: number | undefined;
   /** Set when its end is announced. */
   readonly deprecation: Deprecation | undefined;
-  /** As the models list shows it, but for its lifecycle, which is a matter of time. */
+  /** As the models list shows it, except for its lifecycle, which depends on the time. */
   readonly listed: ListedModel;
 }
 
-/** Whether a model is there at an instant: released, and not retired. */
+/** Whether a model is available at an instant: released and not retired. */
 export function isAvailable(model: Model, nowMs: number): boolean {
   return (
     (model.releasedAtMs === undefined || nowMs >= model.releasedAtMs) &&

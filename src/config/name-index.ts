@@ -1,15 +1,15 @@
-/** Finds which entries of a catalog a pattern concerns, without looking at every entry. */
+/** Finds which entries of a catalog a pattern concerns, without scanning them all. */
 export interface NameIndex {
   readonly size: number;
   /** Place of the entry with exactly this name. */
   exact(name: string): number | undefined;
-  /** Place of the entry whose pattern is the longest that matches this name. */
+  /** Place of the entry with the longest pattern that matches this name. */
   longestPattern(name: string): number | undefined;
-  /** Calls back with the place of every entry that is, or may stand for, a name that the pattern matches; some maybe twice. */
+  /** Calls back with the place of every entry whose name or pattern overlaps the pattern, possibly twice. */
   eachOverlap(pattern: string, found: (index: number) => void): void;
 }
 
-/** @param names names of the entries, some of them patterns, each at its place */
+/** @param names names of the entries, some of them patterns, by place */
 export function createNameIndex(names: readonly string[]): NameIndex {
   const byName = new Map<string, number>();
   const byPrefix = new Map<string, number>();
@@ -20,7 +20,7 @@ export function createNameIndex(names: readonly string[]): NameIndex {
   const stems = names
     .map((name, index) => ({ stem: name.endsWith('*') ? name.slice(0, -1) : name, index }))
     .sort((one, other) => (one.stem < other.stem ? -1 : one.stem > other.stem ? 1 : 0));
-  // there are few different lengths, whatever the number of patterns
+  // there are few different lengths, however many patterns
   const lengths = [...new Set([...byPrefix.keys()].map((prefix) => prefix.length))].sort(
     (one, other) => other - one,
   );

@@ -1,8 +1,8 @@
 const maxLength = 64;
 
 /**
- * The name that was probably meant: the one of `names` that is fewest edits away, when that is at most a third of its
- * length (one edit for short ones). Undefined when none is close, so that a wrong suggestion is rare.
+ * The name that was probably meant: the one of `names` fewest edits away, if that is at most a third of its length
+ * (one edit for short ones). Undefined if none is close, so that wrong suggestions are rare.
  */
 export function nearestName(wrong: string, names: Iterable<string>): string | undefined {
   if (wrong.length === 0 || wrong.length > maxLength) return undefined;
@@ -19,13 +19,13 @@ export function nearestName(wrong: string, names: Iterable<string>): string | un
   return nearest;
 }
 
-/** `; did you mean "…"?`, or nothing when no name is close. */
+/** `; did you mean "…"?`, or nothing if no name is close. */
 export function suggest(wrong: string, names: Iterable<string>): string {
   const nearest = nearestName(wrong, names);
   return nearest === undefined ? '' : `; did you mean "${nearest}"?`;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that make one text of the other. */
+/** How many insertions, deletions, replacements and swaps of neighbours turn one text into the other. */
 function editsBetween(one: string, other: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: other.length + 1 }, (_, index) => index);

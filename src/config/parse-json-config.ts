@@ -1,8 +1,8 @@
 import { ConfigFileError, toPlace } from './config-file-error.ts';
 
 /**
- * Parses a JSON configuration. Unlike `JSON.parse`, a name that stands twice in one object is refused: the second
- * would silently win, and with it perhaps a wider limit than the one that the reader saw.
+ * Parses a JSON configuration. Unlike `JSON.parse`, refuses a name that occurs twice in one object: the second would
+ * silently win, and with it perhaps a wider limit than the reader saw.
  *
  * @throws ConfigFileError with line and column
  */
@@ -28,14 +28,14 @@ function toSyntaxError(file: string, source: string, cause: SyntaxError): Config
   return new ConfigFileError(file, `not valid JSON: ${reason}`, { place: toPlace(source, offset), cause });
 }
 
-/** Where V8 says it is; undefined for the messages without a position. */
+/** The position V8 gives; undefined for messages without one. */
 function positionOf(error: SyntaxError, source: string): number | undefined {
   if (error.message.startsWith('Unexpected end of JSON input')) return source.length;
   const position = /at position (\d+)/.exec(error.message)?.[1];
   return position === undefined ? undefined : Number(position);
 }
 
-/** Halves its way to the longest beginning that fails for no other reason than that it ends. */
+/** Binary search for the longest prefix that fails only because it ends. */
 function findOffender(source: string): number {
   let low = 0;
   let high = source.length;
@@ -60,7 +60,7 @@ function isUnfinished(beginning: string): boolean {
   }
 }
 
-/** Walks a text that is known to be JSON. */
+/** Walks a text known to be valid JSON. */
 function findDuplicate(source: string): { readonly name: string; readonly offset: number } | undefined {
   const token = /"(?:[^"\\]|\\.)*"|[{}[\]]/g;
   const names: (Set<string> | undefined)[] = [];

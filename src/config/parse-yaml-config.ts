@@ -1,8 +1,8 @@
 import { ConfigFileError } from './config-file-error.ts';
 
 /**
- * Parses a YAML 1.2 configuration (core schema, one document). Names that stand twice, unknown tags and merge keys
- * are refused; aliases may not blow up the document to more than a hundred times its size.
+ * Parses a YAML 1.2 configuration (core schema, one document). Refuses duplicate names, unknown tags and merge keys;
+ * aliases may not expand the document to more than a hundred times its size.
  *
  * @throws ConfigFileError with line and column
  */
@@ -43,7 +43,7 @@ export async function parseYamlConfig(file: string, text: string): Promise<unkno
   }
 }
 
-/** Where the parser speaks of its own interface or of its own words. */
+/** Replace messages in which the parser refers to its own interface or terms. */
 const reasons: Partial<Record<string, string>> = {
   DUPLICATE_KEY: 'the same name stands twice in one mapping',
   BAD_ALIAS: 'not a name of an alias or anchor; quote texts that begin with * or &',

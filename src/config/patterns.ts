@@ -1,4 +1,4 @@
-/** Whether a name matches a pattern: equal, or beginning as it does up to its final `*`. */
+/** Whether a name equals a pattern, or begins with it up to its final `*`. */
 export function matchesPattern(pattern: string, name: string): boolean {
   return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
 }

@@ -2,9 +2,9 @@ import { sha256, toCanonicalJson } from '../stores/canonical-json.ts';
 import { ConfigError, type ConfigIssue, toPath } from './config-error.ts';
 import type { GatewayConfig } from './schema.ts';
 
-/** A configuration as it can be stored. */
+/** A configuration in storable form. */
 export interface PlainConfig {
-  /** Plain JSON: what was `undefined` is gone. */
+  /** Plain JSON: without what was `undefined`. */
   readonly config: GatewayConfig;
   /** SHA-256 of its canonical JSON, lower-case hex: the same for the same configuration, however it was written. */
   readonly digest: string;
@@ -23,20 +23,20 @@ const credentialHeaders = new Set([
   'cookie',
 ]);
 
-/** What is shown in place of a secret. A configuration that was printed must not be stored with it. */
+/** Shown instead of a secret. A printed configuration must not be stored with it. */
 export const hiddenSecret = '[secret]';
 
 /**
- * Brings a configuration into the form in which it can be stored, and refuses what cannot be: functions, anything that
- * JSON has no word for, and secrets that stand in it as they are.
+ * Brings a configuration into storable form, and refuses what cannot be stored: functions, anything that JSON cannot
+ * express, and literal secrets.
  *
- * @throws ConfigError with the path of each, and what to write in its place
+ * @throws ConfigError with the path of each, and what to write instead
  */
 export function toPlainConfig(config: GatewayConfig): PlainConfig {
   const issues: ConfigIssue[] = [];
   inspect(config, [], issues);
   if (issues.length > 0) throw new ConfigError(issues);
-  // the order of its names is kept: the first provider of a dialect serves calls that name no model
+  // keeps the order of names: a dialect's first provider serves calls that name no model
   const plain = JSON.parse(JSON.stringify(config)) as GatewayConfig;
   return { config: plain, digest: sha256(toCanonicalJson(plain)) };
 }
@@ -53,7 +53,7 @@ function inspect(value: unknown, path: readonly PropertyKey[], issues: ConfigIss
   }
 }
 
-/** What keeps a value from being stored, apart from what it contains. */
+/** Why a value cannot be stored, apart from what it contains. */
 function describe(value: unknown, path: readonly PropertyKey[]): string | undefined {
   if (path.length > maxDepth) return `nested deeper than ${maxDepth}, or part of itself`;
   if (value === hiddenSecret) return `${hiddenSecret} stands for what is not shown; write the value itself`;
@@ -71,7 +71,7 @@ function describe(value: unknown, path: readonly PropertyKey[]): string | undefi
   return `only plain JSON can be stored, not a ${prototype.constructor?.name ?? 'class instance'}`;
 }
 
-/** Whether a text stands where a secret does: a provider's key, one of its credentials, a header that carries one. */
+/** Whether a text is where a secret belongs: a provider's key, one of its credentials, a header that carries one. */
 export function isLiteralSecret(value: unknown, path: readonly PropertyKey[]): boolean {
   if (typeof value !== 'string' || path[0] !== 'providers') return false;
   const [, , field, index, last] = path;

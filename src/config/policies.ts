@@ -12,11 +12,11 @@ import type { LimitConfig, ParsedConfig } from './schema.ts';
 
 /** The policies of one version of the configuration. */
 export interface Policies {
-  /** What a team may do, whatever the project, user and key; undefined for a team that the configuration does not know. */
+  /** What a team may do, regardless of project, user and key; undefined for a team that is not configured. */
   ofTeam(team: string): Policy | undefined;
   /**
-   * What a caller may do; undefined when its team is not configured, or its project is not one of its team. Computed
-   * once for each principal and the same object from then on.
+   * What a caller may do; undefined if its team is not configured, or its project is not one of its team's. Computed
+   * once for each principal: the same object from then on.
    */
   of(principal: Principal): Policy | undefined;
   /** What each level says, for checks. */
@@ -35,7 +35,7 @@ export interface Levels {
   readonly users: ReadonlyMap<string, Level>;
 }
 
-/** @param maxPolicies combinations of team, project and user that are remembered */
+/** @param maxPolicies combinations of team, project and user that are cached */
 export function compilePolicies(
   config: ParsedConfig,
   catalog: Catalog,
@@ -43,9 +43,9 @@ export function compilePolicies(
   issues: ConfigIssue[],
 ): Policies {
   const levels = compileLevels(config, issues);
-  // one for each combination that is in use; the users of other people's teams cost nothing
+  // one for each combination in use: users cost nothing for teams that they are not in
   const combined = new LRUCache<string, Policy>({ max: maxPolicies });
-  // forgotten with the principal, and that with the key's place in the cache of keys
+  // freed with the principal, which is freed with its entry in the cache of keys
   const ofPrincipals = new WeakMap<Principal, Policy>();
 
   function combine(team: string, project: string | undefined, user: string | undefined): Policy | undefined {

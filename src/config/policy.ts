@@ -2,14 +2,14 @@ import type { Limit } from '../limits/limit.ts';
 import type { Model } from './model.ts';
 import type { ProfileConfig } from './schema.ts';
 
-/** A list of patterns, and where it stands. */
+/** A list of patterns, and where it is set. */
 export interface Narrowing {
-  /** `profiles.standard.models`; `key <id>` for what a key or token says. */
+  /** `profiles.standard.models`; `key <id>` if a key or token sets it. */
   readonly origin: string;
   readonly patterns: readonly string[];
 }
 
-/** The version that callers get who ask for a family or an alias. */
+/** The version that callers get when they ask for a family or alias. */
 export interface Pin {
   readonly model: string;
   readonly origin: string;
@@ -18,13 +18,13 @@ export interface Pin {
 /** Whose credential pays the provider. */
 export type Billing = NonNullable<ProfileConfig['billing']>;
 
-/** Who goes first when not all can. */
+/** Who goes first when there is no room for all. */
 export type Priority = NonNullable<ProfileConfig['priority']>;
 
 /** Whether the content of requests and replies may be kept. */
 export type Capture = NonNullable<ProfileConfig['capture']>;
 
-/** Where the values of a policy stand in the configuration, as paths; `default` for what is said nowhere. */
+/** Where the values of a policy are set in the configuration, as paths; `default` if nowhere. */
 export interface PolicyOrigins {
   readonly profile: string;
   /** One for each limit, at the same place. */
@@ -38,7 +38,7 @@ export interface PolicyOrigins {
   readonly requiredMetadata: readonly string[];
 }
 
-/** What a caller may do: everything that organisation, team, project, user and key say, taken together. Immutable. */
+/** What a caller may do: what organisation, team, project, user and key say, combined. Immutable. */
 export interface Policy {
   readonly team: string;
   /** Its project, when the configuration lists it. */
@@ -49,25 +49,25 @@ export interface Policy {
   readonly models: readonly Narrowing[];
   /** Each of these must match the name of an MCP server. */
   readonly mcpServers: readonly Narrowing[];
-  /** Limits of the organisation, the team, its profile, the project, its profile, the user and the key, in this order. */
+  /** Limits of organisation, team, its profile, project, its profile, user and key, in this order. */
   readonly limits: readonly Limit[];
-  /** By the name that is asked for. */
+  /** By the requested name. */
   readonly pins: ReadonlyMap<string, Pin>;
   readonly billing: Billing;
   readonly capture: Capture;
   /** Names that every call must have in its metadata. */
   readonly requiredMetadata: readonly string[];
-  /** Each of these must permit the place where a request is handled; empty for anywhere. The same list for policies without any. */
+  /** Each must permit the place where a request is handled; empty for anywhere. Policies without any share one list. */
   readonly regions: readonly Narrowing[];
-  /** Whether the output limit of a request is lowered to what the limits left still allow. */
+  /** Whether the output limit of a request is lowered to what the limits still allow. */
   readonly clampOutput: boolean;
-  /** Whether its requests wait behind others when not all can go on. */
+  /** Whether its requests wait behind others when there is no room for all. */
   readonly priority: Priority;
-  /** Whether its keys see how the gateway and its targets are. */
+  /** Whether its keys see the health of the gateway and its targets. */
   readonly isOperator: boolean;
-  /** A blocking `usd` limit of the key itself, which no check of the configuration has seen; such a key uses no model without a price. */
+  /** The key's own blocking `usd` limit, unseen by configuration checks; such a key uses no model without a price. */
   readonly ownBudget: Limit | undefined;
   readonly origins: PolicyOrigins;
-  /** Whether every level permits a model. Constant time after the first question about a model. */
+  /** Whether every level permits a model. Constant time after the first call for a model. */
   permits(model: Model): boolean;
 }

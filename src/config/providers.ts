@@ -14,7 +14,7 @@ import type { ParsedConfig, ProviderConfig } from './schema.ts';
 
 /** Where a credential's secret comes from; `SecretSource` is one. */
 export interface CredentialSource {
-  /** The secret as of now, asked for at each attempt. @throws SecretError */
+  /** The current secret, read at each attempt. @throws SecretError */
   current(): Secret;
   /** Resolves when there is one. @throws SecretError */
   ready(): Promise<void>;
@@ -26,14 +26,14 @@ export interface Credential {
   /** `provider#credential`. */
   readonly id: string;
   readonly source: CredentialSource;
-  /** Header that it is sent in as it is, in place of the provider's own way. */
+  /** Header that it is sent in as is, instead of the provider's own way. */
   readonly header?: string;
-  /** Its share against the provider's other credentials. Undefined for all of them: they are used in their order. */
+  /** Its share relative to the provider's other credentials. Undefined for all of them: they are used in order. */
   readonly weight?: number | undefined;
-  /** Where what is sent with it is handled. Undefined: where its provider does. */
+  /** Where requests with it are handled. Undefined: its provider's region. */
   readonly region?: string | undefined;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Of what is sent with it: reserved for each attempt. @default none */
+  /** On what is sent with it: reserved for each attempt. @default none */
   readonly limits?: readonly Limit[];
 }
 
@@ -45,9 +45,9 @@ export interface ConfiguredProvider {
   /** Path of the base URL without a trailing slash. */
   readonly basePath: string;
   readonly credentials: readonly Credential[];
-  /** Header fields that every request carries; any of them may be a credential. */
+  /** Headers that every request carries; any of them may be a credential. */
   readonly headers: Readonly<Record<string, Secret>>;
-  /** Of what is sent with all of its credentials together: reserved for each attempt, beside the credential's. */
+  /** On what is sent with all its credentials together: reserved for each attempt, besides the credential's. */
   readonly limits: readonly Limit[];
   readonly config: ProviderConfig;
 }
@@ -61,7 +61,7 @@ export interface ProviderOptions {
   readonly runtime?: Runtime | undefined;
   /** Where `{ store }` secrets are. */
   readonly vault?: Vault | undefined;
-  /** Told of secrets that cannot be fetched any more. */
+  /** Called when a secret cannot be fetched any more. */
   readonly onSecretError?: ((error: SecretError) => void) | undefined;
 }
 
@@ -74,7 +74,7 @@ export function compileProviders(
   const known = new Map(options.providers.map((provider) => [provider.type, provider]));
   const compiled = new Map<string, ConfiguredProvider>();
   for (const [id, entry] of Object.entries(config.providers)) {
-    // where the type is wrong any will do: that alone is told, and not that its targets have no provider
+    // any stands in for a wrong type: only the type is reported, not also its targets without a provider
     const provider = known.get(entry.type) ?? (options.providers[0] as Provider);
     if (provider.type !== entry.type) {
       const types = [...known.keys()].join(', ');
@@ -129,7 +129,7 @@ function compileCredentials(
   return entries.flatMap((credential, index) => {
     const place = `providers.${id}.credentials[${index}]`;
     const path = entry.credentials ? `${place}.apiKey` : `providers.${id}.apiKey`;
-    // breakers, cool-downs and records go by it
+    // breakers, cool-downs and records are keyed by it
     if (seen.has(credential.id)) {
       issues.push({
         path: `${place}.id`,
@@ -158,7 +158,7 @@ function compileCredentials(
   });
 }
 
-/** What of the configuration may be looked at: secrets are held by the credentials alone. */
+/** The part of the configuration that may be shown: only the credentials hold secrets. */
 export function withoutSecrets(config: ParsedConfig): ParsedConfig {
   const providers = Object.entries(config.providers).map(([id, entry]) => [id, withoutKeys(entry)]);
   return { ...config, providers: Object.fromEntries(providers) };

@@ -6,25 +6,25 @@ import type { Pin, Policy } from './policy.ts';
 /** Finds models for a caller. */
 export interface ModelResolver {
   /**
-   * The model that a caller gets for a name now, in this order: what its profile pins for the name; the model of that
-   * name; the model with that alias; the newest member of that family which it may use; the longest pattern that matches.
-   * Undefined when that is none, or one that the caller may not use, that is not released yet or is retired.
+   * The model that a caller gets for a name now, in this order: what its profile pins for the name; the model with that
+   * name; the model with that alias; the newest member of that family it may use; the longest matching pattern.
+   * Undefined if there is none, or if the caller may not use it, it is not released yet, or it is retired.
    */
   resolve(name: string, policy: Policy, nowMs: number): Resolution | undefined;
   /**
-   * Every name by which the caller gets a model now, each described as the model that it stands for: models and their
-   * aliases in the order of the catalog, then families. Names that only patterns match are too many to list.
+   * Every name that gives the caller a model now, each described as that model: models and their aliases in catalog
+   * order, then families. Names that only patterns match are too many to list.
    */
   list(policy: Policy, nowMs: number): ListedModel[];
 }
 
-/** What is remembered for a policy; forgotten together with it. Bounded by the pins and families of the configuration. */
+/** What is cached for a policy; freed together with it. Bounded by the configuration's pins and families. */
 interface Remembered {
   readonly pins: Map<string, Resolution | undefined>;
   readonly families: Map<string, Newest>;
 }
 
-/** The newest member of a family, which changes when one is released or retired and with nothing else. */
+/** The newest member of a family, which changes only when one is released or retired. */
 interface Newest {
   readonly resolution: Resolution | undefined;
   readonly fromMs: number;

@@ -9,7 +9,7 @@ import { type Target, toTarget } from './target.ts';
 
 type WrittenTarget = NonNullable<RouteConfig['targets']>[number];
 
-/** Compiles a target of a route. Undefined, and an issue, without its provider. */
+/** Compiles a route's target. Undefined, and an issue, if its provider is missing. */
 export function compileRouteTarget(
   written: WrittenTarget,
   path: string,
@@ -25,7 +25,7 @@ export function compileRouteTarget(
   }
   const own = typeof written === 'string' ? undefined : toFields(written);
   const full: Target = { ...target, ...own };
-  // known models bring what is known of them
+  // a target in the catalog takes its facts from there
   const twin = full.model === '' ? undefined : twinOf(full, catalog);
   const named = full.model === '' ? undefined : withFacts(full, twin);
   const filled = new WeakMap<Model, Target>();
@@ -43,7 +43,7 @@ export function compileRouteTarget(
   };
 }
 
-/** The provider alone: the name that the model has there, or else the name that it has here. */
+/** For a provider alone: uses the model's name there, else its public name. */
 function fill(target: Target, model: Model): Target {
   const own = model.targets.find(({ provider }) => provider === target.provider);
   const name = own?.model ?? model.name;

@@ -13,7 +13,7 @@ export type Strategy = NonNullable<RouteConfig['strategy']>;
 /** What keeps requests together at one target. */
 export type Affinity = 'session' | 'cache' | 'user' | 'key';
 
-/** How the targets of a tier are put in order. */
+/** How the targets of a tier are ordered. */
 export interface Choice {
   readonly strategy: Strategy;
   /** In order of preference; none for strategies other than `weighted`. */
@@ -25,13 +25,13 @@ export interface Tier extends Choice {
   readonly targets: readonly RouteTarget[];
 }
 
-/** A target of a route: the same one for all models, or one that takes its name from the model. */
+/** A target of a route: the same for all models, or one that takes its name from the model. */
 export interface RouteTarget {
   /** The target for a model; the same object for the same model. */
   for(model: Model | undefined): Target;
 }
 
-/** A copy of requests that goes to a target of its own. */
+/** Copies of requests that go to another target. */
 export interface MirrorRule {
   readonly target: RouteTarget;
   readonly share: number;
@@ -40,15 +40,15 @@ export interface MirrorRule {
   readonly limits: readonly Limit[];
 }
 
-/** A route, compiled. Those that are switched off are not among a snapshot's. */
+/** A compiled route. A snapshot has no inactive ones. */
 export interface Route {
   readonly name: string;
-  /** Where it stands, as `routes[2]`. */
+  /** Its path, such as `routes[2]`. */
   readonly path: string;
   readonly match: RouteMatch;
   /** Undefined: the model's own targets. */
   readonly tiers: readonly Tier[] | undefined;
-  /** How the model's own targets are chosen, where there are no tiers. */
+  /** How the model's own targets are chosen if there are no tiers. */
   readonly own: Choice;
   readonly regions: readonly string[] | undefined;
   readonly forwarding: ForwardingOverlay | undefined;

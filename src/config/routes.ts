@@ -7,14 +7,14 @@ import type { Affinity, Choice, MirrorRule, Route, RouteTarget, Strategy } from 
 import { compileRouteTarget } from './route-target.ts';
 import type { ParsedConfig, RouteConfig } from './schema.ts';
 
-/** Routes as they apply, and those that are switched off by their names. */
+/** Active routes, and the names of inactive ones. */
 export interface Routes {
-  /** Active ones, in their order. */
+  /** In their order. */
   readonly active: readonly Route[];
   readonly inactive: readonly string[];
 }
 
-/** Compiles the routes, and checks what they refer to. Those that are switched off are checked too. */
+/** Compiles the routes and checks what they refer to. Inactive ones are checked too. */
 export function compileRoutes(
   config: ParsedConfig,
   catalog: Catalog,
@@ -100,11 +100,11 @@ function compileMirror(
   return compiled && { target: compiled, share, maxConcurrent, timeoutMs, limits: budgets };
 }
 
-/** Teams and projects are names of the configuration; whoever writes one wrong would wait for matches for ever. */
+/** Teams and projects must be in the configuration: a misspelt one would silently never match. */
 function checkNames({ match }: RouteConfig, path: string, config: ParsedConfig, issues: ConfigIssue[]): void {
   const check = (given: readonly string[] | undefined, field: 'teams' | 'projects', one: string) => {
     const known = Object.keys(config[field]);
-    // without projects in the configuration the project of a key is a label
+    // without configured projects, the project of a key is a label
     if (field === 'projects' && known.length === 0) return;
     for (const [index, name] of (given ?? []).entries()) {
       if (name.endsWith('*') || Object.hasOwn(config[field], name)) continue;

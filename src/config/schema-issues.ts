@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import { type ConfigIssue, toPath } from './config-error.ts';
 import { suggest } from './nearest-name.ts';
 
-/** The part of zod's definitions that is walked here. */
+/** The part of zod's definitions used here. */
 interface Definition {
   readonly type: string;
   readonly shape?: Record<string, z.core.$ZodType>;
@@ -14,9 +14,9 @@ interface Definition {
 }
 
 /**
- * What a schema found, as issues that name the path, the value where it can be shown, and the fix where it is known.
+ * A schema's errors as issues that name the path, the value if it can be shown, and the fix if it is known.
  *
- * @param input what was parsed, to look up values in
+ * @param input what was parsed, for looking up values
  */
 export function toConfigIssues(error: z.ZodError, schema: z.core.$ZodType, input: unknown): ConfigIssue[] {
   return error.issues.flatMap((issue) => {
@@ -28,15 +28,15 @@ export function toConfigIssues(error: z.ZodError, schema: z.core.$ZodType, input
         message: `there is no field "${shorten(key)}"${suggest(key, known)}`,
       }));
     }
-    // what is wrong with a name that is a key of a record is told by the issue inside
+    // for a record's key, the inner issue says what is wrong
     const inside = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
-    // here records are what keys and requests leave
+    // here, records are those of keys and requests
     const message = inside ?? issue.message.replace('record', 'object');
     return [{ path, message: message + valueAt(input, issue.path) }];
   });
 }
 
-/** Names of the fields that an object at this path may have; none where it cannot be told. */
+/** Names of the fields that an object at this path may have; none if unknown. */
 function fieldsAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
   const definition = schema._zod.def as unknown as Definition;
   const inner = definition.innerType ?? definition.in;

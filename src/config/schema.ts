@@ -24,10 +24,10 @@ import {
 } from './schema/transport.ts';
 
 /**
- * The whole configuration of a gateway; what each field means stands beside it.
+ * The whole configuration of a gateway; each field is described beside it.
  *
  * What a key may do comes from four levels, organisation, team (its profile), project and key, and from its user across
- * them. A lower level only ever narrows the models and adds limits; it cannot give what a higher one withholds.
+ * them. A lower level can only narrow the models and add limits; it cannot grant what a higher one withholds.
  */
 export const configSchema = lazily(() =>
   z.strictObject({
@@ -36,24 +36,24 @@ export const configSchema = lazily(() =>
     organisation: organisationSchema().prefault({}),
     profiles: z.record(nameSchema(), profileSchema()).prefault({}),
     teams: z.record(nameSchema(), teamSchema()).prefault({}),
-    /** While there is none, the project of a key is a label; with the first one, every key's project must be listed. */
+    /** While there is none, a key's project is only a label; once there is one, every key's project must be listed. */
     projects: z.record(nameSchema(), projectSchema()).prefault({}),
-    /** Users with limits or models of their own; any other user needs no entry. */
+    /** Users with their own limits or models; other users need no entry. */
     users: z.record(userSchema(), userPolicySchema()).prefault({}),
-    /** Keys held in the configuration itself; as `headgate keys create` prints them. */
+    /** Keys in the configuration itself, as `headgate keys create` prints them. */
     keys: z.array(keySchema()).default([]),
-    /** Which requests go where; the first that matches decides. Where none does, a model's own targets serve, in their order. */
+    /** Which requests go where; the first match applies. If none matches, the model's own targets serve, in order. */
     routes: routesSchema(),
     /** Limits of the whole organisation. */
     limits: limitsSchema(),
-    /** The gateway's own address as callers see it, for links in replies. Default: from the request. */
+    /** The gateway's address as callers see it, for links in replies. Default: from the request. */
     publicUrl: z.url({ protocol: /^https?$/ }).optional(),
     relay: relaySchema().prefault({}),
     retry: retrySchema().prefault({}),
     /** How requests are forwarded, and what follows when an attempt fails. */
     forwarding: forwardingSchema().prefault({}),
     breaker: breakerSchema().prefault({}),
-    /** How many requests are let in at once, and when none is any more. */
+    /** How many requests are admitted at once, and when no more are. */
     admission: admissionSchema().prefault({}),
     idempotency: idempotencySchema().prefault({}),
     /** Responses and batches that providers store. */
@@ -61,7 +61,7 @@ export const configSchema = lazily(() =>
   }),
 );
 
-/** A configuration as it is written. */
+/** A configuration as written. */
 export type GatewayConfig = Omit<z.input<ReturnType<typeof configSchema>>, 'keys'> & {
   readonly keys?: readonly KeyRecord[];
 };
@@ -69,7 +69,7 @@ export type GatewayConfig = Omit<z.input<ReturnType<typeof configSchema>>, 'keys
 export type ParsedConfig = z.output<ReturnType<typeof configSchema>>;
 /** How a provider is reached, with every default filled in: what `Snapshot.config` holds. */
 export type ProviderConfig = ParsedConfig['providers'][string];
-/** How a provider is asked whether it is back. */
+/** How to probe whether a provider is back. */
 export type ProviderProbe = NonNullable<ProviderConfig['probe']>;
 /** A model of the catalog, with every default filled in. */
 export type ModelConfig = ParsedConfig['models'][string];
@@ -83,9 +83,9 @@ export type RouteConfig = ParsedConfig['routes'][number];
 export type LimitConfig = ParsedConfig['limits'][number];
 /** Who may reach what providers store, with every default filled in. */
 export type StoredConfig = ParsedConfig['stored'];
-/** A price as it is written: US dollars for a million tokens. */
+/** A price as written: US dollars per million tokens. */
 export type PriceConfig = z.output<ReturnType<typeof priceSchema>>;
-/** How attempts are made, as far as it is said; see `ForwardingPolicy` for the whole of it. */
+/** How attempts are made, as far as it is set; see `ForwardingPolicy` for all of it. */
 export type ForwardingConfig = z.output<ReturnType<typeof forwardingSchema>>;
 /** Where a secret comes from: itself, a variable, a file, a function or the store. */
 export type SecretConfig = z.output<ReturnType<typeof secretSchema>>;

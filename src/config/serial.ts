@@ -1,6 +1,6 @@
 /**
- * Runs `action` now and then, one run at a time: calls during a run are remembered as one more run, so that the last
- * change is never missed and a storm of signals costs two runs.
+ * Runs `action` on demand, one run at a time: calls during a run become one more run, so that the last change is never
+ * missed and a storm of signals costs two runs.
  */
 export function createSerial(action: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
@@ -12,7 +12,7 @@ export function createSerial(action: () => Promise<void>): () => Promise<void> {
         await action();
       } while (isDue);
     } finally {
-      // in the same step as the look at what is due: a call in between would be lost
+      // in the same step as the check of `isDue`: a call in between would be lost
       running = undefined;
     }
   };

@@ -49,41 +49,41 @@ export type {
 } from './route.ts';
 export type { TargetOverrides } from './target.ts';
 
-/** One version of the configuration, compiled; immutable. A request is decided by the snapshot it began with. */
+/** One version of the configuration, compiled; immutable. A request keeps the snapshot it began with. */
 export interface Snapshot {
   readonly id: string;
-  /** The version in the store that it was made of; undefined for a configuration that came from none. */
+  /** The stored version that it was compiled from; undefined if it did not come from a store. */
   readonly version: ConfigVersionInfo | undefined;
   readonly config: ParsedConfig;
   readonly providers: ReadonlyMap<string, ConfiguredProvider>;
-  /** Those that are active, in the order in which they are asked. */
+  /** The active routes, in the order they are tried. */
   readonly routes: readonly Route[];
-  /** What is allowed and probably not meant: routes that no request can reach. */
+  /** What is allowed but probably a mistake: routes that no request can reach. */
   readonly warnings: readonly ConfigIssue[];
-  /** Finds an enabled model by name, alias or longest pattern, whoever asks and whenever. */
+  /** Finds an enabled model by name, alias or longest pattern, regardless of caller and time. */
   findModel(name: string): Model | undefined;
   /**
-   * Finds the model that a caller gets for a name now, pins and families included. Undefined for one that it may not use,
-   * that is not released yet or is retired, just as for one that there is none of.
+   * Finds the model that a caller gets for a name now, including by pin or family. Undefined if there is none, or if
+   * the caller may not use it, it is not released yet, or it is retired.
    *
    * @param nowMs milliseconds since the epoch
    */
   resolveModel(name: string, policy: Policy, nowMs: number): Resolution | undefined;
   /**
-   * Every name by which a caller gets a model now: models with their aliases, in the order of the catalog, then
-   * families. Names that only patterns match are not listed.
+   * Every name that gives a caller a model now: models with their aliases, in catalog order, then families. Names that
+   * only patterns match are not listed.
    */
   listModels(policy: Policy, nowMs: number): readonly ListedModel[];
-  /** What a team may do, whatever the project, user and key. Undefined for a team that the configuration does not know. */
+  /** What a team may do, regardless of project, user and key. Undefined for a team that is not configured. */
   policyOf(team: string): Policy | undefined;
   /**
-   * What a caller may do. Undefined when its team is not configured, or, once there are projects, its project is not
-   * one of that team. The same object for the same principal.
+   * What a caller may do. Undefined if its team is not configured, or, once there are projects, if its project is not
+   * one of that team's. The same object for the same principal.
    */
   policyFor(principal: Principal): Policy | undefined;
   /** The first provider of a family, for calls that name no model. */
   providerOf(family: DialectFamily): ConfiguredProvider | undefined;
-  /** Stops watching where its secrets come from. To be called when no request is decided by it any more. */
+  /** Stops watching the sources of its secrets. To be called when no request uses it any more. */
   close(): void;
 }
 
@@ -96,18 +96,18 @@ export interface CompileOptions {
   readonly runtime?: Runtime | undefined;
   /** Where `{ store }` secrets are. */
   readonly vault?: Vault | undefined;
-  /** Told of secrets that cannot be fetched any more. */
+  /** Called when a secret cannot be fetched any more. */
   readonly onSecretError?: ((error: SecretError) => void) | undefined;
-  /** Names matched by patterns of the catalog that are remembered; others are made anew. @default 1_000 */
+  /** Names matched by the catalog's patterns that are cached; others are recomputed. @default 1_000 */
   readonly maxPatternModels?: number;
-  /** Combinations of team, project and user whose policies are remembered. @default 10_000 */
+  /** Combinations of team, project and user whose policies are cached. @default 10_000 */
   readonly maxPolicies?: number;
 }
 
 /**
  * Checks a configuration and compiles it.
  *
- * @throws ConfigError (a TypeError) listing everything that is wrong, each with its path.
+ * @throws ConfigError (a TypeError) listing every problem with its path
  */
 export function compileConfig(input: GatewayConfig, options: CompileOptions): Snapshot {
   const parsed = configSchema().safeParse(input);
@@ -121,7 +121,7 @@ export function compileConfig(input: GatewayConfig, options: CompileOptions): Sn
   checkReferences(config, catalog, policies, issues);
   checkKeys(config, issues);
   checkPrices(catalog, policies, issues);
-  // what is missing elsewhere would be told twice
+  // it would report again what is missing elsewhere
   if (issues.length === 0) checkLockout(config, catalog, policies, issues);
   if (issues.length > 0) {
     closeSources(providers);

@@ -2,7 +2,7 @@ import type { SecretStore } from '../stores/secret-store.ts';
 import type { ConfigIssue } from './config-error.ts';
 import type { GatewayConfig } from './schema.ts';
 
-/** Finds the places of a configuration that name a stored secret which is not there, or is for something else. */
+/** Finds where a configuration names a stored secret that is missing or for something else. */
 export async function findMissingSecrets(
   config: GatewayConfig,
   secrets: Pick<SecretStore, 'findSecret'>,

@@ -2,7 +2,7 @@ import { keyStateAt } from '../keys/key-state.ts';
 import type { KeyQuery, KeyRecord, WritableKeyStore } from '../stores/key-store.ts';
 import type { GatewayConfig } from './schema.ts';
 
-/** Live keys that a configuration would leave without their team or project. */
+/** Live keys that would lose their team or project. */
 export interface StrandedKeys {
   /** `team "web"`, `project "shop"`. */
   readonly subject: string;
@@ -11,7 +11,7 @@ export interface StrandedKeys {
 
 type Keys = Pick<WritableKeyStore, 'listKeys'>;
 
-/** Finds the live keys whose team or project `after` takes away, renames or moves. */
+/** Finds the live keys whose team or project `after` removes, renames or moves. */
 export async function findStrandedKeys(
   keys: Keys,
   before: GatewayConfig | undefined,
@@ -27,7 +27,7 @@ export async function findStrandedKeys(
     note(`team ${JSON.stringify(team)}`, await countLive(keys, { team }, nowMs));
   }
   const projects = after.projects ?? {};
-  // without any, the project of a key is a label
+  // without any, a key's project is only a label
   if (Object.keys(projects).length === 0) return stranded;
   const known = Object.entries(before?.projects ?? {});
   for (const [project, { team }] of known) {

@@ -6,43 +6,43 @@ import type { Billing } from './policy.ts';
 import type { ConfiguredProvider } from './providers.ts';
 import type { ModelConfig } from './schema.ts';
 
-/** What a request is sent with to one target, over what caller and provider say. */
+/** What a target adds to its requests, overriding caller and provider. */
 export interface TargetOverrides {
-  /** By lower-case name; never a credential, and nothing of the framing. */
+  /** By lower-case name; never credentials or framing. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Members of the root of a JSON body. `null` takes a member away. */
+  /** Root members of a JSON body. `null` removes a member. */
   readonly body?: Readonly<Record<string, unknown>> | undefined;
-  /** Over the route's and the provider's. */
+  /** Override the route's and the provider's. */
   readonly timeouts?: Timeouts | undefined;
 }
 
-/** One way to serve a model: provider and upstream model name, and on a route what is particular about it. */
+/** One way to serve a model: provider and upstream model name, and on a route its own settings. */
 export interface Target {
   /** `provider/upstream-model`. */
   readonly id: string;
   readonly provider: ConfiguredProvider;
   /** Undefined for calls that name no model. */
   readonly model: string | undefined;
-  /** Where it handles what it is sent. Undefined: where its provider does. */
+  /** Where it handles requests. Undefined: its provider's region. */
   readonly region?: string | undefined;
-  /** Tokens of its context window, where they are not the model's. */
+  /** Tokens of its context window, if they differ from the model's. */
   readonly contextWindow?: number | undefined;
-  /** Whether it goes on behind an unfinished assistant turn. @default false */
+  /** Whether it continues an unfinished assistant turn. @default false */
   readonly continues?: boolean | undefined;
-  /** What it costs, for choosing the cheapest. Budgets and records go by the model's price. Undefined: the model's. */
+  /** What it costs, for choosing the cheapest. Budgets and records use the model's price. Undefined: the model's. */
   readonly price?: Price | undefined;
-  /** Its share against the other targets of its tier. @default 1 */
+  /** Its share relative to its tier's other targets. @default 1 */
   readonly weight?: number | undefined;
-  /** The arm of a test that it stands for; noted in the record. */
+  /** The arm of a test that it represents; noted in the record. */
   readonly arm?: string | undefined;
-  /** Who pays it, where that is not what the caller's policy says. */
+  /** Who pays, if not as the caller's policy says. */
   readonly billing?: Billing | undefined;
   readonly overrides?: TargetOverrides | undefined;
 }
 
 type WrittenTarget = ModelConfig['targets'][number];
 
-/** Compiles a target as it is written: `provider`, `provider/model` or an object. Undefined, and an issue, without its provider. */
+/** Compiles `provider`, `provider/model` or an object. Undefined, and an issue, if its provider is missing. */
 export function toTarget(
   target: WrittenTarget,
   modelName: string,
@@ -69,7 +69,7 @@ export function toTarget(
   return { ...base, region, contextWindow, continues, price: price && toPrice(price) };
 }
 
-/** Puts what a pattern's `*` stood for into the target's model name. */
+/** Puts what a pattern's `*` matched into the target's model name. */
 export function fillTarget(target: Target, pattern: string, name: string): Target {
   if (!target.model?.endsWith('*')) return target;
   const model = target.model === pattern ? name : target.model.slice(0, -1) + name.slice(pattern.length - 1);

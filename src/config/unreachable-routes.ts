@@ -4,8 +4,8 @@ import { matchesPattern } from './patterns.ts';
 import type { Route, RouteMatch } from './route.ts';
 
 /**
- * Routes that no request reaches, since one route before them takes all that they could match. What only several routes
- * together cover is not found.
+ * Routes that no request reaches, because one earlier route takes all that they could match. Routes covered only by
+ * several together are not found.
  */
 export function findUnreachable(routes: readonly Route[]): ConfigIssue[] {
   return routes.flatMap(({ name, path, match }, place) => {
@@ -59,7 +59,7 @@ function coversField(field: keyof RouteMatch, outer: RouteMatch, inner: RouteMat
         (other?.atLeastPercent ?? 0) >= (one?.atLeastPercent ?? 0)
       );
     }
-    // a switch, a span of time, a function: the same or not
+    // a flag, a time span, a function: equal or not
     default:
       return util.isDeepStrictEqual(outer[field], inner[field]);
   }
@@ -73,7 +73,7 @@ function coversTexts(outer: readonly string[], inner: readonly string[]): boolea
   );
 }
 
-/** Whether a pattern stands for all that another stands for. */
+/** Whether a pattern matches all that another matches. */
 function coversPattern(outer: string, inner: string): boolean {
   return outer.endsWith('*') && inner.startsWith(outer.slice(0, -1));
 }
