@@ -10,7 +10,7 @@ import type { RoutingContext } from './rules/facts.ts';
 type Context = Pick<RoutingContext, 'request' | 'call' | 'principal'>;
 
 /**
- * What keeps a request at the target that others of its kind went to: the first of these that it has. Undefined when it
+ * What keeps a request at the target that related ones went to: the first of these kinds that it has. Undefined if it
  * has none: it may go anywhere.
  */
 export function affinityOf(kinds: readonly Affinity[], context: Context): string | undefined {
@@ -28,7 +28,7 @@ const find: Record<Affinity, (context: Context) => string | undefined> = {
   key: ({ principal }) => principal.key,
 };
 
-/** Header fields in which clients name the session or run that a request is part of. */
+/** Headers in which clients name the session or run of a request. */
 const sessionHeaders = [
   'x-headgate-session',
   'x-headgate-run',
@@ -55,7 +55,7 @@ function sessionOf({ request, call }: Context): string | undefined {
   return toText(typeof value === 'object' ? (value as { id?: unknown } | null)?.id : value);
 }
 
-/** Claude Code and its SDK write the session into the user's id: in JSON, or behind `_session_`. */
+/** Claude Code and its SDK write the session into the user's id: as JSON, or after `_session_`. */
 function sessionInUser({ members, body }: Context['call']): string | undefined {
   const metadata = members?.get('metadata');
   if (!members || metadata?.kind !== 'object' || isLong(metadata)) return undefined;
@@ -64,12 +64,12 @@ function sessionInUser({ members, body }: Context['call']): string | undefined {
   return /"session_id"\s*:\s*"([^"\\]{1,256})"/.exec(user)?.[1] ?? /_session_([\w-]{1,256})$/.exec(user)?.[1];
 }
 
-/** Below so many tokens no provider caches a prompt: there is nothing to come back to. */
+/** Below this many tokens no provider caches a prompt: there is nothing to return to. */
 const leastCachedTokens = 1_024;
-/** No request of so few bytes has so many tokens. */
+/** No smaller request has that many tokens. */
 const leastCachedBytes = 1_024;
 
-/** The key that the caller gives its prompt, or how the prompt begins where it is long enough to be cached. */
+/** The caller's key for the prompt, or how the prompt begins if it is long enough to be cached. */
 function cacheOf({ call }: Context): string | undefined {
   const { members, body, endpoint } = call;
   if (!members) return undefined;
@@ -85,7 +85,7 @@ function cacheOf({ call }: Context): string | undefined {
   const turns = firstOf(members, names);
   if (!turns) return undefined;
   const instructions = firstOf(members, instructionNames);
-  // only who asks for a cache to be written marks what is to be in it
+  // only callers who ask for cache writes mark what to cache
   const sampler = new Sampler(body, cacheWrite !== undefined);
   if (instructions) sampler.add(instructions.valueStart, instructions.valueEnd);
   addFirstTurn(sampler, body, turns);
@@ -112,10 +112,10 @@ function firstOf(members: JsonObjectIndex, names: readonly string[]): JsonMember
   return undefined;
 }
 
-/** Turns looked at for the first that is no instruction. */
+/** Turns searched for the first that is not an instruction. */
 const mostInstructions = 8;
 
-/** How the first turn begins that is not an instruction: it tells conversations apart, and never changes as they go on. */
+/** Adds the turns up to the first non-instruction, which tells conversations apart and never changes as they go on. */
 function addFirstTurn(sampler: Sampler, body: Uint8Array, turns: JsonMember): void {
   if (turns.kind !== 'array') {
     sampler.add(turns.valueStart, turns.valueEnd);
@@ -130,19 +130,19 @@ function addFirstTurn(sampler: Sampler, body: Uint8Array, turns: JsonMember): vo
 
 const instructed = /"role"\s*:\s*"(?:system|developer)"/;
 
-/** Whether a turn is an instruction. Its role stands at one of its ends, nearly always at the first. */
+/** Whether a turn is an instruction. Its role is at one of its ends, nearly always at the start. */
 function isInstruction(body: Uint8Array, start: number, end: number): boolean {
   const head = latin1(body, start, Math.min(end, start + 64));
   if (head.includes('"role"')) return instructed.test(head);
   return instructed.test(latin1(body, Math.max(start, end - 64), end));
 }
 
-/** So much of the beginning of instructions, and of each turn that is looked at, decides. */
+/** How much of the start of the instructions, and of each turn looked at, is hashed. */
 const sampleBytes = 960;
-/** What is looked at to have as much without the marks of callers. */
+/** How much is read to have that much without callers' cache marks. */
 const windowBytes = 1_152;
 
-/** One hash of the beginnings of several parts of a body, without the marks for the cache that callers move from turn to turn. */
+/** One hash of the starts of several parts of a body, without the cache marks that callers move from turn to turn. */
 class Sampler {
   hash = 0;
   readonly #body: Uint8Array;

@@ -9,22 +9,22 @@ type Context = Pick<Arrival & Identified, 'policy' | 'principal' | 'request' | '
 type Billing = Context['policy']['billing'];
 
 /**
- * Who pays for a request: what its policy says, as far as that is possible for what it asks. With `passthrough` that is
- * every request in Anthropic's dialect, and no other: only Anthropic has subscriptions whose tokens its API takes.
+ * Who pays for a request: as its policy says, if the request allows it. `passthrough` applies to every request in
+ * Anthropic's dialect, and no other: only Anthropic has subscriptions whose tokens its API accepts.
  */
 export function billingOf({ policy, endpoint }: Pick<Context, 'policy' | 'endpoint'>): Billing {
   return policy.billing === 'passthrough' && endpoint.family !== 'anthropic' ? 'standard' : policy.billing;
 }
 
 /**
- * Gives a plan the credentials that the billing mode asks for: the gateway's own (`standard`), the ones that the
- * caller's user or project registered (`byok`; for each provider the user's comes first, and targets without any drop
- * out), or the one that the caller sent beside its key (`passthrough`; it goes to Anthropic and nowhere else). Where
- * callers pay, the gateway's own credentials are never used.
+ * Gives a plan the credentials that the billing mode requires: the gateway's own (`standard`), those that the caller's
+ * user or project registered (`byok`; for each provider the user's comes first, and targets without any drop out), or
+ * the one that the caller sent beside its key (`passthrough`; it goes only to Anthropic). Where callers pay, the
+ * gateway's own credentials are never used.
  *
- * @throws GatewayError `not_permitted` (403) when nobody registered a credential, or the caller's own cannot pay for
- *   this; `missing_key` (401) when the caller sent none of its own; `no_target_available` (503) when it cannot be told
- *   who registered one.
+ * @throws GatewayError `not_permitted` (403) if nobody registered a credential, or the caller's own cannot pay for
+ *   this; `missing_key` (401) if the caller sent none of its own; `no_target_available` (503) if it is unknown who
+ *   registered one.
  */
 export function billPlan(plan: Plan, context: Context, vault: Vault | undefined): Plan {
   const billing = billingOf(context);
@@ -39,8 +39,8 @@ function billAll(plan: Plan, billing: Billing, context: Context, vault: Vault | 
 }
 
 /**
- * Bills each target as it says itself. Those that cannot be paid so drop out. A caller who pays itself never gets one
- * that somebody else pays: nothing was held of its budgets in money.
+ * Bills each target as it says itself. Those that cannot be paid that way drop out. A `passthrough` caller never gets
+ * one that somebody else pays: nothing was held of its `usd` budgets.
  */
 function billEach(plan: Plan, billing: Billing, context: Context, vault: Vault | undefined): Plan {
   const candidates: Candidate[] = [];
@@ -66,8 +66,7 @@ function billEach(plan: Plan, billing: Billing, context: Context, vault: Vault |
 }
 
 /**
- * The failure as it is told to who pays: a provider that refuses a credential refuses the caller's, and it is not the
- * operator who can mend that.
+ * The failure as told to whoever pays: the refused credential is the caller's, so it is not for the operator to fix.
  */
 export function toPayersError(error: unknown, billing: Exclude<Billing, 'standard'>): unknown {
   if (!isGatewayError(error) || error.code !== 'upstream_rejected_credential') return error;

@@ -36,7 +36,7 @@ export function callersPlan(plan: Plan, { principal, request, snapshot }: Contex
   return {
     ...plan,
     candidates: targets.map((target) => ({
-      // of each caller apart: one that is over its limits must not hold up the others
+      // separate for each caller: one that is over its limits must not hold up others
       id: `${target.id}#caller:${principal.key}`,
       target,
       credential: { id: `${target.provider.id}#caller`, source, header: found.header },
@@ -45,13 +45,13 @@ export function callersPlan(plan: Plan, { principal, request, snapshot }: Contex
 }
 
 const forms = [
-  // a Basic credential is meant for whoever stands before the gateway
+  // a Basic credential is meant for whatever is in front of the gateway
   ['authorization', /^Bearer +([\x21-\x7e]+)$/i],
   ['x-api-key', /^([\x21-\x7e]+)$/],
 ] as const;
 const maxLength = 16_384;
 
-/** The caller's own credential; `undefined` unless the gateway's key stands in `x-headgate-key`, and only there. */
+/** The caller's own credential; `undefined` unless the gateway's key is in `x-headgate-key`, and only there. */
 function findCredential(headers: Context['request']['headers']) {
   const key = headers['x-headgate-key'];
   if (key === undefined) return undefined;
@@ -59,7 +59,7 @@ function findCredential(headers: Context['request']['headers']) {
     const value = headers[header];
     if (typeof value !== 'string' || value.length > maxLength) continue;
     const token = form.exec(value)?.[1];
-    // a client that sends one key everywhere must not give ours away
+    // a client that sends one key in every header must not leak ours
     const isOurs = token === undefined || token.startsWith('hg_') || [key].flat().includes(token);
     if (!isOurs) return { header, value };
   }
@@ -69,8 +69,8 @@ function findCredential(headers: Context['request']['headers']) {
 const homes = new WeakMap<Arrival['snapshot'], { readonly entry: ConfiguredProvider | undefined }>();
 
 /**
- * The one address that callers' own credentials go to: Anthropic's public one where a provider entry has it, else that
- * of the first entry of type `anthropic`. Others speak the dialect too, and must never see what a caller pays Anthropic
+ * The one address that callers' own credentials go to: Anthropic's public one if a provider entry has it, else that of
+ * the first entry of type `anthropic`. Others also speak the dialect, and must never see what a caller pays Anthropic
  * with.
  */
 function homeOf(snapshot: Arrival['snapshot']): ConfiguredProvider | undefined {
@@ -89,7 +89,7 @@ function targetsAtHome({ candidates }: Plan, snapshot: Arrival['snapshot']): rea
   const home = homeOf(snapshot);
   if (!home) return [];
   const targets = [...new Set(candidates.map(({ target }) => target))];
-  // a call that names no model goes to the first provider of its dialect, whoever that is
+  // a call that names no model goes to the first provider of its dialect, whichever it is
   if (targets.every(({ model }) => model === undefined)) {
     return [{ id: `${home.id}/`, provider: home, model: undefined }];
   }

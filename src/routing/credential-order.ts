@@ -6,10 +6,10 @@ import { createRoundRobin, type RoundRobin } from './round-robin.ts';
 /** In which order the credentials of a provider are used. */
 export interface CredentialOrder {
   /**
-   * A target with each of its provider's credentials: as they are written, or by their weights where one has a weight.
+   * A target with each of its provider's credentials: as written, or by weight if one has a weight.
    *
-   * @param affinity keeps requests with the same one at the same credential
-   * @param plan tells plans apart: all targets of one share a turn; undefined takes none
+   * @param affinity requests with the same one stay at the same credential
+   * @param plan identifies the plan: all its targets share a turn; undefined takes none
    */
   candidates(target: Target, affinity: string | undefined, plan: number | undefined): readonly Candidate[];
 }
@@ -17,12 +17,12 @@ export interface CredentialOrder {
 interface Turns {
   readonly turns: RoundRobin;
   readonly hashed: Rendezvous;
-  /** The plan that took the last turn, and what it got. */
+  /** The plan that took the last turn, and its result. */
   plan: number | undefined;
   places: readonly number[];
 }
 
-/** Made once for each gateway: it remembers whose turn it is. */
+/** One for each gateway: it remembers whose turn it is. */
 export function createCredentialOrder(): CredentialOrder {
   const turnsOf = new WeakMap<ConfiguredProvider, Turns>();
   return {
@@ -76,7 +76,7 @@ function toTurns({ credentials }: ConfiguredProvider): Turns {
   return { turns, hashed: createRendezvous(all), plan: undefined, places: [] };
 }
 
-// with a turn for each target, those who come first would get every other one of them, or all or none
+// with a turn for each target, the first ones would get every other credential, or all or none
 function inTurn(known: Turns, plan: number | undefined): readonly number[] {
   if (plan === undefined) return known.turns.peek();
   if (known.plan !== plan) {

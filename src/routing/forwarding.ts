@@ -1,26 +1,26 @@
-/** What went wrong with an attempt. What follows from it is the policy's to say, see `FailureAction`. */
+/** What went wrong with an attempt. The policy decides what follows, see `FailureAction`. */
 export type FailureClass =
   /** No connection: refused, not found, not trusted, too slow to connect. Nothing reached the provider. */
   | 'not-sent'
-  /** 429: the provider has had enough requests or tokens for the moment. */
+  /** 429: enough requests or tokens for the moment. */
   | 'refused'
   /** 503 and 529 before any output. */
   | 'overloaded'
   /** Any other 5xx, and statuses that no provider of this kind sends. */
   | 'server-error'
-  /** The request was written, and nobody knows what became of it: the connection broke, or the time was over, before a status came. */
+  /** The request was written, but its fate is unknown: the connection broke or time ran out before a status came. */
   | 'uncertain'
   /** No first token, or a stall. */
   | 'timeout'
-  /** A reply that had begun ended early, or with an error in it. */
+  /** A reply that had begun ended early or with an error. */
   | 'broken-stream'
-  /** A reply that is none of this provider: HTML, a redirect, broken JSON, a compressed or an empty one. */
+  /** Not a reply of this provider: HTML, a redirect, broken JSON, a compressed or empty one. */
   | 'invalid-reply'
   /** 401, 403: the credential is not accepted. */
   | 'credential'
   /** The account behind the credential has no money or quota left. */
   | 'quota'
-  /** The request is longer than the model's context window. */
+  /** The request exceeds the model's context window. */
   | 'context-too-long'
   /** The provider's content filter refused it. */
   | 'content-refused'
@@ -28,17 +28,17 @@ export type FailureClass =
   | 'bad-request';
 
 /**
- * What follows a failed attempt: `retry` may ask the same target again after a pause, others first; `next-credential`
- * another credential of the same target, then other targets; `next-target` another target; `stop` nobody.
+ * What follows a failed attempt: `retry` tries others first, and may try the same target again after a pause;
+ * `next-credential` another credential of the target, then other targets; `next-target` another target; `stop` none.
  */
 export type FailureAction = 'retry' | 'next-credential' | 'next-target' | 'stop';
 
-/** How long things may take. What is absent is the provider's own setting, or unbounded. */
+/** How long things may take. Absent: the provider's own setting, or unbounded. */
 export interface Timeouts {
   readonly connectMs?: number | undefined;
-  /** From the request being sent to the status of the reply. */
+  /** From sending the request to the status of the reply. */
   readonly headersMs?: number | undefined;
-  /** From the request being sent to the first content of a stream. */
+  /** From sending the request to the first content of a stream. */
   readonly firstTokenMs?: number | undefined;
   /** Between two chunks of a reply. */
   readonly idleMs?: number | undefined;
@@ -54,17 +54,17 @@ export interface ForwardingPolicy {
   readonly maxAttempts: number;
   /** No new attempt begins after this long. */
   readonly deadlineMs: number;
-  /** When a reply goes out: at its first content, or when it is whole. */
+  /** When a reply goes out: at its first content, or when complete. */
   readonly commit: 'content' | 'complete';
   /** What is tried, in this order, when a stream breaks after content went out. Empty: the caller gets the error. */
   readonly rescue: readonly ('continue' | 'restart')[];
-  /** A second attempt at the next candidate begins when the first has shown no content for so long; the faster one wins. */
+  /** If the first attempt has no content after this long, a second begins at the next candidate; the faster wins. */
   readonly hedgeAfterMs?: number | undefined;
-  /** What a chunk that cannot be what the protocol sends does to a stream. */
+  /** What happens to a stream when a chunk violates the protocol. */
   readonly onMalformedChunk: 'fail' | 'skip';
 }
 
-/** What a route, or a target of one, says of forwarding; what it leaves out is as it is without it. */
+/** A route's or target's own forwarding settings; what it leaves out stays unchanged. */
 export type ForwardingOverlay = {
   readonly [Field in Exclude<keyof ForwardingPolicy, 'onFailure' | 'timeouts'>]?:
     | ForwardingPolicy[Field]
@@ -74,7 +74,7 @@ export type ForwardingOverlay = {
   readonly timeouts?: Timeouts | undefined;
 };
 
-/** What holds for requests that no configuration says anything else about. */
+/** Applies to requests unless the configuration says otherwise. */
 export const defaultForwarding: ForwardingPolicy = {
   onFailure: {
     'not-sent': 'retry',
@@ -99,7 +99,7 @@ export const defaultForwarding: ForwardingPolicy = {
   onMalformedChunk: 'fail',
 };
 
-/** A policy with what an overlay says in its place; the policy itself without one. */
+/** A policy with an overlay's settings; the policy itself without one. */
 export function overlayForwarding(
   policy: ForwardingPolicy,
   overlay: ForwardingOverlay | undefined,
@@ -113,12 +113,12 @@ export function overlayForwarding(
   } as ForwardingPolicy;
 }
 
-/** Timeouts with what others say in their place. */
+/** Timeouts with those of the overlay. */
 export function overlayTimeouts(timeouts: Timeouts, overlay: Timeouts | undefined): Timeouts {
   return overlay ? { ...timeouts, ...known(overlay) } : timeouts;
 }
 
-/** What is said: an absent field must not undo the one below it. */
+/** The fields that are set: an undefined one must not undo the one it overlays. */
 function known<Fields extends object>(fields: Fields | undefined): Fields {
   return Object.fromEntries(
     Object.entries(fields ?? {}).filter(([, value]) => value !== undefined),

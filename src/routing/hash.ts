@@ -1,5 +1,5 @@
 /**
- * 32 bits of a text, spread evenly: FNV-1a over its code units, mixed as MurmurHash3 does at its end. The same on every
+ * An even 32-bit hash of a text: FNV-1a over its code units, with the final mix of MurmurHash3. The same on every
  * machine, so that several gateways choose the same target. Not for secrets.
  */
 export function hashText(text: string, seed = 0): number {
@@ -10,7 +10,7 @@ export function hashText(text: string, seed = 0): number {
   return mix(hash);
 }
 
-/** 32 bits of some bytes: MurmurHash3, four bytes at a time. As even as `hashText`, for longer texts. */
+/** A 32-bit hash of bytes: MurmurHash3, four bytes at a time. As even as `hashText`, for longer texts. */
 export function hashBytes(bytes: DataView, start: number, end: number, seed: number): number {
   let hash = seed;
   let index = start;
@@ -28,7 +28,7 @@ function scramble(word: number): number {
   return Math.imul((spread << 15) | (spread >>> 17), 0x1b873593);
 }
 
-/** One hash of two. */
+/** Mixes two hashes. */
 export function mixHashes(one: number, other: number): number {
   return mix(Math.imul(one ^ (other >>> 15), 0x9e3779b1) ^ mix(other));
 }

@@ -1,12 +1,12 @@
 import type { HeaderMap } from '../message.ts';
 
-/** What a provider's rate limits leave, as its last reply told. */
+/** What is left of a provider's rate limits, as of its last reply. */
 export interface Headroom {
   /**
-   * The share that is left of the tightest limit, from 0 to 1.
+   * The share left of the tightest limit, from 0 to 1.
    *
    * @param nowMs milliseconds since the epoch
-   * @param startedSince requests sent since the reply that told
+   * @param startedSince requests sent since that reply
    */
   shareAt(nowMs: number, startedSince: number): number;
 }
@@ -14,12 +14,12 @@ export interface Headroom {
 interface Left {
   readonly limit: number;
   readonly remaining: number;
-  /** From here on it says nothing. */
+  /** From here on it no longer counts. */
   readonly resetAtMs: number;
   readonly counts: 'requests' | 'tokens';
 }
 
-/** The kinds that providers tell of, in the spellings of OpenAI and those like it, and of Anthropic. */
+/** The kinds that providers report, as spelt by OpenAI and the like, and by Anthropic. */
 const kinds = [
   ['requests', 'x-ratelimit-', '-requests'],
   ['tokens', 'x-ratelimit-', '-tokens'],
@@ -36,19 +36,19 @@ const names = kinds.map(([counts, before, after]) => ({
   reset: `${before}reset${after}`,
 }));
 
-/** How long what is told counts where it names no end, or one that cannot be read. */
+/** How long a report counts if its end is missing or unreadable. */
 const unknownResetMs = 60_000;
 const longestResetMs = 86_400_000;
 
 /**
- * Reads what is left of a provider's rate limits. Undefined for a reply that tells nothing; a 429 that tells nothing
+ * Reads what is left of a provider's rate limits. Undefined for a reply that does not report it; a 429 that does not
  * has nothing left.
  */
 export function readHeadroom(status: number, headers: HeaderMap, nowMs: number): Headroom | undefined {
   const found: Left[] = [];
   for (const { counts, limit, remaining, reset } of names) {
     const most = toCount(headers[limit]);
-    // nearly always: a provider has one spelling, and many tell nothing
+    // nearly always: a provider has one spelling, and many report nothing
     if (most === undefined || most === 0) continue;
     const left = toCount(headers[remaining]);
     if (left === undefined) continue;
@@ -75,7 +75,7 @@ function toCount(value: HeaderMap[string]): number | undefined {
   return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
 }
 
-/** A duration as OpenAI spells it (`6m0s`, `120ms`), seconds, or an instant: as Anthropic does, or since the epoch. */
+/** OpenAI's form of a duration (`6m0s`, `120ms`), seconds, or an instant: in Anthropic's form, or since the epoch. */
 function toResetMs(value: HeaderMap[string], nowMs: number): number {
   const unknown = nowMs + unknownResetMs;
   if (typeof value !== 'string' || value.length > 64) return unknown;

@@ -6,19 +6,19 @@ import { isWeighted } from './credential-order.ts';
 import type { Observations } from './observations.ts';
 import type { Candidate } from './plan.ts';
 
-/** Strategies that go by what is known of candidates, and not by weights. */
+/** Strategies based on what is known of candidates, not on weights. */
 export type Measured = Exclude<Strategy, 'weighted' | 'order'>;
 
-/** What they go by. */
+/** What they use. */
 export interface Measures {
   readonly observations: Observations;
   readonly call: Call;
   readonly model: Model | undefined;
-  /** Counts the requests that the tier has had: ties are broken in turn, and every so often one is sent to find out. */
+  /** Counts the tier's requests: ties are broken in turn, and now and then one request explores. */
   readonly turn: number;
 }
 
-/** One request of so many goes to the candidate that was longest unheard of: who was slow once may be quick by now. */
+/** One in this many requests goes to the candidate not heard of for longest: a slow one may be fast by now. */
 export const exploreEvery = 20;
 
 /** Puts the candidates of one tier in order. */
@@ -29,11 +29,11 @@ export function orderByMeasure(
 ): Candidate[] {
   if (candidates.length < 2) return [...candidates];
   const scores = new Map(candidates.map((candidate) => [candidate, scoreOf[strategy](candidate, measures)]));
-  // credentials with weights are in turn already: their target takes its turn with all of them
+  // weighted credentials already take turns: their target takes its turn with all of them
   const inTurn = [
     ...Map.groupBy(candidates, (one) => (isWeighted(one.target.provider) ? one.target : one)).values(),
   ];
-  // the cheapest stays the cheapest: of the same price the one that is written first
+  // `cheapest` takes no turns: of equal prices, the one written first
   const offset = strategy === 'cheapest' ? 0 : measures.turn % inTurn.length;
   const ordered = [...inTurn.slice(offset), ...inTurn.slice(0, offset)]
     .flat()
@@ -46,11 +46,11 @@ const scoreOf: Record<Measured, (candidate: Candidate, measures: Measures) => nu
   latency({ id }, { observations }) {
     const { firstTokenMs, inFlight } = observations.of(id);
     if (firstTokenMs !== undefined) return firstTokenMs;
-    // one that nobody knows is asked once; until it has answered, others are
+    // an unknown one is tried once; until it answers, others are preferred
     return inFlight === 0 ? -1 : Number.MAX_SAFE_INTEGER + inFlight;
   },
   'least-in-flight'({ id, target }, { observations }) {
-    // where all are of weight 0, each counts like the others
+    // in a tier of weight 0, all count the same
     return observations.of(id).inFlight / (target.weight || 1);
   },
   cheapest({ target }, { call, model }) {
@@ -67,7 +67,7 @@ function explore(ordered: Candidate[], { observations, turn }: Measures): Candid
   return [stalest, ...ordered.filter((candidate) => candidate !== stalest)];
 }
 
-// infinite prices have no difference
+// the difference of infinite prices is NaN
 function compare(one: number, other: number): number {
   return one === other ? 0 : one < other ? -1 : 1;
 }

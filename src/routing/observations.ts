@@ -3,40 +3,40 @@ import type { HeaderMap } from '../message.ts';
 import type { Runtime } from '../runtime.ts';
 import { type Headroom, readHeadroom } from './headroom.ts';
 
-/** What has been seen of a candidate. */
+/** What was observed of a candidate. */
 export interface Observed {
-  /** Attempts that run now. */
+  /** Attempts running now. */
   readonly inFlight: number;
-  /** Mean time to the first token, recent ones counting more; undefined before there was one. */
+  /** Mean time to the first token, weighted towards recent ones; undefined before the first. */
   readonly firstTokenMs: number | undefined;
-  /** When an attempt last told something, by the monotonic clock; undefined before one has. */
+  /** When an attempt was last timed, by the monotonic clock; undefined before that. */
   readonly lastSeenMs: number | undefined;
-  /** Share of the provider's rate limit that is left, from 0 to 1; 1 where nothing is known, or what was known is over. */
+  /** Share left of the provider's rate limit, from 0 to 1; 1 if nothing is known, or what was known has expired. */
   readonly headroom: number;
 }
 
-/** One attempt as it tells what it sees. Each may be called late, twice or never; after `onEnd` nothing counts. */
+/** Reports on one attempt. Each may be called late, twice or never; after `onEnd` nothing counts. */
 export interface ObservedAttempt {
-  /** The head of the reply, whatever its status: rate limits are read from it. */
+  /** The reply's status and headers, for any status: rate limits are read from them. */
   onHeaders(status: number, headers: HeaderMap): void;
-  /** The first content of the reply; the first call counts. Of a reply that is no stream, its end. */
+  /** The first content of the reply, or its end if it is not a stream; only the first call counts. */
   onFirstToken(): void;
   /**
-   * The attempt is over, and so is its reply. `ok: false` is for failures of the candidate: they count as a slow first
-   * token. A caller that left is none.
+   * The attempt and its reply are over. `ok: false` is for failures of the candidate: they count as a slow first token.
+   * A caller that left is not a failure.
    */
   onEnd(outcome: { readonly ok: boolean }): void;
 }
 
-/** What a gateway has seen of its candidates: what strategies go by. Bounded; one for each gateway. */
+/** What a gateway has observed of its candidates, for strategies. Bounded; one for each gateway. */
 export interface Observations {
   /** An attempt at a candidate begins. */
   onStart(id: string): ObservedAttempt;
-  /** By `Candidate.id`; the same frozen object for one that nothing is known of. */
+  /** By `Candidate.id`; one shared frozen object for unknown candidates. */
   of(id: string): Observed;
 }
 
-/** @param options.maxCandidates how many candidates are remembered; the least used go first. @default 1_000 */
+/** @param options.maxCandidates how many are remembered; the least recently used are dropped. @default 1_000 */
 export function createObservations(
   runtime: Pick<Runtime, 'monotonicMs' | 'now'>,
   options: { readonly maxCandidates?: number } = {},
@@ -68,7 +68,7 @@ const unobserved: ObservedAttempt = Object.freeze({
   onEnd: () => undefined,
 });
 
-/** Sees nothing: for pipelines whose attempts tell nobody. */
+/** Observes nothing: for pipelines that report no attempts. */
 export const noObservations: Observations = Object.freeze({
   onStart: () => unobserved,
   of: () => nothingSeen,
@@ -81,7 +81,7 @@ class Entry implements Observed {
   inFlight = 0;
   firstTokenMs: number | undefined;
   lastSeenMs: number | undefined;
-  /** Attempts that began since the provider last told what is left. */
+  /** Attempts that began since the provider last reported what is left. */
   startedSince = 0;
   readonly runtime: Pick<Runtime, 'monotonicMs' | 'now'>;
   #left: Headroom | undefined;
@@ -114,7 +114,7 @@ class Attempt implements ObservedAttempt {
   #isFirst = true;
   #isOver = false;
 
-  // holds its entry: one that was forgotten meanwhile is not made anew with a count below zero
+  // holds its entry: one evicted meanwhile is not recreated with a count below zero
   constructor(entry: Entry, startedAtMs: number) {
     this.#entry = entry;
     this.#startedAtMs = startedAtMs;
@@ -135,7 +135,7 @@ class Attempt implements ObservedAttempt {
 
   onEnd({ ok }: { readonly ok: boolean }): void {
     if (this.#isOver) return;
-    // a candidate that fails at once must not pass for a fast one
+    // a candidate that fails at once must not look fast
     if (!ok && this.#isFirst) {
       const nowMs = this.#entry.runtime.monotonicMs();
       const tookMs = Math.max(nowMs - this.#startedAtMs, 2 * (this.#entry.firstTokenMs ?? 0), failedMs);
@@ -146,5 +146,5 @@ class Attempt implements ObservedAttempt {
   }
 }
 
-/** What a failure counts at the least. */
+/** The least that a failure counts. */
 const failedMs = 5_000;

@@ -6,7 +6,7 @@ import { isSecretError, SecretError, toCredentialUnavailable } from '../secrets/
 import type { OwnSecret, Vault } from '../secrets/vault.ts';
 import type { Candidate, Plan } from './plan.ts';
 
-/** The targets of a plan for which the caller's user or project has a credential of its own, with that one alone. */
+/** The plan's targets for which the caller's user or project registered a credential, each with only that one. */
 export function ownPlan(plan: Plan, who: Principal, vault: Vault | undefined): Plan {
   const candidates: Candidate[] = [];
   for (const target of new Set(plan.candidates.map((candidate) => candidate.target))) {
@@ -35,7 +35,7 @@ function findOwn(vault: Vault, provider: string, who: Principal): OwnSecret | un
   }
 }
 
-// the same object for the same secret, so that what is remembered of a credential is remembered for this one too
+// the same object for the same secret, so that what is remembered by credential applies to it too
 const owned = new WeakMap<object, Map<string, Credential>>();
 
 function toCredential(vault: Vault, provider: string, own: OwnSecret): Credential {
@@ -52,7 +52,7 @@ function toCredential(vault: Vault, provider: string, own: OwnSecret): Credentia
   return credential;
 }
 
-/** Asks the vault at each attempt, always for the same payer: a rotation is seen, and so is that the secret was removed. */
+/** Asks the vault at each attempt, always for the same payer, so that rotation and removal of the secret are seen. */
 function createOwnSource(
   vault: Vault,
   provider: string,

@@ -2,33 +2,33 @@ import type { Billing, Credential, Route, Snapshot, Target } from '../config/sna
 import { defaultForwarding, type ForwardingPolicy, overlayForwarding } from './forwarding.ts';
 
 /**
- * One target with one of its credentials: what a single attempt is made at. What is particular about the target stands
- * there: `target.overrides`, `target.contextWindow`, …
+ * One target with one of its credentials: where a single attempt goes. The target holds its own settings:
+ * `target.overrides`, `target.contextWindow`, …
  */
 export interface Candidate {
-  /** `provider/model#credential`; breakers and cool-downs go by it. */
+  /** `provider/model#credential`; breakers and cool-downs are keyed by it. */
   readonly id: string;
   readonly target: Target;
   readonly credential: Credential;
-  /** Who pays it, where the targets of a plan differ in that. Undefined: as the caller's policy says. */
+  /** Who pays, if that differs between the plan's targets. Undefined: as the caller's policy says. */
   readonly billing?: Billing | undefined;
 }
 
 /** Where a request may be sent, in order of preference. Never empty. */
 export interface Plan {
   readonly candidates: readonly Candidate[];
-  /** How its attempts are made: the configuration's `forwarding`, and what the route says in place of it. */
+  /** How its attempts are made: the configuration's `forwarding`, overridden by the route. */
   readonly forwarding: ForwardingPolicy;
-  /** Name of the route that made it; undefined where none matched and the model's own targets serve. */
+  /** Name of the route that made it; undefined if none matched and the model's own targets serve. */
   readonly route?: string | undefined;
-  /** The arm of a test that the request was given to, by the target that it was meant for. */
+  /** The arm of a test that the request is in, by its intended target. */
   readonly arm?: string | undefined;
 }
 
 const policies = new WeakMap<Snapshot, ForwardingPolicy>();
 const ofRoutes = new WeakMap<Route, ForwardingPolicy>();
 
-/** How attempts are made under a configuration, and on a route of it. The same object for the same route and snapshot. */
+/** How attempts are made under a configuration and route. The same object for the same route and snapshot. */
 export function forwardingOf(snapshot: Snapshot, route?: Route): ForwardingPolicy {
   let policy = policies.get(snapshot);
   if (!policy) {

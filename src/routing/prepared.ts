@@ -7,17 +7,17 @@ import { forwardingOf, type Plan } from './plan.ts';
 import type { Residency } from './residency.ts';
 import { createOrderedTier, type OrderedTier } from './tier-order.ts';
 
-/** What is the same for all requests of a kind: for one model, in one dialect, on one route, in the same regions. */
+/** What all requests of a kind share: those for one model, in one dialect, on one route, in the same regions. */
 export interface Prepared {
   readonly tiers: readonly OrderedTier[];
   readonly tierOf: ReadonlyMap<Target, number>;
-  /** Whether the order of some tier goes by what is measured. */
+  /** Whether some tier is ordered by measurements. */
   readonly isMeasured: boolean;
-  /** Whether targets say who pays them. */
+  /** Whether targets say who pays. */
   readonly hasBilling: boolean;
-  /** Whether targets have context windows to be looked at. */
+  /** Whether targets have context windows to check. */
   readonly hasWindows: boolean;
-  /** The plan itself as the gateway pays it, where nothing about it differs from request to request. */
+  /** The complete plan with the gateway's credentials, if it is the same for every request. */
   readonly plan: Plan | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface Kind {
   readonly residency: Residency | undefined;
 }
 
-/** The targets of a route, or of a model where the route names none, by tiers. */
+/** The targets of a route, or of the model if the route names none, by tiers. */
 export function tiersOf({ call, model, snapshot, route }: Kind): readonly (Choice & {
   readonly targets: readonly Target[];
 })[] {
@@ -44,10 +44,10 @@ export function tiersOf({ call, model, snapshot, route }: Kind): readonly (Choic
 const asWritten: Choice = { strategy: 'order', sticky: ['session', 'cache'] };
 
 /**
- * Prepares plans: which targets speak the caller's dialect and lie where they may.
+ * Prepares plans: which targets speak the caller's dialect and are in a permitted region.
  *
- * @throws GatewayError `unsupported_request` (400) when no target speaks the dialect, naming both; `not_permitted` (403)
- *   when none lies where it may
+ * @throws GatewayError `unsupported_request` (400) if no target speaks the dialect, naming both; `not_permitted` (403)
+ *   if none is in a permitted region
  */
 export function prepare(kind: Kind, credentials: CredentialOrder): Prepared {
   const { call, residency, route, snapshot } = kind;
@@ -62,13 +62,13 @@ export function prepare(kind: Kind, credentials: CredentialOrder): Prepared {
     ? speaking.map((tier) => ({
         ...tier,
         targets: tier.targets.filter((target) =>
-          // with the credentials of others there may be another place; that is looked at when they are known
+          // other payers' credentials may have another region: checked once they are known
           [...target.provider.credentials, {}].some((credential) => residency.permits(target, credential)),
         ),
       }))
     : speaking;
   const tiers = lying
-    // those of weight 0 behind the others, whatever these are put in order by
+    // those of weight 0 after the others, whatever the strategy
     .flatMap((tier) => [
       { ...tier, targets: tier.targets.filter(({ weight }) => weight !== 0) },
       { ...tier, targets: tier.targets.filter(({ weight }) => weight === 0) },
@@ -96,7 +96,7 @@ export function prepare(kind: Kind, credentials: CredentialOrder): Prepared {
     isMeasured,
     hasWindows,
     hasBilling: targets.some(({ billing }) => billing !== undefined),
-    // with none of the gateway's own, a caller's may still lie where it may
+    // if none of the gateway's own is permitted, a caller's still may be
     plan:
       fixed.length > 0
         ? {
@@ -109,7 +109,7 @@ export function prepare(kind: Kind, credentials: CredentialOrder): Prepared {
   };
 }
 
-/** Says where requests may be handled, and that nothing is there. */
+/** Says where requests may be handled, and that no target is there. */
 export function refuseRegions({ lists }: Residency): GatewayError {
   const wanted = lists.map(({ patterns }) => patterns.join(' or ')).join(', and in ');
   return new GatewayError(

@@ -3,13 +3,13 @@ import { matchesAnyText } from './rules/text.ts';
 
 /** Where a request may be handled. */
 export interface Residency {
-  /** Each list must permit a place. */
+  /** Each list must permit the place. */
   readonly lists: readonly Narrowing[];
-  /** The same for the same lists. */
+  /** Equal for equal lists. */
   readonly key: string;
   /**
-   * Whether a target with one of its credentials is known to lie where all lists permit: what target and credential say,
-   * each by itself, or else what the provider says. What says nothing lies nowhere.
+   * Whether a target with one of its credentials is known to be where all lists permit: by what target and credential
+   * each say, or else what the provider says. Without any region, it is not.
    */
   permits(target: Target, credential: Pick<Credential, 'region'>): boolean;
 }
@@ -45,7 +45,7 @@ function toResidency(lists: readonly Narrowing[]): Residency {
   };
 }
 
-/** The places that a target with a credential is said to lie in; empty where nobody says. */
+/** The configured regions of a target with a credential; empty if there are none. */
 export function regionsOf(target: Target, credential: Pick<Credential, 'region'>): string[] {
   const stated = [target.region, credential.region].filter((region) => region !== undefined);
   const { region } = target.provider.config;

@@ -1,14 +1,14 @@
 /** Takes turns by weight. */
 export interface RoundRobin {
-  /** Places of all, the one whose turn it is first, the others by how soon theirs comes. Those of weight 0 come last. */
+  /** All places: first the one whose turn it is, then by how soon theirs comes. Those of weight 0 come last. */
   next(): number[];
-  /** What `next` would answer, without taking the turn. */
+  /** What `next` would return, without taking the turn. */
   peek(): number[];
 }
 
 /**
- * Smooth weighted round robin, as nginx has it: over any window of as many turns as the weights add up to each gets
- * exactly its share, and the turns of one are spread over the window and not in a row.
+ * Smooth weighted round robin, as in nginx: over any window of as many turns as the weights add up to, each gets
+ * exactly its share, and its turns are spread over the window, not in a row.
  */
 export function createRoundRobin(weights: readonly number[]): RoundRobin {
   const total = weights.reduce((sum, weight) => sum + weight, 0);

@@ -15,9 +15,9 @@ import { type OnRuleError, type RuleAnswer, rulesOf } from './rules/rules.ts';
 import type { OrderedTier } from './tier-order.ts';
 import { type TracedTarget, traceTargets } from './trace.ts';
 
-/** What a router is made of. */
+/** What a router needs. */
 export interface RouterOptions {
-  /** What strategies go by. */
+  /** For strategies. */
   readonly observations: Observations;
   /** Told of `when` functions that threw, with an error that names the route. @default ignored; `errors` counts them */
   readonly onError?: ((error: Error) => void) | undefined;
@@ -25,29 +25,29 @@ export interface RouterOptions {
 
 /** How a request would be routed, and why. */
 export interface RouteTrace {
-  /** What each route answered, up to the first that matched. */
+  /** Each route's answer, up to the first match. */
   readonly routes: readonly RuleAnswer[];
   readonly plan: Plan;
-  /** Every target that the route or the model has, and why it is in the plan or not. */
+  /** Every target of the route or model, and why it is in the plan or not. */
   readonly targets: readonly TracedTarget[];
 }
 
-/** Chooses routes and makes plans. It remembers whose turn it is, so there is one for each gateway. */
+/** Chooses routes and makes plans. One for each gateway, since it remembers whose turn it is. */
 export interface Router {
   /**
    * Makes the plan of a request.
    *
-   * @throws GatewayError `unsupported_request` (400) when no target speaks the caller's dialect; `not_permitted` (403)
-   *   when none lies where policy and route permit; as `billPlan`.
+   * @throws GatewayError `unsupported_request` (400) if no target speaks the caller's dialect; `not_permitted` (403) if
+   *   none is where policy and route permit; as `billPlan`.
    */
   plan(context: RoutingContext, vault: Vault | undefined): Plan;
   /** The route that made a plan. */
   routeOf(plan: Plan, snapshot: Snapshot): Route | undefined;
-  /** As `plan`, without taking a turn, and with the reasons. @throws GatewayError as `plan` */
+  /** As `plan`, but takes no turn and gives reasons. @throws GatewayError as `plan` */
   trace(context: RoutingContext, vault: Vault | undefined): RouteTrace;
-  /** The answers of the routes alone. */
+  /** Only the routes' answers. */
   ask(context: RoutingContext): readonly RuleAnswer[];
-  /** How often the `when` function of a route has thrown. */
+  /** How often each route's `when` function has thrown. */
   readonly errors: ReadonlyMap<string, number>;
 }
 
@@ -71,7 +71,7 @@ export function createRouter({ observations, onError }: RouterOptions): Router {
 
   function preparedFor(kind: Kind): Prepared {
     const { route, model, snapshot, residency, call } = kind;
-    // by the snapshot where there is no model: then it is the configuration that says who serves
+    // without a model, by the snapshot: then the configuration says who serves
     const byRoute = within<object, WeakMap<object, Map<string, Prepared>>>(
       prepared,
       route ?? snapshot,
@@ -133,7 +133,7 @@ export function createRouter({ observations, onError }: RouterOptions): Router {
     isLooking: boolean,
   ): readonly Candidate[] {
     return tiers.flatMap((tier, place) => {
-      // a target that billing has put in is of the first tier
+      // a target added by billing belongs to the first tier
       const own = candidates.filter(({ target }) => (tierOf.get(target) ?? 0) === place);
       const { strategy } = tier;
       if (strategy === 'weighted' || strategy === 'order') return own;

@@ -1,20 +1,20 @@
 import type { Availability, TargetHealth } from '../upstream/health/target-health.ts';
 
-/** How a target is at the moment, and what follows from it. */
+/** A target's current state, and what follows from it. */
 export interface TargetState {
-  /** Whether it would be asked now: `ready`, or why others are asked before it. */
+  /** Whether it would be tried now: `ready`, or why others are tried first. */
   readonly availability: Availability;
   readonly breaker: 'closed' | 'open' | 'half-open';
   /** How long until an open breaker lets a probe through, in milliseconds. */
   readonly probeInMs: number;
-  /** How long it has asked to be left alone, in milliseconds. */
+  /** How much longer it asked to be left alone, in milliseconds. */
   readonly coolDownMs: number;
   readonly inFlight: number;
-  /** The most requests at once that it is thought to take; absent while nothing limits it. */
+  /** The most concurrent requests it is believed to take; absent while nothing limits it. */
   readonly maxInFlight?: number;
 }
 
-/** The state of a target that nobody has asked yet. */
+/** The state of a target that was never tried. */
 export const untried: TargetState = Object.freeze({
   availability: 'ready',
   breaker: 'closed',
@@ -23,7 +23,7 @@ export const untried: TargetState = Object.freeze({
   inFlight: 0,
 });
 
-/** How a target is by its health; one without a health has never been asked. */
+/** A target's state by its health; one without was never tried. */
 export function stateOf(health: TargetHealth | undefined, nowMs: number): TargetState {
   if (!health) return untried;
   const { breaker, probeInMs, coolDownMs, inFlight, maxInFlight } = health.report(nowMs);
@@ -34,7 +34,7 @@ export function stateOf(health: TargetHealth | undefined, nowMs: number): Target
   };
 }
 
-/** Why others are asked before a target; undefined for one that is ready. */
+/** Why others are tried before a target; undefined if it is ready. */
 export function whyNotReady({
   availability,
   probeInMs,

@@ -4,27 +4,27 @@ import type { Candidate } from './plan.ts';
 import { createRendezvous } from './rendezvous.ts';
 import { createRoundRobin } from './round-robin.ts';
 
-/** The targets of one priority that may serve a kind of requests, with whose turn it is. */
+/** The targets of one priority that may serve a kind of request, and whose turn it is. */
 export interface OrderedTier {
   readonly strategy: Strategy;
   readonly sticky: readonly Affinity[];
   readonly targets: readonly Target[];
-  /** Whether its order differs by what a request sticks to. */
+  /** Whether its order depends on a request's affinity. */
   readonly usesAffinity: boolean;
   /** Requests it has had. */
   turn: number;
   /**
-   * Its candidates in the order of its weights: the same for the same `affinity`; without one by turns.
+   * Its candidates, ordered by weight: the same for the same `affinity`; without one, in turn.
    *
-   * @param plan tells plans apart, each of which takes a turn; undefined takes none
+   * @param plan identifies the plan, each of which takes a turn; undefined takes none
    */
   candidates(affinity: string | undefined, plan: number | undefined): readonly Candidate[];
 }
 
-/** Targets of a tier up to which its orders are remembered: 24 of them. */
+/** Up to this many targets in a tier, its orders (at most 24) are cached. */
 const mostRemembered = 4;
 
-/** Puts a tier's targets into order by their weights; strategies that measure put them into another one afterwards. */
+/** Orders a tier's targets by weight; measuring strategies reorder them afterwards. */
 export function createOrderedTier(
   targets: readonly Target[],
   strategy: Strategy,
@@ -43,7 +43,7 @@ export function createOrderedTier(
   }
 
   const hasTurnsOfCredentials = targets.some(({ provider }) => isWeighted(provider));
-  // few targets have few orders: each is put together once
+  // few targets have few orders: each is built once
   const known =
     !hasTurnsOfCredentials && targets.length <= mostRemembered
       ? new Map<number, readonly Candidate[]>()
@@ -73,7 +73,7 @@ export function createOrderedTier(
   };
 }
 
-/** A name for each that others beside it do not change. The same target may be there twice, in two arms of a test. */
+/** Names that do not depend on the other targets. The same target may occur twice, in two arms of a test. */
 function nameEach(targets: readonly Target[]): string[] {
   const seen = new Map<string, number>();
   return targets.map(({ id, arm = '' }) => {

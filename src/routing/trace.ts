@@ -8,7 +8,7 @@ import { type Residency, regionsOf, residencyOf } from './residency.ts';
 import type { RoutingContext } from './rules/facts.ts';
 import { stateOf, type TargetState, whyNotReady } from './target-state.ts';
 
-/** One target of a route or model with one of its credentials, and what became of it. */
+/** One target of a route or model with one of its credentials, and its place in the plan. */
 export interface TracedTarget {
   /** `provider/model#credential`. */
   readonly target: string;
@@ -18,16 +18,16 @@ export interface TracedTarget {
   readonly weight: number;
   readonly arm?: string;
   readonly regions: readonly string[];
-  /** Its place in the plan, from 1; absent when it is not in it. */
+  /** Its place in the plan, from 1; absent if it is not in it. */
   readonly place?: number;
-  /** Why it is not in the plan, why it stands last, or why others are asked before it all the same. */
+  /** Why it is not in the plan, why it comes last, or why others are tried before it anyway. */
   readonly reason?: string;
 }
 
-/** A target as it is at the moment. */
+/** A target with its current state. */
 export type ExplainedTarget = TracedTarget & TargetState;
 
-/** Targets with the state that they are in, and what follows from it where nothing else speaks against them. */
+/** Adds to targets their state and, if they have no other reason, the one that follows from it. */
 export function withStates(
   targets: readonly TracedTarget[],
   healthOf: (id: string) => TargetHealth | undefined,
@@ -40,7 +40,7 @@ export function withStates(
   });
 }
 
-/** Tells of every target why it is in a plan or not. */
+/** Explains for every target why it is in a plan or not. */
 export function traceTargets(plan: Plan, route: Route | undefined, context: RoutingContext): TracedTarget[] {
   const { call, model, snapshot, policy } = context;
   const residency = residencyOf(policy, route);
@@ -67,7 +67,7 @@ export function traceTargets(plan: Plan, route: Route | undefined, context: Rout
       }),
     ),
   );
-  // with a credential that is the caller's own
+  // with a credential of the caller's own
   const others = plan.candidates.flatMap((candidate, place) =>
     own.some(({ target }) => target === candidate.id)
       ? []

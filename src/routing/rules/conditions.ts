@@ -4,17 +4,17 @@ import type { RouteFacts } from './facts.ts';
 import { compileTexts } from './text.ts';
 import { compileTime } from './time.ts';
 
-/** One thing that a route asks of a request. */
+/** One condition of a route. */
 export interface Condition {
   /** The field of `match`. */
   readonly field: keyof RouteMatch;
   /** @throws whatever a `when` function throws */
   holds(facts: RouteFacts): boolean;
-  /** What was found in place of what is wanted. Holds no header value: any of them may be a credential. */
+  /** What was found instead of what is wanted. Contains no header value: any may be a credential. */
   tell(facts: RouteFacts): string;
 }
 
-/** What a route asks, cheapest first; `models` apart, by which routes are indexed. */
+/** A route's conditions, cheapest first; without `models`, by which routes are indexed. */
 export function compileConditions(match: RouteMatch): Condition[] {
   const conditions: (Condition | undefined)[] = [
     ofText('teams', match.teams, ({ team }) => team),
@@ -151,7 +151,7 @@ function ofFunction(when: ((facts: RouteFacts) => unknown) | undefined): Conditi
     holds(facts) {
       const answer = when(facts);
       if (typeof answer === 'boolean') return answer;
-      // a promise is no answer, and what it rejects with is nobody's to catch but ours
+      // a promise is no answer, and nobody else handles its rejection
       if (answer instanceof Promise) answer.catch(() => undefined);
       throw new TypeError(
         `a "when" function must answer true or false at once, not ${answer instanceof Promise ? 'a promise' : typeof answer}`,

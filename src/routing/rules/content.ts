@@ -16,7 +16,7 @@ export function hasTools({ members, body }: Call): boolean {
 
 const found = new WeakMap<Call, boolean>();
 
-/** Whether there are images in what a call brings in. Forms that edit images have some. */
+/** Whether a call contains images. Forms that edit images do. */
 export function hasImages(call: Call): boolean {
   let known = found.get(call);
   if (known === undefined) {
@@ -26,7 +26,7 @@ export function hasImages(call: Call): boolean {
   return known;
 }
 
-/** What stands somewhere in every body with an image, quotes included: in a text the quotes are escaped. */
+/** Every body with an image contains one of these, quotes included: in a text, the quotes are escaped. */
 const signs = [
   '"image_url"',
   '"input_image"',
@@ -50,7 +50,7 @@ function findImages({ members, body }: Call): boolean {
 
 const imageTypes = new Set(['image_url', 'input_image', 'image']);
 
-/** Goes through content as the dialects nest it. Bodies are as deep as `relay.maxDepth` lets them. */
+/** Walks content as the dialects nest it. `relay.maxDepth` bounds the depth of bodies. */
 function hasImagePart(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(hasImagePart);
   if (typeof value !== 'object' || value === null) return false;
@@ -63,7 +63,7 @@ function hasImagePart(value: unknown): boolean {
     const type = data.mimeType ?? data.mime_type;
     if (typeof type === 'string' && type.startsWith('image/')) return true;
   }
-  // only where content is: arguments of tools may look like anything
+  // only where content is: tool arguments may look like anything
   return [part.content, part.parts, part.contents, part.output, part.params, part.messages].some(
     hasImagePart,
   );

@@ -8,7 +8,7 @@ import type { Metadata } from '../../metadata.ts';
 import { hasImages, hasTools } from './content.ts';
 import { matchesAnyText } from './text.ts';
 
-/** What routes are chosen by: what a `when` function is given. Costly facts are found out when they are asked for. */
+/** What routes match on, and what a `when` function receives. Costly facts are computed when read. */
 export interface RouteFacts {
   /** The public name, after aliases, pins and families; undefined for requests that name none. */
   readonly model: string | undefined;
@@ -20,26 +20,26 @@ export interface RouteFacts {
   readonly dialect: DialectName;
   readonly operation: Operation;
   readonly metadata: Metadata;
-  /** As received, the caller's credential among them. */
+  /** As received, including the caller's credential. */
   readonly headers: HeaderMap;
   /** Estimated tokens of the input. */
   readonly inputTokens: number;
   readonly stream: boolean;
   /** Whether the request brings tools. */
   readonly tools: boolean;
-  /** Whether there are images in it. */
+  /** Whether it contains images. */
   readonly images: boolean;
   /** Milliseconds since the epoch. */
   readonly nowMs: number;
   /**
-   * How far the limits of the request are spent, in percent, with what it holds itself: the one that is spent most.
+   * The percentage spent of the request's most used limit, including what it holds itself.
    *
-   * @param labels Which limits, by their labels, with a `*` at the end for all that begin so. @default budgets: `usd` and `tokens`
+   * @param labels Which limits, by label; a final `*` matches any ending. @default budgets: `usd` and `tokens`
    */
   spentPercent(labels?: readonly string[]): number;
 }
 
-/** What a request must have been through to be routed. */
+/** The stages a request must have passed to be routed. */
 export type RoutingContext = Arrival & Identified & Received & Authorized & Partial<Reserved>;
 
 /** The facts of a request. */

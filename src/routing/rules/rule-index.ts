@@ -2,18 +2,18 @@ import type { RouteMatch } from '../../config/snapshot.ts';
 import type { RouteFacts } from './facts.ts';
 import type { Rule } from './rules.ts';
 
-/** Which of some rules may be for a request, so that the others are not asked. */
+/** Finds which rules may match a request, so that the others are not tried. */
 export interface RuleIndex {
-  /** The first that matches, of those that may. */
+  /** The first match, of those that may match. */
   find(facts: RouteFacts, matches: (rule: Rule) => boolean): Rule | undefined;
 }
 
-/** Fewer rules are asked sooner than looked up. */
+/** Fewer rules are faster to try than to look up. */
 const leastIndexed = 6;
 
 /**
- * Indexes rules by one text that they ask for exactly: a key, a user, a value of the metadata or of a header, a project or
- * a team, the one that fewest share. Those that ask for none (patterns, flags, functions) are always asked.
+ * Indexes rules by one text that they require exactly: a key, a user, a value of the metadata or a header, a project or
+ * a team, the one that fewest share. Rules without one (patterns, flags, functions) are always tried.
  */
 export function indexRules(rules: readonly Rule[]): RuleIndex {
   const fields = new Map<string, Field>();
@@ -51,7 +51,7 @@ export function indexRules(rules: readonly Rule[]): RuleIndex {
         }
         return undefined;
       }
-      // in the order in which they are written, each once
+      // in the order written, each once
       const places = [...new Set([...always, ...lists.flat()])].sort((one, other) => one - other);
       const found = places.find((place) => matches(rules[place] as Rule));
       return found === undefined ? undefined : rules[found];
@@ -60,9 +60,9 @@ export function indexRules(rules: readonly Rule[]): RuleIndex {
 }
 
 interface Field {
-  /** What a request says there. */
+  /** The request's value. */
   readonly read: (facts: RouteFacts) => string | readonly string[] | undefined;
-  /** Places of the rules that ask for a value. */
+  /** Places of the rules that require a value. */
   readonly places: Map<string, number[]>;
 }
 
@@ -82,7 +82,7 @@ interface Asked {
   readonly read: Field['read'];
 }
 
-/** The text that a rule asks for; undefined when it asks for none exactly. */
+/** The text that a rule requires exactly; undefined if there is none. */
 function exactOf(match: RouteMatch): Asked | undefined {
   const candidates: (Asked | undefined)[] = [
     toAsked('key', match.keys, (facts) => facts.key),

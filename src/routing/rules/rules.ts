@@ -4,7 +4,7 @@ import { type Condition, compileConditions } from './conditions.ts';
 import type { RouteFacts } from './facts.ts';
 import { indexRules, type RuleIndex } from './rule-index.ts';
 
-/** A route with what it asks, ready to be asked. */
+/** A route with its compiled conditions. */
 export interface Rule {
   readonly route: Route;
   readonly conditions: readonly Condition[];
@@ -18,7 +18,7 @@ export interface RuleAnswer {
   readonly reason?: string;
 }
 
-/** Told of a `when` function that threw. */
+/** Called when a `when` function threw. */
 export type OnRuleError = (route: string, error: unknown) => void;
 
 /** The routes of one configuration. */
@@ -27,7 +27,7 @@ export interface Rules {
   readonly isEmpty: boolean;
   /** The first that matches. */
   find(model: Model | undefined, toFacts: () => RouteFacts, onError: OnRuleError): Rule | undefined;
-  /** As `find`, with what each route answers that is asked: up to the first that matches. */
+  /** As `find`, with the answer of each route tried: up to the first that matches. */
   ask(model: Model | undefined, facts: RouteFacts, onError: OnRuleError): RuleAnswer[];
 }
 
@@ -47,7 +47,7 @@ export function rulesOf(snapshot: Snapshot): Rules {
 export function compileRules(routes: readonly Route[]): Rules {
   const rules = routes.map((route): Rule => ({ route, conditions: compileConditions(route.match) }));
   const unnamed = toOwn(rules.filter(({ route }) => route.match.models === undefined));
-  // which routes are for a model is found out once for each
+  // the routes for a model are found once per model
   const ofModels = new WeakMap<Model, RuleIndex | undefined>();
 
   function rulesFor(model: Model | undefined): RuleIndex | undefined {

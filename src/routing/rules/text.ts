@@ -1,15 +1,15 @@
-/** Whether a text is what is written, or begins as it does up to its final `*`. */
+/** Whether a text equals a pattern, or begins with it up to its final `*`. */
 export function matchesText(pattern: string, text: string): boolean {
   return pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : pattern === text;
 }
 
-/** Whether a text matches any of these. */
+/** Whether a text matches any pattern. */
 export function matchesAnyText(patterns: readonly string[], text: string): boolean {
   for (const pattern of patterns) if (matchesText(pattern, text)) return true;
   return false;
 }
 
-/** The same question for many texts: the patterns are taken apart once. */
+/** The same for many texts: the patterns are parsed once. */
 export function compileTexts(patterns: readonly string[]): (text: string) => boolean {
   const exact = patterns.filter((pattern) => !pattern.endsWith('*'));
   const prefixes = patterns.filter((pattern) => pattern.endsWith('*')).map((pattern) => pattern.slice(0, -1));

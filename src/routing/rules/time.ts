@@ -1,9 +1,9 @@
 import type { RouteMatch } from '../../config/snapshot.ts';
 import { timeZoneOf } from '../../limits/time-zone.ts';
 
-/** A span of time that comes again. */
+/** A recurring span of time. */
 export interface RecurringTime {
-  /** Whether an instant is in it. Milliseconds since the epoch. */
+  /** Whether it contains an instant, in milliseconds since the epoch. */
   has(nowMs: number): boolean;
   /** The local time of an instant, for people. */
   show(nowMs: number): string;
@@ -12,10 +12,10 @@ export interface RecurringTime {
 
 const minuteMs = 60_000;
 const dayMs = 86_400_000;
-// as getUTCDay counts
+// in the order of getUTCDay
 const names = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 
-/** Compiles a span: from one time of day to another on some days, of a zone; one that ends before it begins ends on the next day. */
+/** Compiles a span between two times of day, on some days, in a zone; if it ends before it begins, on the next day. */
 export function compileTime({ days, from, to, timeZone }: NonNullable<RouteMatch['time']>): RecurringTime {
   const zone = timeZoneOf(timeZone);
   const begin = toMs(from ?? '00:00');
@@ -36,7 +36,7 @@ export function compileTime({ days, from, to, timeZone }: NonNullable<RouteMatch
 
   return {
     has(nowMs) {
-      // asking for the local time costs more than the rest of a route, and spans begin and end with minutes
+      // computing the local time costs more than the rest of a route, and spans begin and end on whole minutes
       const now = Math.floor(nowMs / minuteMs);
       if (now !== minute) {
         isIn = find(nowMs);
