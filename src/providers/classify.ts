@@ -1,6 +1,6 @@
 import type { ProviderFailure } from './provider.ts';
 
-/** Error codes that mean an empty account rather than a busy minute, as OpenAI and Anthropic spell them. */
+/** OpenAI's and Anthropic's error codes for an empty account rather than a busy minute. */
 const quotaCodes = new Set([
   'insufficient_quota',
   'billing_hard_limit',
@@ -18,18 +18,18 @@ const contextText =
   /maximum context length|context[_ ]length[_ ]exceeded|prompt is too long|exceed\w* (?:the )?context (?:window|limit)|input token count .{0,40}exceeds the maximum|exceeds the (?:model's )?(?:available )?context (?:size|window|length)/i;
 const contentText = /blocked by (?:our )?content (?:filter|management)|content filtering policy/i;
 
-/** Statuses by which providers name what the caller has to mend. */
+/** Statuses for errors that the caller must fix. */
 const callersStatuses = new Set([400, 404, 405, 406, 410, 411, 413, 414, 415, 416, 422, 424, 428, 431, 451]);
 
-/** What a provider's error says besides its status. */
+/** A provider's error apart from its status. */
 export interface ErrorFacts {
   /** Codes and types of the error. */
   readonly codes?: readonly unknown[];
-  /** Its text, which several providers have nothing but to tell a full window from another bad request. */
+  /** Its text: for several providers, only this tells a full context window from another bad request. */
   readonly message?: unknown;
 }
 
-/** What a status and what stands beside it mean, for providers that use HTTP statuses as everybody does. */
+/** Classifies a status with its facts, for providers that use HTTP statuses in the usual way. */
 export function classifyStatus(status: number, { codes = [], message }: ErrorFacts = {}): ProviderFailure {
   const text = typeof message === 'string' ? message.slice(0, 2_000) : '';
   const isOneOf = (known: ReadonlySet<string>) =>
@@ -46,12 +46,12 @@ export function classifyStatus(status: number, { codes = [], message }: ErrorFac
   return { kind: 'bad_request' };
 }
 
-/** The error in a provider's reply; Google gives a list of one, where a stream was asked for or OpenAI's API. */
+/** The error in a provider's reply; Google gives a list of one for streams and in OpenAI's API. */
 export function errorOf(body: unknown): unknown {
   return memberOf(Array.isArray(body) ? body[0] : body, 'error');
 }
 
-/** A member of a parsed JSON value, or undefined whatever the value is. */
+/** A member of a parsed JSON value of any type, or undefined. */
 export function memberOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
     ? (value as Record<string, unknown>)[name]

@@ -1,18 +1,18 @@
 import { classifyStatus, errorOf, memberOf } from './classify.ts';
 import type { Provider } from './provider.ts';
 
-/** The Gemini API. `baseUrl` is without version: `https://generativelanguage.googleapis.com`; the caller's version is kept. */
+/** The Gemini API. `baseUrl` is without version (`https://generativelanguage.googleapis.com`); the caller's is kept. */
 export const gemini: Provider = {
   type: 'gemini',
   family: 'gemini',
   defaultBaseUrl: 'https://generativelanguage.googleapis.com',
   surplus: /\/v1(beta)?$/,
   authenticate: (apiKey) => ['x-goog-api-key', apiKey],
-  // as Google's own libraries tell it
+  // as Google's own libraries send it
   deadline: (leftMs) => ({ 'x-server-timeout': String(Math.max(1, Math.ceil(leftMs / 1_000))) }),
   path(call, model = '') {
     const name = model.split('/').map(encodeURIComponent).join('/');
-    // a tuned model stands in the place of `models/…`, not below it
+    // a tuned model replaces `models/…`, it is not below it
     const place = model.startsWith('tunedModels/') ? 'models/{model}' : '{model}';
     return call.endpoint.upstreamPath.replace(place, () => name) + queryOf(call.query);
   },
@@ -26,14 +26,14 @@ export const gemini: Provider = {
     // Gemini answers a bad API key with 400 and says so only in the details
     if (hasReason('API_KEY_INVALID')) return { kind: 'credential' };
     if (hasReason('BILLING_DISABLED')) return { kind: 'quota' };
-    // RESOURCE_EXHAUSTED is a busy minute, or a day that is used up
+    // RESOURCE_EXHAUSTED is a busy minute, or a day's quota used up
     if (status === 429 && details.some(isSpentQuota)) return { kind: 'quota' };
     const failure = classifyStatus(status, { message: memberOf(error, 'message') });
     return { ...failure, retryAfterMs: retryDelayOf(details) };
   },
 };
 
-/** How the reply is written, and nothing else: `fields` would leave out what was used, others say who pays or how the request is read. */
+/** Keeps only the reply's format: `fields` could omit the usage, others say who pays or how to read the request. */
 function queryOf(query: string): string {
   const kept = query
     .slice(1)

@@ -5,11 +5,11 @@ import type { HeaderMap } from '../message.ts';
 /** What a provider's own error means for the next step. */
 export interface ProviderFailure {
   /**
-   * - `bad_request`: the caller's to mend; the provider's error is passed on.
+   * - `bad_request`: for the caller to fix; the provider's error is passed on.
    * - `rate_limited`, `overloaded`, `server_error`: the same request may succeed later or elsewhere.
    * - `credential`, `quota`: this credential cannot serve; another may.
-   * - `context_too_long`: a model with a larger context window may serve; else passed on as a bad request is.
-   * - `content_refused`: the provider's content filter; passed on as a bad request is.
+   * - `context_too_long`: a model with a larger context window may serve; else passed on like a bad request.
+   * - `content_refused`: the provider's content filter; passed on like a bad request.
    */
   readonly kind:
     | 'bad_request'
@@ -20,7 +20,7 @@ export interface ProviderFailure {
     | 'quota'
     | 'context_too_long'
     | 'content_refused';
-  /** How long the provider's body asks to be left alone, for those that do not say it in `retry-after`. */
+  /** How long the body asks to wait, for providers that do not use `retry-after`. */
   readonly retryAfterMs?: number | undefined;
 }
 
@@ -35,12 +35,12 @@ export interface Provider {
   readonly family: DialectFamily;
   /** Used when the configuration names no `baseUrl`. */
   readonly defaultBaseUrl: string;
-  /** What many write at the end of the base URL although its paths have it. It is left out there. @default nothing */
+  /** What many append to the base URL although the provider's paths include it. It is removed. @default nothing */
   readonly surplus?: RegExp;
   /** Header that carries the credential, with its value. */
   authenticate(apiKey: string): readonly [name: string, value: string];
   /**
-   * The header that tells how long the answer is waited for, in what is left of the time of the request.
+   * The header that tells how long the answer is awaited: what is left of the request's time.
    *
    * @default there is none
    */
@@ -51,6 +51,6 @@ export interface Provider {
   readonly requestHeaders: readonly string[];
   /** Reply headers passed on besides the ones that every provider's replies keep. */
   readonly replyHeaders: readonly string[];
-  /** Names an error reply. `body` is the parsed JSON, or undefined when it was none. */
+  /** Classifies an error reply. `body` is the parsed JSON, or undefined if it was not JSON. */
   classify(status: number, headers: HeaderMap, body: unknown): ProviderFailure;
 }
