@@ -1,28 +1,28 @@
 import type { Runtime } from '../runtime.ts';
 
-/** What a virtual world begins with. */
+/** Options of `createVirtualRuntime`. */
 export interface VirtualRuntimeOptions {
   /** Wall clock at the start, milliseconds since the epoch. @default 2030-01-01T00:00:00Z */
   readonly now?: number;
-  /** Everything random follows from it: the same seed gives the same bytes in the same order. @default 1 */
+  /** Seed of everything random: the same seed gives the same bytes in the same order. @default 1 */
   readonly seed?: number;
-  /** Actions that one advance may fire before it gives up on a loop that schedules itself. @default 100_000 */
+  /** Most actions that one advance fires before it throws, to stop a loop that schedules itself. @default 100_000 */
   readonly maxActions?: number;
 }
 
 /** A `Runtime` whose time stands still until a test moves it. */
 export interface VirtualRuntime extends Runtime {
-  /** Actions that are scheduled and neither fired nor cancelled. */
+  /** Scheduled actions that were neither fired nor cancelled. */
   readonly pending: number;
   /**
-   * Moves both clocks on by `ms` and fires what falls due on the way, each action at its own instant, in order
-   * of time and then of scheduling; what an action schedules is fired too if it is due. Synchronous: promises
-   * that an action settles have not reacted when the next action fires. What an action throws is thrown here.
+   * Moves both clocks forward by `ms` and fires the actions that fall due, each at its own instant, in order of time
+   * and then of scheduling, including due ones that actions schedule. Synchronous: reactions to promises that an
+   * action settles have not run when the next action fires. Throws what an action throws.
    */
   advance(ms: number): void;
-  /** As `advance`, with a turn of the event loop before, between and after the actions, so that promises react. */
+  /** Like `advance`, with an event loop turn before, between and after the actions, so that promises can react. */
   advanceAsync(ms: number): Promise<void>;
-  /** Moves the wall clock alone, forwards or backwards, as an administrator or a bad time server does. */
+  /** Moves only the wall clock, forwards or backwards, as an administrator or a bad time server does. */
   shiftClock(ms: number): void;
 }
 
@@ -43,7 +43,7 @@ export function createVirtualRuntime(options: VirtualRuntimeOptions = {}): Virtu
   if (!Number.isSafeInteger(seed)) throw new TypeError('createVirtualRuntime: "seed" must be an integer.');
   if (!(maxActions >= 1)) throw new TypeError('createVirtualRuntime: "maxActions" must be at least 1.');
 
-  // apart, so that a test's keys do not depend on how much jitter was drawn before them
+  // separate, so that a test's keys do not depend on how much jitter was drawn before them
   const numbers = createGenerator(seed);
   const bytes = createGenerator(seed ^ 0x5bd1e995);
   let wallOffsetMs = now;
@@ -110,7 +110,7 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** mulberry32: 32 bits a call, passes the tests that matter for spreading load, four lines. */
+/** mulberry32: four lines, 32 bits a call, passes the tests that matter for spreading load. */
 function createGenerator(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -3,13 +3,13 @@ import type { GatewayConfig } from '../../config/schema.ts';
 import type { NewConfigVersion } from '../../stores/config-store.ts';
 import { sampleRecord } from './key-store-samples.ts';
 
-/** A small configuration that the gateway takes. */
+/** A small configuration that the gateway accepts. */
 export const smallConfig: GatewayConfig = {
   providers: { openai: { type: 'openai', apiKey: { env: 'OPENAI_API_KEY' } } },
   models: { 'gpt-4.1': { targets: ['openai'] } },
 };
 
-/** Names in no order, numbers of every kind, empty things, and text that encodings get wrong. */
+/** Unordered names, numbers of every kind, empty values, and text that encodings get wrong. */
 export const everyConfig: GatewayConfig = {
   teams: { zeta: { profile: 'standard' }, alpha: { profile: 'standard', limits: [] } },
   models: {

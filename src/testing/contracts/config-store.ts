@@ -10,7 +10,7 @@ import { watchCases } from './store-watch.ts';
 /** A config store under test. */
 export type ConfigStoreHarness = StoreHarness<ConfigStore>;
 
-/** One sentence of `ConfigStore`, as a test. */
+/** One rule of `ConfigStore`, as a test. */
 export type ConfigStoreCase = StoreCase<ConfigStore>;
 
 const subject = {
@@ -46,8 +46,8 @@ const subject = {
 };
 
 /**
- * What every `ConfigStore` must do, for any test runner: each case takes a fresh, empty backend. A case may be left out
- * only with a reason that your test names.
+ * What every `ConfigStore` must do, for any test runner: each case takes a fresh, empty backend. Skip a case only
+ * for a reason that your test states.
  */
 export const configStoreContract: readonly ConfigStoreCase[] = [
   ...configCases,

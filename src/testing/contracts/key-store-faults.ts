@@ -3,7 +3,7 @@ import type { KeyStoreCase } from './key-store.ts';
 import { sampleRecord } from './key-store-samples.ts';
 import { eventually, partOf, turns } from './store-case.ts';
 
-/** What every `KeyStore` must do while its backend fails, freezes, is slow or gives way to another. */
+/** What every `KeyStore` must do while its backend fails, freezes, is slow or fails over. */
 export const keyStoreFaultCases: readonly KeyStoreCase[] = [
   {
     name: 'throws while the store cannot tell, for keys that exist and for keys that do not, and recovers',

@@ -12,7 +12,7 @@ export const everyField = {
   labels: { 'cost-centre': '42', empty: '', emoji: '🔑', path: 'a.b/c:d' },
 } satisfies Partial<KeyRecord>;
 
-/** The fields that only a store that can be changed must keep. */
+/** The fields that only a writable store must keep. */
 export const everyNewerField = {
   limits: [
     { unit: 'usd', amount: '12.5', window: '30d', mode: 'block', per: 'key' },
@@ -31,7 +31,7 @@ export const everyNewerField = {
   revokedAtMs: 1_900_000_000_999,
 } satisfies Partial<KeyRecord>;
 
-/** Text that queries, protocols, patterns and file formats may take for something else. */
+/** Text that queries, protocols, patterns and file formats may misinterpret. */
 export const hostileTexts = [
   "O'Brien'; DROP TABLE keys; --",
   'a "quoted" \\ back\\slash \\u0041 \\0',
@@ -81,7 +81,7 @@ export function sampleRecord(kid: string, more: Partial<KeyRecord> = {}): KeyRec
   };
 }
 
-/** Tries to change a record at every depth; frozen ones are right to resist. */
+/** Tries to change a record at every depth; a frozen one may refuse. */
 export function vandalise(record: KeyRecord): void {
   const attempts = [
     () => Object.assign(record, { team: 'intruder', revokedAtMs: undefined }),

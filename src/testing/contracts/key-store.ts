@@ -4,25 +4,25 @@ import { keyStoreFaultCases } from './key-store-faults.ts';
 import { everyField, hostileKids, sampleRecord, vandalise } from './key-store-samples.ts';
 import type { StoreFault } from './store-case.ts';
 
-/** A backend under test. Made fresh and empty for every case. Its functions are called without `this`. */
+/** A backend under test, fresh and empty for every case. Its functions are called without `this`. */
 export interface KeyStoreHarness {
   readonly store: KeyStore;
-  /** Adds the record, or replaces the one with its kid. Resolves when a read that begins then must see it. */
+  /** Adds the record, or replaces the one with its kid. Resolves once every new read must see it. */
   readonly put: (record: KeyRecord) => void | Promise<void>;
-  /** Makes every read fail from now on (connections refused, process killed, …). The result mends it. */
+  /** Makes every read fail from now on (connections refused, process killed, …). The result undoes it. */
   readonly breakStore?: () => Undo | Promise<Undo>;
-  /** Makes the backend take reads and answer none (process stopped, packets dropped). The result thaws it. */
+  /** Makes the backend accept reads but answer none (process stopped, packets dropped). The result undoes it. */
   readonly freeze?: () => Undo | Promise<Undo>;
-  /** Makes every answer come noticeably later, and well within 5 seconds. The result makes it as fast as before. */
+  /** Makes every answer come noticeably later, but well within 5 seconds. The result undoes it. */
   readonly slow?: () => Undo | Promise<Undo>;
-  /** Lets another server, with everything that was stored, take the backend's place. Resolves when it serves. */
+  /** Replaces the backend by another server that has everything stored so far. Resolves when that serves. */
   readonly failOver?: () => void | Promise<void>;
 }
 
-/** Takes a fault back. Resolves when new reads work again. */
+/** Ends a fault. Resolves when new reads work again. */
 export type Undo = () => void | Promise<void>;
 
-/** One sentence of the interface, as a test. */
+/** One rule of the interface, as a test. */
 export interface KeyStoreCase {
   readonly name: string;
   /** What the harness must be able to do for this case. `run` fails when it cannot. */
@@ -32,8 +32,8 @@ export interface KeyStoreCase {
 }
 
 /**
- * What every `KeyStore` must do, for any test runner: each case takes a fresh, empty backend. A case may be
- * left out only with a reason that your test names.
+ * What every `KeyStore` must do, for any test runner: each case takes a fresh, empty backend. Skip a case
+ * only for a reason that your test states.
  *
  * @example
  * for (const { name, run } of keyStoreContract) {
@@ -185,7 +185,7 @@ export const keyStoreContract: readonly KeyStoreCase[] = [
   ...keyStoreFaultCases,
 ];
 
-/** A store that versions its records adds the version to one that came without. */
+/** A store that versions its records adds a version to one put without. */
 function expectRecord(found: KeyRecord | null, expected: KeyRecord | undefined, message?: string): void {
   const { version, ...rest } = present(found);
   assert.deepEqual(expected?.version === undefined ? rest : { ...rest, version }, expected, message);

@@ -15,8 +15,8 @@ import {
 const hourMs = 3_600_000;
 
 /**
- * A rolling window of three buckets whose last is number `index`. Its instants are such that every one of them is the
- * current one, so that no case must wait for the next.
+ * A rolling window of three buckets, the last of them number `index`. Its bounds are such that each of these spans
+ * is current, so that no case has to wait for the next.
  */
 function sliding(index: number): Span {
   const at = Date.UTC(2020) + index * hourMs;

@@ -3,35 +3,35 @@ import type { Ledger, LedgerScope, ReserveResult, ScopeState, Span } from '../..
 import { forever } from '../../limits/window-span.ts';
 import type { Undo } from './key-store.ts';
 
-/** A ledger under test. Made fresh and empty for every case; whoever made it closes what it opened. */
+/** A ledger under test, fresh and empty for every case. Whoever made it closes what it opened. */
 export interface LedgerHarness {
   readonly ledger: Ledger;
   /**
-   * Another ledger over the same store, as another node has it: with connections of its own. Only a ledger that lives in
-   * one process may return `ledger` itself. May be called several times.
+   * Another ledger over the same store, as on another node: with its own connections. Only a ledger that lives in one
+   * process may return `ledger` itself. May be called several times.
    */
   readonly second?: () => Ledger | Promise<Ledger>;
   /** The ledger's own clock, milliseconds since the epoch. */
   readonly now: () => number | Promise<number>;
-  /** Moves the ledger's clock on by at least `ms`: at once where it is virtual, by waiting where it is not. */
+  /** Moves the ledger's clock forward by at least `ms`: at once if it is virtual, by waiting if it is not. */
   readonly advance: (ms: number) => void | Promise<void>;
-  /** Makes every call fail from now on (connections refused, server killed, …). The result mends it. */
+  /** Makes every call fail from now on (connections refused, server killed, …). The result undoes it. */
   readonly breakStore?: () => Undo | Promise<Undo>;
-  /** Makes the store take calls and answer none (server stopped, packets dropped). The result thaws it. */
+  /** Makes the store accept calls but answer none (server stopped, packets dropped). The result undoes it. */
   readonly freeze?: () => Undo | Promise<Undo>;
-  /** Within this time the ledger itself gives a call up, milliseconds. @default 5_000 */
+  /** Milliseconds within which the ledger itself gives up a call. @default 5_000 */
   readonly deadlineMs?: number;
-  /** Within this time, by the ledger's clock, a lease that has run out holds no more, milliseconds. @default 2_000 */
+  /** Milliseconds of the ledger's clock within which a lease that has run out stops holding. @default 2_000 */
   readonly sweepMs?: number;
 }
 
 /**
- * What a case asks of a harness besides a ledger and its clock. `exact`: what one ledger did, another over the same store
- * sees at once; not so where each takes slices ahead of need.
+ * What a case needs of a harness besides a ledger and its clock. `exact`: a ledger sees at once what another over the
+ * same store did, which is not so where each takes slices in advance.
  */
 export type LedgerNeed = 'second' | 'exact' | 'breakStore' | 'freeze';
 
-/** One sentence of the interface, as a test. */
+/** One rule of the interface, as a test. */
 export interface LedgerCase {
   readonly name: string;
   /** What the ledger or the harness must be able to do for this case. `run` fails when it cannot. */
@@ -46,7 +46,7 @@ export const leaseMs = 60_000;
 /** A lease that runs out while a case waits. */
 export const briefMs = 400;
 
-// a window that does not end beneath any case
+// a window that does not end during any case
 const untilMs = Date.UTC(2200);
 const century: Span = { bucket: 1, buckets: [1], fromMs: 1, untilMs, forgetMs: untilMs };
 
@@ -64,7 +64,7 @@ type ScopeOptions = {
   span?: Span;
 };
 
-/** A scope that holds 1 in a window which does not end on the way; when its lease runs out its hold is counted. */
+/** A scope that holds 1 in a window that does not end meanwhile; when its lease runs out, its hold is counted. */
 export function scope(key: string, amount: number, options: ScopeOptions = {}): LedgerScope {
   const { hold = 1, charge = hold, mode = 'block', span = century } = options;
   return { key, amount, hold, charge, mode, span };
@@ -75,7 +75,7 @@ export function slots(key: string, amount: number): LedgerScope {
   return scope(key, amount, { charge: 0, span: forever });
 }
 
-/** A state without what a ledger may tell beside its figures, to compare it as a whole. */
+/** A state without what a ledger may report besides its figures, to compare it as a whole. */
 export function figures({ key, used, held, amount }: ScopeState) {
   return { key, used, held, amount };
 }
@@ -98,7 +98,7 @@ export function denied(result: ReserveResult): Denied & { readonly by: ScopeStat
   return { ...denial, by };
 }
 
-/** Used and held of each scope, as peek tells them. */
+/** Expects `peek` to report this used and held of each scope. */
 export async function expectFigures(
   ledger: Ledger,
   scopes: readonly LedgerScope[],
@@ -111,7 +111,7 @@ export async function expectFigures(
   );
 }
 
-/** Moves the ledger's clock on to `atMs`, unless it is later already. */
+/** Moves the ledger's clock forward to `atMs`, unless it is later already. */
 export async function advanceTo({ now, advance }: LedgerHarness, atMs: number): Promise<void> {
   const ms = atMs - (await now());
   if (ms > 0) await advance(ms);
@@ -119,7 +119,7 @@ export async function advanceTo({ now, advance }: LedgerHarness, atMs: number): 
 
 let pokes = 0;
 
-/** Holds `check` to be true within the harness's `sweepMs`, by the ledger's clock, while there is traffic. */
+/** Expects `check` to pass within the harness's `sweepMs`, by the ledger's clock, while there is traffic. */
 export async function soon(
   { ledger, now, advance, sweepMs = 2_000 }: LedgerHarness,
   check: () => Promise<void>,
@@ -138,7 +138,7 @@ export async function soon(
   }
 }
 
-/** Holds `toScopes(span)` in a short window that begins now. A window that ended on the way is begun again. */
+/** Reserves `toScopes(span)` in a short window that begins now; if that has ended, tries again with a new one. */
 export async function reserveBriefly(
   { ledger, now }: LedgerHarness,
   id: string,

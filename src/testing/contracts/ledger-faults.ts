@@ -14,7 +14,7 @@ import { eventually, lateness, partOf, rejectsWithin } from './store-case.ts';
 
 const wanted = [scope('k', 1_000, { hold: 100, charge: 0 })];
 
-/** A store that is back may first have to find out that its connections are dead. */
+/** A store that has recovered may first have to notice that its connections are dead. */
 const patienceMs = 60_000;
 
 /** What a ledger must do while its store fails or freezes, and afterwards. */
@@ -36,7 +36,7 @@ export const ledgerFaultCases: readonly LedgerCase[] = [
   },
 ];
 
-/** A call that fails may have reached the store all the same: what it holds then ends with its lease. */
+/** A failed call may still have reached the store: what it then holds ends with its lease. */
 async function survives(
   harness: LedgerHarness,
   fault: 'breakStore' | 'freeze',
@@ -72,7 +72,7 @@ function callsOf(ledger: Ledger, index: number): readonly (readonly [string, () 
   ];
 }
 
-/** A settlement may be thrown back, or be taken and brought to the store later; it may not hang. */
+/** A settlement may be rejected, or accepted and sent to the store later; it must not hang. */
 async function endsWithin(call: () => Promise<unknown>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<'late'>((resolve) => {

@@ -6,7 +6,7 @@ const most = Number.MAX_SAFE_INTEGER;
 
 const noCounts = [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, most + 1, '1' as unknown as number];
 
-/** Texts that stores have been seen to take for others, or for a part of their own language. */
+/** Texts that stores have been seen to confuse with others, or with parts of their own syntax. */
 const hostile = [
   ...['a', 'A', 'a ', ' a', 'a/b', 'a:b', 'a,b', '__proto__', 'constructor', 'toString', '0', '-1', 'null'],
   ...[
@@ -181,6 +181,6 @@ export const ledgerInputCases: readonly LedgerCase[] = [
 ];
 
 async function rejects(call: () => unknown, what: string): Promise<void> {
-  // a ledger that answers at once throws at once
+  // a synchronous ledger throws synchronously
   await assert.rejects(async () => call(), TypeError, what);
 }

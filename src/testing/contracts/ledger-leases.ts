@@ -12,7 +12,7 @@ import {
   soon,
 } from './ledger-case.ts';
 
-/** What a ledger must do when a holder goes on, goes away, or comes back late. */
+/** What a ledger must do when a holder keeps on, disappears, or comes back late. */
 export const ledgerLeaseCases: readonly LedgerCase[] = [
   {
     name: 'frees a parallel slot when its request is settled, and for nothing else',
@@ -40,7 +40,7 @@ export const ledgerLeaseCases: readonly LedgerCase[] = [
         scope('more', 1_000, { hold: 300, charge: 2_000 }),
         slots('slot', 1),
       ];
-      // as its answer says: a busy machine may come to another call only when the lease has run out
+      // from the answer: on a busy machine the lease may have run out before another call
       const { scopes: states } = granted(await ledger.reserve('died', scopes, briefMs));
       assert.deepEqual(
         states.map(({ used, held }) => [used, held]),
@@ -105,7 +105,7 @@ export const ledgerLeaseCases: readonly LedgerCase[] = [
     async run(harness) {
       const { ledger, advance } = harness;
       const wanted = slots('k', 1);
-      // longer by far than each wait, for stores on a busy machine, and shorter than all of them
+      // far longer than each wait, for stores on a busy machine, but shorter than their sum
       granted(await ledger.reserve('long', [wanted], 5_000));
       for (let round = 0; round < 3; round++) {
         await advance(1_700);
@@ -168,7 +168,7 @@ export const ledgerLeaseCases: readonly LedgerCase[] = [
   },
 ];
 
-/** A reservation whose lease has run out. @returns its id */
+/** Makes a reservation and lets its lease run out. @returns its id */
 async function expireOne(harness: LedgerHarness, scopes: Parameters<LedgerHarness['ledger']['reserve']>[1]) {
   const { ledger, advance } = harness;
   granted(await ledger.reserve('expired', scopes, briefMs));

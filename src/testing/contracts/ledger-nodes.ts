@@ -86,7 +86,7 @@ export const ledgerNodeCases: readonly LedgerCase[] = [
       const { ledger, advance } = harness;
       const gone = await partOf(harness, 'second')();
       const wanted = [slots('k', 3)];
-      // until it is found too soon, which may take its time on a busy machine
+      // outlasts the call that comes too soon, even on a busy machine
       const goneMs = 3_000;
       const taken = await Promise.all(['a', 'b', 'c'].map((id) => gone.reserve(id, wanted, goneMs)));
       taken.forEach(granted);

@@ -15,7 +15,7 @@ import {
   spanFrom,
 } from './ledger-case.ts';
 
-/** What a ledger must do when a request comes again. */
+/** What a ledger must do when a request is repeated. */
 export const ledgerRepeatCases: readonly LedgerCase[] = [
   {
     name: 'answers a repeated id with the first answer and holds nothing more, also at the same time',
@@ -38,7 +38,7 @@ export const ledgerRepeatCases: readonly LedgerCase[] = [
     async run({ ledger }) {
       const wanted = scope('requests', 10);
       const first = await ledger.reserve('same', [scope('k', 10), wanted], leaseMs);
-      // whatever is asked for now
+      // whatever it asks for now
       assert.deepEqual(await ledger.reserve('same', [wanted], leaseMs), first);
       await ledger.settle('same', [0, 1]);
       assert.deepEqual(await ledger.reserve('same', [wanted], leaseMs), first);

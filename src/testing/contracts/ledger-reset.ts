@@ -12,11 +12,11 @@ import {
   spanFrom,
 } from './ledger-case.ts';
 
-/** Long enough that a busy machine asks in each, short enough to wait for. */
+/** Long enough for a busy machine to ask in each, short enough to wait for. */
 const windowMs = 2_000;
 const amount = 30;
 
-/** Windows one after the other; each has its amount, and a rolling count beside it adds up two of them. */
+/** Consecutive windows, each with its amount; a rolling count beside them adds up two of them. */
 class Windows {
   readonly beganAtMs: number;
 
@@ -48,7 +48,7 @@ interface Asked {
   readonly result: ReserveResult;
 }
 
-/** Asks as a gateway does: in the windows of the ledger's time, and again where it finds them over. */
+/** Asks as a gateway does: in the windows of the ledger's time, and again if the ledger finds them over. */
 async function ask({ ledger }: LedgerHarness, windows: Windows, id: string): Promise<Asked> {
   let nowMs = ledger.nowMs();
   for (let tries = 0; tries < 5; tries++) {
@@ -60,10 +60,10 @@ async function ask({ ledger }: LedgerHarness, windows: Windows, id: string): Pro
   return assert.fail(`${id} found every window over`);
 }
 
-/** How long what is lost outlives its window: so long that a busy machine still finds it held when the next has begun. */
+/** How long the lost hold outlives its window: long enough for a busy machine to find it held in the next. */
 const lostMs = 1_500;
 
-/** Three reservations in one window that begins now; begun again when it has ended on the way. */
+/** Makes three reservations in one window that begins now; starts over if it ends meanwhile. */
 async function reserveInOne({ ledger, now }: LedgerHarness) {
   for (let round = 0; round < 10; round++) {
     const windows = new Windows(Math.floor(await now()));
@@ -81,7 +81,7 @@ async function reserveInOne({ ledger, now }: LedgerHarness) {
   return assert.fail(`no three calls have ended within a window of ${windowMs} ms`);
 }
 
-/** What a ledger must do with what is in flight as a window ends. */
+/** What a ledger must do with requests in flight as a window ends. */
 export const ledgerResetCases: readonly LedgerCase[] = [
   {
     name: 'counts each of a thousand requests across the end of a window in one of the two, and neither above its amount',
@@ -94,7 +94,7 @@ export const ledgerResetCases: readonly LedgerCase[] = [
       const asked: Asked[] = [];
       const askedIn = (window: number) => asked.filter((each) => each.window === window);
       const windowsAsked = new Set<number>();
-      // a busy machine may find the first window over, and then goes across the end of the second
+      // a busy machine may find the first window over, and then crosses the end of the second
       for (
         let round = 0;
         asked.length < 1_000 || windowsAsked.size < 2 || (await now()) < windows.endOf(0) + 50;

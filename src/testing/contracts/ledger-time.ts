@@ -77,7 +77,7 @@ export const ledgerTimeCases: readonly LedgerCase[] = [
       granted(await ledger.reserve('two', moved, leaseMs));
       await ledger.settle('two', [1]);
       await advanceTo(harness, first.untilMs);
-      // what is old goes while others come, in some ledgers only now and then
+      // ledgers drop old buckets while others come, some only now and then
       for (let index = 0; index < 5; index++) {
         await new Promise((resolve) => setTimeout(resolve, 20));
         granted(await ledger.reserve(`other ${index}`, [scope(`other ${index}`, 1)], leaseMs));

@@ -13,8 +13,8 @@ import { ledgerTimeCases } from './ledger-time.ts';
 export type { LedgerCase, LedgerHarness, LedgerNeed } from './ledger-case.ts';
 
 /**
- * What every `Ledger` must do, for any test runner: each case takes a fresh, empty ledger. A case may be left out only
- * for a need that the ledger or its harness cannot meet, with a reason that your test names.
+ * What every `Ledger` must do, for any test runner: each case takes a fresh, empty ledger. Skip a case only for a need
+ * that the ledger or its harness cannot meet, and state the reason in your test.
  */
 export const ledgerContract: readonly LedgerCase[] = [
   ...ledgerReserveCases,

@@ -10,7 +10,7 @@ import { watchCases } from './store-watch.ts';
 /** A secret store under test. */
 export type SecretStoreHarness = StoreHarness<SecretStore>;
 
-/** One sentence of `SecretStore`, as a test. */
+/** One rule of `SecretStore`, as a test. */
 export type SecretStoreCase = StoreCase<SecretStore>;
 
 const idOf = (index: number) => `watched-${index}`;
@@ -49,8 +49,8 @@ const subject = {
 };
 
 /**
- * What every `SecretStore` must do, for any test runner: each case takes a fresh, empty backend. A case may be left out
- * only with a reason that your test names.
+ * What every `SecretStore` must do, for any test runner: each case takes a fresh, empty backend. Skip a case only
+ * for a reason that your test states.
  */
 export const secretStoreContract: readonly SecretStoreCase[] = [
   ...secretCases,

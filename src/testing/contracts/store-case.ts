@@ -2,46 +2,46 @@ import assert from 'node:assert/strict';
 import type { Undo } from './key-store.ts';
 
 /**
- * A backend under test. Made fresh and empty for every case. Its functions are called without `this`, and whoever made
- * it closes what it opened.
+ * A backend under test, fresh and empty for every case. Its functions are called without `this`. Whoever made it closes
+ * what it opened.
  */
 export interface StoreHarness<Store> {
   readonly store: Store;
   /**
-   * The same data as another node has it: an instance with a connection of its own. Only a backend that lives in one
+   * The same data as on another node: an instance with its own connection. Only a backend that lives in one
    * process may return `store` itself. May be called several times.
    */
   readonly second: () => Store | Promise<Store>;
   /**
    * Makes every call fail from now on (connections refused, server killed, …). Resolves when calls fail and watches
-   * have had the time to notice. The result mends it.
+   * have had time to notice. The result undoes it.
    */
   readonly breakStore?: () => Undo | Promise<Undo>;
-  /** Makes the backend take calls and answer none (server stopped, packets dropped). The result thaws it. */
+  /** Makes the backend accept calls but answer none (server stopped, packets dropped). The result undoes it. */
   readonly freeze?: () => Undo | Promise<Undo>;
   /**
-   * Makes the backend slow from now on: every answer comes noticeably later than it would, and well within `deadlineMs`. The
-   * result makes it as fast as before.
+   * Makes the backend slow from now on: every answer comes noticeably later, but well within `deadlineMs`. The
+   * result undoes it.
    */
   readonly slow?: () => Undo | Promise<Undo>;
   /**
-   * Lets another server take the place of the backend, with everything that was stored until then: a replica that is
-   * promoted, a copy that is put in its place. Connections are lost. Resolves when the other one serves.
+   * Replaces the backend by another server that has everything stored so far: a promoted replica, or a copy put in its
+   * place. Connections are lost. Resolves when the new one serves.
    */
   readonly failOver?: () => void | Promise<void>;
-  /** Within this time the store itself gives a call up, milliseconds. @default 5_000 */
+  /** Milliseconds within which the store itself gives up a call. @default 5_000 */
   readonly deadlineMs?: number;
-  /** Within this time a change by one node is told to another, milliseconds. @default 10_000 */
+  /** Milliseconds within which a change by one node is reported to another. @default 10_000 */
   readonly patienceMs?: number;
 }
 
-/** What a case asks of a harness and its store besides the methods that every store has. */
+/** What a case needs of a harness and its store besides the methods that every store has. */
 export type StoreNeed = 'watch' | 'clock' | StoreFault;
 
-/** A fault that a harness can make. */
+/** A fault that a harness can cause. */
 export type StoreFault = 'breakStore' | 'freeze' | 'slow' | 'failOver';
 
-/** One sentence of an interface, as a test. */
+/** One rule of an interface, as a test. */
 export interface StoreCase<Store> {
   readonly name: string;
   /** What the store or the harness must be able to do for this case. `run` fails when it cannot. */
@@ -61,14 +61,14 @@ export function partOf<Harness, Name extends keyof Harness & string>(
 }
 
 /**
- * How many times its deadline a call may take before it counts as one that is not given up: a machine that is busy is
- * late with everything, and a call without a deadline never ends.
+ * How many times its deadline a call may take before it counts as never given up: a busy machine is late with
+ * everything, and a call without a deadline never ends.
  */
 export const lateness = 10;
 
 /**
- * Waits until `isDone`, and fails after `ms` with what was waited for; not before it has looked some times, since a
- * process that was stopped meanwhile has not.
+ * Waits until `isDone`, and fails after `ms`, naming what it waited for; but not before it has looked several times,
+ * which a process that was stopped meanwhile has not.
  */
 export async function until(what: string, isDone: () => boolean, ms: number): Promise<void> {
   const end = performance.now() + ms;
@@ -78,12 +78,12 @@ export async function until(what: string, isDone: () => boolean, ms: number): Pr
   }
 }
 
-/** Some turns of the event loop, for what is already under way. */
+/** Waits some turns of the event loop, for what is already under way. */
 export async function turns(count: number): Promise<void> {
   for (let index = 0; index < count; index++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Does `act` for each item, `width` at a time, as a busy node does. */
+/** Runs `act` for each item, `width` at a time, as a busy node does. */
 export async function inBatches<T>(
   items: readonly T[],
   width: number,
@@ -94,7 +94,7 @@ export async function inBatches<T>(
   }
 }
 
-/** Tries to change what a store keeps or has returned: that may be frozen. */
+/** Tries to change what a store keeps or has returned, which may be frozen. */
 export function spoil(change: () => unknown): void {
   try {
     change();
@@ -103,13 +103,13 @@ export function spoil(change: () => unknown): void {
   }
 }
 
-/** Fails on a page after which reading on would never end, or be wrong: too long, out of order, or not behind `after`. */
+/** Fails on a page that would make paging endless or wrong: too long, out of order, or not after `after`. */
 export function expectPage(ids: readonly string[], limit: number, after = ''): void {
   assert.ok(ids.length <= limit, `a page of ${ids.length}, asked for ${limit}`);
   assert.deepEqual(ids, ids.filter((id) => id > after).sort());
 }
 
-/** A backend that is back may first have to find out that its connections are dead: calls may fail a little longer, never lie. */
+/** A recovered store may first have to notice dead connections: calls may fail a little longer, but never lie. */
 export async function eventually(act: () => void | Promise<void>, ms: number): Promise<void> {
   const end = performance.now() + ms;
   for (;;) {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { eventually, lateness, partOf, rejectsWithin, type StoreCase, until } from './store-case.ts';
 import { listen, type Watchable } from './store-watch.ts';
 
-/** What the cases about faults need to know of a kind of store. */
+/** What the fault cases need to know about a kind of store. */
 export interface Breakable<Store> extends Watchable<Store> {
-  /** One call of each method, on what `change(store, 0)` has made and on what is not there. */
+  /** One call of each method, on what `change(store, 0)` has made and on what is missing. */
   calls(store: Store): readonly (readonly [name: string, call: () => Promise<unknown>])[];
-  /** @throws AssertionError unless what `change(store, 0)` has made is there, whole */
+  /** @throws AssertionError unless what `change(store, 0)` has made is there, complete */
   check(store: Store): Promise<void>;
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ChangeListener, Unwatch } from '../../stores/watch.ts';
 import { type StoreCase, type StoreHarness, turns, until } from './store-case.ts';
 
-/** What the cases about watching need to know of a kind of store. */
+/** What the watch cases need to know about a kind of store. */
 export interface Watchable<Store> {
   /** Starts a watch; fails when the store has none. */
   watch(store: Store, listener: ChangeListener): Unwatch;
@@ -14,7 +14,7 @@ export interface Watchable<Store> {
 export interface Ear {
   readonly heard: (string | undefined)[];
   readonly unwatch: Unwatch;
-  /** Waits until it was told of `id`, or that anything may have changed, after the first `from` calls. */
+  /** Waits for a call, after the first `from`, that tells of `id` or that anything may have changed. */
   hears(id: string, from: number): Promise<void>;
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { WritableKeyStore } from '../../stores/key-store.ts';
 import type { StoreCase } from './store-case.ts';
 
-/** An answer is in whole milliseconds, or was rounded to them. */
+/** Answers are in whole milliseconds, or rounded to them. */
 const roundingMs = 2;
 
 /** `readClockMs`. */

@@ -8,7 +8,7 @@ const kidsOf = (records: readonly KeyRecord[]) => records.map(({ kid }) => kid);
 
 const numbered = (index: number) => `Page${String(index).padStart(8, '0')}`;
 
-/** All pages, as someone reads them who follows the last kid of each. */
+/** Reads all pages, continuing after the last kid of each. */
 async function readPages(
   store: WritableKeyStore,
   query: KeyQuery,

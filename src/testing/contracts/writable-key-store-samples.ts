@@ -15,7 +15,7 @@ export async function putNew(store: WritableKeyStore, record: KeyRecord): Promis
   assert.equal(await store.putKey(versioned(record, 1), 0), true, `${record.kid} is new`);
 }
 
-/** Reads a key (or begins one), changes it and puts it, again and again until no other writer was faster. */
+/** Reads a key (or begins one), changes it and puts it, and retries until no other writer is faster. */
 export async function changeKey(
   store: WritableKeyStore,
   kid: string,

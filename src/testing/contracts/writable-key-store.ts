@@ -14,7 +14,7 @@ import { keyUseCases } from './writable-key-store-uses.ts';
 /** A writable key store under test. */
 export type WritableKeyStoreHarness = StoreHarness<WritableKeyStore>;
 
-/** One sentence of `WritableKeyStore`, as a test. */
+/** One rule of `WritableKeyStore`, as a test. */
 export type WritableKeyStoreCase = StoreCase<WritableKeyStore>;
 
 /** A harness for `keyStoreContract`, which a writable key store must pass too. */
@@ -64,7 +64,7 @@ const subject = {
 
 /**
  * What every `WritableKeyStore` must do, for any test runner: each case takes a fresh, empty backend. Such a store
- * passes `keyStoreContract` too, see `toKeyStoreHarness`. A case may be left out only with a reason that your test names.
+ * passes `keyStoreContract` too, see `toKeyStoreHarness`. Skip a case only for a reason that your test states.
  */
 export const writableKeyStoreContract: readonly WritableKeyStoreCase[] = [
   ...keyChangeCases,

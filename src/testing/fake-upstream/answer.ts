@@ -84,7 +84,7 @@ export function composeAnswer(exchange: Exchange, ask: Ask): Answer {
   };
 }
 
-/** Prompt tokens as dialects that count caches inside the prompt report them. */
+/** Prompt tokens as reported by dialects that count caches in the prompt. */
 export function toPromptTotal(usage: TokenUsage): number {
   return usage.inputTokens + usage.cachedTokens + usage.cacheWriteTokens + usage.cacheWrite1hTokens;
 }

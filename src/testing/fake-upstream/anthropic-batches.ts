@@ -10,7 +10,7 @@ const dayMs = 86_400_000;
 
 /**
  * `POST /v1/messages/batches`. The batch starts `in_progress`; the first `GET` of it finds it ended, with a
- * `results_url` that points to this upstream itself, as the real one points to the real one.
+ * `results_url` that points to this upstream, as the real API's points to the real API.
  */
 export function createBatch(exchange: Exchange, body: JsonObject): Reply {
   const requests = toArray(body.requests).map(toObject);

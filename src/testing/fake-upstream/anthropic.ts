@@ -151,7 +151,7 @@ function toAsk(exchange: Exchange, body: JsonObject): Ask {
   };
 }
 
-/** Tokens up to the last `cache_control` mark: read when that prefix came before, else written. */
+/** Tokens up to the last `cache_control` mark: read if that prefix came before, else written. */
 function readCache(exchange: Exchange, body: JsonObject, promptTokens: number): Partial<Ask> {
   const blocks = [
     ...toArray(body.tools),

@@ -19,7 +19,7 @@ const heads: Readonly<Record<BrokenHeadFault['how'], string>> = {
 export const extraResponse =
   'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 17\r\n\r\n{"poisoned":true}';
 
-/** Write a head that is not one, and close. */
+/** Write a malformed head, and close. */
 export function writeBrokenHead(socket: Socket, how: BrokenHeadFault['how']): void {
   socket.end(heads[how], 'latin1');
 }

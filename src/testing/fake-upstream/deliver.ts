@@ -221,7 +221,7 @@ async function performCut(delivery: Delivery, how: CutHow, rest: Buffer): Promis
       break;
   }
   if (response.hasHeader('content-length')) {
-    // Node waits for the announced bytes on a kept connection; only closing ends the reply.
+    // On a kept connection Node waits for the announced bytes; only closing ends the reply.
     delivery.closing();
     socket?.end();
     return false;

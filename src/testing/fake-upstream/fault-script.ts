@@ -1,12 +1,12 @@
 import type { ConnectionFault, Fault } from './faults.ts';
 import type { FailOptions, FaultSelector, RecordedRequest } from './types.ts';
 
-/** The faults scripted for coming requests. */
+/** The faults scripted for later requests. */
 export interface FaultScript {
   add(fault: Fault | readonly Fault[] | FaultSelector, options: FailOptions): void;
-  /** The faults of a request; uses up one of the script it meets. */
+  /** The faults of a request; uses up one of the matching rule. */
   take(request: RecordedRequest): readonly Fault[];
-  /** The fault of a connection just accepted; uses up one. */
+  /** The fault of a newly accepted connection; uses up one. */
   takeAccept(): ConnectionFault | undefined;
   clear(): void;
 }

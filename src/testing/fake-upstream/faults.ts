@@ -1,6 +1,6 @@
 import type { CutHow } from './frame.ts';
 
-/** What every fault may also have. */
+/** What any fault may also set. */
 interface FaultBase {
   /** Wait before anything is answered, in milliseconds. */
   readonly delayMs?: number;
@@ -11,7 +11,7 @@ export interface StatusFault extends FaultBase {
   readonly kind: 'status';
   /** Any final status; 200 makes sense with `body: 'html'`. */
   readonly status: number;
-  /** `insufficient_quota`: an account without money, as each provider words it. */
+  /** `insufficient_quota`: an account out of credit, as each provider words it. */
   readonly reason?: 'insufficient_quota';
   readonly message?: string;
   /** `error.type` (OpenAI, Anthropic) or `error.status` (Gemini). */
@@ -61,7 +61,7 @@ export interface CutFault extends FaultBase {
   readonly afterChunks: number;
 }
 
-/** The body leaves `bytes` at a time every `intervalMs`. */
+/** The body is sent `bytes` at a time, every `intervalMs`. */
 export interface SlowBodyFault extends FaultBase {
   readonly kind: 'slow-body';
   readonly bytes: number;
@@ -73,7 +73,7 @@ export interface TruncatedJsonFault extends FaultBase {
   readonly kind: 'truncated-json';
 }
 
-/** `content-length` is wrong by `by` bytes: more, and the connection closes early; less, and bytes are left over. */
+/** `content-length` is wrong by `by` bytes: if too large, the connection closes early; if too small, bytes are left. */
 export interface WrongContentLengthFault extends FaultBase {
   readonly kind: 'wrong-content-length';
   readonly by: number;
@@ -86,7 +86,7 @@ export interface StreamErrorFault extends FaultBase {
   readonly afterChunks: number;
   /** With `afterChunks: 0`, let the dialect's opening events pass first. @default false */
   readonly afterOpening?: boolean;
-  /** The status whose wording it takes. @default 529 for Anthropic, else 503 */
+  /** The status whose wording it uses. @default 529 for Anthropic, else 503 */
   readonly status?: number;
   readonly message?: string;
   /** OpenAI responses only: a `response.failed` event in place of `error`. @default 'error' */
@@ -147,7 +147,7 @@ export interface SseFormatFault extends FaultBase {
   readonly extraFields?: boolean;
 }
 
-/** The body leaves in writes of this many bytes, so that characters and line ends are cut in two. */
+/** The body is sent in writes of this many bytes, which cut characters and line ends in two. */
 export interface SplitFault extends FaultBase {
   readonly kind: 'split';
   readonly everyBytes: number;
@@ -186,7 +186,7 @@ export interface InformationalFault extends FaultBase {
   readonly status?: 100 | 102 | 103;
 }
 
-/** Response headers of about `bytes` bytes more. */
+/** About `bytes` bytes of extra response headers. */
 export interface HugeHeadersFault extends FaultBase {
   readonly kind: 'huge-headers';
   readonly bytes: number;

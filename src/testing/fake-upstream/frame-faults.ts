@@ -49,14 +49,14 @@ export function* applyFrameFaults(
   }
 }
 
-/** A body that is not streamed as a stream of raw chunks, for the faults that cut or slow it. */
+/** A body that is not streamed, as raw chunks, for the faults that cut or slow it. */
 export function* toRawFrames(bytes: Buffer, size: number): Generator<Frame> {
   for (let start = 0; start < bytes.length; start += size) {
     yield { raw: bytes.subarray(start, start + size), isContent: true };
   }
 }
 
-/** `bytes` bytes of one letter in pieces, never held at once. */
+/** `bytes` bytes of one letter, in pieces, never all in memory. */
 export function* toPadding(bytes: number, letter: string): Generator<Frame> {
   const piece = Buffer.alloc(Math.min(pieceBytes, bytes), letter);
   for (let left = bytes; left > 0; left -= piece.length) {
@@ -100,7 +100,7 @@ function* insertAfter(
 }
 
 function toCutFrame(how: CutHow, next: Frame | undefined): Frame {
-  // The half of the chunk that still leaves before a FIN in its middle.
+  // The half of the chunk that is sent before a FIN in its middle.
   const rest = next?.raw ?? Buffer.from(`data: ${next?.data ?? ''}`);
   return { cut: how, raw: rest.subarray(0, Math.ceil(rest.length / 2)) };
 }

@@ -12,7 +12,7 @@ export interface Frame {
   readonly data?: string;
   /** Bytes to write exactly as they are, in place of `data`. */
   readonly raw?: Buffer;
-  /** Output tokens that exist once this frame was sent. */
+  /** Output tokens generated once this frame is sent. */
   readonly outputTokens?: number;
   /** Whether the frame carries text, tool arguments or thinking. */
   readonly isContent?: boolean;

@@ -20,7 +20,7 @@ import type {
 const defaultMaxBodyBytes = 67_108_864;
 const defaultTokensPerChunk = 2;
 
-/** What an exchange needs of the upstream it belongs to. */
+/** What an exchange needs from its upstream. */
 export interface ExchangeSettings {
   readonly options: FakeUpstreamOptions;
   readonly recorder: Recorder;
@@ -153,7 +153,7 @@ function answer(exchange: Exchange, family: UpstreamFamily, faults: readonly Fau
   try {
     return route(exchange, family);
   } catch (cause) {
-    // A `reply` option that throws, or a path that cannot be decoded: the test's author wants to know.
+    // A `reply` option that throws, or a path that cannot be decoded: tell the test's author.
     return toErrorReply(exchange, family, 500, { message: `The fake upstream failed: ${String(cause)}` });
   }
 }

@@ -6,7 +6,7 @@ export interface FormPart {
   readonly bytes: Buffer;
 }
 
-/** Split a `multipart/form-data` body (RFC 7578), or `undefined` when it is not a whole one. */
+/** The parts of a `multipart/form-data` body (RFC 7578), or `undefined` unless it is a whole one. */
 export function parseMultipart(contentType: string | undefined, body: Buffer): FormPart[] | undefined {
   const match = /^multipart\/form-data;.*?boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType ?? '');
   const boundary = match?.[1] ?? match?.[2];
@@ -14,7 +14,7 @@ export function parseMultipart(contentType: string | undefined, body: Buffer): F
     return undefined;
   }
   const delimiter = Buffer.from(`\r\n--${boundary}`);
-  // The first delimiter has no line break of its own in front of it.
+  // The first delimiter has no line break before it.
   const bytes = Buffer.concat([Buffer.from('\r\n'), body]);
   const parts: FormPart[] = [];
   let at = bytes.indexOf(delimiter);

@@ -42,8 +42,8 @@ export function toResponsesAsk(body: JsonObject): Ask {
 }
 
 /**
- * The text of the last part of the last turn, when the user has it. System turns after it are passed over,
- * as some clients append reminders there.
+ * The text of the last part of the last turn, if that is the user's. System turns after it are skipped, as
+ * some clients append reminders there.
  */
 export function lastUserText(messages: readonly unknown[]): string {
   for (let index = messages.length - 1; index >= 0; index -= 1) {

@@ -70,7 +70,7 @@ const geminiDefaults: Readonly<Record<number, readonly [status: string, message:
   504: ['DEADLINE_EXCEEDED', 'Deadline expired before operation could complete.'],
 };
 
-/** The detail of an account without money, as each family words it on a 429. */
+/** The detail of an account out of credit, as each family words it on a 429. */
 export const quotaDetails: Readonly<Record<UpstreamFamily, ErrorDetail>> = {
   openai: {
     type: 'insufficient_quota',

@@ -5,7 +5,7 @@ const defaultMaxRequests = 10_000;
 const defaultMaxBytes = 268_435_456;
 const defaultWaitMs = 5_000;
 
-/** What an upstream keeps of its requests, and who waits for one. */
+/** The requests that an upstream keeps, and who waits for one. */
 export interface Recorder {
   readonly requests: RecordedRequest[];
   readonly tally: TallyEntry[];
@@ -15,11 +15,11 @@ export interface Recorder {
   /** Keep the body, and parse it when it is JSON. */
   setBody(request: RecordedRequest, body: Buffer): void;
   addTally(entry: TallyEntry): void;
-  /** Tell those who wait that a record changed. */
+  /** Tell waiters that a record changed. */
   notify(): void;
   waitFor(predicate: (request: RecordedRequest) => boolean, timeoutMs?: number): Promise<RecordedRequest>;
   reset(): void;
-  /** Let those who wait fail at once. */
+  /** Fail all waiters at once. */
   close(): void;
 }
 

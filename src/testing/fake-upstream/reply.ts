@@ -93,7 +93,7 @@ export function toPromptUsage(inputTokens: number, outputTokens = 0): TokenUsage
   };
 }
 
-/** The dated model name with which a provider answers an undated one. */
+/** The dated model name that a provider returns for an undated one. */
 export function toUpstreamModel(model: string, family: 'openai' | 'anthropic'): string {
   if (/\d{4}-?\d{2}-?\d{2}$/.test(model)) {
     return model;

@@ -1,6 +1,6 @@
 /**
  * Deterministic token counts. A token is four code points of text, rounded up; a picture, a sound or a file
- * counts {@link mediaTokens}. That is not any provider's tokenizer: it is a rule a test can do by hand.
+ * counts {@link mediaTokens}. That is no provider's tokenizer, but a rule a test can apply by hand.
  */
 
 /** Tokens that one image, audio clip or file in a prompt counts. */

@@ -33,7 +33,7 @@ export interface RecordedRequest {
   closedAtMs?: number;
 }
 
-/** The tokens of one reply by kind. Every count includes nothing of the others. */
+/** The tokens of one reply by kind. No count includes any of another. */
 export interface TokenUsage {
   /** Prompt tokens neither read from nor written to a cache. */
   readonly inputTokens: number;
@@ -45,7 +45,7 @@ export interface TokenUsage {
   readonly reasoningTokens: number;
 }
 
-/** What one generating request truly cost, whatever its reply claimed. For audits of a meter. */
+/** What one generating request really cost, whatever its reply claimed. For auditing a meter. */
 export interface TallyEntry {
   readonly request: RecordedRequest;
   readonly family: UpstreamFamily;
@@ -91,7 +91,7 @@ export interface ScriptedReply {
 
 /** Options of `createFakeUpstream`. */
 export interface FakeUpstreamOptions {
-  /** Accepted credentials. Without it every credential, and none, is accepted. */
+  /** Accepted credentials. @default any credential, or none, is accepted */
   readonly apiKeys?: readonly string[];
   /** Decide the answer; `undefined` for the built-in one. */
   readonly reply?: (request: RecordedRequest) => ScriptedReply | undefined;
@@ -103,7 +103,7 @@ export interface FakeUpstreamOptions {
   readonly models?: { openai?: readonly string[]; anthropic?: readonly string[]; gemini?: readonly string[] };
   /** Port to listen on, always at 127.0.0.1. @default 0 (any free port) */
   readonly port?: number;
-  /** Largest request body; more is answered 413. @default 67108864 (64 MiB) */
+  /** Largest request body; a larger one gets 413. @default 67108864 (64 MiB) */
   readonly maxBodyBytes?: number;
   /** Requests (and tally entries) kept; the oldest go first. @default 10000 */
   readonly maxRecordedRequests?: number;
@@ -136,19 +136,19 @@ export interface FakeUpstream {
   /** Requests seen since the start or the last `reset`, dropped records included. */
   readonly requestCount: number;
   /**
-   * Script a fault (or several combined) for coming requests. Faults are tried in the order they were
-   * scripted and one request meets one script. A selector stays until `reset`.
+   * Script a fault (or several combined) for later requests. Scripts are tried in the order they were added,
+   * and a request gets the first that applies. A selector stays until `reset`.
    */
   fail(fault: Fault | readonly Fault[] | FaultSelector, options?: FailOptions): void;
   /** Forget scripted faults, records, tally, stored responses, batches and prompt caches. */
   reset(): void;
   /**
-   * The first recorded request, present or coming, that matches.
+   * The first recorded request, present or future, that matches.
    * @param timeoutMs how long to wait, 5,000 by default
    * @throws Error when none matched in time
    */
   waitFor(predicate: (request: RecordedRequest) => boolean, timeoutMs?: number): Promise<RecordedRequest>;
-  /** Stop listening and destroy every socket. Calling it again does no harm. */
+  /** Stop listening and destroy every socket. Safe to call again. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

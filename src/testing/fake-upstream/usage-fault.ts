@@ -4,8 +4,8 @@ import { isObject, type JsonObject, toArray } from './json.ts';
 const usageKeys = ['usage', 'usageMetadata'];
 
 /**
- * The JSON text with its usage falsified, `undefined` when it has none, and '' when nothing of it is left
- * (a chunk that held usage alone).
+ * The JSON text with its usage falsified, `undefined` if it has none, and '' if nothing of it is left
+ * (a chunk that held only usage).
  */
 export function falsifyUsage(text: string, how: UsageFault['usage']): string | undefined {
   if (!usageKeys.some((key) => text.includes(`"${key}"`))) {
@@ -20,7 +20,7 @@ export function falsifyUsage(text: string, how: UsageFault['usage']): string | u
   if (!isObject(value)) {
     return undefined;
   }
-  // Anthropic's message_start and OpenAI's response events carry theirs one level down.
+  // Anthropic's message_start and OpenAI's response events nest theirs one level down.
   for (const holder of [value, value.message, value.response]) {
     if (isObject(holder)) {
       falsifyMember(holder, how);
