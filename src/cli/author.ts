@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { type CommandOption, type OptionValues, optionalText } from './command.ts';
 import type { Io } from './io.ts';
 
-/** The option of every command that leaves a name behind. */
+/** The option of every command that records a name. */
 export const authorOption: Readonly<Record<string, CommandOption>> = {
   author: { type: 'string', value: 'name', help: 'who does this (default: HEADGATE_AUTHOR, then the user)' },
 };
@@ -14,7 +14,7 @@ export function authorOf(values: OptionValues, { environment }: Io): string {
   return candidates.find((name) => name !== undefined && name.trim() !== '')?.trim() ?? accountName();
 }
 
-/** As the system has it: services and containers set no variable. */
+/** From the system: services and containers set no variable. */
 function accountName(): string {
   try {
     return userInfo().username;

@@ -6,14 +6,14 @@ import type { GatewayConfig } from '../config/schema.ts';
 import { compileConfig, type Snapshot } from '../config/snapshot.ts';
 import { builtInProviders } from '../providers/index.ts';
 
-/** One thing that is wrong, with its place where the format tells it. */
+/** One problem, with its place in the file if the format gives it. */
 export interface LocatedIssue extends ConfigIssue {
   readonly file?: string;
   readonly line?: number;
   readonly column?: number;
 }
 
-/** What looking at a configuration found. */
+/** The result of checking a configuration. */
 export type CheckResult =
   | { readonly ok: true; readonly loaded: LoadedConfig; readonly snapshot: Snapshot }
   | { readonly ok: false; readonly source: string | undefined; readonly issues: readonly LocatedIssue[] };
@@ -23,13 +23,13 @@ export interface CheckOptions {
   readonly path: string | undefined;
   readonly cwd: string;
   readonly environment: NodeJS.ProcessEnv;
-  /** What is compiled in place of the configuration as it is, for secrets that are not here. @default as it is */
+  /** Replaces the configuration before it is compiled, for secrets that are not here. @default as it is */
   readonly prepare?: (config: GatewayConfig) => GatewayConfig;
   /** Loads the configuration. @default loadConfig with `path` */
   readonly load?: () => Promise<LoadedConfig>;
 }
 
-/** Loads a configuration and compiles it; finds everything that is wrong, not only the first thing. */
+/** Loads and compiles a configuration; finds every problem, not only the first. */
 export async function checkConfig(options: CheckOptions): Promise<CheckResult> {
   const { path, cwd, environment, prepare = (config) => config } = options;
   const load = options.load ?? (() => loadConfig(path, { cwd, environment }));
@@ -49,7 +49,7 @@ export async function checkConfig(options: CheckOptions): Promise<CheckResult> {
       providers: builtInProviders,
       environment,
     });
-    // nothing is served with it, so no secret of it is followed
+    // nothing is served with it, so its secrets are not followed
     compiled.close();
     return { ok: true, loaded, snapshot: compiled };
   } catch (error) {
@@ -58,7 +58,7 @@ export async function checkConfig(options: CheckOptions): Promise<CheckResult> {
   }
 }
 
-/** Adds to each issue where it stands in the file. */
+/** Adds to each issue its place in the file. */
 export async function locateIssues(
   issues: readonly ConfigIssue[],
   loaded: LoadedConfig,

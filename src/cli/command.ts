@@ -6,7 +6,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** The command was understood and cannot do its work; exit code 1. The message is all that is shown. */
+/** The command was understood but cannot do its work; exit code 1. Only the message is shown. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
@@ -21,13 +21,13 @@ export interface CommandOption {
   readonly default?: string;
 }
 
-/** The one word that a command takes besides its options. */
+/** The one positional argument of a command. */
 export interface CommandArgument {
   readonly name: string;
   readonly help: string;
 }
 
-/** The options given, and the argument under its name; each is what the command declared it to be. */
+/** The options given, and the argument under its name; each is of the type that the command declares. */
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
 
 /** One command of the CLI. */
@@ -35,10 +35,10 @@ export interface Command {
   /** One or two words. */
   readonly name: string;
   readonly summary: string;
-  /** What else there is to know; paragraphs of the help. */
+  /** Further paragraphs of the help. */
   readonly details: string;
   readonly options: Readonly<Record<string, CommandOption>>;
-  /** Its name is not that of an option. @default none is taken */
+  /** Its name is not that of an option. @default no argument */
   readonly argument?: CommandArgument;
   /** Resolves with the exit code. */
   run(values: OptionValues, io: Io): Promise<number>;
@@ -68,7 +68,7 @@ export function parseOptions(command: Command, argv: readonly string[]): OptionV
   return argument === undefined || first === undefined ? values : { ...values, [argument.name]: first };
 }
 
-/** A word that nobody asked for may be a secret, unless it is too short for one. */
+/** An unexpected argument may be a secret, unless it is too short for one. */
 function hideLong(text: string): string {
   return text.replace(/(["'])(?!-)[^"']{12,}\1/g, '(not shown)');
 }

@@ -7,7 +7,7 @@ import { CommandError, type OptionValues, optionalText, UsageError } from './com
 import type { Io } from './io.ts';
 import { describeStore, optionalStoreUrl, withStores } from './open-stores.ts';
 
-/** The latest configuration in a store, in the form of one that was read from a file. @throws CommandError when there is none */
+/** The latest configuration in a store, in the form of one read from a file. @throws CommandError when there is none */
 export async function loadStoredConfig(stores: Stores, url: string): Promise<LoadedConfig> {
   const latest = await stores.config.readLatest();
   if (!latest) {
@@ -23,7 +23,7 @@ export async function loadStoredConfig(stores: Stores, url: string): Promise<Loa
   };
 }
 
-/** The configuration that the options name: the latest of a store, else a file, else what the environment says. */
+/** The configuration that the options name: the latest in a store, else a file's, else the environment's. */
 export async function loadAnyConfig(values: OptionValues, io: Io): Promise<LoadedConfig> {
   const url = configStoreUrl(values, io);
   if (url !== undefined) return await withStores(url, io, (stores) => loadStoredConfig(stores, url));

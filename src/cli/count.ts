@@ -1,4 +1,4 @@
-/** So many of a thing: `1 key`, `2 keys`. */
+/** A counted noun: `1 key`, `2 keys`. */
 export function count(number: number, word: string): string {
   return `${number} ${word}${number === 1 ? '' : 's'}`;
 }

@@ -69,7 +69,7 @@ function toLimitLine(limit: NonNullable<Explanation['limits']>[number]): string 
   return `${label}: ${show(used)} used, ${show(held)} held, ${show(hold)} asked for, of ${show(amount)} (${mode}): ${state}`;
 }
 
-/** All digits that count, cents at least: `$20.00`, `$0.061504`. */
+/** All significant digits, cents at least: `$20.00`, `$0.061504`. */
 function dollars(nanoUsd: number): string {
   const text = (nanoUsd / 1e9).toFixed(9);
   return `$${text.replace(/0{1,7}$/, '')}`;
@@ -95,7 +95,7 @@ function toRouteLine({ route, matched, reason }: NonNullable<Explanation['routes
   return matched ? `${route}: matches` : `${route}: no, ${reason}`;
 }
 
-/** Targets that are not in the plan; undefined for none. */
+/** Targets not in the plan; undefined for none. */
 function toLeftOut(targets: Explanation['targets']): string[] | undefined {
   const out = (targets ?? []).filter(({ place }) => place === undefined);
   return out.length === 0

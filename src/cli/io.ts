@@ -1,11 +1,11 @@
 /** A stream that text goes to. */
 export interface TextOutput {
   write(text: string): void;
-  /** Whether a person reads along; decides about colours. */
+  /** Whether a person is reading; decides about colours. */
   readonly isTTY?: boolean;
 }
 
-/** Everything that a command touches of its process, so that commands also run without one. */
+/** All that a command uses of its process, so that commands can also run without one. */
 export interface Io {
   readonly stdout: TextOutput;
   readonly stderr: TextOutput;
@@ -13,7 +13,7 @@ export interface Io {
   readonly cwd: string;
   /** All of standard input. */
   readStdin(): Promise<string>;
-  /** Calls `action` at every such signal; the returned function stops that. */
+  /** Calls `action` on every such signal; the returned function stops that. */
   onSignal(signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP', action: () => void): () => void;
   /** Ends the process at once. */
   exit(code: number): void;
@@ -23,10 +23,10 @@ const maxStdinBytes = 65_536;
 
 /** The process itself. */
 export function createProcessIo(): Io {
-  // whoever read our output is gone, or the log's disk is full: that is no reason to stop serving
+  // the reader of our output is gone, or the log's disk is full: that is no reason to stop serving
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // a result that could not be written must not look as if it was
+    // a result that could not be written must not look written
     if (error.code !== 'EPIPE') throw error;
   });
   return {

@@ -3,8 +3,8 @@ import { CommandError } from './command.ts';
 import { readPairs } from './pairs.ts';
 
 /**
- * The keys of stored secrets: they are sealed under `HEADGATE_KEK` (32 bytes, base64) with the id `HEADGATE_KEK_ID` (default
- * `k1`), and opened with those of `HEADGATE_OTHER_KEKS` (`id=base64,id=base64`) too.
+ * The keys of stored secrets. `HEADGATE_KEK` (32 bytes, base64), with the id `HEADGATE_KEK_ID` (default `k1`), seals
+ * and opens them; those in `HEADGATE_OTHER_KEKS` (`id=base64,id=base64`) only open.
  *
  * @throws CommandError when it is not set
  * @throws TypeError when it is not 32 bytes as base64

@@ -97,7 +97,7 @@ function refuseCommand(argv: readonly string[], io: Io): number {
 
 function report(error: unknown, command: Command, argv: readonly string[], io: Io): number {
   const isUsage = error instanceof UsageError;
-  // a TypeError of ours is written for the reader; anything else is a fault in the program and shows where
+  // a TypeError of ours is written for the user; anything else is a bug, and its stack is shown
   const isExpected = isUsage || error instanceof CommandError || error instanceof TypeError;
   const message = error instanceof Error ? error.message : String(error);
   const style = createStyle(io.stderr, io.environment);

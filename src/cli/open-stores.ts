@@ -36,7 +36,7 @@ export function requiredStoreUrl(values: OptionValues, io: Io): string {
 }
 
 /**
- * Opens the stores behind a URL; only what that backend needs is loaded. `?schema=…` of a PostgreSQL URL and `?prefix=…`
+ * Opens the stores behind a URL, loading only what the backend needs. `?schema=…` of a PostgreSQL URL and `?prefix=…`
  * and `?installation=…` of a Redis URL keep several gateways apart on one server.
  *
  * @param migrate Whether the schema may be brought up to date. Backends without a schema have nothing to migrate.
@@ -75,9 +75,9 @@ export async function openStores(url: string, io: Io, migrate = true): Promise<S
 }
 
 /**
- * Runs an action on the stores that the options name, and closes them whatever happens.
+ * Runs an action on the stores behind a URL, and closes them whatever happens.
  *
- * @param options.makes Whether the action may begin where there is nothing yet. Else a path with a slip in it is said, and not made.
+ * @param options.makes Whether the action may create a store that does not exist. If not, a mistyped path is an error.
  * @throws CommandError naming the store, for what a store throws
  */
 export async function withStores<T>(
@@ -94,7 +94,7 @@ export async function withStores<T>(
   } catch (error) {
     throw toStoreError(error, url);
   } finally {
-    // what was done is done: a connection that does not close well is no failure of it
+    // the action is done: a connection that fails to close does not make it fail
     await stores?.close().catch(() => undefined);
   }
 }
@@ -114,7 +114,7 @@ export function describeStore(url: string): string {
   return (password === undefined ? url : `${before}***${after}`).replace(/([?&]password=)[^&#]*/gi, '$1***');
 }
 
-/** The password of a URL, encoded or not: everything up to the last @, since one that is pasted may hold any character. */
+/** The password of a URL, encoded or not: everything up to the last @, since a pasted one may contain any character. */
 function takeApart(url: string): { before: string; password?: string; after: string } {
   const [, before = '', password, after = ''] =
     /^([a-z][a-z0-9+.-]*:(?:\/\/)?[^:@/?#]*:)(.+)(@.*)$/is.exec(url) ?? [];
@@ -122,7 +122,7 @@ function takeApart(url: string): { before: string; password?: string; after: str
   return password === undefined || isPath ? { before: url, after: '' } : { before, password, after };
 }
 
-/** What a store threw, as what is shown for it: without its password and without a trace. */
+/** The error to show for what a store threw: without its password and without a stack trace. */
 export function toStoreError(error: unknown, url: string): unknown {
   if (isKeyError(error) || isConfigChangeError(error) || isSecretError(error)) {
     return new CommandError(error.message, { cause: error });
@@ -137,7 +137,7 @@ export function toStoreError(error: unknown, url: string): unknown {
   return new CommandError(`${describeStore(url)}: ${text}`, { cause: error });
 }
 
-/** Takes the parameters that are ours out of a URL: several gateways may keep their things on one server. */
+/** Takes our own parameters out of a URL: several gateways may share one server. */
 function takeOptions<N extends string>(
   url: string,
   names: readonly N[],

@@ -1,7 +1,7 @@
 /**
- * Reads `id=value,id=value`. Values may have `=` in them, and never show in errors.
+ * Reads `id=value,id=value`. Values may contain `=`, and never appear in errors.
  *
- * @throws TypeError naming what the text is of
+ * @throws TypeError that names `name`
  */
 export function readPairs(name: string, text: string | undefined): Readonly<Record<string, string>> {
   const pairs = (text ?? '').split(',').filter((pair) => pair.trim() !== '');

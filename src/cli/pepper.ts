@@ -4,9 +4,9 @@ import type { Io } from './io.ts';
 import { readPairs } from './pairs.ts';
 
 /**
- * The peppers that the environment gives: `HEADGATE_PEPPER` (32 bytes or more, base64) under the id `HEADGATE_PEPPER_ID`
- * (default `p1`), and `HEADGATE_OTHER_PEPPERS` (`id=base64,id=base64`), whose keys are accepted too; without the first the
- * ring that gateways use by default.
+ * The peppers in the environment: `HEADGATE_PEPPER` (32 bytes or more, base64) under the id `HEADGATE_PEPPER_ID`
+ * (default `p1`), and `HEADGATE_OTHER_PEPPERS` (`id=base64,id=base64`), whose keys are accepted too. Without
+ * `HEADGATE_PEPPER`, the ring that gateways use by default.
  *
  * @throws TypeError when a pepper is too short or not base64
  */
@@ -34,7 +34,7 @@ export function pepperFromEnvironment(environment: NodeJS.ProcessEnv): PepperRin
   }
 }
 
-/** Tells that a key was hashed without a pepper. */
+/** Warns that a key was hashed without a pepper. */
 export function warnWithoutPepper(io: Io): void {
   if (hasPepper(io.environment)) return;
   io.stderr.write(
@@ -42,7 +42,7 @@ export function warnWithoutPepper(io: Io): void {
   );
 }
 
-/** Whether the environment gives a pepper. */
+/** Whether the environment has a pepper. */
 export function hasPepper(environment: NodeJS.ProcessEnv): boolean {
   return (environment.HEADGATE_PEPPER ?? '').trim() !== '';
 }

@@ -1,7 +1,7 @@
 import type { GatewayConfig } from '../config/schema.ts';
 import { CommandError } from './command.ts';
 
-/** @throws CommandError for a team that is not configured, naming those that are; for a project too, where any is */
+/** @throws CommandError for a team that is not configured, naming those that are; for a project too, if any is */
 export function requireTeam(
   team: string,
   { teams, projects }: GatewayConfig,
@@ -10,7 +10,7 @@ export function requireTeam(
 ): void {
   requireName('team', team, Object.keys(teams ?? {}), source);
   const all = Object.entries(projects ?? {});
-  // while there is none, the project of a key is a label
+  // while none is configured, a key's project is a label
   if (project === undefined || all.length === 0) return;
   const own = all.filter(([, entry]) => entry?.team === team).map(([name]) => name);
   requireName(`project of team ${JSON.stringify(team)}`, project, own, source);

@@ -12,21 +12,21 @@ export const sourceOptions: Readonly<Record<string, CommandOption>> = {
   config: { type: 'string', short: 'c', value: 'file', help: 'a configuration file, in place of a store' },
 };
 
-/** A part of the configuration with entries that have names. */
+/** A part of the configuration with named entries. */
 export interface NamedSection {
   readonly section: 'profiles' | 'models' | 'providers';
   /** What one entry is called. */
   readonly noun: string;
-  /** Titles of the columns behind the name. */
+  /** Titles of the columns after the name. */
   readonly head: readonly string[];
-  /** Their values. The entry is as it is written: defaults are not filled in. */
+  /** Their values. The entry is as written: defaults are not filled in. */
   toCells(entry: Entry, name: string, config: GatewayConfig): readonly (string | undefined)[];
 }
 
-/** An entry as it is written, before anything of it was checked. */
+/** An entry as written, before any check. */
 export type Entry = Readonly<Record<string, unknown>>;
 
-/** A part as an entry; an empty one for what has another form, which is for `check` to say. */
+/** A part as an entry; an empty one if it has another form, which is for `check` to report. */
 export function toEntry(value: unknown): Entry {
   return typeof value === 'object' && value !== null ? (value as Entry) : {};
 }
@@ -83,7 +83,7 @@ export function createSectionCommands({ section, noun, head, toCells }: NamedSec
   return [list, show];
 }
 
-/** The items of a list, as far as it is one. */
+/** The items of a list; undefined if it is none. */
 export function toList(value: unknown, toText: (item: unknown) => string = String): string | undefined {
   return Array.isArray(value) ? value.map(toText).join(', ') : undefined;
 }

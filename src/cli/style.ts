@@ -1,6 +1,6 @@
 import type { TextOutput } from './io.ts';
 
-/** Emphasis for people; plain text where nobody looks at a terminal. */
+/** Emphasis for people at a terminal; plain text elsewhere. */
 export interface Style {
   bold(text: string): string;
   dim(text: string): string;

@@ -1,6 +1,6 @@
 import type { Style } from './style.ts';
 
-/** What is printed where there is nothing. */
+/** Printed for an empty value. */
 export const nothingHere = '-';
 
 /** Aligned columns under a head; at least one row. */
@@ -47,7 +47,7 @@ function flatten(value: unknown, path: string, rows: [string, string][]): void {
   }
 }
 
-/** Text of others must not steer the terminal or break a line. */
+/** Text from others must not control the terminal or break a line. */
 export function toCell(value: unknown): string {
   const text = value === undefined || value === '' ? nothingHere : String(value);
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');

@@ -36,7 +36,7 @@ export const check: Command = {
       cwd: io.cwd,
       environment: io.environment,
       load: () => loadAnyConfig(values, io),
-      // stored secrets are looked for below
+      // stored secrets are checked below
       prepare: (config) => withStandIns(config, isSkipping ? undefined : url === undefined ? [] : ['store']),
     });
     const result = url === undefined || isSkipping ? checked : await checkStoredSecrets(checked, url, io);
@@ -47,7 +47,7 @@ export const check: Command = {
   },
 };
 
-/** Adds the stored secrets that are named and not there. */
+/** Reports stored secrets that are named but missing. */
 async function checkStoredSecrets(result: CheckResult, url: string, io: Io): Promise<CheckResult> {
   if (!result.ok) return result;
   const { config, source } = result.loaded;

@@ -42,7 +42,7 @@ export const configDiff: Command = {
   },
 };
 
-/** Version 0 is what there was before the first. */
+/** Version 0 is the state before the first. */
 async function read(store: ConfigStore, number: number, url: string): Promise<ConfigVersion | null> {
   if (number === 0) return null;
   const version = await store.readVersion(number);

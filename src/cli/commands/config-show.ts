@@ -29,7 +29,7 @@ export const configShow: Command = {
     }
     const { dim } = createStyle(io.stdout, io.environment);
     const why = info.message === undefined ? '' : `: ${info.message}`;
-    // a comment apart from the JSON, so that standard output alone can be piped into a file
+    // kept apart from the JSON, so that standard output can be piped into a file
     io.stderr.write(dim(`version ${info.number} by ${info.author}, ${toTime(info.createdAtMs)}${why}\n`));
     io.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
     return 0;

@@ -31,7 +31,7 @@ import { requireTeam } from '../require-team.ts';
 import { sourceOptions } from '../show.ts';
 import { createStyle } from '../style.ts';
 
-/** Tells what would become of a request. */
+/** Tells what would happen to a request. */
 export const explain: Command = {
   name: 'explain',
   summary: 'tell which profile, limits and targets a request would meet',
@@ -87,9 +87,9 @@ export const explain: Command = {
 interface Site {
   readonly config: GatewayConfig;
   readonly source: string;
-  /** The stored version that it is; undefined for one of a file. */
+  /** Its version in the store; undefined if from a file. */
   readonly version: ConfigVersionInfo | undefined;
-  /** Where keys and credentials of callers are; those of the configuration alone without one. */
+  /** Where keys and credentials of callers are; if undefined, only in the configuration. */
   readonly stores: Stores | undefined;
 }
 
@@ -151,7 +151,7 @@ async function explainAt(
         'headgate: HEADGATE_KEK is not set: credentials of projects and users are not looked at.\n',
       );
     }
-    // nobody has the key that was made for this
+    // nobody holds the key made for this
     return issued && principal
       ? { ...explanation, principal: { ...principal, key: 'any of the team' } }
       : explanation;

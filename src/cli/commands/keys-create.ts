@@ -160,7 +160,7 @@ function toLabels(text: string | undefined): Record<string, string> | undefined 
   return Object.fromEntries(pairs.map((pair) => [pair?.[1], pair?.[2]]));
 }
 
-/** What the gateway would refuse to load must not be handed out. */
+/** A key that the gateway refuses to load must not be handed out. */
 function checkRecord({ record }: IssuedKey): void {
   const parsed = configSchema().shape.keys.safeParse([record]);
   if (parsed.success) return;
@@ -168,7 +168,7 @@ function checkRecord({ record }: IssuedKey): void {
   throw new UsageError(`--${String(issue?.path[1])}: ${issue?.message}.`);
 }
 
-/** A mistyped team or project is found now rather than when its holder gets a refusal. */
+/** Finds a mistyped team or project now, not when the key's holder is refused. */
 async function checkTeam(team: string, values: OptionValues, io: Io): Promise<void> {
   const path = optionalText(values, 'config');
   let loaded: LoadedConfig;

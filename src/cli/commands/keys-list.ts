@@ -38,7 +38,7 @@ export const keysList: Command = {
     const query = { ...toQuery(values), limit };
     const unusedFor = optionalText(values, 'unused-for');
     const unusedForMs = unusedFor === undefined ? undefined : durationMs('unused-for', unusedFor);
-    // nothing is hashed here, so a pepper that is not usable must not stand in the way
+    // nothing is hashed here, so an unusable pepper must not get in the way
     const peppers = createNoPepperRing();
     const keys = await withStores(url, io, async (stores) => {
       const service = createKeyService({ store: stores.keys, peppers, runtime: createRuntime() });
@@ -80,7 +80,7 @@ function render(keys: readonly KeySummary[], after: string | undefined, io: Io):
   const rows = keys.map((key) => [
     key.kid,
     key.last4,
-    // two secrets are live: somebody has yet to take the new one
+    // two secrets are live: somebody has yet to switch to the new one
     key.previous === undefined ? key.state : `${key.state}, old until ${toTime(key.previous.graceUntilMs)}`,
     key.team,
     key.project,

@@ -29,7 +29,7 @@ export const keysRevoke: Command = {
   async run(values, io) {
     const url = requiredStoreUrl(values, io);
     const of = toSubject(values);
-    // nothing is hashed here, so a pepper that is not usable must not stand in the way
+    // nothing is hashed here, so an unusable pepper must not get in the way
     const peppers = createNoPepperRing();
     return await withStores(url, io, async (stores) => {
       const service = createKeyService({ store: stores.keys, peppers, runtime: createRuntime() });

@@ -3,7 +3,7 @@ import type { Command } from '../command.ts';
 import { requireKeyEncryptionRing } from '../key-encryption.ts';
 import { requiredStoreUrl, storeOption, withStores } from '../open-stores.ts';
 
-/** Seals all stored credentials anew. */
+/** Reseals all stored credentials. */
 export const providersRewrap: Command = {
   name: 'providers rewrap',
   summary: 'seal all stored credentials anew under the current key',

@@ -81,7 +81,7 @@ function toOwner(values: OptionValues): Owner {
   return user === undefined ? { scope: 'gateway' } : { scope: 'user', subject: user };
 }
 
-/** The same for the same owner. What an id cannot hold, such as an address, is in it as a digest. */
+/** The same for the same owner. A subject that an id cannot hold, such as an address, becomes a digest. */
 function toId(provider: string, owner: Owner): string {
   if (owner.scope === 'gateway') return provider;
   const { scope, subject } = owner;
@@ -97,7 +97,7 @@ async function readSecret(values: OptionValues, io: Io): Promise<string> {
     text = file === undefined ? await io.readStdin() : await readFile(resolve(io.cwd, file), 'utf8');
   } catch (cause) {
     if (file === undefined) throw cause;
-    // the secret itself is sometimes given in place of a file
+    // people sometimes pass the secret itself as the file
     throw new CommandError(
       `The file that --file names cannot be read (${(cause as NodeJS.ErrnoException).code}).`,
       { cause },
@@ -107,7 +107,7 @@ async function readSecret(values: OptionValues, io: Io): Promise<string> {
   return text;
 }
 
-/** A mistyped provider is seen now; one that is yet to be configured needs its credential first. */
+/** Shows a mistyped provider now; only warns, since a new one needs its credential first. */
 async function warnOfProvider(stores: Stores, provider: string, io: Io): Promise<void> {
   const latest = await stores.config.readLatest();
   if (!latest || Object.hasOwn(latest.config.providers, provider)) return;

@@ -5,7 +5,7 @@ import { packageVersion } from '../version.ts';
 import { exportLines } from './local-key.ts';
 import type { PreparedConfig } from './prepare-config.ts';
 
-/** Tells that the gateway listens, where, with what, and what is odd about that; and the temporary key, if there is one, this once. */
+/** Tells where the gateway listens, with what, and what is odd about that; and, once, any temporary key. */
 export function announce(
   { config, loaded, localKey, hasKeyStore = false }: PreparedConfig,
   url: string,

@@ -1,6 +1,6 @@
 import type { LimitEvent } from '../../limits/limit-event.ts';
 
-/** What operators read of an event; undefined for what happens for single requests, which records tell. */
+/** What operators read about an event; undefined for events of single requests, which are in records. */
 export function describeLimitEvent(event: LimitEvent): string | undefined {
   if (event.kind !== 'ledger') return undefined;
   const seconds = (event.lastedMs / 1_000).toFixed(1);

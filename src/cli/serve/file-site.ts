@@ -30,9 +30,9 @@ export async function openFileSite({
   let { path } = site;
   const prepare = async (): Promise<PreparedConfig> => {
     const found = await prepareConfig({ ...site, path }, io, peppers, makeKey);
-    // looked for once: a file that is away for a moment must not leave the gateway with the environment, and no keys
+    // found once: while a file is missing for a moment, the gateway must not fall back to the environment, without keys
     path = found.loaded.file ?? path;
-    // a file says itself which models there are
+    // a file itself says which models there are
     if (found.loaded.file !== undefined) return found;
     return { ...found, config: { ...found.config, models: { ...listed, ...found.config.models } } };
   };
@@ -66,7 +66,7 @@ export async function openFileSite({
   };
 }
 
-/** What the environment names are providers; which models they have is known to them alone. */
+/** The environment names only providers; which models they have, only they know. */
 async function askProviders(gateway: Gateway, runtime: Runtime, io: Io): Promise<GatewayConfig['models']> {
   const egress = createUndiciEgress();
   try {

@@ -5,8 +5,8 @@ import { stripBrackets } from './address.ts';
 /**
  * Bounds of the stand-alone server, stricter than Node's own. Headers: 10 s. The whole request: 45 s, as a last
  * resort, because the bridge ends a slow body after 30 s with an error in the caller's dialect. Idle connections:
- * 65 s, longer than the 60 s after which common load balancers give theirs up, so that none of them sends a request
- * into a connection that is just being closed. All are checked every 5 s.
+ * 65 s, longer than the 60 s after which common load balancers close theirs, so that none of them sends a request on
+ * a connection that is being closed. All are checked every 5 s.
  */
 export const serverOptions = {
   headersTimeout: 10_000,
@@ -21,7 +21,7 @@ export const serverOptions = {
  * Starts to listen.
  *
  * @returns the server and the port it got
- * @throws CommandError when the address cannot be had
+ * @throws CommandError when the address is unavailable
  */
 export async function listen(handler: RequestListener, host: string, port: number) {
   const server = createServer(serverOptions, handler);

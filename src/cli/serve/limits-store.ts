@@ -7,13 +7,13 @@ import { describeStore, openStores, toStoreError } from '../open-stores.ts';
 /** A ledger that was opened by its URL. */
 export interface LimitsStore {
   readonly ledger: Ledger;
-  /** What nodes on it tell each other by; undefined where it has no push. */
+  /** How its nodes notify each other; undefined if it has no push. */
   readonly hints: Hints | undefined;
   close(): Promise<void>;
 }
 
 /**
- * Opens the store that limits alone are kept in.
+ * Opens a store that keeps only limits.
  *
  * @throws UsageError for a backend that keeps none
  */

@@ -6,15 +6,15 @@ import { fetchJson } from '../../identity/fetch-json.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Egress } from '../../upstream/egress.ts';
 
-/** What providers say of their models. */
+/** What providers say about their models. */
 export interface ProviderModels {
-  /** Entries of a catalog, for the names that it has patterns for. */
+  /** Catalog entries, for the names that match its patterns. */
   readonly models: GatewayConfig['models'];
   /** Why some could not be asked, one text for each provider. */
   readonly failures: readonly string[];
 }
 
-/** All providers together get this long, and each may tell so much. */
+/** The time for all providers together, and how much each may return. */
 const timeoutMs = 2_000;
 const maxBytes = 4 * 1024 * 1024;
 const maxModels = 1_000;
@@ -28,7 +28,7 @@ const requests: Readonly<
 };
 
 /**
- * Asks every provider which models it has. A catalog of patterns serves them all and can list none of them; with these
+ * Asks every provider which models it has. A catalog of patterns serves them all but can list none of them; with these
  * entries it lists what there is, so that clients that ask have something to choose from.
  */
 export async function listProviderModels(
@@ -49,7 +49,7 @@ export async function listProviderModels(
     }
     const { entry, names } = end.value;
     for (const name of names) {
-      // what its patterns give to another provider, or to none, is not its own here
+      // skips names that the patterns give to another provider, or to none
       const isServed = findModel(name)?.targets.some(({ provider }) => provider.id === entry.id);
       if (isServed) models[name] ??= { targets: [entry.id] };
     }

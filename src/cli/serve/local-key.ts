@@ -1,7 +1,7 @@
 import type { GatewayConfig } from '../../config/schema.ts';
 import type { IssuedKey } from '../../keys/issue-key.ts';
 
-/** The team that the key of a gateway without keys belongs to. */
+/** The team of the key that a gateway without keys gets. */
 export const localTeam = 'local';
 
 const localProfile = 'headgate-local';

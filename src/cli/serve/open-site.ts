@@ -6,15 +6,15 @@ import type { Runtime } from '../../runtime.ts';
 import type { Io } from '../io.ts';
 import type { PreparedConfig, Site } from './prepare-config.ts';
 
-/** A gateway that follows where its configuration comes from. */
+/** A gateway that follows the source of its configuration. */
 export interface OpenSite {
   readonly gateway: Gateway;
   readonly prepared: PreparedConfig;
-  /** Looks whether there is something new. */
+  /** Looks for something new. */
   reload(): void;
-  /** Ends following; the gateway goes on as it is. */
+  /** Stops following; the gateway goes on as it is. */
   stopFollowing(): Promise<void>;
-  /** Ends what the site opened besides the gateway. Call when the gateway is closed. */
+  /** Closes what the site opened besides the gateway. Call once the gateway is closed. */
   release(): Promise<void>;
 }
 
@@ -25,6 +25,6 @@ export interface SiteOptions {
   readonly peppers: PepperRing;
   readonly runtime: Runtime;
   readonly gateway: GatewayOptions;
-  /** The key in place of one that is made where there are none. @default made when it is needed */
+  /** The key to use where there are none. @default made when it is needed */
   readonly localKey?: IssuedKey | undefined;
 }

@@ -9,7 +9,7 @@ import type { Io } from '../io.ts';
 import { isLoopback } from './address.ts';
 import { withLocalKey } from './local-key.ts';
 
-/** Where the server listens, and how it came to its configuration. */
+/** Where the server listens, and the path of its configuration. */
 export interface Site {
   readonly path: string | undefined;
   readonly host: string;
@@ -22,7 +22,7 @@ export interface PreparedConfig {
   readonly loaded: LoadedConfig;
   /** The key made because there was none. */
   readonly localKey: IssuedKey | undefined;
-  /** Whether the keys are in a store, so that the configuration does not tell how many there are. */
+  /** Whether the keys are in a store, so that the configuration does not show how many there are. */
   readonly hasKeyStore?: boolean;
 }
 
@@ -50,7 +50,7 @@ export async function prepareConfig(
   warnOfPeppers(snapshot.config.keys, peppers, io);
   if (snapshot.config.keys.length > 0) return { config: loaded.config, loaded, localKey: undefined };
   if (!isLoopback(site.host)) {
-    // beside a file the variable is not read
+    // with a file, the variable is not read
     const place = loaded.file === undefined ? 'HEADGATE_KEYS (a JSON array)' : '"keys"';
     throw new CommandError(
       [
@@ -64,7 +64,7 @@ export async function prepareConfig(
   return { config: withLocalKey(loaded.config, localKey), loaded, localKey };
 }
 
-/** @throws CommandError when a provider is the gateway itself, which would send every request round and round */
+/** @throws CommandError when a provider is the gateway itself, which would loop every request */
 export function requireOtherProviders({ providers }: Pick<Snapshot, 'providers'>, site: Site): void {
   for (const [id, { origin }] of providers) {
     if (!isItself(origin, site)) continue;
@@ -72,7 +72,7 @@ export function requireOtherProviders({ providers }: Pick<Snapshot, 'providers'>
   }
 }
 
-/** Such keys are refused like wrong ones; their holders could not tell why. */
+/** Keys under unknown peppers are refused like wrong ones; their holders cannot tell why. */
 export function warnOfPeppers(
   keys: readonly { readonly kid: string; readonly pepperId: string }[],
   peppers: PepperRing,

@@ -3,8 +3,8 @@ import { unwatchFile, watchFile } from 'node:fs';
 const pollMs = 1_000;
 
 /**
- * Calls `action` when the file's content may have changed. Polls once a second: unlike file events that also works
- * for files that editors replace, for mounted volumes and for links that are switched over.
+ * Calls `action` when the file's content may have changed. Polls once a second: unlike file events, that also works
+ * for files that editors replace, for mounted volumes and for switched links.
  */
 export function watchConfig(file: string, action: () => void): () => void {
   const listener: Parameters<typeof watchFile>[1] = (now, before) => {

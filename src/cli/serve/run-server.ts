@@ -18,17 +18,17 @@ import type { PreparedConfig } from './prepare-config.ts';
 import { openStoreSite } from './store-site.ts';
 import { describeWarnings } from './warnings.ts';
 
-/** What a server is told by whoever runs it: the process itself, or the primary of several. */
+/** What a server gets from whoever runs it: the process itself, or the primary of several. */
 export interface Station {
-  /** Begins to listen for what it is to stop for. */
+  /** Begins to listen for the signal to stop. */
   watchStop(): { readonly first: Promise<string>; release(): void };
-  /** The store that limits are kept in, where it is another one than that of keys and configuration. */
+  /** The store for limits, if it is not the one for keys and configuration. */
   readonly limits: string | undefined;
-  /** How many processes share the limits; undefined where it is to be counted. */
+  /** How many processes share the limits; undefined if they are to be counted. */
   readonly nodes: number | undefined;
   /** How many of them are known to be there. @default 1 */
   readonly leastNodes?: number;
-  /** The key in place of one that would be made where there are none. */
+  /** The key to use where there are none, in place of a new one. */
   readonly localKey?: IssuedKey | undefined;
   /** Called once it listens. */
   announce(prepared: PreparedConfig, url: string, warnings: readonly string[]): void;
@@ -36,7 +36,7 @@ export interface Station {
 
 const settleMs = 5_000;
 
-/** Serves until it is told to stop, and then finishes what is in flight. */
+/** Serves until it is told to stop, then finishes requests in flight. */
 export async function runServer(values: OptionValues, io: Io, station: Station): Promise<void> {
   const path = optionalText(values, 'config');
   const host = requiredText(values, 'host').trim();
@@ -50,7 +50,7 @@ export async function runServer(values: OptionValues, io: Io, station: Station):
   let reload = () => {
     isDue = true;
   };
-  // before anything takes time: as long as nobody listens the signal ends the process
+  // before anything that takes time: without a listener the signal ends the process
   const release = io.onSignal('SIGHUP', () => reload());
   const own = station.limits === undefined ? undefined : await openLimitsStore(station.limits, io);
   const options: SiteOptions = {
@@ -80,13 +80,13 @@ export async function runServer(values: OptionValues, io: Io, station: Station):
       station.announce(open.prepared, toUrl(host, listening.port), warnings);
       const signal = await stop.first;
       io.stderr.write(`headgate: ${signal}: finishing requests in flight, for ${drainMs} ms at most.\n`);
-      // from now on the gateway is not ready; what has not ended by then ends with an error, and that has to get out
+      // from now on the gateway is not ready; requests not done after `drainMs` end with an error, which has to get out
       const closing = open.gateway.close({ drainMs });
       await closeGracefully(listening.server, { drainMs: drainMs + settleMs });
       await closing;
     } finally {
       await open.stopFollowing();
-      // nothing is left to do where it has closed in good order
+      // does nothing if it has already closed in good order
       await open.gateway.close({ drainMs: settleMs });
       await open.release();
       stop.release();

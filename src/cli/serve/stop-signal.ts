@@ -1,6 +1,6 @@
 import type { Io } from '../io.ts';
 
-/** A terminal's Ctrl-C reaches a process that npm runs twice: from the terminal, and passed on by npm. */
+/** A terminal's Ctrl-C reaches a process run by npm twice: from the terminal, and passed on by npm. */
 const sameSignalMs = 500;
 
 /** Resolves at the first SIGTERM or SIGINT; the second ends the process at once with exit code 1. */

@@ -7,7 +7,7 @@ import { openStores, requirePlace, toStoreError } from '../open-stores.ts';
 import type { OpenSite, SiteOptions } from './open-site.ts';
 import { requireOtherProviders, warnOfPeppers } from './prepare-config.ts';
 
-/** A gateway whose configuration, keys and credentials come from a store, and that takes over every change of them. */
+/** A gateway whose configuration, keys and credentials come from a store, and that follows every change to them. */
 export async function openStoreSite(url: string, options: SiteOptions): Promise<OpenSite> {
   let stores: Stores | undefined;
   try {
@@ -37,7 +37,7 @@ async function openSite(url: string, stores: Stores, options: SiteOptions): Prom
   });
   try {
     requireOtherProviders(gateway.snapshot, site);
-    // the first thousand tell whether the pepper is the wrong one; a warning is no reason not to start
+    // the first thousand show whether the pepper is wrong; failing to check is no reason not to start
     const keys = await stores.keys.listKeys({ active: true, limit: 1_000 }).catch((error: unknown) => {
       io.stderr.write(
         `headgate: the keys cannot be listed, so their peppers are not checked: ${describe(error)}\n`,
@@ -58,7 +58,7 @@ async function openSite(url: string, stores: Stores, options: SiteOptions): Prom
   };
 }
 
-/** What is written for operators needs no trace; anything else shows where it came from. */
+/** Errors written for operators need no stack; anything else shows where it came from. */
 function describe(error: unknown): string {
   if (error instanceof ConfigError)
     return `the new configuration is not used, the old one goes on: ${error.message}`;

@@ -3,7 +3,7 @@ import type { LoadedConfig } from '../../config/load-config.ts';
 import { formatIssue, locateIssues } from '../check-config.ts';
 import type { Io } from '../io.ts';
 
-/** What is odd about the configuration in force, a line for each, with its place where that is known. */
+/** The warnings about the configuration in force, one line each, with its place if known. */
 export async function describeWarnings(
   warnings: readonly ConfigIssue[],
   loaded: LoadedConfig,

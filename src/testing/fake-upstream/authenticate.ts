@@ -3,7 +3,7 @@ import type { Exchange, Reply, UpstreamFamily } from './types.ts';
 
 /**
  * The refusal of a wrong or missing credential as the provider words it, or `undefined` for a good one.
- * Gemini really answers 400 `API_KEY_INVALID` to a wrong key and 403 to a missing one, not 401.
+ * Gemini does answer 400 `API_KEY_INVALID` to a wrong key and 403 to a missing one, not 401.
  */
 export function refuseCredential(exchange: Exchange, family: UpstreamFamily): Reply | undefined {
   const accepted = exchange.options.apiKeys;

@@ -21,22 +21,22 @@ import { createRestarts } from './restarts.ts';
 /** What the primary of several workers is started with. */
 export interface PrimaryOptions {
   readonly workers: number;
-  /** Machines that share the limits; undefined where it is to be counted. */
+  /** Machines that share the limits; undefined if they are to be counted. */
   readonly nodes: number | undefined;
-  /** What requests in flight get to finish. */
+  /** Time for requests in flight to finish. */
   readonly drainMs: number;
-  /** Where limits are kept; undefined where the store of keys and configuration keeps them. */
+  /** Where limits are kept; undefined if the store of keys and configuration keeps them. */
   readonly limits: string | 'temporary' | undefined;
 }
 
-/** On top of the time to drain: what a worker gets to store records and give back its limits. */
+/** Added to the time to drain, for a worker to store records and give back its limits. */
 const lingerMs = 15_000;
-/** When no worker runs and this many in a row could not, there is no use in going on. */
+/** Gives up when no worker listens and this many in a row have died early. */
 const maxFailures = 10;
 
 /**
  * Runs workers that serve one port and share its limits. The first one must listen before the others are started; one that
- * dies later is started again, after a pause.
+ * dies later is restarted after a pause.
  *
  * @returns the exit code
  */
@@ -100,7 +100,7 @@ class Fleet {
   });
 
   #onComplete: () => void = () => undefined;
-  /** Resolves when all workers listen for the first time; while one alone does, the port is lost with it. */
+  /** Resolves when all workers listen for the first time; while only one does, losing it loses the port. */
   readonly complete = new Promise<void>((resolve) => {
     this.#onComplete = resolve;
   });
@@ -111,12 +111,12 @@ class Fleet {
     this.#io = io;
   }
 
-  /** @returns whether the first worker listens; what kept it from that it has said itself */
+  /** @returns whether the first worker listens; if not, it has said why itself */
   async begin(): Promise<boolean> {
     const listens = await new Promise<boolean>((resolve) => {
       const worker = this.#start(createRestarts(), ({ text, file }) => {
         this.#io.stdout.write(text);
-        // a worker that starts while the file is away must not take the environment in its place
+        // a worker that starts while the file is missing must not use the environment instead
         this.#setup = { ...this.#setup, file };
         resolve(true);
       });
@@ -135,7 +135,7 @@ class Fleet {
     }
   }
 
-  /** Lets all workers finish, and ends those that take longer. */
+  /** Lets all workers finish; waits for `withinMs` at most. */
   async stop(signal: 'SIGTERM' | 'SIGINT', withinMs: number): Promise<void> {
     this.#isStopping = true;
     for (const timer of this.#timers) clearTimeout(timer);

@@ -1,4 +1,4 @@
-/** When a worker that died is started again. */
+/** When to restart a worker that died. */
 export interface Restarts {
   /**
    * A worker died.
@@ -7,16 +7,16 @@ export interface Restarts {
    * @returns milliseconds to wait before the next is started
    */
   died(livedMs: number): number;
-  /** How many died in a row before they had run for long. */
+  /** How many in a row died before they had run for long. */
   readonly failures: number;
 }
 
 /**
- * A pause that doubles with each worker of one place that dies early, so that one that cannot run costs little.
+ * A pause that doubles each time a worker of one place dies early, so that one that cannot run costs little.
  *
  * @param options.minMs the first pause. @default 250
  * @param options.maxMs the longest. @default 30_000
- * @param options.stableMs who ran for this long did not die early. @default 60_000
+ * @param options.stableMs one that ran for this long did not die early. @default 60_000
  */
 export function createRestarts(
   options: { readonly minMs?: number; readonly maxMs?: number; readonly stableMs?: number } = {},

@@ -10,7 +10,7 @@ export function isServeWorker(io: Io): boolean {
   return cluster.isWorker && io.environment[workerVariable] === '1' && process.send !== undefined;
 }
 
-/** One of several processes that serve the same port. It stops when its primary says so, or by a signal of its own. */
+/** One of several processes that serve the same port. It stops when its primary says so, or on a signal of its own. */
 export async function runWorker(values: OptionValues, io: Io): Promise<void> {
   const orders = new Map<string, Set<() => void>>();
   const onOrder = (signal: string, action: () => void) => {
@@ -29,7 +29,7 @@ export async function runWorker(values: OptionValues, io: Io): Promise<void> {
   };
   process.on('message', listener);
   const releases: (() => void)[] = [];
-  // a terminal's Ctrl-C reaches every process: it means the same as the word of the primary, and no second signal
+  // a terminal's Ctrl-C reaches every process: it means the same as the primary's order, not a second signal
   const stop = new Promise<string>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       releases.push(
