@@ -3,11 +3,11 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 const file = '/dev/cpu_dma_latency';
 
 /**
- * Keeps the processors from sleeping where the kernel lets us (Linux, as root): what waits for a packet then polls. A virtual
- * processor that sleeps is given to others, and comes back later and with cold caches: that would be most of what one
- * request costs. It is what `cyclictest` does too; see `Documentation/power/pm_qos_interface.rst` of Linux.
+ * Keeps the processors from sleeping where the kernel allows it (Linux, as root): what waits for a packet then polls. A
+ * sleeping virtual processor is given to others, and comes back late and with cold caches, which would be most of the
+ * cost of one request. `cyclictest` does the same; see `Documentation/power/pm_qos_interface.rst` of Linux.
  *
- * @returns ends it; `undefined` where it is not allowed
+ * @returns a function to end it; `undefined` where not allowed
  */
 export function keepAwake(): (() => void) | undefined {
   let descriptor: number;
@@ -16,7 +16,7 @@ export function keepAwake(): (() => void) | undefined {
   } catch {
     return undefined;
   }
-  // microseconds that waking up may take, for as long as the file is open
+  // microseconds that waking up may take, while the file is open
   writeSync(descriptor, new Uint8Array(4));
   return () => closeSync(descriptor);
 }

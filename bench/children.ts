@@ -1,11 +1,11 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** A process that the bench started: it is ended by its id when the bench ends, however that comes about. */
+/** A process that the bench started, and ends by its id when the bench itself ends, for whatever reason. */
 export interface Child {
   readonly pid: number;
   readonly process: ChildProcess;
-  /** The end of what it wrote, to say why it failed. */
+  /** The end of its output, to show why it failed. */
   output(): string;
   stop(): Promise<void>;
 }
@@ -18,7 +18,7 @@ process.on('exit', () => {
 });
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => process.exit(1));
 
-// a process group of its own, so that workers of a child (nginx, …) go with it
+// to its own process group, so that workers of a child (nginx, …) go with it
 function signal(child: ChildProcess, name: NodeJS.Signals): void {
   try {
     if (child.pid) process.kill(-child.pid, name);
@@ -52,14 +52,14 @@ export function startChild(command: string, args: readonly string[], options: Sp
       const timer = setTimeout(() => signal(child, 'SIGKILL'), 2_000);
       await gone;
       clearTimeout(timer);
-      // what a killed leader left behind of its group
+      // whatever is left of its group
       signal(child, 'SIGKILL');
       running.delete(child);
     },
   };
 }
 
-/** Runs to the end and gives what was written to stdout. @throws Error with the end of its output, past `timeoutMs` too. */
+/** Runs to the end and returns the text on stdout. @throws Error with the end of its output, also past `timeoutMs` */
 export async function runToEnd(
   command: string,
   args: readonly string[],
@@ -92,7 +92,7 @@ export function readRssKb(pid: number): number {
 export function readCpuMs(pid: number): number {
   return sumOverTree(pid, (id) => {
     const stat = readFileSync(`/proc/${id}/stat`, 'utf8');
-    // the name before it may hold anything, so fields are counted behind its closing parenthesis
+    // the name before it may hold anything, so fields are counted after its closing parenthesis
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return (Number(fields[11]) + Number(fields[12])) * 10;
   });

@@ -1,6 +1,6 @@
 /**
- * Reads the requests, or the replies, of one connection and calls `onMessage` with the first line of each when it has come
- * whole. Understands `content-length` and chunked bodies, and throws bodies away.
+ * Reads the requests, or the replies, of one connection and calls `onMessage` with the first line of each once it is
+ * complete. Understands `content-length` and chunked bodies, and discards bodies.
  */
 export function createMessageReader(onMessage: (firstLine: string) => void): (data: Buffer) => void {
   let pending: Buffer = Buffer.alloc(0);

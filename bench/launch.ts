@@ -13,18 +13,18 @@ export interface RunningSubject {
   rssMb(): number;
   /** Processor time used so far. */
   cpuMs(): number;
-  /** What is left on the heap after a full collection; only subjects of ours tell. */
+  /** What is left on the heap after a full collection; only our own subjects tell. */
   liveKb(): Promise<number>;
   stop(): Promise<void>;
 }
 
 export interface LaunchOptions {
   readonly upstreamUrl: string;
-  /** Files of the run live below it. */
+  /** Holds the files of the run. */
   readonly directory: string;
   /** The request it must answer before it counts as started. */
   readonly bodyFile: string;
-  /** What the whole reply must end in; not looked at for a stream without an end. */
+  /** What the whole reply must end in; not checked for a stream without an end. */
   readonly replyEnd: string | undefined;
 }
 

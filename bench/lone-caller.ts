@@ -1,9 +1,9 @@
 /**
- * One caller on one connection: sends the same request again and again, the next when the last reply is whole. Same arguments
- * and the same last line as `load-without-wrk.ts`, but for the connections.
+ * One caller on one connection: sends the same request again and again, the next when the last reply is complete. Same
+ * arguments, except the connections, and same last line as `load-without-wrk.ts`.
  *
- * wrk is not asked for this: it answers for coordinated omission, and so its percentiles at one connection are shares of the
- * time and not of the requests. Beside requests of 60 µs a pause of 3 ms counts as fifty.
+ * wrk is not used for this: it corrects for coordinated omission, so its percentiles at one connection are shares of
+ * the time, not of the requests. Next to requests of 60 µs, a pause of 3 ms counts as fifty.
  */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ const head = [
 ].join('\r\n');
 const request = Buffer.concat([Buffer.from(head), body]);
 
-/** Until its own code is warm, what it would measure is itself. */
+/** Until its own code is warm, it would measure itself. */
 const warmUpMs = 500;
 
 const latencies: number[] = [];

@@ -1,11 +1,11 @@
 /**
- * The upstream as a process of its own, on raw sockets so that it is never what limits a subject.
+ * The upstream as a process of its own, on raw sockets so that it never limits a subject.
  *
  *   POST /json1k/…   a chat completion of 1 kB
  *   POST /sse200/…   200 deltas at once, each an HTTP chunk, 20 to a write
- *   POST /paced/…    a delta now and another each `PACE_MS`, until somebody asks for `GET /finish`
+ *   POST /paced/…    a delta at once and another every `PACE_MS`, until `GET /finish` is requested
  *
- * Says `{ port }` to its parent when it listens.
+ * Sends `{ port }` to its parent when it listens.
  */
 import { createServer } from 'node:net';
 import { createMessageReader } from './http-reader.ts';
@@ -20,8 +20,8 @@ const streamHead = Buffer.from(
   'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n',
 );
 /**
- * A write for each delta would make the upstream's system calls the limit of every subject, and the network would
- * join them again anyway: a busy proxy finds many deltas in one read.
+ * With a write for each delta, the upstream's system calls would limit every subject, and the network would join the
+ * deltas again anyway: a busy proxy finds many in one read.
  */
 const deltasPerWrite = 20;
 const streamEvents = toStreamEvents();

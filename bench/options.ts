@@ -18,16 +18,16 @@ export interface BenchOptions {
   readonly install: boolean;
   readonly cases: readonly CaseName[];
   readonly subjects: readonly SubjectName[];
-  /** Processes of each subject in a throughput case, one after the other: those of the same code differ. */
+  /** Processes of each subject in a throughput case, one after the other: even with the same code they differ. */
   readonly processes: number;
   /** Runs of each of them. */
   readonly rounds: number;
   readonly runMs: number;
-  /** A subject is warmed up for so long, and then until it has answered so many requests, but no longer than the last. */
+  /** Subjects warm up for this long, then until `warmUpRequests` are answered, for `longestWarmUpMs` in all at most. */
   readonly warmUpMs: number;
   readonly warmUpRequests: number;
   readonly longestWarmUpMs: number;
-  /** Rounds that are taken as all others are, and do not count. */
+  /** Rounds that run like all others but do not count. */
   readonly warmUpRounds: number;
   readonly streams: number;
   readonly streamRounds: number;
@@ -54,7 +54,7 @@ export const help = `Usage: npm run bench -- [options]
   --out <file>       where the results go                      (bench/results/latest.json)
   --help             this text`;
 
-/** @throws TypeError for an option that is not known or not understood */
+/** @throws TypeError for an unknown or invalid option */
 export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
   const { values } = parseArgs({
     args: [...args],

@@ -8,8 +8,8 @@ interface PacedStream {
 const slotMs = 20;
 
 /**
- * Gives every stream that joins a delta at once and another each `paceMs`, from one timer for all: a timer a
- * stream would make the mock the slow part at 9,000 of them. Each delta carries the time it was sent, in
+ * Sends every stream that joins a delta at once and another every `paceMs`, from one timer for all: one per stream
+ * would make the mock the slow part at 9,000 of them. Each delta carries the time it was sent, in
  * microseconds of the system's monotonic clock, which the load generator on the same machine shares.
  */
 export function createPacer(paceMs: number) {

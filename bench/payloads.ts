@@ -1,4 +1,4 @@
-/** What the bench sends and what its upstreams answer: made here once, so that every subject meets the same bytes. */
+/** What the bench sends and what its upstreams answer: made here once, so that every subject gets the same bytes. */
 
 export const modelName = 'bench-model';
 export const eventBytes = 256;

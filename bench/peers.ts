@@ -17,7 +17,7 @@ const litellmVersion = '>=1.108,<1.109';
 const bifrostModule = 'github.com/maximhq/bifrost/transports/bifrost-http@latest';
 const timeoutMs = 600_000;
 
-/** Where the program of a peer is, if it is. Bifrost's may also be on the PATH. */
+/** Where the program of a peer is, if anywhere. Bifrost's may also be on the PATH. */
 export function findPeer(name: 'portkey' | 'litellm' | 'bifrost'): string | undefined {
   if (name === 'portkey') return present(join(portkeyPackage, 'build', 'start-server.js'));
   if (name === 'litellm') return present(litellmBinary);
@@ -29,7 +29,7 @@ function present(path: string): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
-/** Installs those of the named peers that are not there yet, each within ten minutes. Gives the reasons of those that failed. */
+/** Installs the named peers that are missing, each within ten minutes. Returns the reasons for those that failed. */
 export async function installPeers(names: readonly SubjectName[]): Promise<Map<SubjectName, string>> {
   const failures = new Map<SubjectName, string>();
   for (const name of ['portkey', 'litellm', 'bifrost'] as const) {
@@ -48,7 +48,6 @@ const install = {
   async portkey() {
     mkdirSync(portkeyDirectory, { recursive: true });
     writeFileSync(join(portkeyDirectory, 'package.json'), '{ "private": true }\n');
-    // its postinstall only patches its own build, and the published build is patched already
     // its postinstall has nothing to do: the patches it would apply are not in the package
     const args = [
       'install',
@@ -71,7 +70,7 @@ const install = {
   },
 };
 
-/** One line of a failure without addresses and paths, which are the machine's own business. */
+/** One line of a failure, without the addresses and paths of the machine. */
 export function toReason(error: unknown, line: 'first' | 'last'): string {
   const lines = String(error instanceof Error ? error.message : error)
     .trim()

@@ -14,7 +14,7 @@ export interface Report {
   readonly leftOut: Record<string, string>;
 }
 
-/** Writes the report; figures that could not be had are `null`. */
+/** Writes the report; figures that are unavailable are `null`. */
 export function writeReport(report: Report, path: string): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`);

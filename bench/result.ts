@@ -2,11 +2,11 @@ import type { BenchOptions } from './options.ts';
 import type { Subject, SubjectName } from './subject.ts';
 import type { Upstreams } from './upstreams.ts';
 
-/** What one subject showed in one case: medians over its runs. A figure that could not be had is `null` in the file. */
+/** The result of one subject in one case: medians over its runs. An unavailable figure is `null` in the file. */
 export interface SubjectResult {
   /** Replies a second; in `streams9k`, streams opened a second. */
   readonly rps: number;
-  /** Request to whole reply; in `streams9k`, a delta's way from the upstream to the caller. */
+  /** Request to whole reply; in `streams9k`, a delta's time from the upstream to the caller. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   /** Resident memory of the subject's processes, the highest seen at the end of a run. */

@@ -1,6 +1,6 @@
 /**
- * Opens many paced streams, keeps them open together for a while, lets the mock end them, and says how they went.
- * Speaks to its parent: `{ phase: 'open' }` when all are open, then `{ phase: 'done', … }`.
+ * Opens many paced streams, keeps them open together for a while, lets the mock end them, and reports how they went.
+ * Sends its parent `{ phase: 'open' }` when all are open, then `{ phase: 'done', … }`.
  */
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -19,10 +19,10 @@ interface ClientOptions {
 
 /** What the client found. */
 export interface StreamReport {
-  /** Streams that showed a first delta. */
+  /** Streams that got a first delta. */
   readonly opened: number;
   readonly openMs: number;
-  /** Streams that came to their terminator. */
+  /** Streams that reached their terminator. */
   readonly whole: number;
   /** Connections that broke, and replies that were not 200. */
   readonly failed: number;
@@ -31,7 +31,7 @@ export interface StreamReport {
   readonly longestGapMs: number;
   readonly firstDeltaP50Ms: number;
   readonly firstDeltaP99Ms: number;
-  /** From the mock's write to this process, while all were open; `null` where the subject drops the time stamp. */
+  /** From the mock's write to this process, while all were open; `null` if the subject drops the time stamp. */
   readonly deltaP50Ms: number | null;
   readonly deltaP99Ms: number | null;
 }
@@ -119,7 +119,7 @@ async function openStreams(): Promise<void> {
 const startedMs = performance.now();
 await openStreams();
 const openMs = performance.now() - startedMs;
-// what opening delayed is not counted against the streams that are open
+// delays from opening are not counted against the open streams
 await delay(options.paceMs);
 isHolding = true;
 process.send?.({ phase: 'open' });
@@ -129,7 +129,7 @@ isHolding = false;
 await fetch(options.finishUrl);
 const lastMs = performance.now() + options.paceMs * 3 + 10_000;
 while (live.size > 0 && performance.now() < lastMs) await delay(50);
-// the mock ends streams for one pace: a later stream must not meet it
+// the mock ends streams for one pace: later streams must miss that
 await delay(options.paceMs);
 
 const report: StreamReport = {

@@ -26,7 +26,7 @@ export interface Subject {
   start(place: SubjectPlace): StartCommand | undefined;
   /** Headers that a request to it needs besides its content type. */
   headers(place: SubjectPlace): Record<string, string>;
-  /** Whether it makes a key at its start and says `{ key }` to the bench. */
+  /** Whether it makes a key at start and sends `{ key }` to the bench. */
   readonly makesKey: boolean;
   readonly startTimeoutMs: number;
 }

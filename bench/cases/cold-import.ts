@@ -7,7 +7,7 @@ import { median, round } from '../statistics.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Milliseconds of an import in fresh processes, in turn with that of an empty module, which is what Node itself takes. */
+/** Milliseconds of an import in fresh processes, alternating with an empty module, which is what Node itself takes. */
 export async function runImportCase(context: CaseContext): Promise<Record<string, unknown>> {
   const modules: Record<string, string> = { empty: 'data:text/javascript,', undici: 'undici' };
   if (existsSync(join(root, 'dist', 'index.js'))) modules.headgate = 'headgate';

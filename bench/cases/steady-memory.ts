@@ -11,8 +11,8 @@ const connections = 32;
 const watched = new Set(['bare', 'headgate']);
 
 /**
- * Memory over very many requests: the slope of RSS once heaps and bounded stores have filled, for which as many requests are
- * made before as are measured.
+ * Memory over very many requests: the slope of RSS once heaps and bounded stores have filled. A warm-up of as many
+ * requests as are measured fills them.
  */
 export async function runSteadyMemoryCase(context: CaseContext): Promise<CaseResult> {
   const { options, directory, leaveOut } = context;

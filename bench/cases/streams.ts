@@ -13,13 +13,13 @@ import type { SubjectName } from '../subject.ts';
 type Message = { phase: 'open' } | { phase: 'done'; report: StreamReport };
 type Run = StreamReport & { rps: number; rssMb: number; kbPerStream: number; cpuUsPerDelta: number };
 
-/** Whose memory is a promise, and what it is compared with. Of the others one run shows where they stand. */
+/** Whose memory is a promise, and what it is compared with. One run of the others shows where they stand. */
 const compared: ReadonlySet<SubjectName> = new Set(['bare', 'headgate']);
 const warmUpStreams = 500;
 /** Files that a subject needs besides two sockets a stream. */
 const otherFiles = 500;
 
-/** Many paced streams at once. Every run has a fresh process, because memory before and during is what is compared. */
+/** Many paced streams at once. Every run has a fresh process, because memory before and during is compared. */
 export async function runStreamsCase(context: CaseContext): Promise<CaseResult> {
   const { options, subjects, directory, leaveOut } = context;
   const bodyFile = join(directory, 'streams.json');

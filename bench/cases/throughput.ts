@@ -22,12 +22,12 @@ export const throughputCases = {
   latency1: { upstream: 'json1k', body: toSmallRequest, replyEnd: '}', connections: 1 },
 } as const satisfies Record<string, ThroughputCase>;
 
-/** The length of a second try, where a run was over before the first reply. */
+/** The length of a second try, if a run ended before the first reply. */
 const slowMs = 20_000;
 
 type Run = LoadResult & { rssMb: number; cpuUs: number };
 
-/** Starts every subject, warms each, then takes one run of each in turn, round after round; and again with new processes. */
+/** Starts and warms up every subject, then takes a run of each, round after round; and again with new processes. */
 export async function runThroughputCase(
   name: keyof typeof throughputCases,
   context: CaseContext,
@@ -60,7 +60,7 @@ export async function runThroughputCase(
     }
   };
 
-  /** V8 goes on translating what is called often for tens of thousands of requests: the more code, the longer. */
+  /** V8 goes on compiling hot code for tens of thousands of requests: the more code, the longer. */
   const warmUp = async (subject: SubjectName): Promise<boolean> => {
     let requests = 0;
     for (let ms = 0; ms === 0 || (requests < options.warmUpRequests && ms < options.longestWarmUpMs); ) {
@@ -92,9 +92,9 @@ export async function runThroughputCase(
   };
   try {
     for (let process = 1; process <= options.processes; process++) {
-      // one that was left out once stays so
+      // one that was left out once stays out
       for (const subject of subjects) if (process === 1 || runs.has(subject.name)) await start(subject);
-      // a run ends with callers who leave, and nothing to do for a while: the first times V8 gives up code that knew of neither
+      // a run ends with callers that leave, then idle time: the first times, V8 deoptimizes code that has met neither
       for (let turn = 1 - options.warmUpRounds; turn <= options.rounds; turn++) {
         const which = turn > 0 ? `round ${turn} of ${options.rounds}` : 'a round that does not count';
         context.progress(`${name}: ${which} of process ${process}`);

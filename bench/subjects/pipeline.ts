@@ -8,12 +8,12 @@ import { median, round } from '../statistics.ts';
 import { createBenchGateway } from './gateway.ts';
 
 const noop = () => undefined;
-// the adapters make one only when somebody asks for it
+// the adapters create one only on demand
 const { signal } = new AbortController();
 const rounds = Number(process.env.BENCH_ROUNDS ?? '5');
 const warmUpMs = Number(process.env.BENCH_WARM_UP_MS ?? '3000');
 
-/** A body whose chunks are there already: it answers at once, as one that has come whole does. */
+/** A body whose chunks are already there: it answers at once, like one that has arrived whole. */
 class BodyInMemory implements EgressBody {
   readonly #chunks: readonly Uint8Array[];
   #next = 0;
@@ -68,7 +68,7 @@ async function measure(text: string, contentType: string, chunks: readonly Uint8
       headers,
       signal,
       remoteAddress: '127.0.0.1',
-      // as the adapter for Node has them: nobody needs the signal, and all of a small body is there
+      // as in the adapter for Node: nobody needs the signal, and all of a small body is there
       whenGone: () => noop,
       readBody: () => body,
     };

@@ -1,8 +1,7 @@
 /**
- * Preloaded into Portkey's gateway. It has no option for its address, so what it would open to the network listens on
- * loopback. And as published it answers every stream with 500: it changes headers that `fetch` made immutable, which
- * only a patch that its npm package lacks makes possible. Streams are given to it in a response of ours; other
- * replies are left alone.
+ * Preloaded into Portkey's gateway. It has no option for its address, so this makes it listen on loopback instead of
+ * all interfaces. As published it answers every stream with 500: it changes headers that `fetch` made immutable, which
+ * takes a patch that its npm package lacks. So it gets streams in a response of ours; other replies are left alone.
  */
 import { Server } from 'node:net';
 

@@ -16,10 +16,10 @@ export const poolOptions = {
   connect: { timeout: 3_000 },
 };
 
-// the bench died without ending us
+// the bench died without ending this process
 process.on('disconnect', () => process.exit(0));
 
-// asked for what is live on the heap: what is left of it after a full collection
+// asked for the live heap: what is left after a full collection
 process.on('message', (message) => {
   if (message !== 'live') return;
   setFlagsFromString('--expose-gc');
