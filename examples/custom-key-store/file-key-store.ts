@@ -6,20 +6,20 @@ import type { KeyRecord, KeyStore } from 'headgate';
 
 /**
  * Keys as files: `<directory>/<kid>.json`, each with a record as `headgate keys create --json` prints it. Hashing,
- * constant-time comparison, caching and expiry are the gateway's: a store only finds, and tells of changes if it can.
+ * constant-time comparison, caching and expiry are the gateway's: a store only finds, and reports changes if it can.
  *
- * @param directory made by whoever runs this; on a file system that tells `a` from `A`, as kids do
+ * @param directory must exist, on a file system that tells `a` from `A`, as kids do
  */
 export function createFileKeyStore(directory: string) {
   return {
     async findKey(kid) {
-      // the gateway asks for well-formed ids only; a store that others call too checks for itself
+      // the gateway asks only for well-formed ids; a store with other callers checks for itself
       if (!/^[0-9A-Za-z]{1,64}$/.test(kid)) return null;
       const path = join(directory, `${kid}.json`);
       const record = await readRecord(path);
       if (record) return record;
-      // absent is null; a directory that is not there (not mounted yet, moved away), or that another one took the place of
-      // while we looked, must not look like a wrong key
+      // absent is null; but a directory that is missing (not mounted yet, moved away), or was replaced while we looked,
+      // must not look like a wrong key
       const { ino } = await stat(directory);
       const again = await readRecord(path);
       if (!again && (await stat(directory)).ino !== ino)
@@ -32,12 +32,12 @@ export function createFileKeyStore(directory: string) {
       const begin = () => {
         try {
           watcher = watch(directory, (_event, name) => {
-            // drafts are nobody's key; an event without a name may be about any
+            // drafts are not keys; an event without a name may be about any key
             if (name === null) listener(undefined);
             else if (name.endsWith('.json')) listener(name.slice(0, -'.json'.length));
           });
           watcher.on('error', again);
-          // anything may have changed before, and whoever listens has to know since when it is told
+          // anything may have changed before, and the listener has to know when it begins to be told
           queueMicrotask(() => watcher && listener(undefined));
         } catch {
           again();
@@ -69,7 +69,7 @@ async function readRecord(path: string): Promise<KeyRecord | null> {
   }
 }
 
-/** Adds or replaces a key. The file appears whole: a reader meets the old record or the new one, never half of one. */
+/** Adds or replaces a key. The file appears whole: a reader sees the old record or the new one, never half of one. */
 export async function writeKey(directory: string, record: KeyRecord): Promise<void> {
   const draft = join(directory, `.${record.kid}.${randomUUID()}`);
   await writeFile(draft, JSON.stringify(record));

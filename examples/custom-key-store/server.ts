@@ -4,7 +4,7 @@ import { createGateway } from 'headgate';
 import { closeGracefully, toNodeHandler } from 'headgate/node';
 import { createFileKeyStore } from './file-key-store.ts';
 
-/** A gateway whose keys live in a store of one's own: here a directory of files. */
+/** A gateway whose keys live in a custom store, here a directory of files. */
 export async function start({ environment = process.env, port = Number(environment.PORT ?? 8787) } = {}) {
   const gateway = createGateway(
     {
@@ -15,7 +15,7 @@ export async function start({ environment = process.env, port = Number(environme
       profiles: { standard: { limits: [{ unit: 'requests', amount: 60, window: '1m' }] } },
       teams: { web: { profile: 'standard' } },
     },
-    // the gateway follows what the store tells: a record that changed is read again at the next request
+    // the gateway follows what the store reports: a changed record is read again at the next request
     { environment, keys: createFileKeyStore(environment.KEY_DIRECTORY ?? 'keys') },
   );
 

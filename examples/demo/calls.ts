@@ -139,7 +139,7 @@ export async function streamResponse(
     maxRetries: 0,
     maxOutputTokens: cheap,
     prompt: 'Say hello in one sentence.',
-    // by default they go to the console and nowhere else
+    // by default errors go only to the console
     onError: ({ error }) => {
       throw error;
     },

@@ -65,7 +65,7 @@ await step('payments asks for a model that its profile does not have', async (te
 
 await step('data reaches its limit of 3 requests a minute for each key', async (tell) => {
   const refusal = await refusalOf(429, async () => {
-    // the limit twice over, in case that a minute ends just now
+    // the limit twice over, in case a minute ends just now
     for (let times = 0; times <= 6; times++) {
       await streamMessage(clients.anthropic(keys.ben.key), 'claude-haiku-4-5', silently);
       tell('200');

@@ -34,12 +34,12 @@ export function createNarrator() {
   };
 }
 
-/** An error of one of the SDKs, as far as they are alike. */
+/** What the SDKs' errors have in common. */
 interface ApiError {
   readonly status: number;
   readonly message: string;
   readonly code?: string | null;
-  /** The body, where the SDK does not take it apart. */
+  /** The body, if the SDK does not take it apart. */
   readonly error?: { readonly error?: { readonly type?: string; readonly message?: string } };
 }
 

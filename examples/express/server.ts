@@ -4,7 +4,7 @@ import { createGateway } from 'headgate';
 import { toExpressHandler } from 'headgate/express';
 import { closeGracefully } from 'headgate/node';
 
-/** An Express application that has routes of its own, and the gateway under `/ai`. */
+/** An Express application with routes of its own, and the gateway under `/ai`. */
 export async function start({ environment = process.env, port = Number(environment.PORT ?? 8787) } = {}) {
   const gateway = createGateway(
     {

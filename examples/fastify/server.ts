@@ -2,7 +2,7 @@ import Fastify from 'fastify';
 import { createGateway } from 'headgate';
 import { headgate } from 'headgate/fastify';
 
-/** A Fastify application that has routes of its own, and the gateway under `/ai`. */
+/** A Fastify application with routes of its own, and the gateway under `/ai`. */
 export async function start({ environment = process.env, port = Number(environment.PORT ?? 8787) } = {}) {
   const gateway = createGateway(
     {

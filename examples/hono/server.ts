@@ -5,7 +5,7 @@ import { toHonoHandler } from 'headgate/hono';
 import { closeGracefully } from 'headgate/node';
 import { Hono } from 'hono';
 
-/** A Hono application that has routes of its own, and the gateway under `/ai`. On Bun, Deno and Workers it is the same. */
+/** A Hono application with routes of its own, and the gateway under `/ai`. It is the same on Bun, Deno and Workers. */
 export async function start({ environment = process.env, port = Number(environment.PORT ?? 8787) } = {}) {
   const gateway = createGateway(
     {

@@ -27,7 +27,7 @@ export async function start({ environment = process.env, port = Number(environme
           models: ['gpt-4.1'],
           limits: [{ unit: 'usd', amount: Number(environment.DAILY_USD ?? 5), window: '1d' }],
         },
-        // what it asks is handled in Europe or not at all, whatever fails
+        // its requests stay in Europe or are not handled at all, whatever fails
         european: { models: ['gpt-4.1'], regions: ['eu-*'] },
       },
       teams: { web: { profile: 'standard' }, claims: { profile: 'european' } },
@@ -44,10 +44,10 @@ export async function start({ environment = process.env, port = Number(environme
                 { provider: 'openai', model: 'gpt-5', weight: 10, arm: 'canary' },
               ],
             },
-            // asked when all of the first tier have failed
+            // used when all of the first tier have failed
             { targets: ['europe'] },
           ],
-          // a stream that breaks is begun again elsewhere, and its caller gets the rest of the answer
+          // a broken stream is restarted elsewhere, and its caller gets the rest of the answer
           forwarding: { rescue: ['restart'] },
         },
       ],
