@@ -9,23 +9,23 @@ import { streamRows } from './table/stream-rows.ts';
 const chapters: readonly (readonly [title: string, text: string, rows: readonly FaultRow[]])[] = [
   [
     'The target cannot be reached',
-    'Nothing has been sent, or nobody can tell what became of it: that is the difference that decides here.',
+    'What decides here is whether nothing has been sent, or nobody can tell what became of it.',
     connectionRows,
   ],
   [
     'A stream breaks',
-    'Providers fail after `200 OK`, too. Until the first content nothing of it reaches the caller; behind it, what happens is the `rescue` of the route.',
+    'Providers fail after `200 OK`, too. Until the first content, nothing of the reply reaches the caller. After it, the `rescue` of the route decides.',
     streamRows,
   ],
-  ['A reply is none', 'What no provider means is never passed on.', replyRows],
+  ['A reply is not valid', 'What no provider means to send is never passed on.', replyRows],
   [
     'The provider says no',
-    'Whose fault it is decides who is asked next: nobody, another credential, another target.',
+    'Whose fault it is decides who is asked next: nobody, another credential, or another target.',
     refusalRows,
   ],
   [
     'The process is in trouble',
-    'What is running is finished, or ends with an error; it is settled either way.',
+    'What is running finishes, or ends with an error; either way it is settled.',
     processRows,
   ],
 ];
@@ -42,18 +42,18 @@ const head = `# What happens when…
 
 <!-- Written by scripts/verify/faults/write-guide.ts from the table that \`npm run verify:faults\` runs. Change that. -->
 
-For whoever wants to know what a caller gets when something goes wrong, what is asked again, and what is counted. This is the
-table that \`npm run verify:faults\` runs, in the dialects of OpenAI (chat and responses), Anthropic and Gemini, streamed and
-whole, against upstreams that fail in each of these ways. Of every line it checks both sides: what the caller got, and what
-reached the targets. In all of them:
+This guide tells what a caller gets when something goes wrong, what is asked again, and what is counted. It is the table
+that \`npm run verify:faults\` runs, in the dialects of OpenAI (chat and responses), Anthropic and Gemini, streamed and
+whole, against upstreams that fail in each of these ways. For every line it checks both sides: what the caller got, and what
+reached the targets. In all cases:
 
-- an error is in the caller's dialect, with \`x-request-id\`, and holds no secret and no text of a proxy's;
-- there is one record of the request, under the id that the caller has;
+- an error is in the caller's dialect, with \`x-request-id\`, and contains no secret and no text from a proxy;
+- there is one record of the request, under the ID that the caller has;
 - what was held of limits is settled, once;
-- a part of an answer never ends as if it were whole.
+- a partial answer never ends as if it were whole.
 
 "Counted" is what budgets are charged with: *what was used* is what the provider reports; *input* and *input and what was
-delivered* are estimates, where a provider may charge and says nothing; *both* is the sum over two targets.`;
+delivered* are estimates, where a provider may charge but reports nothing; *both* is the sum over two targets.`;
 
 function toSection(row: FaultRow): string {
   const parts = [`### ${row.title}`];
@@ -90,7 +90,7 @@ function toCaller(caller: CallerGets): string {
     case 'answer':
       return caller.from === 'first' ? 'the answer' : 'the answer of the next target';
     case 'rescued answer':
-      return 'one whole answer: the beginning of the first, the rest of the second';
+      return 'one whole answer: the beginning from the first, the rest from the second';
     case 'error':
       return `${caller.status} \`${caller.code}\`${caller.wait ? ', with `retry-after`' : ''}`;
     case 'stream error':
@@ -98,7 +98,7 @@ function toCaller(caller: CallerGets): string {
     case 'refusal':
       return `${caller.status}, in the provider's words`;
     case 'broken connection':
-      return `a broken connection (\`${caller.code}\` on record)`;
+      return `a broken connection (\`${caller.code}\` in the record)`;
   }
 }
 

@@ -42,7 +42,7 @@ async function startBlackhole(): Promise<{ port: number; close(): Promise<void> 
 /** A target whose network swallows every attempt to connect. */
 export const blackhole: Scenario = {
   title:
-    'the network swallows what is sent to connect: the next target answers after `connectTimeoutMs`; without one, 502',
+    'the network swallows the connection attempt: the next target answers after `connectTimeoutMs`; without one, 502',
   isHeavy: true,
   async run() {
     if (process.platform !== 'linux')

@@ -6,7 +6,7 @@ const breaker = { errorThresholdPercentage: 50, volumeThreshold: 10, resetTimeou
 /** No target is left. */
 export const allDown: Scenario = {
   title:
-    'breakers of all targets are open: 503 in less than 5 ms, with a time to come back at, and nothing is sent',
+    'the breakers of all targets are open: 503 in less than 5 ms, with a time to come back, and nothing is sent',
   async run() {
     return onStage(
       {
@@ -43,7 +43,7 @@ export const allDown: Scenario = {
 /** Everybody waits for the same target. */
 export const halfOpenHerd: Scenario = {
   title:
-    'a thousand requests at once when the breaker may probe: one of them reaches the target, a hundred wait for what it comes to and are answered',
+    'a thousand requests at once when the breaker may probe: one of them reaches the target, a hundred wait for the outcome and are answered',
   async run() {
     const patience = { maxAttempts: 1, minBackoffMs: 1, maxBackoffMs: 5_000 };
     return onStage(
@@ -78,7 +78,7 @@ export const halfOpenHerd: Scenario = {
 
 /** Half of the replies fail, for long. */
 export const flapping: Scenario = {
-  title: 'half of the replies fail: attempts are at most 1.2 times the requests and the floor',
+  title: 'half of the replies fail: attempts are at most 1.2 times the requests, plus three',
   async run() {
     let seed = 7;
     const toRandom = () => {

@@ -31,7 +31,7 @@ export const poison: Scenario = {
 /** A provider that never comes to the point. */
 export const informationalFlood: Scenario = {
   title:
-    'informational replies without end: given up at the timeout of the head at the latest, with no memory lost to them',
+    'endless informational replies: given up by the timeout for the headers at the latest, with no memory lost to them',
   isHeavy: true,
   async run() {
     return onStage(
@@ -55,7 +55,7 @@ export const informationalFlood: Scenario = {
 /** A provider that reports more than anybody can have used. */
 export const overrun: Scenario = {
   title:
-    'usage a thousand times what was held: the answer is delivered, all of it is counted, and the next request is refused',
+    'usage is a thousand times what was held: the answer is delivered, all of it is counted, and the next request is refused',
   async run() {
     return onStage(
       {

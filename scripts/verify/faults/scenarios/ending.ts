@@ -5,7 +5,7 @@ import { firstDialect, until } from './stage.ts';
 /** SIGTERM with streams in flight. */
 export const drain: Scenario = {
   title:
-    'SIGTERM with streams in flight: not ready at once; what ends within `drainMs` is whole, the rest ends with an error; exit 0, one record each',
+    'SIGTERM with streams in flight: not ready at once; streams that end within `drainMs` are whole, the rest end with an error; exit 0, one record each',
   isHeavy: true,
   async run() {
     return whileServing(
@@ -52,7 +52,7 @@ const never = { do: 'stall', after: 2 } as const;
 
 /** A second signal. */
 export const secondSignal: Scenario = {
-  title: 'another signal while it drains: the process ends at once',
+  title: 'another signal arrives while it drains: the process ends at once',
   isHeavy: true,
   async run() {
     return whileServing({}, async ({ server, upstream, ask, check, figure }) => {
@@ -94,7 +94,7 @@ export const closedOutput: Scenario = {
 
 /** Records have nowhere to go. */
 export const fullDisk: Scenario = {
-  title: 'the disk that takes the records is full: requests are served, and it is said',
+  title: 'the disk that takes the records is full: requests are served, and the failure is reported',
   isHeavy: true,
   async run() {
     if (process.platform !== 'linux') return { findings: [], skipped: '/dev/full is on Linux only' };
@@ -114,7 +114,7 @@ export const fullDisk: Scenario = {
 /** Too many connections for the process. */
 export const noDescriptors: Scenario = {
   title:
-    'more streams than the process has file descriptors for: it lives, and serves again when they are over',
+    'more streams than the process has file descriptors for: it lives on, and serves again when they are over',
   isHeavy: true,
   async run() {
     if (process.platform === 'win32') return { findings: [], skipped: 'there is no ulimit on Windows' };

@@ -42,7 +42,7 @@ function toPipeline(how: 'throws' | 'rejects' | 'after'): NonNullable<GatewayOpt
 /** What the host hands over fails. */
 export const throwingHooks: Scenario = {
   title:
-    'a sink, `onError` or a stage throws, rejects, or fails when the stream is over: answered or 500, settled, and alive',
+    'a sink, `onError` or a stage throws, rejects, or fails when the stream is over: answered or 500, settled, and the process lives on',
   async run() {
     const findings: string[] = [];
     for (const [what, { options, status }] of Object.entries(hooks)) {
@@ -64,7 +64,7 @@ export const throwingHooks: Scenario = {
 /** The configuration changes under running streams. */
 export const reload: Scenario = {
   title:
-    'the model goes, or the new configuration is not valid, while a stream runs: it ends whole, and the last good one stays',
+    'the model is removed, or the new configuration is invalid, while a stream runs: it ends whole, and the last good one stays',
   async run() {
     return onStage({}, async ({ site, upstreams, dialect, check }) => {
       const [upstream] = upstreams;

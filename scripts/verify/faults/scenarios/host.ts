@@ -30,7 +30,7 @@ function askAt({ site, dialect }: Stage, url: string, stream: boolean) {
 /** The host ends its server in the middle of it. */
 export const hostCloses: Scenario = {
   title:
-    'the host closes its server with a stream in flight: gracefully it ends whole; by force it is settled, and nothing is left open',
+    'the host closes its server with a stream in flight: gracefully, the stream ends whole; by force, it is settled, and nothing is left open',
   async run() {
     return onStage({}, async (stage) => {
       const { site, upstreams, dialect, check } = stage;
@@ -58,7 +58,7 @@ export const hostCloses: Scenario = {
 /** The host's own code fails around the gateway. */
 export const hostThrows: Scenario = {
   title:
-    "the host's own code throws, before the gateway and in what it tells of the caller: 500, and nothing is held",
+    "the host's own code throws, before the gateway or in what it tells about the caller: 500, and nothing is held",
   async run() {
     return onStage({}, async (stage) => {
       const { site, upstreams, check } = stage;

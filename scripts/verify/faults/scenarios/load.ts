@@ -6,7 +6,7 @@ import { onStage, until } from './stage.ts';
 /** One key asks for everything. */
 export const hotKey: Scenario = {
   title:
-    '5,000 requests with one key through one budget, 64 at once: all are counted exactly, and another key is served beside it',
+    '5,000 requests with one key against one budget, 64 at once: all are counted exactly, and another key is served meanwhile',
   isHeavy: true,
   async run() {
     return onStage({ maxSockets: 64, record: () => undefined }, async ({ site, check, figure }) => {
@@ -79,7 +79,7 @@ const clockwork = `
 /** A function of the host's that does not come back for two seconds. */
 export const blockedLoop: Scenario = {
   title:
-    'the event loop stands still for two seconds with timeouts of one: the stream goes on, and no timeout fires for it',
+    'the event loop is blocked for two seconds, with timeouts of one second: the stream goes on, and no timeout fires for it',
   isHeavy: true,
   async run() {
     const worker = new Worker(clockwork, { eval: true });

@@ -16,7 +16,7 @@ async function measure(mode: 'requests' | 'streams', count: number): Promise<Mem
 /** Whether anything is left of requests. */
 export const million: Scenario = {
   title:
-    'a million requests, 10 % streams, 5 % left by their caller: at most 1 KB of heap for a thousand of them is left, no handle, one record each',
+    'a million requests, 10 % streams, 5 % abandoned by their caller: at most 1 KB of heap per thousand of them remains, no handle, and one record each',
   isHeavy: true,
   async run() {
     const report = await measure('requests', 1_000_000);

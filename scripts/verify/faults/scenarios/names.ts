@@ -7,7 +7,7 @@ import { onStage } from './stage.ts';
 /** The name of the first target cannot be resolved. */
 export const dns: Scenario = {
   title:
-    'a name is not found, the resolver fails, or takes five seconds: the next target answers, and nobody asks twice',
+    'the name is not found, or the resolver fails or takes five seconds: the next target answers, and no name is looked up twice',
   isHeavy: true,
   async run() {
     const findings: string[] = [];
@@ -69,7 +69,7 @@ const withoutBreaker = (config: GatewayConfig): GatewayConfig => ({
 /** A provider that redirects. */
 export const redirects: Scenario = {
   title:
-    'a redirect with 301, 302, 303, 307 or 308 to any spelling of an address inside: 502, and not one packet goes there',
+    'a redirect with 301, 302, 303, 307 or 308 to any spelling of an internal address: 502, and not one packet goes there',
   async run() {
     let reached = 0;
     const trap = createServer((socket) => {
@@ -113,7 +113,7 @@ export const redirects: Scenario = {
 /** A provider's name that turns inside. */
 export const rebinding: Scenario = {
   title:
-    'a name that was public leads to 127.0.0.1, to private addresses, or to the metadata of a cloud: nothing is connected to',
+    "a name that was public resolves to 127.0.0.1, to private addresses, or to a cloud's metadata address: no connection is made",
   async run() {
     let reached = 0;
     const trap = createServer((socket) => {

@@ -4,7 +4,7 @@ import { onStage } from './stage.ts';
 
 /** 429 is no illness. */
 export const rateLimitHealth: Scenario = {
-  title: 'thirty times 429 in a row open no breaker: the target is asked again as soon as it may be',
+  title: 'thirty 429s in a row open no breaker: the target is asked again as soon as it may be',
   async run() {
     const runtime = createShiftedRuntime();
     return onStage({ runtime, policy: { maxAttempts: 1 } }, async ({ site, upstreams, check }) => {
@@ -24,7 +24,7 @@ export const rateLimitHealth: Scenario = {
 /** A wait that a provider asks for holds for everybody. */
 export const coolDown: Scenario = {
   title:
-    '429 with `retry-after: 20` at one request: no request of anybody goes there for 20 seconds, and then they do',
+    "one request gets 429 with `retry-after: 20`: nobody's requests go there for 20 seconds, and then they do",
   async run() {
     const runtime = createShiftedRuntime();
     return onStage({ runtime, targets: 2 }, async ({ site, upstreams, check }) => {
@@ -70,7 +70,7 @@ const forms = (): readonly (readonly [headers: Readonly<Record<string, string>>,
 /** Every form that `retry-after` has been seen in. */
 export const retryAfterForms: Scenario = {
   title:
-    'seconds, fractions, milliseconds, dates, the past, nonsense and 3,000 years: each is a wait, or is none, and none is a busy loop',
+    'seconds, fractions, milliseconds, dates, the past, nonsense and 3,000 years: each is a wait or is ignored, and none causes a busy loop',
   async run() {
     const findings: string[] = [];
     for (const [headers, waits] of forms()) {

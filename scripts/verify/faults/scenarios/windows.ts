@@ -15,7 +15,7 @@ function withWindows(config: GatewayConfig): GatewayConfig {
 /** A request that is too long for one target and not for another. */
 export const largerWindow: Scenario = {
   title:
-    'a request that is too long for its target goes to one with a larger window, and to no other of the same',
+    'a request that is too long for its target goes to one with a larger window, and to no other with the same one',
   async run() {
     return onStage({ targets: 3, change: withWindows }, async ({ site, upstreams, check }) => {
       const [first, second, third] = upstreams;

@@ -9,8 +9,8 @@ const late = { what: 'error', status: 504, code: 'upstream_timeout' } as const;
 export const connectionRows: readonly FaultRow[] = [
   {
     id: '1',
-    title: 'Nobody listens at the target: the connection is refused',
-    note: 'Nothing was sent, so it is tried again without a doubt.',
+    title: 'Nothing listens at the target: the connection is refused',
+    note: 'Nothing was sent, so trying again is safe.',
     cases: [
       {
         name: 'with another target',
@@ -46,27 +46,27 @@ export const connectionRows: readonly FaultRow[] = [
   },
   {
     id: '2',
-    title: 'The target does not answer to the attempt to connect',
-    note: 'It is given up after `connectTimeoutMs` (3 s).',
+    title: 'The target does not answer the connection attempt',
+    note: 'Given up after `connectTimeoutMs` (3 s).',
     cases: [],
     scenarios: ['blackhole'],
   },
   {
     id: '3',
     title: "The target's name cannot be resolved, or not in time",
-    note: 'Resolving is part of connecting, and has its timeout.',
+    note: 'Resolving is part of connecting and shares its timeout.',
     cases: [],
     scenarios: ['dns'],
   },
   {
     id: '4',
     title: 'The target cannot be trusted',
-    note: 'It is never asked twice, and nothing was sent to it.',
+    note: 'It is never asked twice, and nothing is sent to it.',
     cases: (['tls-expired', 'tls-wrong-host', 'tls-self-signed', 'tls-plain'] as const).flatMap((place) => {
       const name = {
         'tls-expired': 'its certificate has expired',
-        'tls-wrong-host': "its certificate is another host's",
-        'tls-self-signed': 'its certificate is signed by nobody known',
+        'tls-wrong-host': 'its certificate is for another host',
+        'tls-self-signed': 'its certificate is signed by no known authority',
         'tls-plain': 'it does not speak TLS',
       }[place];
       return [
@@ -105,8 +105,8 @@ export const connectionRows: readonly FaultRow[] = [
   },
   {
     id: '5',
-    title: 'A kept connection is closed as the next request is written to it',
-    note: 'It had been idle for too long: the provider has not taken the request up, and is asked again on a new connection. What ends a second later or more was at work.',
+    title: 'A kept-alive connection is closed as the next request is written to it',
+    note: 'It had been idle for too long: the provider has not taken up the request, and is asked again on a new connection. A provider that closes a second later or more was at work.',
     cases: [
       ...(['fin', 'reset'] as const).map((how) => ({
         name: how === 'fin' ? '' : 'by a reset',
@@ -128,8 +128,8 @@ export const connectionRows: readonly FaultRow[] = [
   },
   {
     id: '6',
-    title: 'A new connection is closed when the request has been written',
-    note: 'Nobody can tell whether the provider works on it: asking again could mean paying twice, so it is left to the caller. `onFailure: { uncertain: "next-target" }` decides otherwise. The input is counted, since it may have been used.',
+    title: 'A new connection is closed after the request has been written',
+    note: 'Nobody can tell whether the provider is working on it. Asking again could mean paying twice, so that is left to the caller, unless you set `onFailure: { uncertain: "next-target" }`. The input is counted, since it may have been used.',
     cases: [
       {
         name: 'with another target',
@@ -150,7 +150,7 @@ export const connectionRows: readonly FaultRow[] = [
   },
   {
     id: '7',
-    title: 'The connection is reset before a status comes',
+    title: 'The connection is reset before a status arrives',
     note: 'As above.',
     cases: [
       {
@@ -164,8 +164,8 @@ export const connectionRows: readonly FaultRow[] = [
   },
   {
     id: '8',
-    title: 'No status comes',
-    note: 'After `headersTimeoutMs` (300 s: a model may think for long before it answers with anything).',
+    title: 'No status arrives',
+    note: 'Given up after `headersTimeoutMs` (300 s: a model may think for a long time before it sends anything).',
     cases: [
       {
         name: 'with no other target',

@@ -8,8 +8,8 @@ const overloaded = { what: 'error', status: 503, code: 'upstream_overloaded' } a
 export const refusalRows: readonly FaultRow[] = [
   {
     id: '23',
-    title: 'The provider limits the rate (429), and does not say for how long',
-    note: 'Nothing of it speaks against its health: its breaker stays closed, and fewer requests are sent to it at once.',
+    title: 'The provider limits the rate (429) but does not say for how long',
+    note: 'This does not count against its health: its breaker stays closed, and fewer requests are sent to it at once.',
     cases: [
       {
         name: 'with another target',
@@ -40,22 +40,22 @@ export const refusalRows: readonly FaultRow[] = [
   },
   {
     id: '24',
-    title: 'The provider limits the rate, and says for how long (`retry-after`)',
-    note: 'No request of anybody goes to the target before that.',
+    title: 'The provider limits the rate and says for how long (`retry-after`)',
+    note: "Until then, nobody's requests go to the target.",
     cases: [],
     scenarios: ['cool-down'],
   },
   {
     id: '25',
-    title: '`retry-after` is a date, in the past, negative, nonsense, or of years',
-    note: 'What is no wait is none; a wait that is longer than the request may take is told to the caller at once.',
+    title: '`retry-after` is a date, in the past, negative, nonsense, or years away',
+    note: 'A value that is not a wait is ignored; a wait that is longer than the request may take is reported to the caller at once.',
     cases: [],
     scenarios: ['retry-after-forms'],
   },
   {
     id: '26',
     title: "The provider's account has no money left",
-    note: 'The credential is left alone for a while, whoever asks; no library is told to try again. Gemini words a minute and a day that are used up alike, and names the quota: one of a day or a month is no money.',
+    note: 'The credential is left alone for a while, whoever asks; no client library is told to retry. Gemini reports a used-up minute and a used-up day in the same words, but names the quota: a daily or monthly one counts as no money.',
     cases: [
       {
         name: 'with another target',
@@ -100,7 +100,7 @@ export const refusalRows: readonly FaultRow[] = [
   {
     id: '34',
     title: "The provider refuses the gateway's credential (401, 403)",
-    note: 'The caller is never told 401 for it: the key of the caller is good.',
+    note: "The caller never gets a 401 for this: the caller's key is good.",
     cases: [
       ...[401, 403].map((status) => ({
         name: `${status}, with another target`,
@@ -126,28 +126,28 @@ export const refusalRows: readonly FaultRow[] = [
   {
     id: '35',
     title: 'Every target is down, and the breakers are open',
-    note: 'Refused at once, with a time to come back at; where one of them is probed within `retry.maxBackoffMs` (5 s), the request waits for what that comes to.',
+    note: 'The request is refused at once, with a time to come back; where one of them is probed within `retry.maxBackoffMs` (5 s), it waits for the outcome.',
     cases: [],
     scenarios: ['all-down'],
   },
   {
     id: '36',
     title: 'A thousand requests wait for a target to come back',
-    note: 'One of them probes it, as many as `maxQueued` (100) wait for what that comes to, the others are told to come back.',
+    note: 'One of them probes it, up to `maxQueued` (100) wait for the outcome, and the others are told to come back.',
     cases: [],
     scenarios: ['half-open-herd'],
   },
   {
     id: '37',
     title: 'Half of the replies fail',
-    note: 'Retries are at most a fifth of the requests, and three, over all targets together.',
+    note: 'Retries over all targets together are at most a fifth of the requests, plus three.',
     cases: [],
     scenarios: ['flapping'],
   },
   {
     id: 'A',
     title: 'The request itself is wrong (400)',
-    note: 'It would be wrong anywhere: nobody else is asked, and the provider tells the caller why.',
+    note: 'It would be wrong anywhere, so nobody else is asked, and the provider tells the caller why.',
     cases: [
       {
         name: '',
@@ -160,7 +160,7 @@ export const refusalRows: readonly FaultRow[] = [
   },
   {
     id: 'B',
-    title: 'The request is longer than the context window of the target',
+    title: "The request is longer than the target's context window",
     note: 'It goes to a target with a larger window, if the plan has one.',
     cases: [
       {
@@ -174,8 +174,8 @@ export const refusalRows: readonly FaultRow[] = [
   },
   {
     id: 'C',
-    title: 'The target is slow, and a second attempt begins beside the first (`hedgeAfterMs`)',
-    note: 'The faster one answers, the other is ended. What it may have cost is counted with the rest: its input, and what it had told of itself.',
+    title: 'The target is slow, and a second attempt starts alongside the first (`hedgeAfterMs`)',
+    note: 'The faster one answers; the other is ended. What the other may have cost is counted, too: its input, and whatever usage it had reported.',
     cases: [
       {
         name: 'the second one is faster',

@@ -17,8 +17,8 @@ const brokenHeads = {
 export const replyRows: readonly FaultRow[] = [
   {
     id: '9',
-    title: 'A reply that is not streamed comes a byte at a time',
-    note: 'Where `timeouts.totalMs` is set, or the caller says a time, the whole request ends with it. Neither is so by default.',
+    title: 'A reply that is not streamed arrives a byte at a time',
+    note: 'Where `timeouts.totalMs` is set, or the caller gives a time, the whole request ends then. By default there is neither.',
     cases: [
       {
         name: '',
@@ -40,7 +40,7 @@ export const replyRows: readonly FaultRow[] = [
   },
   {
     id: '14',
-    title: 'A JSON reply is cut off, and says that it is whole',
+    title: 'A JSON reply is cut off but claims to be whole',
     cases: [
       {
         name: 'with another target',
@@ -66,8 +66,8 @@ export const replyRows: readonly FaultRow[] = [
   },
   {
     id: '21',
-    title: 'A reply is compressed, although none was asked for: a bomb, perhaps',
-    note: 'We ask for `identity` and never inflate.',
+    title: 'A reply is compressed, although nobody asked: perhaps a bomb',
+    note: 'The gateway asks for `identity` and never decompresses.',
     cases: [
       {
         name: 'gzip of 16 MB, with another target',
@@ -83,7 +83,7 @@ export const replyRows: readonly FaultRow[] = [
         expect: { caller: invalid, first: [1, 2], failures: ['invalid-reply'], charged: 'input' },
       },
       {
-        name: 'a thousand times, with no other target',
+        name: 'compressed a thousand times, with no other target',
         faults: [{ do: 'encoded', encoding: 'gzip', layers: 1_000 }],
         mode: 'both',
         expect: { caller: invalid, first: [1, 2], failures: ['invalid-reply'], charged: 'input' },
@@ -93,10 +93,10 @@ export const replyRows: readonly FaultRow[] = [
   {
     id: '22',
     title: 'A JSON reply of 500 MB',
-    note: 'At most `relay.maxReplyBytes` (64 MiB). One that says so beforehand is not begun with. Usage that was reported before the end is counted, since the provider will, too.',
+    note: 'At most `relay.maxReplyBytes` (64 MiB) is accepted. A reply that announces more is not started. Usage that was reported before the end is counted, since the provider will count it, too.',
     cases: [
       {
-        name: 'whose length is told',
+        name: 'that announces its length',
         faults: [{ do: 'huge-json', bytes: 500_000_000, length: 'told' }],
         mode: 'whole',
         isHeavy: true,
@@ -109,7 +109,7 @@ export const replyRows: readonly FaultRow[] = [
         },
       },
       {
-        name: 'whose length is not told',
+        name: 'that does not announce its length',
         faults: [{ do: 'huge-json', bytes: 500_000_000, length: 'untold' }],
         mode: 'whole',
         isHeavy: true,
@@ -124,12 +124,12 @@ export const replyRows: readonly FaultRow[] = [
   },
   {
     id: '28',
-    title: 'The provider fails without a word of its own',
-    note: 'What a proxy before the provider says is never shown.',
+    title: 'The provider fails without an error message of its own',
+    note: 'What a proxy in front of the provider says is never shown.',
     cases: [
       ...[
         { name: '500 with HTML', fault: { do: 'status', status: 500, body: 'html' } as const },
-        { name: '502 with nothing', fault: { do: 'status', status: 502, body: 'empty' } as const },
+        { name: '502 with an empty body', fault: { do: 'status', status: 502, body: 'empty' } as const },
         { name: '418', fault: { do: 'status', status: 418, body: 'html' } as const },
       ].map(({ name, fault }) => ({
         name: `${name}, with no other target`,
@@ -165,20 +165,20 @@ export const replyRows: readonly FaultRow[] = [
   },
   {
     id: '29',
-    title: 'The provider redirects, to an address inside perhaps',
+    title: 'The provider redirects, perhaps to an internal address',
     note: 'No redirect is ever followed.',
     cases: [],
     scenarios: ['redirects'],
   },
   {
     id: '30',
-    title: "A provider's name leads to an address inside all of a sudden",
+    title: "A provider's name suddenly resolves to an internal address",
     cases: [],
     scenarios: ['rebinding'],
   },
   {
     id: '31',
-    title: 'The head of a reply is none',
+    title: 'The head of a reply is not valid',
     cases: [
       ...Object.entries(brokenHeads).flatMap(([name, text]): FaultCase[] => [
         {
@@ -214,18 +214,18 @@ export const replyRows: readonly FaultRow[] = [
   },
   {
     id: '32',
-    title: 'On an idle connection comes a reply that nobody asked for',
-    note: 'The connection is destroyed, and the next request has one of its own.',
+    title: 'A reply that nobody asked for arrives on an idle connection',
+    note: 'The connection is destroyed, and the next request gets its own.',
     cases: [],
     scenarios: ['poison'],
   },
   {
     id: '33',
-    title: 'The usage that a provider reports cannot be',
-    note: 'The answer is delivered. What can be no count of tokens is replaced by an estimate; more than was held is counted in full.',
+    title: 'The usage that a provider reports is impossible',
+    note: 'The answer is delivered. Usage that cannot be a token count is replaced by an estimate; usage above what was held is counted in full.',
     cases: [
       ...(['missing', 'negative', 'text', 'huge'] as const).map((how) => ({
-        name: { missing: 'missing', negative: 'negative', text: 'a text', huge: '1e308' }[how],
+        name: { missing: 'missing', negative: 'negative', text: 'a string', huge: '1e308' }[how],
         faults: [{ do: 'usage', how }] as const,
         mode: 'both' as const,
         expect: { caller: answer, first: 1, charged: 'estimate' as const },

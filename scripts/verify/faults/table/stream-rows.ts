@@ -53,8 +53,8 @@ function toBreaks(
 export const streamRows: readonly FaultRow[] = [
   {
     id: '10',
-    title: 'A stream falls silent',
-    note: 'After `idleTimeoutMs` (120 s) without a byte.',
+    title: 'A stream goes silent',
+    note: 'Given up after `idleTimeoutMs` (120 s) without a byte.',
     cases: [
       ...toBreaks([{ do: 'stall', after: 3 }], ['upstream_timeout'], { idleMs: 300 }, { isHeavy: true }),
       {
@@ -124,8 +124,8 @@ export const streamRows: readonly FaultRow[] = [
   },
   {
     id: '13',
-    title: 'A stream ends cleanly, and without what ends its protocol',
-    note: 'The most dangerous one, because nothing but the missing terminator tells it from a whole answer.',
+    title: 'A stream ends cleanly, but without the terminator of its protocol',
+    note: 'The most dangerous case: only the missing terminator tells it from a whole answer.',
     cases: [
       ...toBreaks([{ do: 'cut', how: 'clean', after: 3 }], ['stream_incomplete']),
       {
@@ -160,7 +160,7 @@ export const streamRows: readonly FaultRow[] = [
   {
     id: '15',
     title: 'The provider reports an error in the stream before any content',
-    note: 'The reply is held until its first content, so that the caller sees nothing of it.',
+    note: 'The reply is held until its first content, so the caller sees nothing of it.',
     cases: [
       {
         name: 'with another target',
@@ -170,14 +170,14 @@ export const streamRows: readonly FaultRow[] = [
         expect: servedBySecond(),
       },
       {
-        name: 'once, and calls it overload, with no other target',
+        name: 'once, as an overload, with no other target',
         faults: [{ do: 'error-event', after: 0 }, { do: 'answer' }],
         dialects: saysOverload,
         mode: 'stream',
         expect: { caller: answer, first: 2, charged: 'actual' },
       },
       {
-        name: 'always, and calls it overload, with no other target',
+        name: 'always, as an overload, with no other target',
         faults: [{ do: 'error-event', after: 0 }],
         dialects: saysOverload,
         mode: 'stream',
@@ -188,7 +188,7 @@ export const streamRows: readonly FaultRow[] = [
         },
       },
       {
-        name: 'of its own, with no other target',
+        name: 'not as an overload, with no other target',
         faults: [{ do: 'error-event', after: 0 }],
         dialects: ['openai-responses'],
         mode: 'stream',
@@ -207,7 +207,7 @@ export const streamRows: readonly FaultRow[] = [
   },
   {
     id: '17',
-    title: 'A chunk is none of the protocol',
+    title: 'A chunk does not follow the protocol',
     cases: [
       {
         name: 'after content',
@@ -239,8 +239,8 @@ export const streamRows: readonly FaultRow[] = [
   },
   {
     id: '18',
-    title: 'A line of a stream does not end',
-    note: 'It is cut at `relay.maxEventBytes` (16 MiB), however long it would get.',
+    title: 'A line of a stream never ends',
+    note: 'It is cut off at `relay.maxEventBytes` (16 MiB), however long it would get.',
     cases: [20_000_000, 100_000_000].map((bytes) => ({
       name: `after ${bytes / 1_000_000} MB`,
       faults: [{ do: 'giant-line', bytes, after: 3 }] as const,
@@ -258,8 +258,8 @@ export const streamRows: readonly FaultRow[] = [
   },
   {
     id: '19',
-    title: 'A stream has millions of short lines and no end of an event',
-    note: 'Bounded by the same.',
+    title: 'A stream has millions of short lines, and an event never ends',
+    note: 'Bounded by the same setting.',
     cases: [3_000_000, 10_000_000].map((count) => ({
       name: `after ${count / 1_000_000} million lines`,
       faults: [{ do: 'tiny-lines', count, after: 3 }] as const,
@@ -277,7 +277,7 @@ export const streamRows: readonly FaultRow[] = [
   },
   {
     id: '20',
-    title: 'A stream is written as few write it, and is right',
+    title: 'A stream is in an unusual format, but valid',
     note: 'Relayed byte for byte.',
     cases: [
       ...(['crlf', 'cr', 'mixed', 'comments', 'bom', 'many-data-lines', 'unknown-events'] as const).map(
@@ -285,11 +285,11 @@ export const streamRows: readonly FaultRow[] = [
           name: {
             crlf: 'lines end in CRLF',
             cr: 'lines end in CR',
-            mixed: 'lines end in CR, LF and CRLF by turns',
+            mixed: 'lines end in CR, LF and CRLF in turn',
             comments: 'comments between events',
             bom: 'a byte order mark before the first event',
-            'many-data-lines': 'payloads on several lines',
-            'unknown-events': 'events that nobody knows yet',
+            'many-data-lines': 'payloads split over several lines',
+            'unknown-events': 'event types that nobody knows yet',
           }[how],
           faults: [{ do: 'odd-format', how }] as const,
           mode: 'stream' as const,
@@ -297,7 +297,7 @@ export const streamRows: readonly FaultRow[] = [
         }),
       ),
       {
-        name: 'every byte comes alone, so that characters are cut in two',
+        name: 'every byte arrives alone, so characters are cut in two',
         faults: [{ do: 'split' }],
         mode: 'stream',
         expect: { caller: answer, first: 1, charged: 'actual' },
