@@ -9,7 +9,7 @@ import type { Price } from './price.ts';
 import { withAttempts } from './sum-usage.ts';
 import type { Untold } from './untold.ts';
 
-/** Tells what a running reply has used so far. */
+/** Says what a running reply has used so far. */
 export interface UsageSource {
   usage(): Usage | undefined;
 }
@@ -27,8 +27,8 @@ export interface AccountFacts {
 }
 
 /**
- * What is kept of a request that holds something until it is settled: as little as possible, since a stream may run for
- * long. It tells what has accrued for its lease, and settles with what was used.
+ * What is kept of a request that holds something until it is settled: as little as possible, since a stream may run
+ * long. It reports what has accrued to its lease, and settles with what was used.
  */
 export class Account implements Linked<Account> {
   readonly id: string;
@@ -63,12 +63,12 @@ export class Account implements Linked<Account> {
     this.#source = source;
   }
 
-  /** Counts the input in any case: a provider got the request, and nobody knows what became of it there. */
+  /** Counts the input in any case: a provider got the request, and what happened to it there is unknown. */
   countInput(): void {
     this.#mayHaveCost = true;
   }
 
-  /** What is to be counted should nothing more be heard: what was seen, and the input at the least. */
+  /** What to count if nothing more is heard: what was seen, and at least the input. */
   accrued(): number[] {
     const usage = withAttempts(this.#toEnd(this.#source?.usage()), this.#record.attempts);
     return this.scopes.map(({ charge }, index) =>
@@ -77,16 +77,16 @@ export class Account implements Linked<Account> {
   }
 
   /**
-   * Settles with what an outcome tells, at most once.
+   * Settles with what an outcome reports, at most once.
    *
-   * @returns what was counted of each limit; undefined when it had been settled before
+   * @returns what was counted for each limit; undefined when it was settled before
    */
   settle(ledger: Ledger, outcome: Settled, onError: (cause: unknown) => void): number[] | undefined {
     if (this.isClosed) return undefined;
     this.isClosed = true;
     this.#source = undefined;
     const usage = withAttempts(this.#usageOf(outcome), this.#record.attempts);
-    // what is counted is what the record tells
+    // the record shows what is counted
     if (usage) this.#record.usage ??= usage;
     const isUnsent = outcome.kind === 'unsent';
     const used = this.limits.map((limit) => (isUnsent ? 0 : usedOf(limit, usage, this.#price)));
@@ -94,7 +94,7 @@ export class Account implements Linked<Account> {
     return used;
   }
 
-  /** A request that left and brought no usage back is counted with its input, so that hiding usage makes nothing free. */
+  /** A request that was sent and brought no usage back counts its input, so that hiding usage makes nothing free. */
   #usageOf(outcome: Settled): Usage | undefined {
     const { usage, kind, replyBytes } = outcome;
     if (usage) return kind === 'aborted' ? this.#toEnd(usage) : this.#complete(usage, replyBytes);
@@ -105,7 +105,7 @@ export class Account implements Linked<Account> {
     return kind === 'aborted' || kind === 'left' ? this.#toEnd(estimated) : estimated;
   }
 
-  /** What is missing of a usage is estimated: half of it told makes the other half no gift. */
+  /** Estimates what a usage lacks: reporting one half does not make the other free. */
   #complete(usage: Usage, replyBytes: number | undefined): Usage {
     const inputTokens = usage.inputTokens ?? this.#inputTokens;
     const outputTokens = usage.outputTokens ?? this.#untoldOutput(replyBytes);
@@ -114,7 +114,7 @@ export class Account implements Linked<Account> {
       : { ...usage, inputTokens, outputTokens, source: 'estimated' };
   }
 
-  /** Where the caller leaves and the provider goes on: all that it may come to. */
+  /** When the caller leaves and the provider goes on: the most it may come to. */
   #toEnd(usage: Usage | undefined): Usage | undefined {
     if (!this.#untold.goesOn || usage?.source === 'reported') return usage;
     return {
@@ -132,8 +132,8 @@ export class Account implements Linked<Account> {
 }
 
 /**
- * How a request ended, as far as settling needs it. `undelivered`: nothing came back; counted as `countInput` says. `left`: the
- * same, for its caller left before. `unsent`: it was not even a request.
+ * How a request ended, as far as settling needs it. `undelivered`: nothing came back; counted as `countInput` says.
+ * `left`: the same, because its caller left before. `unsent`: there was no request at all.
  */
 export interface Settled {
   readonly kind: Outcome['kind'] | 'undelivered' | 'left' | 'unsent';
@@ -142,7 +142,7 @@ export interface Settled {
   readonly replyBytes?: number;
 }
 
-/** How a request ended that threw. */
+/** How a request that threw ended. */
 export function toSettled(code: GatewayErrorCode | undefined): Settled {
   return code === 'caller_gone' ? left : undelivered;
 }
@@ -150,7 +150,7 @@ export function toSettled(code: GatewayErrorCode | undefined): Settled {
 const left: Settled = { kind: 'left' };
 const undelivered: Settled = { kind: 'undelivered' };
 
-// nobody waits for it. When it fails the lease runs out, and counts what was last reported
+// not awaited: if it fails, the lease runs out and counts what was last reported
 function post(ledger: Ledger, id: string, used: number[], onError: (cause: unknown) => void): void {
   try {
     const settling: Awaitable<void> = ledger.settle(id, used);

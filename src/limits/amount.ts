@@ -1,10 +1,10 @@
 import type { Limit } from './limit.ts';
 
 /**
- * What a limit allows at an instant, in its units: its amount, or the highest raise that has not ended; 0 outside of a
+ * What a limit allows at an instant, in its units: its amount, or the highest raise that has not ended; 0 outside a
  * one-off window.
  *
- * @param nowMs milliseconds since the epoch, of the clock that the span is made by
+ * @param nowMs milliseconds since the epoch, by the clock that the span is made with
  */
 export function amountAt({ amount, raises, window }: Limit, nowMs: number): number {
   if (window.isOpenAt && !window.isOpenAt(nowMs)) return 0;
@@ -16,7 +16,7 @@ export function amountAt({ amount, raises, window }: Limit, nowMs: number): numb
   return most;
 }
 
-/** When what `amountAt` says changes next by itself, milliseconds since the epoch; undefined for never. */
+/** When the result of `amountAt` next changes by itself, milliseconds since the epoch; undefined for never. */
 export function amountChangesAtMs({ raises, window }: Limit, nowMs: number): number | undefined {
   let next = Number.POSITIVE_INFINITY;
   for (const { untilMs } of raises) if (nowMs < untilMs) next = Math.min(next, untilMs);
@@ -25,11 +25,11 @@ export function amountChangesAtMs({ raises, window }: Limit, nowMs: number): num
 }
 
 /**
- * The thresholds of a limit, in percent, that are reached by `after` and were not by `before`; ascending. Of an amount
- * of 0 the first use reaches all.
+ * The thresholds of a limit, in percent, that `after` reaches and `before` did not; ascending. With an amount of 0, the
+ * first use reaches all.
  *
  * @param before used, or used and held, in units
- * @param amount what the limit allows, where it is not its amount: see `amountAt`
+ * @param amount what the limit allows, if not its amount: see `amountAt`
  */
 export function thresholdsCrossed(
   limit: Pick<Limit, 'thresholds' | 'amount'>,
@@ -46,7 +46,7 @@ export function thresholdsCrossed(
 
 const none: readonly number[] = Object.freeze([]);
 
-// in two parts, so that no product leaves the safe integers and 100 % is the amount itself
+// in two parts, so that products stay safe integers and 100 % is the amount itself
 function shareOf(amount: number, percent: number): number {
   return Math.ceil(Math.floor(amount / 100) * percent + ((amount % 100) * percent) / 100);
 }

@@ -13,18 +13,18 @@ import { refuseMissing } from './refusals.ts';
 import type { RunScope } from './run.ts';
 import type { SubjectFacts } from './subject.ts';
 
-/** A scope as the stages make it: with what is to become of it while the ledger cannot be asked. */
+/** A scope as the stages make it: with what happens to it while the ledger is unavailable. */
 export interface LimitScope extends LedgerScope {
   readonly onFailure: FailurePolicy;
 }
 
-/** The limits that concern a request, each with the ledger scope it draws from at the same place. */
+/** The limits that apply to a request, each with its ledger scope at the same index. */
 export interface Applied {
   readonly limits: readonly Limit[];
   readonly scopes: readonly LimitScope[];
 }
 
-/** What limits ask of a request. */
+/** What limits need of a request. */
 export interface Limited {
   readonly policy: Policy;
   readonly principal: Principal;
@@ -46,7 +46,7 @@ interface Concern {
   readonly others: readonly Limit[];
 }
 
-/** Which limits concern a request, with their ledger keys. @throws GatewayError when it lacks what a limit requires */
+/** Which limits apply to a request, with their ledger keys. @throws GatewayError when it lacks what a limit requires */
 export function concernOf(limited: Limited): Concern {
   const concern = concernOfCaller(limited);
   const { run } = limited;
@@ -80,7 +80,7 @@ export function concernOf(limited: Limited): Concern {
 const concerns = new WeakMap<Principal, Known>();
 const maxModels = 1_000;
 
-/** What is known of a principal under one policy, the concern that it asked for last at hand. */
+/** What is known of a principal under one policy, with its last concern at hand. */
 interface Known {
   readonly policy: Policy;
   readonly byModel: Map<string, Concern>;
@@ -104,7 +104,7 @@ function concernOfCaller(limited: Limited): Concern {
 }
 
 function findConcern(byModel: Map<string, Concern>, { policy, principal, model, isOwn }: Limited): Concern {
-  // what callers pay themselves is told in the record, and is nobody's budget here
+  // what callers pay for themselves is in the record, and counts against no budget
   const name = model?.name ?? '';
   const place = `${isOwn} ${name}`;
   let found = byModel.get(place);
@@ -128,7 +128,7 @@ function findConcern(byModel: Map<string, Concern>, { policy, principal, model, 
   return found;
 }
 
-/** The ledger scopes of limits at an instant, for a request that may use so much. */
+/** The ledger scopes of limits at an instant, for a request that may use `usage`. */
 export function toScopes(
   limits: readonly Limit[],
   keys: readonly string[],
@@ -160,13 +160,13 @@ function holdOf(limit: Limit, usage: Usage, price: Price | undefined): number {
   return bounded(mostTokens(tokens, usage.inputTokens ?? 0, usage.outputTokens ?? 0), limit);
 }
 
-/** What it takes at the least once it has left: its input. */
+/** The least that it takes once it is sent: its input. */
 function chargeOf(limit: Limit, { inputTokens = 0 }: Usage, price: Price | undefined): number {
   if (limit.unit === 'requests') return 1;
   return usedOf(limit, { inputTokens, source: 'estimated' }, price);
 }
 
-/** What a limit counts of a request that used so much; without usage the request alone. */
+/** What a limit counts for a request with this usage; without usage, only the request. */
 export function usedOf(limit: Limit, usage: Usage | undefined, price: Price | undefined): number {
   const { unit, tokens } = limit;
   if (unit === 'requests') return 1;
@@ -176,8 +176,8 @@ export function usedOf(limit: Limit, usage: Usage | undefined, price: Price | un
 }
 
 /**
- * No caller and no provider can name a number that a ledger refuses, or that leaves no room in a count that lets everything
- * pass: beyond 2^40 tokens or 2^48 nano-USD (281,000 dollars) is no true request, a batch of 100,000 included.
+ * Keeps callers and providers from naming a number that a ledger refuses, or that fills a count that lets everything
+ * pass: no real request exceeds 2^40 tokens or 2^48 nano-USD (281,000 dollars), not even a batch of 100,000.
  */
 function bounded(amount: number, { unit, mode }: Limit): number {
   const most = mode === 'block' ? Number.MAX_SAFE_INTEGER : unit === 'usd' ? 2 ** 48 : 2 ** 40;

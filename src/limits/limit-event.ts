@@ -2,10 +2,10 @@ import { thresholdsCrossed } from './amount.ts';
 import type { LimitUnit, ScopeState } from './ledger.ts';
 import type { Limit } from './limit.ts';
 
-/** What a gateway tells of its limits while it runs. */
+/** What a gateway reports about its limits. */
 export type LimitEvent =
   | {
-      /** A share of a limit is used. Once for each threshold and window in each process. */
+      /** A threshold is reached. Once for each threshold and window in each process. */
       readonly kind: 'threshold';
       readonly label: string;
       /** The ledger key: limit and subject. */
@@ -17,13 +17,13 @@ export type LimitEvent =
       /** In units; nano-USD for `usd`. */
       readonly used: number;
       readonly amount: number;
-      /** Milliseconds since the epoch; undefined where it never does. */
+      /** Milliseconds since the epoch; undefined for never. */
       readonly resetsAtMs: number | undefined;
     }
   | {
       /**
        * A request used more of a `block` limit than it held: the estimate was too low, or the provider counts more than the
-       * request allowed. It counts in full, and a limit can be exceeded by the difference.
+       * request allowed. It counts in full, so a limit can be exceeded by the difference.
        */
       readonly kind: 'overrun';
       /** Of the reservation. */
@@ -36,26 +36,26 @@ export type LimitEvent =
       readonly held: number;
       readonly used: number;
     }
-  /** The ledger does not hold a running request any more: its lease ran out. What it uses is still counted at its end. */
+  /** The ledger no longer holds a running request: its lease ran out. What it uses is still counted when it ends. */
   | { readonly kind: 'lease-lost'; readonly id: string }
-  /** The ledger was given up, or answers again; once for each change. */
+  /** The ledger became unavailable, or answers again; once for each change. */
   | {
       readonly kind: 'ledger';
-      /** `degraded`: each limit does as its `onFailure` says. */
+      /** `degraded`: each limit follows its `onFailure`. */
       readonly state: 'degraded' | 'healthy';
-      /** Why it was given up. */
+      /** Why it became unavailable. */
       readonly cause?: unknown;
-      /** How long the state before lasted. */
+      /** How long the previous state lasted. */
       readonly lastedMs: number;
     }
-  /** A renewal or a settlement failed; a renewal is tried again, a settlement is left to the lease. */
+  /** A renewal or a settlement failed; a renewal is retried, a settlement is left to the lease. */
   | { readonly kind: 'ledger-failed'; readonly id: string; readonly cause: unknown };
 
-/** Tells when thresholds are reached. */
+/** Reports when thresholds are reached. */
 export interface Thresholds {
-  /** What the ledger says is used. */
+  /** Takes what the ledger says is used. */
   see(limit: Limit, state: ScopeState, bucket: number, resetsAtMs: number | undefined): void;
-  /** What a request has used on top of it, in the bucket that it was counted in. */
+  /** Adds what a request has used since, in the bucket that it counts in. */
   add(key: string, used: number, bucket: number): void;
 }
 
@@ -65,15 +65,15 @@ interface Seen {
   amount: number;
   bucket: number;
   resetsAtMs: number | undefined;
-  /** Up to where it has been told. */
+  /** The use up to which it has been reported. */
   told: number;
 }
 
 /**
- * Follows how far limits are used, and tells of each threshold once for each window. In each process: where several
- * share a ledger, each tells what it sees.
+ * Follows how far limits are used, and reports each threshold once for each window. In each process: where several
+ * share a ledger, each reports what it sees.
  *
- * @param maxKeys counts followed at once; the one not seen for longest is forgotten, and may be told of again
+ * @param maxKeys counts followed at once; the least recently seen is forgotten, and may be reported again
  */
 export function createThresholds(onEvent: (event: LimitEvent) => void, maxKeys = 10_000): Thresholds {
   const seen = new Map<string, Seen>();
@@ -92,10 +92,10 @@ export function createThresholds(onEvent: (event: LimitEvent) => void, maxKeys =
       let count = seen.get(key);
       if (count) {
         seen.delete(key);
-        // of a lower amount the same use is a larger share, which nobody has been told of
+        // the same use is a larger share of a lower amount, which was not reported yet
         if (amount < count.amount) count.told *= amount / count.amount;
       }
-      // of a window that rolls nothing is told again until its use has fallen
+      // a rolling window reports nothing again until its use has fallen
       if (!count || count.bucket !== bucket) {
         const told =
           count && used > 0 && limit.window.id.startsWith('rolling') ? Math.min(count.told, used) : 0;
@@ -112,7 +112,7 @@ export function createThresholds(onEvent: (event: LimitEvent) => void, maxKeys =
     add(key, used, bucket) {
       const count = seen.get(key);
       if (!count) return;
-      // what ends after its window is none of the next one's; a rolling one still has it
+      // what ends after its window does not count in the next; a rolling one still has it
       if (bucket !== count.bucket && !count.limit.window.spanAt(count.bucket).buckets.includes(bucket))
         return;
       count.used += used;

@@ -3,40 +3,40 @@ import { quietly } from '../quietly.ts';
 import type { Runtime } from '../runtime.ts';
 import type { LimitEvent } from './limit-event.ts';
 
-/** Where thresholds are told, and the bounds. */
+/** Where thresholds are posted, and the bounds. */
 export interface LimitWebhookOptions {
-  /** An `http` or `https` address that takes a POST of JSON. */
+  /** An `http` or `https` URL that accepts a POST of JSON. */
   readonly url: string | URL;
   readonly runtime: Runtime;
-  /** Sent with each call, for instance a credential of the receiver. @default none */
+  /** Sent with each call, for instance a credential for the receiver. @default none */
   readonly headers?: Readonly<Record<string, string>>;
   /** How long the receiver may take. @default 5_000 */
   readonly timeoutMs?: number;
-  /** How often a call is made for one event, the first included. @default 4 */
+  /** Attempts for one event, the first included. @default 4 */
   readonly maxAttempts?: number;
   /** The pause before the second attempt; each further one is twice as long. @default 1_000 */
   readonly retryMs?: number;
-  /** Events that wait; the oldest go first. @default 1_000 */
+  /** Events that may wait; above it the oldest is dropped. @default 1_000 */
   readonly maxPending?: number;
-  /** Told of an event that is given up. @default ignored */
+  /** Called when an event is given up. @default ignored */
   readonly onError?: (error: unknown) => void;
   /** @default the global fetch */
   readonly fetch?: typeof globalThis.fetch;
 }
 
-/** Takes the events of `onLimit`, and tells a server of them. */
+/** Takes the events of `onLimit`, and posts them to a server. */
 export interface LimitWebhook {
   /** For `onLimit`. Never waits and never throws. */
   (event: LimitEvent): void;
-  /** Resolves when nothing waits any more. */
+  /** Resolves when no event is waiting. */
   flush(): Promise<void>;
 }
 
 /**
- * Posts thresholds, and that the ledger was given up or is back, to a server: one JSON object each, in their order, one
- * call at a time. An event is told again when the answer is not 2xx, so the receiver may see one twice; its `id` is the
- * same then. Redirects are not followed.
- * @throws TypeError for an address or a bound that is not usable, naming it
+ * Posts thresholds, and that the ledger became unavailable or is back, to a server: one JSON object each, in order, one
+ * call at a time. An event is sent again unless the answer is 2xx, so the receiver may see one twice, with the same
+ * `id`. Redirects are not followed.
+ * @throws TypeError for an invalid `url` or bound, naming it
  */
 export function createLimitWebhook(options: LimitWebhookOptions): LimitWebhook {
   const { runtime, headers = {} } = options;
@@ -110,14 +110,14 @@ export function createLimitWebhook(options: LimitWebhookOptions): LimitWebhook {
 
 function toPlain(event: Extract<LimitEvent, { kind: 'threshold' | 'ledger' }>): object {
   if (event.kind === 'threshold') return event;
-  // what a store says may hold an address or more: it stays here
+  // a store's error may contain an address or more: it stays here
   const { kind, state, lastedMs } = event;
   return { kind, state, lastedMs };
 }
 
 function toUrl(given: string | URL): URL {
   const url = URL.canParse(String(given)) ? new URL(String(given)) : undefined;
-  // fetch takes no credentials in an address, and would repeat them in what it says of each event
+  // fetch rejects URLs with credentials, and would repeat them in its error for each event
   if (url && /^https?:$/.test(url.protocol) && !(url.username || url.password)) return url;
   throw new TypeError('createLimitWebhook: "url" must be an http or https address without credentials.');
 }

@@ -19,14 +19,14 @@ import type { Window } from './window.ts';
 
 export { toDurationMs as toWindowMs };
 
-/** What becomes of requests while the ledger cannot be asked. */
+/** What happens to requests while the ledger is unavailable. */
 export type FailurePolicy = 'closed' | 'degraded' | 'open';
 
-/** A higher amount for some time. */
+/** A temporarily higher amount. */
 export interface Raise {
   /** In units; nano-USD for `usd`. */
   readonly amount: number;
-  /** From here on it is over, milliseconds since the epoch. */
+  /** When it ends, milliseconds since the epoch. */
   readonly untilMs: number;
 }
 
@@ -35,21 +35,21 @@ export interface Limit {
   /** As callers and operators see it: `team payments: 100 requests per 1m for each team`. */
   readonly label: string;
   /**
-   * Ledger key without the subjects: where the limit stands, what it counts, over which window, for which models. Amount,
-   * raises, thresholds, mode, failure policy, throttling and status are no part of it: they can be changed and the count goes on.
-   * What the limit stands at is known by its name: another name, another count.
+   * Ledger key without the subjects: where the limit is set, what it counts, over which window, for which models.
+   * Amount, raises, thresholds, mode, failure policy, throttling and status are not part of it: changing them keeps the
+   * count. The place where the limit is set is known by its name: another name, another count.
    */
   readonly prefix: string;
   readonly unit: LimitUnit;
   /** How tokens are counted, for `tokens`. */
   readonly tokens: TokenCounting;
-  /** In units; nano-USD for `usd`. What holds at an instant is `amountAt`. */
+  /** In units; nano-USD for `usd`. See `amountAt` for the one at an instant. */
   readonly amount: number;
   readonly raises: readonly Raise[];
   readonly window: Window;
-  /** Their combinations count apart. */
+  /** Each combination counts separately. */
   readonly per: readonly LimitSubject[];
-  /** Whether a request that lacks one of `per` is refused, not left uncounted. */
+  /** Whether a request that lacks one of `per` is refused instead of not counted. */
   readonly required: boolean;
   readonly mode: 'block' | 'warn' | 'shadow';
   /** In percent of the amount, ascending. */
@@ -57,22 +57,22 @@ export interface Limit {
   readonly onFailure: FailurePolicy;
   /** How long a request over the limit waits for room before it is refused. */
   readonly throttleMs: number;
-  /** What a spent budget is answered with. */
+  /** The status of the answer when a budget is spent. */
   readonly status: 402 | 429;
   readonly models: readonly string[] | undefined;
 }
 
-/** A limit as it is written, at a level of the configuration, on a key, or at a provider. */
+/** A limit as written at a level of the configuration, on a key, or at a provider. */
 export type WrittenLimit = Omit<LimitConfig, 'per' | 'throttleMs'> & {
   readonly throttleMs?: number | undefined;
   readonly per?: LimitSubject | readonly LimitSubject[] | undefined;
 };
 
 /**
- * Compiles a limit. `origin` says where it stands (`profile standard`, `team payments`, `organisation`): the same limit
- * written in two places counts twice. Of one place, `toLimits` compiles them all.
+ * Compiles a limit. `origin` says where it is set (`profile standard`, `team payments`, `organisation`): the same limit
+ * written in two places counts twice. `toLimits` compiles all limits of one place.
  *
- * @param defaultPer what it adds up by when it does not say
+ * @param defaultPer what it adds up by without `per`
  * @param windowOf makes its window. @default one of its own
  */
 export function toLimit(
@@ -118,15 +118,15 @@ export function toLimit(
   };
 }
 
-/** The ledger key of a limit for a request; undefined when the limit does not concern this request. */
+/** The ledger key of a limit for a request; undefined when the limit does not apply to this request. */
 export function limitKeyOf(limit: Limit, facts: SubjectFacts): string | undefined {
   if (limit.models && !matchesAny(limit.models, facts.model ?? '')) return undefined;
   return subjectKey(limit.prefix, limit.per, facts);
 }
 
 /**
- * What a request must say to be let pass: the subject that it lacks of a limit with `required`. Undefined when it lacks
- * nothing, when the limit does not ask for it, and when the limit is not for its model.
+ * The subject of a limit with `required` that a request lacks and must name to be admitted. Undefined when it lacks
+ * nothing, when the limit does not require it, and when the limit is not for its model.
  */
 export function missingSubjectOf(limit: Limit, facts: SubjectFacts): LimitSubject | undefined {
   if (!limit.required || (limit.models && !matchesAny(limit.models, facts.model ?? ''))) return undefined;
@@ -142,17 +142,17 @@ const ofCaller: ReadonlySet<LimitSubject> = new Set([
   'model',
 ]);
 
-/** Whether the key of a limit is the same for all requests of one principal for one model, and may be remembered. */
+/** Whether the key of a limit is the same for all requests of one principal for one model, and may be cached. */
 export function isKeyOfCaller({ per }: Limit): boolean {
   return per.every((subject) => ofCaller.has(subject));
 }
 
-/** The ledger key of a limit for a caller; undefined when the limit does not concern this caller or model. */
+/** The ledger key of a limit for a caller; undefined when the limit does not apply to this caller or model. */
 export function scopeKeyOf(limit: Limit, principal: Principal, model: string): string | undefined {
   return limitKeyOf(limit, { principal, model });
 }
 
-/** -0 is no amount that a store could keep. */
+/** Never -0, which a store could not keep. */
 function toAmount(amount: number | string, unit: LimitUnit): number {
   return (unit === 'usd' ? toNanoUsd(amount) : Number(amount)) + 0;
 }
@@ -163,7 +163,7 @@ function toCounting({ count, weights }: WrittenLimit): TokenCounting {
   return { count: count ?? 'total', cached, cacheWrite, reasoning };
 }
 
-// what is counted differently is another count; weights that change nothing are not told
+// counting differently makes another count; weights that change nothing are left out
 function unitId(unit: LimitUnit, { count, cached, cacheWrite, reasoning }: TokenCounting): string {
   const weights = [
     ...(count !== 'output' && cached !== 1 ? [`cached ${cached}`] : []),
@@ -179,7 +179,7 @@ function defaultFailurePolicy({ unit, mode, window }: WrittenLimit): FailurePoli
   return isBudget ? 'closed' : 'degraded';
 }
 
-/** Shorter than a day, and back again by itself. */
+/** Shorter than a day, and recurring. */
 function isOfRate(window: WrittenLimit['window']): boolean {
   if (window === undefined) return true;
   const length = typeof window === 'object' && 'rolling' in window ? window.rolling : window;

@@ -15,30 +15,30 @@ export interface RunOptions {
   readonly maxTokens?: number;
   /** Requests that run at once. */
   readonly maxParallel?: number;
-  /** How long the run may last; from then on nothing of it is admitted. 1 second to 30 days. @default 86_400_000 */
+  /** How long the run may last; after that nothing of it is admitted. 1 second to 30 days. @default 86_400_000 */
   readonly ttlMs?: number;
 }
 
-/** The run that a request is part of, and what limits it besides the caller's limits. */
+/** The run that a request is part of, and its limits besides the caller's. */
 export interface RunScope {
-  /** What is counted by, and stands in records. */
+  /** What limits count by, and records show. */
   readonly id: string;
-  /** Absent where the caller has only named the run. */
+  /** Absent if the caller has only named the run. */
   readonly limits?: readonly Limit[];
-  /** When its time is over, milliseconds since the epoch; absent where the caller has only named the run. */
+  /** When its time is over, milliseconds since the epoch; absent if the caller has only named the run. */
   readonly untilMs?: number;
-  /** Whether its time is over, or it was ended before, by this gateway. @default false */
+  /** Whether its time is over, or this gateway has ended it. @default false */
   readonly isEnded?: () => boolean;
 }
 
-/** Opens runs, and knows them again. */
+/** Opens runs, and recognises them. */
 export interface Runs {
   /** @throws TypeError for an amount out of its range, naming it */
   open(options: RunOptions): { readonly scope: RunScope; readonly token: string };
   /**
    * The run that the headers of a request name: one that was opened under the same secret, or a name of the caller's own.
    *
-   * @throws GatewayError `malformed_request` (400) for a name that is none, and for a token that was not made here
+   * @throws GatewayError `malformed_request` (400) for an invalid name, and for a token that was not made here
    */
   read(headers: HeaderMap): RunScope | undefined;
   /**
@@ -53,13 +53,13 @@ export interface Runs {
 
 const tokenMark = 'hgrun_';
 const dayMs = 86_400_000;
-/** A run counts from a minute before it is opened, since the clock of a ledger may be behind. */
+/** A run begins a minute before it is opened, since the clock of a ledger may be behind. */
 const slackMs = 60_000;
 const units = ['usd', 'requests', 'tokens', 'parallel'] as const;
 
 /**
- * Runs whose budget is said by their token, under a seal: no process has to remember them, and every process with the
- * same secret applies them.
+ * Runs whose token carries their budget, under a seal: no process has to remember them, and every process with the same
+ * secret applies them.
  *
  * @param options.secret at least 16 bytes. @default made for this process
  */
@@ -70,11 +70,11 @@ export function createRuns(options: {
   const { runtime } = options;
   const secret = toSecret(options.secret ?? runtime.randomBytes(32));
   const known = new LRUCache<string, RunScope>({ max: 1_000 });
-  // those longest ended go first; their budget is held in the ledger
+  // the oldest are dropped first; their budget is held in the ledger
   const ended = new LRUCache<string, true>({ max: 10_000 });
   const toScope = (id: string, numbers: readonly (number | undefined)[]): RunScope => {
     const budget = toBudget(id, numbers);
-    // by this clock too: slots have no window that the ledger could see the end of
+    // by this clock too: slots have no window whose end the ledger could see
     return { ...budget, isEnded: () => ended.has(id) || runtime.now() >= budget.untilMs };
   };
   const seal = (text: string) =>
