@@ -7,7 +7,7 @@ import { countMediaTokens, type MediaKind, mediaKindOf } from './media-tokens.ts
 import { SamplePlaces, toPlace } from './sample-places.ts';
 import { countLongTextTokens, countTextTokens } from './text-tokens.ts';
 
-/** What a request's body says of its input. */
+/** What a request's body says about its input. */
 export interface BodyTokens {
   readonly inputTokens: number;
   /** Which cache the caller asks the provider to write the prompt to; undefined when it asks for none. */
@@ -16,10 +16,10 @@ export interface BodyTokens {
 
 /**
  * Input tokens of a JSON body that has passed `scanJsonObject`: texts by what they are made of, braces and names as the
- * little that they become, media by kind and size and never as the text that encodes them. One pass, and nothing recurses.
+ * few tokens they become, media by kind and size and never as the text that encodes them. One pass, no recursion.
  *
- * @param index of this body: its long strings are counted from a part of them. @default none, every byte is looked at
- * @param seed decides which parts: the same for the same request, and not to be known by who wrote it
+ * @param index of this body: long strings are counted from parts of them. @default none, every byte is read
+ * @param seed decides which parts: the same for the same request, and unknown to whoever wrote it
  */
 export function countBodyTokens(body: Uint8Array, index?: JsonObjectIndex, seed = ''): BodyTokens {
   const kernel = index instanceof MemberTable ? sharedKernel() : undefined;
@@ -28,13 +28,13 @@ export function countBodyTokens(body: Uint8Array, index?: JsonObjectIndex, seed 
   return { inputTokens: Math.ceil(tokens), cacheWrite };
 }
 
-/** The same without the kernel, not rounded: it counts media, and is what the kernel is compared with. */
+/** The same without the kernel, not rounded: it counts media, and is the reference for the kernel. */
 export function countByScript(body: Uint8Array, longStrings: readonly number[] = [], seed = ''): TokenCount {
   const places = longStrings.length > 0 ? new SamplePlaces(seed) : undefined;
   let tokens = 0;
   let nextLong = 0;
   let cacheWrite: TokenCount['cacheWrite'];
-  // a byte order mark is no part of the text
+  // a byte order mark is not part of the text
   let position = body[0] === 0xef ? 3 : 0;
   let nameStart = 0;
   let nameEnd = 0;
@@ -117,7 +117,7 @@ function isNameBefore(body: Uint8Array, from: number): boolean {
   return body[position] === 0x3a;
 }
 
-/** Tokens of a string that encodes media, by its name and that of what it is in; undefined for any other string. */
+/** Tokens of a string that encodes media, by its name and that of its container; undefined for any other string. */
 function mediaOf(
   body: Uint8Array,
   start: number,
@@ -127,7 +127,7 @@ function mediaOf(
   names: readonly number[],
 ): number | undefined {
   const size = nameEnd - nameStart;
-  // the names below have these lengths; nearly all others are done with here
+  // the names below have these lengths; nearly all others end here
   if (size < 3 || size > 9 || size === 5 || size === 6) return undefined;
   const name = nameOfMedia(body, nameStart, nameEnd);
   if (name === undefined) return undefined;
@@ -165,7 +165,7 @@ function kindOfParent(body: Uint8Array, names: readonly number[], start: number)
   return typeBefore(body, start);
 }
 
-/** The media type stands beside the data, nearly always before it. */
+/** The media type is beside the data, nearly always before it. */
 function typeBefore(body: Uint8Array, start: number): MediaKind {
   const before = latin1(body, Math.max(0, start - 120), start);
   const type = /.*(?:media_type|mime_?[tT]ype)"\s*:\s*"([a-z]+\/)/s.exec(before)?.[1];
@@ -186,7 +186,7 @@ function nameOfMedia(body: Uint8Array, start: number, end: number): (typeof medi
   return undefined;
 }
 
-/** Whether a string is base64, by its beginning and end: what pretends to be in between is paid by its size all the same. */
+/** Whether a string is base64, by its beginning and end: whatever is in between still counts by its size. */
 function isEncoded(body: Uint8Array, start: number, end: number): boolean {
   return (
     encoded.test(latin1(body, start, Math.min(end, start + 256))) &&
@@ -223,7 +223,7 @@ function latin1(body: Uint8Array, start: number, end: number): string {
 /** Offset of the quote that closes the string whose first byte is at `index`. */
 function endOfString(body: Uint8Array, index: number): number {
   let end = index;
-  // most strings are names and words, and a call into the runtime costs more than a look at their bytes
+  // most strings are names and words, and a call into the runtime costs more than reading their bytes
   for (const near = Math.min(body.length, index + 24); end < near && body[end] !== 0x22; ) end++;
   for (;;) {
     if (body[end] !== 0x22) end = body.indexOf(0x22, end);

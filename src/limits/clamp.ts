@@ -30,9 +30,9 @@ const nests = ['generationConfig', 'generation_config'] as const;
 
 /**
  * The call with its output lowered to what its limits leave; undefined when that is too little to be of use, when
- * a limit is full that output has no part in, and for calls whose output cannot be limited.
+ * a limit that does not depend on output is full, and for calls whose output cannot be limited.
  *
- * @param states what the ledger found; undefined where the request is to be fitted into the limits themselves
+ * @param states what the ledger found; undefined to fit the request into the limits themselves
  */
 export function clampOutput(
   call: Call,
@@ -64,7 +64,7 @@ export function clampOutput(
   return { ...call, maxOutputTokens: each * choices, clampedOutputTokens: each };
 }
 
-/** The most output that fits into what is left of a limit beside the input; negative when not even that fits. */
+/** The most output that fits into what is left of a limit besides the input; negative if not even the input fits. */
 function outputWithin({ unit, tokens }: Limit, left: number, usage: Usage, price: Price | undefined): number {
   const input = { ...usage, outputTokens: 0 };
   if (unit === 'tokens' && tokens.count !== 'input') {
@@ -74,21 +74,21 @@ function outputWithin({ unit, tokens }: Limit, left: number, usage: Usage, price
   return Math.floor(((left - costOf(input, price)) * 1_000) / price.output);
 }
 
-/** Anthropic refuses a maximum that is no larger than the budget for thinking. */
+/** Anthropic refuses a maximum that is not larger than the thinking budget. */
 function budgetOfThoughts(body: Uint8Array, members: JsonObjectIndex): number {
   if (members.get('thinking')?.kind !== 'object') return 0;
   const { budget_tokens } = readMember(body, members, 'thinking') as { budget_tokens?: unknown };
   return typeof budget_tokens === 'number' ? budget_tokens : 0;
 }
 
-/** The edits that lower a body's output limits, or add the one that is missing; none for a call that is not clamped. */
+/** The edits that lower a body's output limits, or add the missing one; none for a call that is not clamped. */
 export function clampEdits(call: Call): JsonEdit[] {
   const most = (call as Partial<ClampedCall>).clampedOutputTokens;
   const { members, body, endpoint } = call;
   if (most === undefined || !members) return [];
   if (endpoint.operation === 'generate-content') return nestedEdits(body, members, most);
   const names = fields[endpoint.operation] ?? [];
-  // null is no limit
+  // null: no limit
   const given = names.filter((name) => (members.get(name)?.kind ?? 'null') !== 'null');
   const lowered = given.filter((name) => (readMember(body, members, name) as number) > most);
   return (given.length > 0 ? lowered : names.slice(0, 1)).map((name) => setMember(members, name, most));

@@ -3,18 +3,18 @@ import type { Usage } from '../message.ts';
 /** How a limit in tokens counts them. */
 export interface TokenCounting {
   readonly count: 'total' | 'input' | 'output';
-  /** How much of a token one read from the cache counts. */
+  /** How much a token read from the cache counts. */
   readonly cached: number;
-  /** How much of a token one written to the cache counts. */
+  /** How much a token written to the cache counts. */
   readonly cacheWrite: number;
-  /** How much of a token one of reasoning counts. */
+  /** How much a reasoning token counts. */
   readonly reasoning: number;
 }
 
 /** Input and output, each token once. */
 export const everyToken: TokenCounting = { count: 'total', cached: 1, cacheWrite: 1, reasoning: 1 };
 
-/** What a usage counts, rounded up. Unknown counts are taken as 0; parts never count more tokens than there are in all. */
+/** What a usage counts, rounded up. Unknown counts are taken as 0; parts never count more tokens than the total. */
 export function countTokens(counting: TokenCounting, usage: Usage): number {
   const { count, cached, cacheWrite, reasoning } = counting;
   let counted = 0;
@@ -32,7 +32,7 @@ export function countTokens(counting: TokenCounting, usage: Usage): number {
   return Math.ceil(counted);
 }
 
-/** The most that so many tokens can count, whatever kinds they turn out to be: what is held until it is known. */
+/** The most that these tokens can count, whatever kinds they turn out to be: held until that is known. */
 export function mostTokens(counting: TokenCounting, inputTokens: number, outputTokens: number): number {
   const { count, cached, cacheWrite, reasoning } = counting;
   let counted = 0;

@@ -7,7 +7,7 @@ import type { ScopeState } from './ledger.ts';
 import type { Limit } from './limit.ts';
 import { findImpossible } from './refusals.ts';
 
-/** What one request asks of the limits that concern it, until they have granted it. */
+/** What one request asks of the limits that apply to it, until they have granted it. */
 export class Demand implements Applied {
   readonly limits: readonly Limit[];
   readonly #keys: readonly string[];
@@ -38,13 +38,13 @@ export class Demand implements Applied {
     this.#mayClamp = mayClamp;
   }
 
-  /** Puts it into the windows that are open at an instant. */
+  /** Puts it into the windows of an instant. */
   measure(nowMs: number): void {
     this.nowMs = nowMs;
     this.scopes = toScopes(this.limits, this.#keys, this.usage, this.#model?.price, nowMs);
   }
 
-  /** Place of the first limit that could never hold it; -1 when there is none. */
+  /** Index of the first limit that could never hold it; -1 when there is none. */
   findImpossible(): number {
     return findImpossible(this.limits, this.scopes, this.nowMs);
   }
@@ -52,8 +52,8 @@ export class Demand implements Applied {
   /**
    * Lowers the output to what is left, where that is allowed and of use.
    *
-   * @param states what the ledger found; undefined where it is to be fitted into the limits themselves
-   * @returns whether it asks for less now, and may be granted
+   * @param states what the ledger found; undefined to fit it into the limits themselves
+   * @returns whether it now asks for less and may be granted
    */
   clamp(states: readonly ScopeState[] | undefined): boolean {
     if (!this.#mayClamp) return false;

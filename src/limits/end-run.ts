@@ -3,15 +3,15 @@ import type { Ledger, LedgerScope } from './ledger.ts';
 import { limitKeyOf } from './limit.ts';
 import type { RunScope } from './run.ts';
 
-/** How long a run's end is told of after its time, for clocks that differ. */
+/** How long a run's end is held after its time, since clocks differ. */
 const marginMs = 60_000;
 
 /**
- * Holds all of a run's budget until its time is over, so that whoever shares the ledger refuses its requests. What it has
- * used stays what it was. Repeated it changes nothing.
+ * Holds all of a run's budget until its time is over, so that all who share the ledger refuse its requests. What it has
+ * used does not change. Repeating it changes nothing.
  */
 export async function holdAllOf({ id, limits = [], untilMs = 0 }: RunScope, ledger: Ledger): Promise<void> {
-  // the ledger says its time where ours is another
+  // the ledger says its time if ours differs
   for (let nowMs = ledger.nowMs(), tries = 0; nowMs < untilMs && tries < 3; tries++) {
     const scopes = limits.map((limit): LedgerScope => {
       const amount = amountAt(limit, nowMs);

@@ -3,14 +3,14 @@ import { readMember } from '../json/scan.ts';
 import type { HeaderMap } from '../message.ts';
 import { readName } from './run-of.ts';
 
-/** Where callers name the end user, whatever the dialect. Wins over what the body says. */
+/** Where callers name the end user, in any dialect. Overrides the body. */
 export const endUserHeader = 'x-headgate-end-user';
 
 const maxLength = 256;
 
 /**
  * The end user on whose behalf the caller asks: the header, OpenAI's `safety_identifier` or `user`, Anthropic's
- * `metadata.user_id`. What is no text of 1 to 256 characters is none; the provider refuses it, or does not care.
+ * `metadata.user_id`. In a body, only a string of 1 to 256 characters counts; others the provider refuses or ignores.
  *
  * @throws GatewayError `malformed_request` (400) for a header that is not printable
  */

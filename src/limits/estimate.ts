@@ -11,8 +11,8 @@ import { countMediaTokens } from './media-tokens.ts';
 export const defaultOutputTokens = 4_096;
 
 /**
- * What a call brings in, by its body: see `countBodyTokens`. Linear in its size, whatever it is made of. Counted once for
- * each body: it is asked for by each limit, each attempt and the record.
+ * The input of a call, by its body: see `countBodyTokens`. Linear in its size, whatever it is made of. Counted once for
+ * each body: each limit, each attempt and the record ask for it.
  */
 export function estimateBody(call: Call): BodyTokens {
   const { id, body, members, counted } = call;
@@ -29,13 +29,13 @@ export function estimateInputTokens(call: Call): number {
   return estimateBody(call).inputTokens;
 }
 
-/** A form carries a recording or images; its few texts are within the count. */
+/** A form carries a recording or images; the count covers its few texts. */
 function formTokens({ body, endpoint }: Call): number {
   if (body.length === 0) return 0;
   return countMediaTokens(endpoint.operation === 'transcription' ? 'audio' : 'image', body.length);
 }
 
-/** Nobody is asked to read it: no provider wants anything for it. */
+/** No model reads it: no provider charges for it. */
 export const countsOnly: ReadonlySet<Operation> = new Set<Operation>([
   'message-count-tokens',
   'count-tokens',
@@ -52,7 +52,7 @@ const producesNothing = new Set<Operation>([
   'message-batch-resource',
 ]);
 
-/** The most that a call may produce: what it says itself, else what its model may, all choices together. */
+/** The most that a call may produce: its own maximum, else its model's, all choices together. */
 export function estimateOutputTokens(call: Call, model: Pick<Model, 'maxOutputTokens'> | undefined): number {
   const { operation } = call.endpoint;
   if (producesNothing.has(operation)) return 0;
@@ -61,7 +61,7 @@ export function estimateOutputTokens(call: Call, model: Pick<Model, 'maxOutputTo
   return operation === 'message-batch-create' ? outputOfBatch(call, each) : each * choicesOf(call);
 }
 
-/** What a call may use at the most: all of its output, and its input written to the cache where it asks for that. */
+/** The most that a call may use: all of its output, and its input written to the cache if it asks for that. */
 export function estimateUsage(call: Call, model: Pick<Model, 'maxOutputTokens'> | undefined): Usage {
   if (countsOnly.has(call.endpoint.operation))
     return { inputTokens: 0, outputTokens: 0, source: 'estimated' };
@@ -78,7 +78,7 @@ const choiceFields: Partial<Record<Operation, readonly string[]>> = {
   image: ['n'],
 };
 
-/** How many answers a call wants, of each of its prompts. What is no number has been refused, or is refused by the provider. */
+/** How many answers a call wants, for all its prompts. A value that is no number was refused, or the provider will. */
 export function choicesOf({ endpoint, body, members }: Call): number {
   if (!members) return 1;
   if (endpoint.operation === 'generate-content') {
@@ -94,7 +94,7 @@ export function choicesOf({ endpoint, body, members }: Call): number {
   return choices * (endpoint.operation === 'completion' ? promptsOf(body, members) : 1);
 }
 
-/** How many prompts of `/v1/completions` are to be gone on with: a list of numbers is the tokens of one. */
+/** How many prompts `/v1/completions` is to complete: a list of numbers is the tokens of one. */
 export function promptsOf(body: Uint8Array, members: JsonObjectIndex): number {
   const prompt = members.get('prompt');
   let prompts = 0;

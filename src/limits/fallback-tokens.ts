@@ -1,6 +1,6 @@
 import { type JsonObjectIndex, readMember } from '../json/scan.ts';
 
-/** The most output that one of Anthropic's `fallbacks` sets for itself, in place of the request's own maximum; 0 where none does. */
+/** The most output that one of Anthropic's `fallbacks` sets in place of the request's own maximum; 0 if none does. */
 export function mostOfFallbacks(body: Uint8Array, members: JsonObjectIndex): number {
   if (members.get('fallbacks')?.kind !== 'array') return 0;
   let most = 0;

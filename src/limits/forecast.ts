@@ -1,10 +1,10 @@
 import type { ScopeState, Span } from './ledger.ts';
 
 /**
- * When a limit runs out if use goes on as it has in its window so far, milliseconds since the epoch; `undefined` when it
+ * When a limit runs out if use goes on as in its window so far, milliseconds since the epoch; `undefined` when it
  * resets before that, when nothing is used, and where no window tells how long it took.
  *
- * @param resetsAtMs when its use begins to count no more
+ * @param resetsAtMs when its use starts to be freed
  */
 export function runsOutAtMs(
   { used, held, amount }: ScopeState,
@@ -14,7 +14,7 @@ export function runsOutAtMs(
 ): number | undefined {
   const left = amount - used - held;
   if (left <= 0) return nowMs;
-  // of a rolling window the oldest bucket is the first that counts
+  // in a rolling window the oldest bucket is the first that counts
   const beganAtMs = Math.min(fromMs, buckets[0] ?? fromMs);
   const elapsedMs = nowMs - beganAtMs;
   if (used <= 0 || beganAtMs <= 0 || elapsedMs <= 0) return undefined;

@@ -14,11 +14,11 @@ import type { LimitEvent } from './limit-event.ts';
 import type { LimitOptions } from './limit-options.ts';
 import { createNodeCount } from './node-count.ts';
 
-/** How the limits of a gateway are decided at the moment. */
+/** How the limits of a gateway are currently decided. */
 export interface LimitsHealth {
-  /** `degraded` while the ledger cannot be asked, and each limit does as its `onFailure` says. */
+  /** `degraded` while the ledger is unavailable and each limit follows its `onFailure`. */
   readonly state: 'healthy' | 'degraded';
-  /** What was decided, by whom, and what failed; undefined where limits are kept in the memory of this process. */
+  /** What was decided, by whom, and what failed; undefined with limits in process memory or `failure: false`. */
   readonly decisions?: FailurePolicyReport;
   /** Slices and round trips; undefined without leasing. */
   readonly leasing?: LeasingReport;
@@ -29,7 +29,7 @@ export interface GatewayLedger {
   readonly ledger: Ledger;
   /** The one behind it, which other gateways may share. */
   readonly shared: Ledger;
-  /** Whether the ledger behind it cannot be asked. */
+  /** Whether the ledger behind it is unavailable. */
   readonly isDegraded: () => boolean;
   health(): LimitsHealth;
   /** Gives back slices and posts what is kept. The ledger that was passed in stays open. */
@@ -37,7 +37,7 @@ export interface GatewayLedger {
 }
 
 /**
- * Puts leasing and the failure policy before a ledger, as the options say; the memory of this process where there is none.
+ * Puts leasing and the failure policy in front of a ledger, as the options say; without a ledger, uses process memory.
  *
  * @throws TypeError for an option out of its range, naming it
  */
@@ -96,12 +96,12 @@ function toHealth(guarded: FailurePolicyLedger, leased: LeasingLedger | undefine
   return { state: decisions.state, decisions, ...(leased && { leasing: leased.report() }) };
 }
 
-/** What each limit says itself; a scope that was made by nobody of ours is not let through uncounted. */
+/** What each limit says itself; a scope made elsewhere is not let through uncounted. */
 function policyOf(scope: LedgerScope) {
   return (scope as Partial<LimitScope>).onFailure ?? 'closed';
 }
 
-/** The same ledger, which somebody else closes. One that leases decides in memory as before. */
+/** The same ledger, which its owner closes. One that leases still decides in memory. */
 function withoutClose(ledger: FailurePolicyOptions['ledger']): FailurePolicyOptions['ledger'] {
   return {
     ...(ledger.reserveInMemory && {

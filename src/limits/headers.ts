@@ -7,7 +7,7 @@ import type { Limit } from './limit.ts';
  * The caller's own limits in the header fields its SDK knows: `x-ratelimit-*` (OpenAI, Gemini) or `anthropic-ratelimit-*`,
  * for requests and tokens, each from the scope with the least left. Budgets in money have no such field.
  *
- * @param withoutLedger whether the limits were decided while their ledger could not be asked
+ * @param withoutLedger whether the limits were decided while their ledger was unavailable
  * @param nowMs what OpenAI's resets, which are durations, are counted from. @default 0: they are left out
  */
 export function limitHeaders(
@@ -22,7 +22,7 @@ export function limitHeaders(
   const inDurations = family !== 'anthropic';
   const requests = tell('requests', limits, scopes, states, nowMs, inDurations);
   const tokens = tell('tokens', limits, scopes, states, nowMs, inDurations);
-  // literals, absent fields and all: objects of one shape, for everybody who goes through them afterwards
+  // literals with all fields, absent ones too: objects of one shape for whatever iterates over them later
   if (family === 'anthropic') {
     return {
       'anthropic-ratelimit-requests-limit': requests.limit,
@@ -89,7 +89,7 @@ function tell(
   };
 }
 
-/** RFC 3339, in whole seconds, and never before it is so. */
+/** RFC 3339 in whole seconds, never too early. */
 function toTime(ms: number): string {
   return `${new Date(Math.ceil(ms / 1_000) * 1_000).toISOString().slice(0, 19)}Z`;
 }

@@ -10,7 +10,7 @@ export interface LeaseOptions {
   readonly leaseMs: number;
   /** How long after its last renewal a lease is renewed. */
   readonly renewMs: number;
-  /** Told of a reservation that the ledger does not hold any more, and of renewals that failed. */
+  /** Called for a reservation that the ledger no longer holds, and for renewals that failed. */
   readonly onLost: (id: string, cause?: unknown) => void;
 }
 
@@ -24,13 +24,13 @@ export interface Leases {
 }
 
 /**
- * Keeps the leases of running requests with one timer for all of them, which is there only while there are any. A
- * request that ends before its first renewal costs two links in a list. Each renewal tells what has accrued.
+ * Keeps the leases of running requests with one timer for all of them, which exists only while there are any. A
+ * request that ends before its first renewal costs two links in a list. Each renewal reports what has accrued.
  */
 export function createLeases({ ledger, leaseMs, renewMs, onLost }: LeaseOptions): Leases {
-  // in the order of their last renewal: who is due stands in front
+  // in the order of their last renewal: those due are in front
   const accounts = new LinkedQueue<Account>();
-  // ten rounds for each renewal, so that not all come at once
+  // ten rounds for each renewal, so that not all are due at once
   const roundMs = Math.max(1, Math.floor(renewMs / 10));
   let isScheduled = false;
 

@@ -9,28 +9,28 @@ export interface LimitState {
 }
 
 /**
- * How full the limits of a request are, as `rateLimit` found them: what `route` can choose targets by. A limit in `warn`
- * or `shadow` mode may be over its amount; a `block` limit is at its amount at the most.
+ * How full the limits of a request are, as `rateLimit` found them: `route` can choose targets by them. A limit in
+ * `warn` or `shadow` mode may be over its amount; a `block` limit is at most at its amount.
  */
 export interface LimitStates {
-  /** One for each limit that concerns the request, in the order of the policy. */
+  /** One for each limit that applies to the request, in the order of the policy. */
   readonly all: readonly LimitState[];
   /**
-   * The largest share that is used and held, in percent of the amount, of all limits or of those that `matches` accepts; 0
-   * where there is none. Of an amount of 0 it is 0 while nothing is used, and `Infinity` from then on.
+   * The largest share used and held, in percent of the amount, among all limits or those that `matches` accepts; 0 if
+   * there are none. For an amount of 0 it is 0 while nothing is used, and `Infinity` from then on.
    */
   spentPercent(matches?: (limit: Limit) => boolean): number;
 }
 
-/** What a request has that no limit concerns. */
+/** For a request that no limit applies to. */
 export const noLimitStates: LimitStates = Object.freeze({ all: Object.freeze([]), spentPercent: () => 0 });
 
-/** @param states one for each limit, at the same place */
+/** @param states one for each limit, at the same index */
 export function toLimitStates(limits: readonly Limit[], states: readonly ScopeState[]): LimitStates {
   return new FoundStates(limits, states);
 }
 
-// made for every request: what few ask for is put together when it is asked for
+// made for every request: what few ask for is built only when asked for
 class FoundStates implements LimitStates {
   readonly #limits: readonly Limit[];
   readonly #states: readonly ScopeState[];

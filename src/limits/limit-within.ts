@@ -1,12 +1,12 @@
 import { type Limit, toLimit, type WrittenLimit } from './limit.ts';
 
-/** From what stops least to what stops most. */
+/** From the laxest to the strictest. */
 const modes: readonly Limit['mode'][] = ['shadow', 'warn', 'block'];
 const failurePolicies: readonly Limit['onFailure'][] = ['open', 'degraded', 'closed'];
 
 /**
- * Whether a limit on a key never lets pass what another on a key would stop: the same count, no higher at any instant and
- * no laxer. Models apart, which are compared as patterns.
+ * Whether a limit on a key never lets pass what another on a key would stop: the same count, never higher and no laxer.
+ * Leaves out models, which are compared as patterns.
  */
 export function isWithinLimit(own: WrittenLimit, limit: WrittenLimit): boolean {
   const [inner, outer] = [withoutModels(own), withoutModels(limit)];
@@ -32,7 +32,7 @@ function isWithinRaises(own: Limit['raises'][number], { amount, raises }: Limit)
   );
 }
 
-// the end of a one-off window is no part of its count
+// the end of a one-off window is not part of its count
 function endOf({ window }: WrittenLimit): number {
   return typeof window === 'object' && 'until' in window ? window.until : Number.POSITIVE_INFINITY;
 }

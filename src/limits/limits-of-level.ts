@@ -4,16 +4,16 @@ import { type LimitSubject, toPrefix } from './subject.ts';
 
 const strictest = ['block', 'warn', 'shadow'] as const satisfies readonly Limit['mode'][];
 
-/** The limits of one place, in the order in which they are written. */
+/** The limits of one place, in the order written. */
 export interface LevelLimits {
   readonly limits: readonly Limit[];
-  /** Places of those that count the same, in the same mode, as one before them. They are among the limits. */
+  /** Indexes of those that count the same, in the same mode, as one before them. `limits` includes them. */
   readonly repeated: readonly number[];
 }
 
 /**
- * Compiles the limits of one place. A count belongs to the strictest limit that is on it, so that its mode can be changed
- * and what was used counts on; a limit in another mode beside it (warn at 80, block at 100) keeps a count of its own.
+ * Compiles the limits of one place. A count belongs to the strictest limit on it, so that its mode can be changed and
+ * what was used still counts; a limit in another mode beside it (warn at 80, block at 100) has a count of its own.
  */
 export function toLimits(
   configs: readonly WrittenLimit[],
@@ -42,8 +42,8 @@ export function toLimits(
 }
 
 /**
- * The limits of a key, which no check of the configuration has seen: of several that count the same the tightest is all
- * of them.
+ * The limits of a key, which no check of the configuration has seen: of several that count the same, the tightest
+ * replaces all.
  */
 export function toOwnLimits(configs: readonly WrittenLimit[], origin: string): readonly Limit[] {
   const { limits, repeated } = toLimits(configs, origin, 'key');
@@ -61,7 +61,7 @@ function countOf({ prefix, per }: Limit): string {
   return `${per.join()} ${prefix}`;
 }
 
-/** Never lets pass what one of both would stop: the lower amount, raised at most to the higher. */
+/** Never lets pass what either would stop: the lower amount, raised at most to the higher. */
 function tightest(one: Limit, other: Limit): Limit {
   const [lower, higher] = one.amount <= other.amount ? [one, other] : [other, one];
   const raises = lower.raises

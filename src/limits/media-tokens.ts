@@ -1,11 +1,11 @@
-/** What a part of a message holds besides text. */
+/** What a part of a message holds other than text. */
 export type MediaKind = 'image' | 'audio' | 'video' | 'file';
 
 /**
- * Tokens of media by their kind and size. Providers count them by dimensions, duration or pages, which cannot be told
- * without decoding them; these are on the high side of what is published for each kind.
+ * Tokens of media by their kind and size. Providers count them by dimensions, duration or pages, which cannot be known
+ * without decoding; these are on the high side of what is published for each kind.
  *
- * @param bytes decoded size; undefined where the media stand at an address
+ * @param bytes decoded size; undefined for media that are only referenced
  */
 export function countMediaTokens(kind: MediaKind, bytes: number | undefined): number {
   const { atLeast, bytesPerToken, elsewhere } = rates[kind];
@@ -25,7 +25,7 @@ const rates: Readonly<
   file: { atLeast: 3_000, bytesPerToken: 16, elsewhere: 6_000 },
 };
 
-/** The kind that a media type or a data address tells: `image/png`, `data:audio/wav;base64,…`. */
+/** The kind that a media type or a data URL names: `image/png`, `data:audio/wav;base64,…`. */
 export function mediaKindOf(type: string): MediaKind {
   const name = type.startsWith('data:') ? type.slice(5) : type;
   if (name.startsWith('image/')) return 'image';

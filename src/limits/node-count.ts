@@ -7,13 +7,13 @@ import { forever } from './window-span.ts';
 export interface NodeCount {
   /** As the ledger last said, this one included. */
   readonly count: number;
-  /** Gives the place of this gateway back. */
+  /** Gives back the place of this gateway. */
   close(): Promise<void>;
 }
 
 const leaseMs = 60_000;
 const lookMs = 5_000;
-/** The second look comes soon: gateways that are started together do not all see each other at the first. */
+/** The second look comes soon: gateways started together do not all see each other at the first. */
 const secondLookMs = 1_000;
 const deadlineMs = 1_000;
 
@@ -27,12 +27,12 @@ const place: LedgerScope = {
 };
 
 /**
- * Counts the gateways on a ledger by what is held there: each holds one of a scope that is never full, under a lease that
- * it renews. So that it needs no more of a ledger than limits do, one that is killed is forgotten with its lease, and while
- * the ledger does not answer the last count stands. A count that falls is believed after a lease: leases that ran out
- * while the ledger was away are taken again one by one.
+ * Counts the gateways on a ledger by what is held there: each holds one of a scope that is never full, under a lease
+ * that it renews. So it needs no more of a ledger than limits do, a killed gateway is forgotten with its lease, and
+ * while the ledger does not answer the last count stands. A count that falls is believed after one lease: leases that
+ * ran out while the ledger was unavailable are taken again one by one.
  *
- * @param least of which it is known that they are there
+ * @param least how many are known to exist
  */
 export function createNodeCount(options: {
   readonly ledger: Ledger;
@@ -50,14 +50,14 @@ export function createNodeCount(options: {
 
   function look(): void {
     void withinDeadline(runtime, deadlineMs, askOnce())
-      // whoever asks for limits notices that the ledger fails, and tells of it
+      // requests with limits notice and report that the ledger fails
       .catch(() => undefined)
       .then(() => {
         if (!isClosed) cancel = runtime.schedule(looks++ === 0 ? secondLookMs : lookMs, look);
       });
   }
 
-  /** A ledger that has not answered is not asked once more. */
+  /** Does not ask again while the ledger has not answered. */
   async function askOnce(): Promise<void> {
     if (isAsking) return;
     isAsking = true;
@@ -69,7 +69,7 @@ export function createNodeCount(options: {
   async function ask(): Promise<void> {
     if (id === undefined || !(await ledger.renew(id, leaseMs))) {
       const next = `node/${runtime.newId()}`;
-      // known before it is granted: what is granted late is found by the next renewal
+      // known before it is granted: the next renewal finds what is granted late
       id = next;
       await ledger.reserve(next, [place], leaseMs);
     }

@@ -4,7 +4,7 @@ import type { ScopeState } from './ledger.ts';
 import type { Limit } from './limit.ts';
 import type { Thresholds } from './limit-event.ts';
 
-/** Notes the limits that were exceeded and let pass all the same. */
+/** Records the limits that were exceeded but let the request pass. */
 export function noteExceeded(
   record: RecordDraft,
   limits: readonly Limit[],
@@ -20,7 +20,7 @@ export function noteExceeded(
   }
 }
 
-/** Shows what a ledger has found to whoever follows thresholds. */
+/** Passes what a ledger has found to the thresholds. */
 export function showThresholds(
   thresholds: Thresholds,
   { limits, scopes }: Applied,

@@ -1,7 +1,7 @@
 import type { PriceConfig } from '../config/schema.ts';
 import type { Usage } from '../message.ts';
 
-/** A price in nano-USD per thousand tokens, an integer: exact for any published price, and no product leaves 2^53. */
+/** A price in integer nano-USD per thousand tokens: exact for any published price, and no product exceeds 2^53. */
 export interface Price {
   readonly input: number;
   readonly output: number;
@@ -16,8 +16,9 @@ export function toNanoUsd(dollars: number | string): number {
 }
 
 /**
- * Compiles a price per million tokens. Where no rate is given for cached input it costs what input costs, a cache
- * write 1.25 times (5 minutes) or twice (1 hour) that, as Anthropic publishes; so an unknown rate never makes a request free.
+ * Compiles a price per million tokens. Without a rate of its own, cached input costs what input costs, and a cache
+ * write 1.25 times (5 minutes) or twice (1 hour) that, as Anthropic publishes: an unknown rate never makes a request
+ * free.
  */
 export function toPrice(config: PriceConfig): Price {
   const perThousand = (dollars: number | string) => Math.round(Number(dollars) * 1e6);

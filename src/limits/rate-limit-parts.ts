@@ -10,17 +10,17 @@ import { WaitingRoom } from './waiting-room.ts';
 /** What `rateLimit` is made of. */
 export interface RateLimitOptions {
   readonly ledger: Ledger;
-  /** How long a hold outlives a gateway that died. Then its request counts what was last reported of it. @default 30_000 */
+  /** How long a hold outlives a gateway that died. Then its request counts what was last reported. @default 30_000 */
   readonly leaseMs?: number;
   /** How long after its last renewal the lease of a running request is renewed. At most half of `leaseMs`. @default a third of it */
   readonly renewMs?: number;
-  /** Requests that wait for room at once, see `throttleMs` of a limit; more are refused. @default 1_000 */
+  /** How many requests may wait for room (`throttleMs` of a limit); more are refused. @default 1_000 */
   readonly maxWaiting?: number;
-  /** Told of thresholds that are reached, of overruns, and of leases that are lost. Must not throw. @default ignored */
+  /** Told of thresholds reached, overruns, and lost leases. Must not throw. @default ignored */
   readonly onLimit?: (event: LimitEvent) => void;
-  /** Knows the runs that were opened by `gateway.run`. @default runs are what callers name them */
+  /** Knows the runs opened by `gateway.run`. @default runs are whatever callers name */
   readonly runs?: Pick<Runs, 'read'>;
-  /** Whether limits are decided without their ledger at the moment, for `GET /headgate/limits`. @default never */
+  /** Whether limits are now decided without their ledger, for `GET /headgate/limits`. @default never */
   readonly isDegraded?: () => boolean;
 }
 

@@ -28,12 +28,12 @@ export function refuseMissing(limit: Limit, facts: SubjectFacts): void {
 
 const headers: Partial<Record<LimitSubject, string>> = { run: runHeader, endUser: endUserHeader };
 
-/** @throws GatewayError `budget_exceeded` (402): what a request is told whose run was ended, or whose time is over */
+/** @throws GatewayError `budget_exceeded` (402): for a request whose run was ended, or is out of time */
 export function refuseEnded(): never {
   throw new GatewayError('budget_exceeded', 'This run has ended.', { retryable: false, param: runHeader });
 }
 
-/** @throws GatewayError `not_permitted` (403) when a blocking budget meets a model without a price: it is never free */
+/** @throws GatewayError `not_permitted` (403) for a model without a price under a blocking budget: it is never free */
 export function refuseUnpriced(limits: readonly Limit[], model: Model | undefined): void {
   if (!model || model.price) return;
   for (const limit of limits) {
@@ -47,10 +47,11 @@ export function refuseUnpriced(limits: readonly Limit[], model: Model | undefine
 }
 
 /**
- * A batch is held as one request, of one model: what others in it cost, and whose limits they meet, could not be told apart.
+ * A batch is held as one request, for one model: what others in it cost, and whose limits they meet, could not be told
+ * apart.
  *
  * @param models that the batch names
- * @throws GatewayError `malformed_request` (400) where a limit that blocks is in money, or goes by one of them
+ * @throws GatewayError `malformed_request` (400) if a blocking limit is in money, or depends on one of them
  */
 export function refuseMixed(models: readonly string[], limits: readonly Limit[]): void {
   const limit =
@@ -78,7 +79,7 @@ export function refuseCostly(model: Model | undefined, cost: number): void {
   );
 }
 
-/** Place of the first limit that could never hold a request, however little of it is used; -1 when there is none. */
+/** Index of the first limit that could never hold a request, however little of it is used; -1 when there is none. */
 export function findImpossible(
   limits: readonly Limit[],
   scopes: readonly LedgerScope[],
@@ -87,15 +88,15 @@ export function findImpossible(
   for (let index = 0; index < limits.length; index++) {
     const { mode, window } = limits[index] as Limit;
     const { hold, amount } = scopes[index] as LedgerScope;
-    // a window that is not open now may be so later
+    // a window that is not open now may open later
     if (mode === 'block' && hold > amount && window.isOpenAt?.(nowMs) !== false) return index;
   }
   return -1;
 }
 
-/** What a request is told that a limit can never hold: which limit, and by how much it is too large. */
+/** The error for a request that a limit can never hold: which limit, and by how much it is too large. */
 export function toImpossible(limit: Limit, { hold, amount }: LedgerScope): GatewayError {
-  // where nothing is allowed, nothing that the caller could lower helps
+  // if nothing is allowed, it does not help to lower anything
   const advice =
     amount === 0
       ? '.'
@@ -108,8 +109,8 @@ export function toImpossible(limit: Limit, { hold, amount }: LedgerScope): Gatew
 }
 
 /**
- * What a request is told that a limit has denied: 429 where a wait of up to a minute helps, or may help, else 402 or 429 as
- * the limit says, with the advice against trying again.
+ * The error for a request that a limit has denied: 429 where waiting up to a minute helps, or may help, else 402 or 429
+ * as the limit says, with the advice not to retry.
  *
  * @param headers the caller's limits, sent with the error
  */
@@ -132,7 +133,7 @@ export function toDenial(
       ? 'It does not reset.'
       : `${isRolling ? 'Its oldest use is freed, at the earliest,' : 'It resets'} ${new Date(resetsAtMs).toISOString()}.`;
   const message = `The limit "${limit.label}" is reached (${left} left). ${reset}`;
-  // the end of a bucket promises no room: its length decides, and not how much of it is left
+  // the end of a bucket does not promise room: its length decides, not how much of it is left
   if (limit.unit !== 'usd' && (isRolling ? untilMs - fromMs : waitMs) <= 60_000) {
     const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1_000));
     return new GatewayError('rate_limited', message, { retryAfterSeconds, headers });
@@ -149,7 +150,7 @@ export function toUnavailable(cause: unknown): GatewayError {
   );
 }
 
-/** An amount as people read it. */
+/** An amount for people to read. */
 export function show(amount: number, { unit }: Pick<Limit, 'unit'>): string {
   return unit === 'usd' ? dollars(amount) : `${amount} ${unit}`;
 }

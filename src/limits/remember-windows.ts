@@ -2,12 +2,12 @@ import type { LimitConfig } from '../config/schema.ts';
 import { toWindow } from './to-window.ts';
 import type { Window } from './window.ts';
 
-/** Makes the window of a limit as it is written. */
+/** Makes the window of a limit as written. */
 export type WindowOf = (config: LimitConfig['window']) => Window;
 
 /**
- * Limits that are written with the same window share one: where a thousand profiles say `1m`, its span is made once, not a
- * thousand times, and is at hand for every request.
+ * Limits written with the same window share one: if a thousand profiles say `1m`, its span is made once, not a thousand
+ * times, and is at hand for every request.
  */
 export function rememberWindows(): WindowOf {
   const known = new Map<string, Window>();

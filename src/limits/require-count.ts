@@ -4,7 +4,7 @@ export function requireCount(count: number, what: string): void {
   throw new TypeError(`${what} is ${count}: it must be a safe integer of at least 0.`);
 }
 
-/** The same for each that is there. @throws TypeError */
+/** The same for each that is given. @throws TypeError */
 export function requireCounts(counts: readonly (number | undefined)[], what: string): void {
   for (let index = 0; index < counts.length; index++) {
     const count = counts[index];

@@ -1,4 +1,4 @@
-/** Where a long text is looked at: numbers that follow from a text nobody could know before, the same each time. */
+/** Where a long text is sampled: numbers derived from a seed that nobody could know before, the same each time. */
 export class SamplePlaces {
   #state: number;
 
@@ -19,7 +19,7 @@ export class SamplePlaces {
   }
 }
 
-/** Where the numbers that follow from a text begin: FNV-1a, and never 0, from which nothing follows. */
+/** The state that a seed begins with: FNV-1a, and never 0, which would yield only zeros. */
 export function toPlace(seed: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < seed.length; index++) {

@@ -18,9 +18,9 @@ export interface SettleParts {
   readonly onLimit: (event: LimitEvent) => void;
 }
 
-// What waits for a reply holds the account and not the request with its body: a stream may run for long.
+// What waits for a reply holds the account, not the request with its body: a stream may run long.
 
-/** The same reply, or the same error with the caller's limits; the account is settled by the outcome of either. */
+/** The same reply, or the same error with the caller's limits; the outcome of either settles the account. */
 export function settleWhenEnded(
   parts: SettleParts,
   account: Account,
@@ -38,7 +38,7 @@ export function settleWhenEnded(
   }, fail);
 }
 
-/** The same reply; what its attempts hold of providers is settled when it has ended. */
+/** The same reply; what its attempts hold of providers' limits is settled when it ends. */
 export function endHoldsWhenEnded(holds: UpstreamHolds, reply: Promise<GatewayReply>): Promise<GatewayReply> {
   const fail = (error: unknown): never => {
     holds.end(toSettled(isGatewayError(error) ? error.code : undefined));
@@ -55,7 +55,7 @@ function settleLater(parts: SettleParts, account: Account, outcome: Promise<Outc
   whenEnded(outcome, (ended) => settle(parts, account, ended));
 }
 
-/** Settles at once, and tells of thresholds that are reached by it, and of what was used beyond its hold. */
+/** Settles at once, and reports thresholds that this reaches and what was used beyond the hold. */
 export function settle(parts: SettleParts, account: Account, ended: Settled): void {
   const { ledger, leases, thresholds, onLimit } = parts;
   leases.remove(account);
@@ -74,7 +74,7 @@ export function settle(parts: SettleParts, account: Account, ended: Settled): vo
   }
 }
 
-/** An error on its way to the caller, with the caller's limits as any other reply has them. */
+/** An error on its way to the caller, with the caller's limits, like any other reply. */
 function withHeaders(error: unknown, headers: HeaderMap): unknown {
   if (!isGatewayError(error)) return error;
   const { code, message, status, param, retryAfterSeconds, retryable } = error;

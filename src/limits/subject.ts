@@ -16,7 +16,7 @@ export type LimitSubject =
   | 'credential'
   | `metadata:${string}`;
 
-/** What is known of a request that limits can add up by. What is absent, undefined or empty is missing. */
+/** What is known of a request that limits can add up by. Absent, undefined or empty means missing. */
 export interface SubjectFacts {
   readonly principal?: Pick<Principal, 'key' | 'team' | 'project' | 'user'> | undefined;
   /** Public name of the model. */
@@ -56,7 +56,7 @@ export function toSubjects(per: LimitSubject | readonly LimitSubject[]): readonl
 
 /**
  * The ledger key of a count for the subjects of a request: `prefix/team=payments/model=gpt-4.1`. No two combinations of
- * prefix and values have one key; a key is printable ASCII of at most 200 characters, a longer one ends in its SHA-256.
+ * prefix and values share a key; a key is printable ASCII of at most 200 characters, a longer one ends in its SHA-256.
  *
  * @param prefix as `toPrefix` makes it
  * @returns undefined when the request lacks one of the subjects
@@ -85,7 +85,7 @@ export function missingSubject(
   return subjects.find((subject) => subject !== 'organisation' && !factOf(subject, facts));
 }
 
-/** The beginning of ledger keys, of parts that may have any characters. */
+/** The beginning of ledger keys, from parts that may have any characters. */
 export function toPrefix(parts: readonly string[]): string {
   return bound(parts.map(escaped).join('/'));
 }
@@ -116,7 +116,7 @@ function factOf(subject: LimitSubject, facts: SubjectFacts): string | undefined 
 const plain = /^[A-Za-z0-9 ._~@:*-]*$/;
 const special = /[^A-Za-z0-9 ._~@:*-]/g;
 
-/** Each special UTF-16 unit as `%` and four digits: no two texts become one, lone surrogates included. */
+/** Each special UTF-16 unit as `%` and four digits: no two texts collide, not even lone surrogates. */
 function escaped(text: string): string {
   if (plain.test(text)) return text;
   return text.replace(special, (unit) => `%${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);

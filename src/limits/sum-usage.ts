@@ -25,7 +25,7 @@ export function sumUsage(one: Usage | undefined, other: Usage | undefined): Usag
   return sum;
 }
 
-/** What attempts have cost whose answers nobody got, added to what the one that served did. */
+/** Adds what attempts used whose answers nobody got to what the serving one used. */
 export function withAttempts<Known extends Usage | undefined>(
   usage: Known,
   attempts: readonly { readonly usage?: Usage }[],

@@ -1,8 +1,8 @@
 import type { LimitEvent } from './limit-event.ts';
 
 /**
- * What a gateway calls with each event; it throws only where `onError` does. Who has no `onLimit` is told of an outage
- * of the ledger all the same, through `onError`, as is what `onLimit` throws.
+ * What a gateway calls with each event; it throws only if `onError` does. `onError` gets what `onLimit` throws, and
+ * without `onLimit` also an outage of the ledger.
  */
 export function tellOfLimits(
   onLimit: ((event: LimitEvent) => unknown) | undefined,

@@ -2,7 +2,7 @@ import * as tables from '../json/kernel/tables.ts';
 import * as weights from '../json/kernel/weights.ts';
 import type { SamplePlaces } from './sample-places.ts';
 
-// names of this module: what loads sources one by one looks up imported ones each time, and this is done for every byte
+// names of this module: loaders that do not bundle look up imported names on each use, and this runs for every byte
 const { kinds } = tables;
 const {
   backslash,
@@ -35,11 +35,11 @@ const {
 export { leastBytes };
 
 /**
- * Tokens of a text that stands in a JSON string, by what it is made of: words, digits, punctuation, white space, scripts.
- * An estimate for any tokenizer of the BPE kind. One look at each byte, whatever the text is; never less than
- * a token for each `leastBytes` bytes, so that no text is cheaper than the longest tokens that vocabularies have.
+ * Tokens of a text in a JSON string, by what it is made of: words, digits, punctuation, white space, scripts. An
+ * estimate for any BPE tokenizer. Reads each byte once, whatever the text is; never less than a token for each
+ * `leastBytes` bytes, so that no text is cheaper than the longest tokens that vocabularies have.
  *
- * @param start offset behind the opening quote
+ * @param start offset after the opening quote
  * @param end offset of the closing quote
  */
 export function countTextTokens(bytes: Uint8Array, start: number, end: number): number {
@@ -60,7 +60,7 @@ function addUp(bytes: Uint8Array, start: number, end: number): number {
       tokens += wordTokens(position - from, capitals);
     } else if (kind === space) {
       while (position < end && bytes[position] === 0x20) position++;
-      // one before a word or a sign is part of it, more are a token of their own
+      // one before a word or a sign is part of it, several are a token of their own
       if (position - from > 1) tokens += 1;
       else if (position < end && kinds[bytes[position] as number] === digit) tokens += 1;
     } else if (kind === digit) {
@@ -95,9 +95,9 @@ function addUp(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /**
- * The same of a text of many kilobytes, from a thirteenth of it: a window out of each two kilobytes. To look at all of a
- * coding agent's session takes longer than everything else that is done for it. Where the windows lie follows from the
- * request's id, so that whoever writes the text cannot know: on average every byte is looked at equally often.
+ * The same for a text of many kilobytes, from a thirteenth of it: a window out of each two kilobytes. Reading all of a
+ * coding agent's session takes longer than everything else that is done for it. Where the windows lie depends on the
+ * request's id, so that whoever writes the text cannot know: on average every byte is read equally often.
  */
 export function countLongTextTokens(
   bytes: Uint8Array,
@@ -114,13 +114,13 @@ export function countLongTextTokens(
     const from = start + Math.floor((window + places.next()) * stride);
     const over = from + width - end;
     if (over <= 0) tokens += addUp(bytes, from, from + width);
-    // the end is followed by the beginning: else both would be looked at less than the rest
+    // the end wraps to the beginning: else both would be read less often than the rest
     else tokens += addUp(bytes, from, end) + addUp(bytes, start, start + over);
   }
   return Math.max((tokens * length) / (windows * width), length / leastBytes);
 }
 
-/** A word of everyday is a token; a longer one, and capitals, are put together from parts. */
+/** An everyday word is one token; longer words and capitals are made of parts. */
 function wordTokens(length: number, capitals: number): number {
   if (capitals > 1)
     return Math.max(1, capitals / capitalBytes) + Math.max(0, length - capitals) / behindCapitalsBytes;

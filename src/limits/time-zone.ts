@@ -9,14 +9,14 @@ export interface TimeZone {
   /** What the clocks show at an instant. */
   localMs(instantMs: number): number;
   /**
-   * The first instant at which the clocks show a local time or a later one: of a time that comes twice the first, of one
-   * that is skipped the first after the gap.
+   * The first instant at which the clocks show a local time or a later one: for a time that occurs twice the first, for
+   * a skipped one the first after the gap.
    */
   firstInstantMs(localMs: number): number;
 }
 
-// A formatter costs 100 µs and some kilobytes, and says the same for everybody. Bounded by the zones that there are: a
-// name that is none throws, and spellings are limited.
+// A formatter costs 100 µs and some kilobytes, and is the same for everybody. Bounded by the zones that exist: an
+// unknown name throws, and spellings are limited.
 const zones = new Map<string, TimeZone>();
 const maxZones = 1_000;
 /** First instants remembered for each zone. */
@@ -25,7 +25,7 @@ const maxFound = 256;
 /**
  * The local time of a zone of the IANA database, by its name, from the data of the JavaScript engine.
  *
- * @throws RangeError for a name that is none
+ * @throws RangeError for an unknown name
  */
 export function timeZoneOf(name: string): TimeZone {
   const known = zones.get(name);
@@ -86,7 +86,7 @@ function createTimeZone(name: string): TimeZone {
   function findFirstMs(localMs: number): number {
     let fromMs = localMs - reachMs;
     let offset = offsetMs(fromMs);
-    // between two changes of the offset local time passes evenly: the first stretch that gets there has the instant
+    // between two changes of the offset local time passes evenly: the first stretch that reaches it has the instant
     for (let untilMs = fromMs + stepMs; ; untilMs += stepMs) {
       const next = offsetMs(untilMs);
       const endMs = next === offset ? untilMs : changeMs(fromMs, untilMs, offset);

@@ -1,16 +1,16 @@
 import type { Call } from '../call.ts';
 
-/** What is counted of a whole reply that tells no usage. */
+/** What is counted for a whole reply that reports no usage. */
 export interface Untold {
-  /** The most output. */
+  /** The most output tokens. */
   readonly outputTokens: number;
-  /** Bytes of such a reply that are counted as one token of output; 0 counts all of the most. */
+  /** Bytes of such a reply that count as one token of output; 0 counts all of `outputTokens`. */
   readonly bytesPerToken: number;
-  /** Whether the provider goes on when the caller has left: what is not known of it then is counted as all of the most. */
+  /** Whether the provider goes on when the caller has left: then what is unknown counts as all of `outputTokens`. */
   readonly goesOn: boolean;
 }
 
-/** JSON around the text included, so that it is rather too much. */
+/** Includes the JSON around the text, so it is rather too much. */
 const untoldBytesPerToken = 4;
 
 const producesText: ReadonlySet<string> = new Set([
@@ -19,12 +19,12 @@ const producesText: ReadonlySet<string> = new Set([
 
 const answersLater: ReadonlySet<string> = new Set(['response', 'message-batch-create']);
 
-/** The same of a request that may have produced so much. */
+/** The same, for a request that may have produced so much. */
 export function untoldOf({ endpoint, members }: Call, outputTokens: number): Untold {
   const { operation } = endpoint;
   return {
     outputTokens: producesText.has(operation) ? outputTokens : 0,
-    // what answers later, or in a place where nobody may look, is counted with all it may produce
+    // what answers later, or where nobody may look, counts all it may produce
     bytesPerToken: answersLater.has(operation) ? 0 : untoldBytesPerToken,
     goesOn: operation === 'response' && members?.get('background')?.kind === 'true',
   };

@@ -34,7 +34,7 @@ const maxStaleTries = 3;
 
 /**
  * What the attempts of one request hold of the limits of providers and their credentials. Each attempt has a reservation
- * of its own, made before it is sent: a credential that is at its limit is passed over.
+ * of its own, made before it is sent: a credential at its limit is skipped.
  */
 export class UpstreamHolds {
   readonly #facts: UpstreamHoldsFacts;
@@ -49,13 +49,13 @@ export class UpstreamHolds {
   /**
    * Holds what a call may use of a candidate's limits; undefined where it has none.
    *
-   * @returns the hold, or the refusal that stands for a candidate at its limit
+   * @returns the hold, or the refusal for a candidate at its limit
    * @throws GatewayError `store_unavailable` (503); `malformed_request` (400) for a batch of several models
    */
   reserve(candidate: Candidate, call: Call): Awaitable<Account | GatewayError | undefined> {
     const { provider } = candidate.target;
     const { credential } = candidate;
-    // what callers and projects pay themselves is theirs to limit
+    // what callers and projects pay for themselves is theirs to limit
     const isOurs = provider.credentials.includes(credential);
     const own = isOurs ? (credential.limits ?? []) : [];
     if (!isOurs || (provider.limits.length === 0 && own.length === 0)) return undefined;
@@ -104,7 +104,7 @@ export class UpstreamHolds {
         price: model?.price,
         inputTokens: usage.inputTokens ?? 0,
         untold: untoldOf(call, usage.outputTokens ?? 0),
-        // the request's own account tells its record
+        // the request's own account fills its record
         record: { attempts: [] },
       });
       leases.add(account, runtime);
@@ -124,10 +124,10 @@ export class UpstreamHolds {
   }
 
   /**
-   * An attempt came to nothing.
+   * An attempt failed.
    *
    * @param isUncertain whether it may have cost something: then its input counts
-   * @param usage what it told, or is estimated to have used
+   * @param usage what it reported, or is estimated to have used
    */
   fail(account: Account | undefined, isUncertain: boolean, usage?: Usage): void {
     if (account) this.#facts.settle(account, { kind: isUncertain ? 'aborted' : 'undelivered', usage });
@@ -138,7 +138,7 @@ export class UpstreamHolds {
     if (account) this.#facts.settle(account, { kind: 'unsent' });
   }
 
-  /** The caller gets the answer of an attempt. @param before what the one has used that it takes the place of */
+  /** The caller gets the answer of an attempt. @param before what the attempt that it replaces has used */
   serve(account: Account | undefined, before?: Usage): void {
     this.fail(this.#serving, true, before);
     this.#serving = account;
@@ -158,7 +158,7 @@ export class UpstreamHolds {
   }
 }
 
-/** What a caller is told when every candidate is at its limit; nothing of whose limits they are. */
+/** The error when every candidate is at its limit; it does not tell whose limits they are. */
 function toFull(limit: Limit, nowMs: number): GatewayError {
   const resetsAtMs = limit.window.resetsAtMs(limit.window.spanAt(nowMs));
   const waitMs =
@@ -178,7 +178,7 @@ function toFull(limit: Limit, nowMs: number): GatewayError {
   return new GatewayError('no_target_available', message, { retryable: false });
 }
 
-/** Whether any provider of a configuration has limits; without them nothing is made for any request. */
+/** Whether any provider of a configuration has limits; without them requests allocate nothing for this. */
 export function hasUpstreamLimits(providers: Snapshot['providers']): boolean {
   let found = known.get(providers);
   if (found === undefined) {

@@ -5,15 +5,15 @@ import { whenGone } from '../when-gone.ts';
 import type { ScopeState } from './ledger.ts';
 import type { Limit } from './limit.ts';
 
-/** How often a slot is asked for again: nothing tells when one becomes free. */
+/** How often a slot is asked for again: nothing signals when one is free. */
 const slotMs = 100;
 
 /**
- * How long a request that a limit has denied waits before it asks again; undefined where the limit says that none waits, or
- * where it would wait longer than the limit says.
+ * How long a request that a limit has denied waits before it asks again; undefined if the limit allows no wait, or only
+ * a shorter one.
  *
  * @param waitedMs how long it has waited already
- * @param resetsAtMs when use begins to count no more; undefined for never, and for slots
+ * @param resetsAtMs when use starts to be freed; undefined for never, and for slots
  */
 export function throttleFor(
   { unit, throttleMs }: Pick<Limit, 'unit' | 'throttleMs'>,
@@ -30,7 +30,7 @@ export function throttleFor(
   return waitMs <= leftMs ? waitMs : undefined;
 }
 
-/** Resolves after `waitMs`. @throws GatewayError `caller_gone` when the caller leaves before */
+/** Resolves after `waitMs`. @throws GatewayError `caller_gone` when the caller leaves first */
 export function waitForRoom(
   waitMs: number,
   runtime: Runtime,

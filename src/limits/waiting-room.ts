@@ -8,14 +8,14 @@ import { throttleFor, waitForRoom } from './wait-for-room.ts';
 
 type Denied = Extract<ReserveResult, { kind: 'denied' }>;
 
-/** What is asked of a request that waits. */
+/** What waiting needs of a request. */
 export interface WaitingRequest {
   readonly request: GatewayRequest;
   readonly record: RecordDraft;
   readonly runtime: Runtime;
 }
 
-/** Where requests wait for room in a limit that says so, up to a number of them. */
+/** Where requests wait for room in a limit with `throttleMs`, up to a maximum number. */
 export class WaitingRoom {
   readonly #max: number;
   #count = 0;
@@ -24,7 +24,7 @@ export class WaitingRoom {
     this.#max = max;
   }
 
-  /** How long a request that was denied is to wait before it asks again; undefined to be refused at once. */
+  /** How long a denied request is to wait before it asks again; undefined to refuse it at once. */
   waitMs(
     { limits, scopes }: Applied,
     { deniedAt, scopes: states }: Denied,
@@ -38,7 +38,7 @@ export class WaitingRoom {
     return throttleFor(limit, states[deniedAt] as ScopeState, resetsAtMs, nowMs, waitedMs);
   }
 
-  /** Resolves after `waitMs`, and notes them. @throws GatewayError `caller_gone` when the caller leaves before */
+  /** Resolves after `waitMs`, and records the wait. @throws GatewayError `caller_gone` when the caller leaves first */
   async wait(waitMs: number, { request, record, runtime }: WaitingRequest): Promise<void> {
     const beganAtMs = runtime.monotonicMs();
     this.#count++;

@@ -20,7 +20,7 @@ export const weekdays = [
 /** A day that a week may begin on. */
 export type Weekday = (typeof weekdays)[number];
 
-/** A day, week or month of a place. */
+/** A local day, week or month. */
 export interface CalendarOptions {
   readonly every: 'day' | 'week' | 'month';
   /** A zone of the IANA database: `Europe/Amsterdam`. @default 'UTC' */
@@ -30,7 +30,7 @@ export interface CalendarOptions {
     | {
         /** Of a week. @default 'monday' */
         readonly weekday?: Weekday | undefined;
-        /** Of a month, 1 to 31; in a month that is shorter its last day. @default 1 */
+        /** Of a month, 1 to 31; in a shorter month its last day. @default 1 */
         readonly day?: number | undefined;
         /** Local time, 0 to 23. @default 0 */
         readonly hour?: number | undefined;
@@ -39,8 +39,8 @@ export interface CalendarOptions {
 }
 
 /**
- * Days, weeks or months as the clocks of a place show them: a day has 23 or 25 hours when they are changed, and begins at
- * the first instant that exists when its midnight is skipped. A time that comes twice begins it at the first.
+ * Days, weeks or months as local clocks show them: a day has 23 or 25 hours when the clocks change, and begins at the
+ * first instant that exists when its midnight is skipped. If its start occurs twice, the first counts.
  *
  * @throws RangeError for a time zone that the JavaScript engine does not know
  * @example
@@ -64,7 +64,7 @@ export function createCalendarWindow(options: CalendarOptions): Window {
       if (last !== forever && isWithin(last, nowMs)) return last;
       let index = period.indexAt(timeZoneOf(timeZone).localMs(nowMs));
       let fromMs = startMs(index);
-      // a clock that was set back past a beginning shows the period before it once more
+      // a clock that was set back past a beginning shows the previous period again
       while (fromMs > nowMs) fromMs = startMs(--index);
       let untilMs = startMs(index + 1);
       while (untilMs <= nowMs) {

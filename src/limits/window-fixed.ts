@@ -7,7 +7,7 @@ import { forever, isWithin, lateMs } from './window-span.ts';
  * Windows of one length, one after the other since the epoch. Up to twice the amount may pass within one length around
  * the end of a window; a rolling window has no such moment.
  *
- * @param label as written: `1m`. Windows of one length have one id, however they are written: `60s` is `1m`.
+ * @param label as written: `1m`. Windows of one length share an id, however they are written: `60s` is `1m`.
  * @example
  * const { untilMs } = createFixedWindow('1m', 60_000).spanAt(Date.UTC(2026, 0, 1, 12, 0, 30)); // 12:01:00
  */

@@ -5,8 +5,8 @@ import type { Window } from './window.ts';
 const keptMs = 30 * 86_400_000;
 
 /**
- * One window that never comes back. Outside of it nothing is admitted: a budget that has ended, or has not begun, has
- * nothing to spend (`isOpenAt`). Its end is no part of its id: who moves the end, up to 30 days after it (before it, where
+ * One window that never comes back. Outside it nothing is admitted: a budget that has ended, or has not begun, has
+ * nothing to spend (`isOpenAt`). Its end is not part of its id: moving the end, up to 30 days after it (before it, if
  * counts are kept in the memory of a process), extends the budget and does not grant it again.
  *
  * @param fromMs the first instant, milliseconds since the epoch, at least 1

@@ -3,13 +3,13 @@ import type { Span } from './ledger.ts';
 import type { Window } from './window.ts';
 import { forever, isWithin, lateMs } from './window-span.ts';
 
-/** Buckets of a rolling window, beside the partial one. */
+/** Buckets of a rolling window, besides the partial one. */
 export const defaultRollingBuckets = 12;
 
 /**
  * The last `lengthMs` before each instant. Kept as buckets: the current one, and as many before it as cover the length.
- * So in no interval of the window's length is ever more admitted than the amount; and what is used is freed at most one
- * bucket (a twelfth of the window by default) later than it could be.
+ * So no interval of the window's length ever admits more than the amount, and what is used is freed at most one bucket
+ * (a twelfth of the window by default) later than it could be.
  *
  * @param label as written: `1m`
  * @param bucketCount buckets that the window is divided into; more are finer and cost more in the ledger
@@ -21,7 +21,7 @@ export function createRollingWindow(
   lengthMs: number,
   bucketCount: number = defaultRollingBuckets,
 ): Window {
-  // whole milliseconds, and never shorter in all than the window
+  // whole milliseconds, in all never shorter than the window
   const bucketMs = Math.ceil(lengthMs / bucketCount);
   const earlier = Math.ceil(lengthMs / bucketMs);
   let last: Span = forever;

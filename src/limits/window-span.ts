@@ -18,7 +18,7 @@ export function isWithin({ fromMs, untilMs }: Span, nowMs: number): boolean {
 }
 
 /**
- * When all that is used in a span counts no more, milliseconds since the epoch; undefined for never. A rolling window
+ * When all that is used in a span is freed, milliseconds since the epoch; undefined for never. A rolling window
  * frees its use bucket by bucket: this is the end of the last one, `Window.resetsAtMs` that of the first.
  */
 export function clearsAtMs(span: Span): number | undefined {

@@ -16,11 +16,11 @@ export interface Window {
   /** The span of an instant; the same object as long as its bucket is the current one. */
   spanAt(nowMs: number): Span;
   /**
-   * When what is used in the span begins to count no more, milliseconds since the epoch; undefined for never. No request
-   * that is denied now can pass earlier, unless something that is held is released.
+   * When what is used in the span starts to be freed, milliseconds since the epoch; undefined for never. No request
+   * that is denied now can pass earlier, unless a hold is released.
    */
   resetsAtMs(span: Span): number | undefined;
-  /** Whether anything is admitted at an instant at all. Absent for windows that are always open. */
+  /** Whether anything at all is admitted at an instant. Absent for windows that are always open. */
   isOpenAt?(nowMs: number): boolean;
 }
 
