@@ -4,25 +4,25 @@ import { isLate } from './is-late.ts';
 /** Says whether a ledger may be asked. */
 export interface LedgerBreaker {
   readonly isOpen: boolean;
-  /** Since when it is as it is, by the monotonic clock. */
+  /** When its state last changed, by the monotonic clock. */
   readonly sinceMs: number;
   /** Why it opened; undefined while it is closed. */
   readonly cause: unknown;
   /** Failures in a row. */
   readonly failures: number;
-  /** Allows a call: a token that its end is told with; undefined while the ledger must not be asked. */
+  /** Allows a call: a token to report its end with; undefined while the ledger must not be asked. */
   enter(): number | undefined;
   succeed(token: number): void;
   fail(token: number, cause: unknown): void;
-  /** The call said nothing of the ledger's health. */
+  /** The call said nothing about the ledger's health. */
   leave(token: number): void;
 }
 
 /**
- * Opens after `maxFailures` failures in a row, late answers left out, or when nothing but failures and late answers came
- * for `maxFailingMs`: of many calls that are under way at once all are late together, and the next is not. Lets one call
- * through after `probeMs`, then after twice as long each time, up to `openMs`; more or less by a fifth, so that nodes do
- * not come back together. What fails again soon after it came back is tried as seldom as before.
+ * Opens after `maxFailures` failures in a row, not counting late answers, or when only failures and late answers came
+ * for `maxFailingMs`: many calls under way at once are all late together, and the next is not. Lets one call through
+ * after `probeMs`, then after twice as long each time, up to `openMs`; give or take a fifth, so that nodes do not come
+ * back together. A ledger that fails again soon after it came back is tried as seldom as before.
  */
 export function createLedgerBreaker(options: {
   readonly runtime: Runtime;
@@ -37,13 +37,13 @@ export function createLedgerBreaker(options: {
   let sinceMs = runtime.monotonicMs();
   let cause: unknown;
   let failures = 0;
-  /** Those that were not only late. */
+  /** Failures that were not just late. */
   let refusals = 0;
   let failingSinceMs = 0;
   let probeAtMs = 0;
   let waitMs = Math.min(probeMs, openMs);
   let probe: number | undefined;
-  /** Tokens of the time before the last change say nothing of the time after it. */
+  /** Tokens from before the last change say nothing about the time after it. */
   let generation = 0;
 
   function change(open: boolean, nowMs: number): void {

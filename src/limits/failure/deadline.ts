@@ -1,6 +1,6 @@
 import type { Runtime } from '../../runtime.ts';
 
-/** A ledger that did not answer in time; what it did with the call is not known. */
+/** A ledger did not answer in time; what it did with the call is unknown. */
 export class LedgerTimeout extends Error {
   readonly code = 'ETIMEDOUT';
 
@@ -10,16 +10,16 @@ export class LedgerTimeout extends Error {
   }
 }
 
-/** A timer that is later than this was held up by what the process did. */
+/** A timer later than this was held up by the process. */
 const punctualMs = 10;
 const maxGraceMs = 100;
 
 /**
- * `work`, or a rejection with `LedgerTimeout` after `ms`. What comes of it later goes to `onLate`: a reservation that was
- * granted after nobody waited for it any more must be given back.
+ * `work`, or a rejection with `LedgerTimeout` after `ms`. A later result goes to `onLate`: a reservation granted when
+ * nobody waits for it any more must be given back.
  *
- * A process that stood still finds the deadline over before it has read an answer that came in time. So where the timer
- * is late, it waits as long again as it is late, up to 100 ms.
+ * A blocked process finds the deadline over before it has read an answer that came in time. So if the timer is late, it
+ * waits as long again as it is late, up to 100 ms.
  */
 export function withinDeadline<Value>(
   runtime: Runtime,

@@ -15,24 +15,24 @@ import { createOutbox, type Outbox } from './outbox.ts';
 export type { FailureMode } from './fallback.ts';
 export type { FailurePolicyChange, FailurePolicyOptions, FailurePolicyReport } from './options.ts';
 
-/** A ledger that goes on when the one below does not. */
+/** A ledger that goes on when the one behind it does not. */
 export interface FailurePolicyLedger extends Ledger {
   report(): FailurePolicyReport;
 }
 
 /**
- * Puts a deadline on every call of a ledger, and decides by declared policy when it fails, is late, or has been given up.
+ * Puts a deadline on every call of a ledger, and decides by declared policy when it fails, is late, or is given up.
  *
- * An error is a late answer where its `code`, or that of its cause, is `ETIMEDOUT`.
+ * An error is a late answer if its `code`, or that of its cause, is `ETIMEDOUT`.
  *
  * - A request is refused (the call rejects, which becomes 503) when one of its scopes is `closed`.
- * - `degraded` scopes are counted in the memory of this node against their part of the amount. What all nodes grant
- *   beyond the limit in one outage is at most `nodes` times that part.
+ * - `degraded` scopes are counted in this node's memory against their part of the amount. All nodes together grant at
+ *   most `nodes` times that part beyond the limit in one outage.
  * - `open` scopes are granted. What is granted beyond the limit is what is asked during the outage.
  *
- * What was used without the ledger is kept, bounded, and posted when it is back to buckets that have not ended; a call
- * whose outcome is not known is settled with nothing. While the ledger is given up `renew` of its reservations answers
- * `true`, unless it decides in memory; `peek` rejects.
+ * What was used without the ledger is kept, bounded, and when the ledger is back posted to buckets that have not ended;
+ * a call whose outcome is unknown is settled with nothing. While the ledger is given up, `renew` of its reservations
+ * answers `true`, unless it decides in memory; `peek` rejects.
  *
  * @throws TypeError for an option out of its range, naming it
  */
@@ -102,7 +102,7 @@ class GuardedLedger implements FailurePolicyLedger {
       return this.#decideAlone(id, scopes, leaseMs, cause);
     }
     if (!(answer instanceof Promise)) {
-      // decided in memory, which says nothing of what is behind it
+      // decided in memory, which says nothing about what is behind it
       this.#breaker.leave(token);
       this.#byLedger++;
       return answer;
@@ -137,7 +137,7 @@ class GuardedLedger implements FailurePolicyLedger {
         throw cause;
       }
       this.#fail(token, cause);
-      // whether it holds anything is not known: nothing of it will be used
+      // whether it holds anything is unknown: nothing of it will be used
       this.#outbox.send(id, []);
       return await this.#decideAlone(id, scopes, leaseMs, cause);
     } finally {
@@ -167,7 +167,7 @@ class GuardedLedger implements FailurePolicyLedger {
     const isHeld = this.#fallback.renew(id, leaseMs, charges);
     if (isHeld !== undefined) return isHeld;
     const token = this.#breaker.enter();
-    // one that decides in memory ends what nobody renews, in an outage too
+    // one that decides in memory ends what nobody renews, even in an outage
     if (token === undefined)
       return this.#ledger.reserveInMemory ? this.#ledger.renew(id, leaseMs, charges) : true;
     return this.#guard(
@@ -242,7 +242,7 @@ class GuardedLedger implements FailurePolicyLedger {
     this.#postLater();
   }
 
-  /** What was used without the ledger is posted when one call has shown that it is back, be there requests or not. */
+  /** Posts what was used without the ledger once a call has shown that it is back, with or without requests. */
   #postLater(): void {
     if (this.#cancelPosting || this.#isClosed) return;
     this.#cancelPosting = this.#settings.runtime.schedule(this.#settings.retryMs, () => void this.#post());
@@ -256,7 +256,7 @@ class GuardedLedger implements FailurePolicyLedger {
       if (!isPosted)
         this.#fail(token, new Error('What was used without the ledger could not be posted to it.'));
     }
-    // only now: a second posting would join this one, and what it entered with would be told of nothing
+    // only now: a second posting would join this one, and its token would never be reported on
     this.#cancelPosting = undefined;
     if (this.#journal.size > 0 || this.#fallback.open > 0) this.#postLater();
   }

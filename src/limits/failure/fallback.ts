@@ -4,7 +4,7 @@ import type { Ledger, LedgerScope, ReserveResult, ScopeState } from '../ledger.t
 import type { Journal } from './journal.ts';
 
 /**
- * What happens to a scope while its ledger cannot be asked: `closed` refuses, `open` grants, `degraded` grants a part of
+ * What happens to a scope while its ledger is unavailable: `closed` refuses, `open` grants, `degraded` grants a part of
  * the amount on this node alone.
  */
 export type FailureMode = 'closed' | 'open' | 'degraded' | { readonly degraded: number };
@@ -18,9 +18,9 @@ interface Held {
   untilMs: number;
 }
 
-/** Decides in place of a ledger that cannot be asked. */
+/** Decides in place of an unavailable ledger. */
 export interface Fallback {
-  /** `undefined` where a scope is closed. */
+  /** `undefined` if a scope is closed. */
   reserve(id: string, scopes: readonly LedgerScope[], leaseMs: number): ReserveResult | undefined;
   find(id: string): ReserveResult | undefined;
   /** `undefined` for an id that was not reserved here. */
@@ -62,7 +62,7 @@ export function createFallback(options: {
 
   function toLocal(scope: LedgerScope, mode: FailureMode): LedgerScope {
     const part = typeof mode === 'object' ? mode.degraded : 1 / nodes();
-    // an amount of one can be divided no further
+    // an amount of one cannot be divided
     const amount = Math.max(Math.min(1, scope.amount), Math.floor(scope.amount * part));
     return { ...scope, amount };
   }

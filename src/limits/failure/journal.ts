@@ -8,20 +8,20 @@ interface Entry {
   readonly used: readonly number[];
 }
 
-/** What was used while a ledger could not be asked, to be posted when it is back. */
+/** What was used while a ledger was unavailable, to be posted when it is back. */
 export interface Journal {
   add(id: string, scopes: readonly LedgerScope[], used: readonly number[]): void;
   /**
    * Posts what it has, the oldest first and some at a time, until something fails.
    *
-   * @param onTaken told of each that was taken: the ledger is back
+   * @param onTaken called for each that was taken: the ledger is back
    * @returns whether nothing is left
    */
   post(onTaken?: () => void): Promise<boolean>;
   readonly size: number;
   /** Entries given up because there were too many. */
   readonly dropped: number;
-  /** Scopes of entries whose bucket had ended, so that there was no place to post to. */
+  /** Scopes of entries whose bucket had ended, so that there was nowhere to post to. */
   readonly lapsed: number;
 }
 
@@ -41,7 +41,7 @@ export function createJournal(options: {
   async function postAll(onTaken: (() => void) | undefined): Promise<boolean> {
     try {
       const [first] = entries;
-      // one that leases takes them in memory, which says nothing of what is behind it
+      // one that leases takes them in memory, which says nothing about what is behind it
       if (first) await inTime(ledger.peek(first.scopes));
       while (entries.size > 0) {
         const oldest: Entry[] = [];
@@ -49,7 +49,7 @@ export function createJournal(options: {
         const ends = await Promise.allSettled(
           oldest.map(async (entry) => {
             await postOne(entry);
-            // one that was dropped on its way is not lost
+            // one dropped on its way is not lost
             if (!entries.delete(entry)) dropped--;
             onTaken?.();
           }),
@@ -74,13 +74,13 @@ export function createJournal(options: {
       nowMs >= span.fromMs && nowMs < span.untilMs ? [index] : [],
     );
     if (places.length > 0) {
-      // holds nothing and denies nothing: it has been used already
+      // holds and denies nothing: it has been used already
       const asCounted = places.map((place): LedgerScope => {
         const scope = scopes[place] as LedgerScope;
         return { ...scope, hold: 0, charge: used[place] ?? 0, mode: 'count' };
       });
       const result = await inTime(ledger.reserve(id, asCounted, leaseMs));
-      // a window ended between this look at the clock and the ledger's: the next round posts to those that are left
+      // a window ended after this look at the clock and before the ledger's: the next round posts to those left
       if (result.kind === 'stale') throw new Error(result.kind);
       // what an earlier round reserved may be more: a window ended since
       const reserved = result.scopes.map(({ key }) => scopes.findIndex((scope) => scope.key === key));
@@ -120,7 +120,7 @@ export function createJournal(options: {
   };
 }
 
-/** An outage leaves thousands, which would take minutes one by one; requests are to find room between them. */
+/** An outage leaves thousands, which would take minutes one by one; requests must find room between them. */
 const atOnce = 32;
 
 /** Long enough to settle at once; what is not settled then is charged what was used. */

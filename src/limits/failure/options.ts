@@ -6,19 +6,19 @@ import type { FailureMode } from './fallback.ts';
 
 /** What a failure policy is made of, and its bounds. */
 export interface FailurePolicyOptions {
-  /** Where limits are kept. What it can decide in memory (`reserveInMemory`, see `createLeasingLedger`) it decides in an outage, too. */
+  /** Where limits are kept. In an outage its `reserveInMemory` (see `createLeasingLedger`) still decides what it can. */
   readonly ledger: Ledger & Partial<Pick<LeasingLedger, 'reserveInMemory'>>;
   readonly runtime: Runtime;
-  /** What happens to a scope while the ledger cannot be asked. @default every scope is `closed` */
+  /** What happens to a scope while the ledger is unavailable. @default every scope is `closed` */
   readonly policyOf?: (scope: LedgerScope) => FailureMode;
   /**
-   * How many nodes share the limits, or who knows at the moment: a degraded scope grants 1 / `nodes` of its amount on each,
-   * at least 1.
+   * How many nodes share the limits, or a function that says: a degraded scope grants 1 / `nodes` of its amount on
+   * each, at least 1.
    *
    * @default 1
    */
   readonly nodes?: number | (() => number);
-  /** Told when the ledger is given up and when it is back, never for single requests. @default ignored */
+  /** Called when the ledger is given up and when it is back, never for single requests. @default ignored */
   readonly onChange?: (change: FailurePolicyChange) => void;
   /**
    * How long the ledger may take to answer. Over a leasing ledger better twice its own deadline, since what it must ask
@@ -27,21 +27,21 @@ export interface FailurePolicyOptions {
    * @default 500
    */
   readonly deadlineMs?: number;
-  /** Failures in a row, late answers left out, after which the ledger is not asked any more. @default 3 */
+  /** Failures in a row, not counting late answers, after which the ledger is given up. @default 3 */
   readonly maxFailures?: number;
   /** Nothing but failures and late answers for this long has the same effect. @default 1_000 */
   readonly maxFailingMs?: number;
-  /** Then one call tries it again after this, after twice as long the next time, and so on; a fifth more or less. @default 500 */
+  /** Then one call tries it after this, the next after twice as long, and so on, give or take a fifth. @default 500 */
   readonly probeMs?: number;
   /** The longest time between two such calls. @default 5_000 */
   readonly openMs?: number;
   /** Reservations open at once that were granted without the ledger; above it scopes are `closed`. @default 100_000 */
   readonly maxOpen?: number;
-  /** Uses kept to be posted when the ledger is back; the oldest go first. @default 100_000 */
+  /** Uses kept to be posted when the ledger is back; oldest dropped first. @default 100_000 */
   readonly maxJournal?: number;
-  /** Settlements kept until the ledger takes them; the oldest go first, and their leases charge them. @default 100_000 */
+  /** Settlements kept until the ledger takes them; oldest dropped first, and their leases charge them. @default 100_000 */
   readonly maxUnsettled?: number;
-  /** How often what is kept is tried again. @default 1_000 */
+  /** How often what is kept is retried. @default 1_000 */
   readonly retryMs?: number;
 }
 
@@ -50,24 +50,24 @@ export interface FailurePolicyChange {
   readonly state: 'degraded' | 'healthy';
   /** Why it was given up. */
   readonly cause?: unknown;
-  /** How long the state before lasted. */
+  /** How long the previous state lasted. */
   readonly lastedMs: number;
   readonly report: FailurePolicyReport;
 }
 
-/** Where a ledger stands, and what was decided without it. */
+/** The state of a ledger, and what was decided without it. */
 export interface FailurePolicyReport {
   readonly state: 'healthy' | 'degraded';
   /** How long it has been so. */
   readonly sinceMs: number;
-  /** Reservations by who decided: the ledger, this node with a part of the amounts, nobody, or none (refused). */
+  /** Reservations by who decided: the ledger, this node with a part of the amounts, or nobody (granted, refused). */
   readonly decisions: {
     readonly ledger: number;
     readonly degraded: number;
     readonly open: number;
     readonly closed: number;
   };
-  /** How many nodes share the limits, as far as is known. */
+  /** How many nodes share the limits, as far as known. */
   readonly nodes: number;
   /** Calls that were rejected, late ones among them. */
   readonly failures: number;

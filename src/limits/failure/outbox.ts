@@ -11,13 +11,13 @@ interface Letter {
 
 /** Whom the outbox tells of a settlement, each once. */
 interface Told {
-  /** When the ledger has taken it, or when it is known that this will take longer. */
+  /** When the ledger has taken it, or it is known that this will take longer. */
   readonly onTried?: (() => void) | undefined;
   /** When the ledger has taken it, or it was given up. */
   readonly onOver?: () => void;
 }
 
-/** Settlements that nobody waits for, tried again until the ledger takes them. Each is safe to repeat. */
+/** Settlements that nobody waits for, retried until the ledger takes them. Each is safe to repeat. */
 export interface Outbox {
   /** Settles `id`, now or when the ledger is back. */
   send(id: string, used: readonly number[], told?: Told): void;
@@ -27,15 +27,15 @@ export interface Outbox {
   readonly dropped: number;
   /** Resolves when nothing is pending or after `ms`. */
   flush(ms: number): Promise<void>;
-  /** Tries no more; what is pending stays pending. */
+  /** Stops retrying; what is pending stays pending. */
   stop(): void;
 }
 
 /**
- * @param options.retryMs after a failure one settlement is tried this often, until one succeeds
+ * @param options.retryMs after a failure, how often one settlement is tried until one succeeds
  * @param options.maxPending above this many the oldest is dropped
  * @param options.maxParallel calls under way at once
- * @param options.onAnswer told of each success, and of each failure with its cause
+ * @param options.onAnswer called for each success, and for each failure with its cause
  */
 export function createOutbox(options: {
   readonly ledger: Pick<Ledger, 'settle'>;
