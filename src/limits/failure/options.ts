@@ -6,7 +6,7 @@ import type { FailureMode } from './fallback.ts';
 
 /** What a failure policy is made of, and its bounds. */
 export interface FailurePolicyOptions {
-  /** Where limits are kept. In an outage its `reserveInMemory` (see `createLeasingLedger`) still decides what it can. */
+  /** Where limits are kept. In an outage its `reserveInMemory` (see `createLeasingLedger`) decides what it can. */
   readonly ledger: Ledger & Partial<Pick<LeasingLedger, 'reserveInMemory'>>;
   readonly runtime: Runtime;
   /** What happens to a scope while the ledger is unavailable. @default every scope is `closed` */
@@ -39,7 +39,7 @@ export interface FailurePolicyOptions {
   readonly maxOpen?: number;
   /** Uses kept to be posted when the ledger is back; oldest dropped first. @default 100_000 */
   readonly maxJournal?: number;
-  /** Settlements kept until the ledger takes them; oldest dropped first, and their leases charge them. @default 100_000 */
+  /** Settlements that the ledger has not taken; oldest dropped first, and their leases charge them. @default 100_000 */
   readonly maxUnsettled?: number;
   /** How often what is kept is retried. @default 1_000 */
   readonly retryMs?: number;

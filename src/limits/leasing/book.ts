@@ -8,7 +8,7 @@ interface Reservation {
   readonly pools: readonly Pool[];
   readonly result: ReserveResult;
   charges: readonly number[] | undefined;
-  /** When its lease runs out; once it has, until when it can be corrected. */
+  /** When its lease runs out; after that, until when it can be corrected. */
   untilMs: number;
 }
 
@@ -17,7 +17,7 @@ export class Book {
   readonly #settings: LeasingSettings;
   readonly #open = new Map<string, Reservation>();
   readonly #expired = new Map<string, Reservation>();
-  /** Two generations: when the newer is full the older is forgotten, which costs nothing for each entry. */
+  /** Two generations: when the newer is full the older is forgotten, at no cost per entry. */
   #ended = new Map<string, ReserveResult>();
   #endedBefore = this.#ended;
   #sweptAtMs = 0;
@@ -82,7 +82,7 @@ export class Book {
 
   /**
    * @returns the pools that it was settled in; undefined when there is nothing to settle
-   * @throws TypeError for a use that cannot be counted; nothing is settled then
+   * @throws TypeError for a use that cannot be counted; then nothing is settled
    */
   settle(id: string, used: readonly number[]): readonly Pool[] | undefined {
     requireCounts(used, 'What was used');

@@ -1,7 +1,7 @@
 import { checkLease } from '../../stores/memory/checks.ts';
 import type { LedgerScope } from '../ledger.ts';
 
-/** @throws TypeError for a lease that is no time, a hold or charge that is no safe integer of at least 0, or two scopes with one key */
+/** @throws TypeError for an invalid lease, a hold or charge that is no safe integer ≥ 0, or two scopes with one key */
 export function checkScopes(scopes: readonly LedgerScope[], leaseMs: number): void {
   checkLease(leaseMs);
   for (let index = 0; index < scopes.length; index++) {
@@ -18,7 +18,7 @@ export function checkScopes(scopes: readonly LedgerScope[], leaseMs: number): vo
   }
 }
 
-/** The first scope whose bucket is not the current one. */
+/** Whether any scope's bucket is not the current one. */
 export function isStale(scopes: readonly LedgerScope[], nowMs: number): boolean {
   for (let index = 0; index < scopes.length; index++) {
     const { span } = scopes[index] as LedgerScope;

@@ -3,18 +3,18 @@ import { givenUpBy, type Slice } from './slice.ts';
 /** Room of one scope that is on its way back to the shared ledger. */
 export interface Return {
   readonly room: number;
-  /** Resolves when the shared ledger has taken it, or could not. */
+  /** Resolves when the shared ledger has taken it, or failed to. */
   readonly over: Promise<void>;
 }
 
 /**
- * What this node has given back and the shared ledger may not know of yet, by scope. By its key and not in its pool, which
- * may be dropped or replaced meanwhile; room of a bucket that is over costs a question in vain at the most.
+ * What this node has given back and the shared ledger may not know of yet, by scope. By its key and not in its pool,
+ * which may be dropped or replaced meanwhile; room of a bucket that is over costs at most a question in vain.
  */
 export class GivenBack {
   readonly #underWay = new Map<string, Set<Return>>();
 
-  /** @returns to be called when the settlement is over; undefined for a slice that is used up */
+  /** @returns a function to call when the settlement is over; undefined for a slice that is used up */
   begin({ parts }: Slice): (() => void) | undefined {
     const rooms = parts
       .map((part) => ({ key: part.pool.key, room: givenUpBy(part) }))
@@ -40,7 +40,7 @@ export class GivenBack {
     };
   }
 
-  /** All of a scope that is on its way now. */
+  /** All that is on its way for a scope. */
   of(key: string): readonly Return[] {
     return [...(this.#underWay.get(key) ?? [])];
   }

@@ -16,9 +16,9 @@ export type { LeasedScope, LeasingReport } from './report.ts';
 /** A ledger that decides in memory. */
 export interface LeasingLedger extends Ledger {
   /**
-   * As `reserve`, without ever asking the shared ledger: for when it is known to be down.
+   * Like `reserve`, without ever asking the shared ledger: for when it is known to be down.
    *
-   * @returns undefined where memory cannot decide; nothing is held then
+   * @returns undefined if memory cannot decide; then nothing is held
    */
   reserveInMemory(id: string, scopes: readonly LedgerScope[], leaseMs: number): ReserveResult | undefined;
   /** What it did, and what it has. @param maxScopes how many scopes it lists. @default 100 */
@@ -27,9 +27,9 @@ export interface LeasingLedger extends Ledger {
 
 /**
  * A ledger over a shared one that keeps the network out of the request path: each node takes slices of every limit ahead
- * of need and decides in memory while they last. A decision in memory is returned as it is, without a promise.
- * Never more is granted than the limit; of a node that dies nothing used is lost, and its unused room is charged until
- * its leases end. While the shared ledger is down, decisions go on as far as slices last, then `reserve` rejects.
+ * of need and decides in memory while they last. A decision in memory is returned directly, without a promise.
+ * Never grants more than the limit; if a node dies, nothing used is lost, and its unused room is charged until its
+ * leases end. While the shared ledger is down, decisions go on as long as slices last, then `reserve` rejects.
  *
  * @throws TypeError for an option out of its range, naming it
  */
@@ -39,21 +39,21 @@ export function createLeasingLedger(options: LeasingLedgerOptions): LeasingLedge
 
 /**
  * - **Never above the limit.** A slice is a reservation in the shared ledger; what is held and used here fits in the
- *   slices, no slice is used whose lease could have expired, and what is granted is charged for the case that it does. As with
+ *   slices, no slice is used whose lease could have expired, and what is granted is charged in case it does. As with
  *   any ledger, a settlement may find that more was used than held, or than charged when the lease has run out.
  * - **Little left unused.** Scopes with few requests or a small amount have no slices: each request asks for exactly what
  *   it holds. Of the others a node takes no more ahead of need than `maxShare` of the amount, `maxShareOfRest` of what is
  *   left of it, and what it uses in `aheadMs`. No slice is larger than `maxShare` of the amount or one request, so that
  *   what settlements free beyond twice that, or beyond `maxShare` of the amount, is given back however full the limit is,
- *   at the latest within half of `postMs`; of an idle scope everything after `idleMs`. In the bucket of a rolling window
- *   that has ended, what surrounds reservations still open is given back when they end.
+ *   within half of `postMs` at the latest; an idle scope gives back everything after `idleMs`. In an ended bucket of a
+ *   rolling window, what surrounds reservations still open is given back when they end.
  * - **A node that dies** is charged what it could have used: its slices expire within `leaseMs` and count as used, so
  *   nothing used is lost, and at most its unused room (see `report()`) is charged too much. Reservations that were still
  *   open are charged their `charge`, as last reported: at most `postMs` old. Scopes without charges (slots) are released.
  *   Counted scopes lose at most what was used in the last `postMs`.
- * - **Counted scopes** (`mode: 'count'`) are posted after the fact. What the shared ledger did not hear of before its bucket
- *   ended counts in the next one.
- * - **Shared ledger down:** decisions go on while slices last and their leases are sure, then `reserve` rejects.
+ * - **Counted scopes** (`mode: 'count'`) are posted after the fact. What the shared ledger did not hear of before its
+ *   bucket ended counts in the next one.
+ * - **Shared ledger down:** decisions go on while slices last and their leases are safe, then `reserve` rejects.
  *   What was used is kept, and posted when it is back.
  * - `settle` never waits. A reservation that expired here can be corrected for `correctMs`.
  */
@@ -187,7 +187,7 @@ class MemoryFirstLedger implements LeasingLedger {
     };
   }
 
-  /** Gives back what is not used. Reservations still open keep what they hold until its lease runs out. */
+  /** Gives back what is not used. Reservations still open keep what they hold until the lease runs out. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -195,7 +195,7 @@ class MemoryFirstLedger implements LeasingLedger {
     this.#queue.close(new Error('The leasing ledger is closing.'));
     await this.#upkeep.stop();
     await this.#lender.settled();
-    // only when all are: what was announced with one that is still open would take its place away
+    // retires all before giving back: else what was announced with one still open could take its place away
     this.#table.onRetire = () => undefined;
     for (const pool of [...this.#table.all()]) this.#table.retire(pool);
     for (const pool of [...this.#table.all()]) this.#upkeep.giveBack(pool, Number.POSITIVE_INFINITY);

@@ -13,17 +13,17 @@ export interface Wanted {
   readonly size: number;
 }
 
-/** Takes slices from the shared ledger, keeps their leases, and gives them back. */
+/** Takes slices from the shared ledger, renews their leases, and gives them back. */
 export class Lender {
   readonly outbox: Outbox;
   readonly slices = new Set<Slice>();
   readonly givenBack = new GivenBack();
-  /** Told of a pool when the shared ledger has heard of a settlement. */
+  /** Called with a pool once the shared ledger has heard of a settlement. */
   onPosted: (pool: Pool) => void = () => undefined;
   asked = 0;
   failed = 0;
   lost = 0;
-  /** Whether the last call failed: until one succeeds nothing is asked that nobody waits for. */
+  /** Whether the last call failed: until one succeeds, only what somebody waits for is asked. */
   isFailing = false;
   readonly #settings: LeasingSettings;
   readonly #table: PoolTable;
@@ -99,7 +99,7 @@ export class Lender {
     } catch (error) {
       this.isFailing = true;
       this.failed++;
-      // whether it was granted is not known: nothing of it was used
+      // whether it was granted is unknown: nothing of it was used
       this.outbox.send(id, []);
       throw error;
     } finally {
@@ -169,7 +169,7 @@ export class Lender {
   /**
    * Has the shared ledger charge slices more, as far as their pools need it.
    *
-   * @returns undefined where none is charged too little
+   * @returns undefined if none is charged too little
    * @throws Error when it cannot be told
    */
   recharge(pools: readonly Pool[]): Promise<void> | undefined {
@@ -179,7 +179,7 @@ export class Lender {
       for (const slice of pool.slices) {
         const { isLost, late, parts } = slice;
         const isShort = parts.some(({ charge, wanted }) => charge < wanted);
-        // what may still be overtaken is sure of nothing more
+        // nothing more is sure while a late renewal may arrive
         if (isShort && !isLost && late.size === 0) renewals.push(slice.renewal ?? this.#renew(slice));
       }
     }
@@ -193,7 +193,7 @@ export class Lender {
     const { runtime } = this.#settings;
     const sentAtMs = runtime.monotonicMs();
     const charges = slice.parts.map((part) => part.pool.nextCharge(part));
-    // until it is answered only the lesser of the two is sure
+    // until it is answered, only the lesser of both is sure
     charge(slice, (part, index) => Math.min(part.charge, charges[index] as number));
     this.#renewals++;
     slice.renewal = this.#tell(slice, charges, sentAtMs).finally(() => {
@@ -236,12 +236,12 @@ export class Lender {
     for (const { pool, size, charge } of slice.parts) {
       pool.granted -= size;
       pool.lost += charge;
-      // what is held there goes on uncovered; new reservations need slices of their own
+      // what is held there stays uncovered; new reservations need slices of their own
       this.#table.retire(pool);
     }
   }
 
-  /** Waits for the questions under way. */
+  /** Waits for the requests under way. */
   async settled(): Promise<void> {
     await Promise.allSettled([...this.#underWay]);
   }

@@ -7,33 +7,33 @@ export interface LeasingLedgerOptions {
   /** The ledger that all nodes share. It stays open when the leasing ledger closes. */
   readonly shared: Ledger;
   readonly runtime: Runtime;
-  /** How much use a slice is to last for, by the rate of the last seconds. @default 1_000 */
+  /** How long a slice is to last, at the rate of the last seconds. @default 1_000 */
   readonly aheadMs?: number;
-  /** The largest part of a limit that one node has unused in its slices, above 0 and up to 1. @default 1/16 */
+  /** The largest part of a limit that one node may have unused in slices, above 0 and up to 1. @default 1/16 */
   readonly maxShare?: number;
   /** The largest part of what a limit has left, up to 1: slices shrink as it runs out. @default 1/8 */
   readonly maxShareOfRest?: number;
   /** What was used is posted to the shared ledger at least this often. @default 1_000 */
   readonly postMs?: number;
-  /** Slices of a scope that nobody asked for this long are given back. @default 5_000 */
+  /** Slices of a scope without requests for this long are given back. @default 5_000 */
   readonly idleMs?: number;
-  /** Slices of a node that died expire after this; renewed at a third of it. @default 10_000 */
+  /** Slices of a dead node expire after this; they are renewed at a third of it. @default 10_000 */
   readonly leaseMs?: number;
-  /** A slice is not used in the last part of its lease: what clocks may drift and a decision may take. @default leaseMs / 5 */
+  /** A slice is not used this long before its lease ends, for clock drift and decision time. @default leaseMs / 5 */
   readonly leaseMarginMs?: number;
   /** How long the shared ledger may take to answer one call; a request that needs several waits at most 5 times as long. @default 250 */
   readonly deadlineMs?: number;
   /** A reservation that expired here can be corrected by a late settlement for this long. @default 60_000 */
   readonly correctMs?: number;
-  /** Scopes with slices, at once. More are refused with an error. @default 100_000 */
+  /** Scopes with slices at once. More are refused with an error. @default 100_000 */
   readonly maxScopes?: number;
-  /** Requests that wait for the shared ledger, at once. More are refused with an error. @default 10_000 */
+  /** Requests that wait for the shared ledger at once. More are refused with an error. @default 10_000 */
   readonly maxWaiting?: number;
-  /** Settled and denied ids remembered at least, at most twice as many. @default 10_000 */
+  /** Settled and denied ids remembered at least; at most twice as many. @default 10_000 */
   readonly maxEnded?: number;
-  /** Expired reservations that a late settlement can correct; the oldest go first. @default 10_000 */
+  /** Expired reservations that a late settlement can correct; oldest dropped first. @default 10_000 */
   readonly maxExpired?: number;
-  /** Settlements that the shared ledger has not taken yet; the oldest go first, and their leases charge them. @default 10_000 */
+  /** Settlements the shared ledger has not taken; oldest dropped first, charged by their leases. @default 10_000 */
   readonly maxUnsettled?: number;
   /** Settlements and renewals under way at once, each. @default 32 */
   readonly maxParallel?: number;
@@ -41,7 +41,7 @@ export interface LeasingLedgerOptions {
 
 /** All of them, checked. */
 export type LeasingSettings = Required<LeasingLedgerOptions> & {
-  /** How often slices are looked after. */
+  /** How often slices are maintained. */
   readonly tickMs: number;
 };
 

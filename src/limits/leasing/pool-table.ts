@@ -2,13 +2,13 @@ import type { LedgerScope } from '../ledger.ts';
 import type { LeasingSettings } from './options.ts';
 import { Pool } from './pool.ts';
 
-/** The pools of this node: the current one of each scope, and those that only wait for their reservations to end. */
+/** This node's pools: the current one of each scope, and those that only wait for their reservations to end. */
 export class PoolTable {
   readonly #settings: LeasingSettings;
   readonly #current = new Map<string, Pool>();
   readonly #counting = new Map<string, Pool>();
   readonly #retired = new Set<Pool>();
-  /** Told of a pool that takes no reservations any more. */
+  /** Called with a pool that takes no more reservations. */
   onRetire: (pool: Pool) => void = () => undefined;
 
   constructor(settings: LeasingSettings) {
@@ -53,7 +53,7 @@ export class PoolTable {
     return this.#current.size + this.#counting.size + this.#retired.size;
   }
 
-  /** Ends the taking of reservations. */
+  /** Ends taking reservations. */
   retire(pool: Pool): void {
     if (pool.isRetired) return;
     pool.isRetired = true;
@@ -63,7 +63,7 @@ export class PoolTable {
     this.onRetire(pool);
   }
 
-  /** Drops a pool that nothing is left in. */
+  /** Drops an empty pool. */
   drop(pool: Pool): void {
     const pools = this.#poolsOf(pool.isCounting);
     if (pools.get(pool.key) === pool) pools.delete(pool.key);

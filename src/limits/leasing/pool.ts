@@ -3,13 +3,13 @@ import type { LeasingSettings } from './options.ts';
 import type { Slice, SlicePart } from './slice.ts';
 import type { Waiter } from './waiter.ts';
 
-/** Few requests say nothing of a rate: below this many in one tick a scope gets exactly what it asks. */
+/** A few requests do not show a rate: below this many in one tick a scope gets exactly what it asks. */
 const fewDraws = 3;
-/** About one request in two ticks; slower scopes have no use of slices. */
+/** About one request in two ticks; slower scopes have no use for slices. */
 const slowDraws = 0.25;
 
 /**
- * What this node has of one bucket of one scope. Slices are one amount together: what is held here belongs to no slice in
+ * What this node has of one bucket of one scope. Slices form one amount: what is held here belongs to no slice in
  * particular, so that any of them can be posted as soon as the others cover what is held.
  */
 export class Pool {
@@ -21,13 +21,13 @@ export class Pool {
   readonly slices = new Set<Slice>();
   /** The sum of the slices that the shared ledger holds. */
   granted = 0;
-  /** What all of them are sure to be charged when this node dies. */
+  /** What all of them are sure to be charged if this node dies. */
   charged = 0;
-  /** The part of `charged` whose slices the shared ledger holds no longer: their leases ran out. */
+  /** The part of `charged` whose slices the shared ledger no longer holds: their leases ran out. */
   lost = 0;
-  /** What was posted beyond its charge, and the shared ledger has not heard of yet. */
+  /** What was posted beyond its charge and the shared ledger has not heard of yet. */
   uncertain = 0;
-  /** Used and not posted yet. */
+  /** Used but not posted yet. */
   used = 0;
   /** Held by open reservations, and the charges of expired ones that may still be corrected. */
   held = 0;
@@ -37,27 +37,27 @@ export class Pool {
   expired = 0;
   /** Open and expired reservations. */
   open = 0;
-  /** Held for a request that the shared ledger is asked about. */
+  /** Held for a request that the shared ledger is being asked about. */
   claimed = 0;
   /** What such requests charge. */
   claimedCharge = 0;
-  /** Whether what is free counts as used when this node dies. Not for slots: what holds and charges nothing. */
+  /** Whether what is free counts as used if this node dies. Not for slots: what holds and charges nothing. */
   readonly isCharging: boolean;
   /** Calls under way that may add a slice. */
   asks = 0;
   isRefilling = false;
-  /** What is asked for ahead of need and not answered yet. */
+  /** Asked for ahead of need and not answered yet. */
   underWay = 0;
   waiting: Waiter[] = [];
-  /** What those that wait want to hold. */
+  /** What the waiting requests want to hold. */
   awaited = 0;
-  /** Takes no reservations any more: the bucket is over, the amount changed, or its lease is in doubt. */
+  /** Takes no more reservations: the bucket is over, the amount changed, or its lease is in doubt. */
   isRetired = false;
   /** A settlement found that more was used than held. */
   isOverrun = false;
   /** The pool that this one follows, while slices may still come to it. */
   readonly before: Pool | undefined;
-  /** No later than the first slice here is in doubt. */
+  /** No later than when the first slice here is in doubt. */
   safeUntilMs = Number.POSITIVE_INFINITY;
   /** Above this much room slices are given back. */
   keep = 0;
@@ -93,12 +93,12 @@ export class Pool {
     }
   }
 
-  /** What can be decided here. Below 0 when more was used than held. */
+  /** What can be granted here. Below 0 when more was used than held. */
   get free(): number {
     return this.granted - this.used - this.held - this.claimed;
   }
 
-  /** Whether memory can decide. Without a slice there is no place to post to, so that even a hold of 0 must ask. */
+  /** Whether memory can decide. Without a slice there is nowhere to post to, so even a hold of 0 must ask. */
   covers({ hold, charge }: LedgerScope): boolean {
     return this.hasRoom(hold) && this.hasCharge(hold, charge);
   }
@@ -107,13 +107,13 @@ export class Pool {
     return this.isCounting || (this.free >= hold && this.slices.size > 0);
   }
 
-  /** Whether the shared ledger is sure to count this too, should the leases run out; what it charges beyond its hold it need not. */
+  /** Whether the shared ledger is sure to count this too if leases run out, except for a charge beyond the hold. */
   hasCharge(hold: number, charge: number): boolean {
     const least = Math.min(hold, charge);
     return this.isCounting || least === 0 || least <= this.chargeLeft;
   }
 
-  /** What more may be granted that charges. Below 0 when more was used than charged. */
+  /** How much more charge may be granted. Below 0 when more was used than charged. */
   get chargeLeft(): number {
     return this.charged - this.used - this.heldCharge - this.claimedCharge - this.uncertain;
   }
@@ -127,31 +127,31 @@ export class Pool {
     if (hold > this.#largest) this.#largest = hold;
   }
 
-  /** How full the scope is, as far as it is known here. */
+  /** How full the scope is, as far as known here. */
   view(): ScopeState {
     const used = this.#seenUsed + this.postedSince + this.used + this.expired;
     return { key: this.key, used, held: this.#seenHeld + this.held - this.expired, amount: this.amount };
   }
 
-  /** Takes note of what the shared ledger says of all nodes together, this one included. */
+  /** Notes what the shared ledger says of all nodes together, this one included. */
   note({ used, held }: ScopeState): void {
     this.#seenUsed = used;
     this.#seenHeld = Math.max(0, held - this.granted);
     this.postedSince = 0;
   }
 
-  /** Whether more was used than there is, as far as it is known here. */
+  /** Whether the amount is reached, as far as known here. */
   get isExceeded(): boolean {
     const { used, held } = this.view();
     return used + held >= this.amount;
   }
 
-  /** What nobody has, as far as it is known here. */
+  /** What nobody has, as far as known here. */
   get #rest(): number {
     return this.amount - this.#seenUsed - this.postedSince - this.#seenHeld - this.granted;
   }
 
-  /** How much room is wanted here. 0 where a slice would not be worth its while. */
+  /** How much room is wanted here. 0 where a slice is not worthwhile. */
   #target({ aheadMs, tickMs, maxShare, maxShareOfRest }: LeasingSettings): number {
     if (this.isRetired || this.isCounting) return 0;
     if (this.draws < fewDraws && this.#drawsPerTick < slowDraws) return 0;
@@ -162,21 +162,21 @@ export class Pool {
     return target < this.#largest ? 0 : target;
   }
 
-  /** Sets the levels between which room is kept. @returns what is wanted now: the size of another slice, or 0 */
+  /** Sets the levels to keep room between. @returns what is wanted now: the size of another slice, or 0 */
   plan(settings: LeasingSettings): number {
     const target = this.#target(settings);
     this.keep = Math.min(2 * target, this.largestUnused(settings));
     this.low = target > 0 ? target / 2 : -1;
-    // what requests wait for is not ahead of need: no share bounds it
+    // what requests wait for is not ahead of need, so no share bounds it
     const ahead = this.free < this.low ? Math.floor(target - Math.max(0, this.free)) : 0;
-    // what is asked at the same time for a single request is taken already
+    // what is asked meanwhile for a single request is already taken
     const rest = this.#rest + Math.min(0, this.free);
     return Math.max(0, Math.min(Math.max(ahead, this.awaited), rest));
   }
 
   /**
-   * No slice that is taken for several is larger, so that what becomes free can be given back whatever is still open: a
-   * larger one would have to be exchanged for a smaller, which a limit that is all taken does not grant.
+   * No slice taken for several requests is larger, so that what becomes free can be given back whatever is still open:
+   * a larger one would have to be exchanged for a smaller, which a full limit does not grant.
    */
   largestSlice(settings: LeasingSettings): number {
     return Math.max(1, this.largestUnused(settings), this.#largest);
@@ -196,39 +196,39 @@ export class Pool {
     this.drawn = this.draws = 0;
   }
 
-  /** Counts what was used. However much it is, a ledger can be told of it. */
+  /** Counts what was used, never more than a ledger can be told. */
   use(amount: number): void {
     this.used = Math.min(Number.MAX_SAFE_INTEGER, this.used + amount);
   }
 
-  /** What would be lost with this node if it were not charged: also what may be used before the next report. */
+  /** What would be lost with this node unless charged: also what may be used before the next report. */
   get toCharge(): number {
     return this.toChargeAfter(0, 0);
   }
 
-  /** The same when `posted` of what was used is told to the shared ledger, and `room` given back to it. */
+  /** The same once `posted` of what was used is reported to the shared ledger, and `room` given back. */
   toChargeAfter(posted: number, room: number): number {
     const rest = Math.max(0, this.granted - this.used - this.held - room);
     const spare = this.isRetired ? Math.min(rest, this.claimed) : rest;
     const charge = this.used - posted + this.heldCharge + (this.isCharging && !this.isCounting ? spare : 0);
-    // sums of large numbers are not exact: what was taken away may have been more than was added
+    // sums of large numbers are not exact: more may have been subtracted than added
     return Math.max(0, Math.min(Number.MAX_SAFE_INTEGER, charge));
   }
 
-  /** Says what each slice is to be charged. The oldest are charged last, since they are posted first. */
+  /** Sets what each slice is to be charged. The oldest are charged last, since they are posted first. */
   shareCharges(): void {
     let left = this.toCharge;
     const slices = [...this.slices].reverse();
     slices.forEach(({ parts, isLost }, index) => {
       const part = parts.find(({ pool }) => pool === this) as SlicePart;
-      // what was charged already is charged
+      // its charge is final
       if (isLost) part.wanted = part.charge;
       else part.wanted = index === slices.length - 1 ? left : Math.min(part.size, left);
       left = Math.max(0, left - part.wanted);
     });
   }
 
-  /** What a part may be charged next. Less only as far as the other slices are sure to be charged the difference. */
+  /** What a part may be charged next. Less only if the other slices are sure to be charged the difference. */
   nextCharge({ charge, wanted }: SlicePart): number {
     return Math.max(wanted, charge - Math.max(0, this.charged - this.toCharge));
   }

@@ -10,11 +10,11 @@ import type { PoolTable } from './pool-table.ts';
 import type { Upkeep } from './upkeep.ts';
 import type { Waiter } from './waiter.ts';
 
-/** A slow ledger that must be asked again and again has this many times its deadline for one request. */
+/** A slow ledger that must be asked repeatedly gets this many times its deadline for one request. */
 const maxCalls = 4;
-/** How often a request waits for what others asked; then it asks itself, one such request at a time. */
+/** How often a request waits for the answers of others; then it asks itself, one such request at a time. */
 const maxRounds = 32;
-/** How often a request is looked at before a denial is final although more room is under way to this node. */
+/** How often a request is considered before a denial is final, even if more room is under way to this node. */
 const finalRounds = 64;
 
 /** What a denial says of a pool. */
@@ -23,18 +23,18 @@ interface Denial {
   readonly sent: number;
   /** What was used and held of it. */
   readonly taken: number;
-  /** What this node had given back when it asked: perhaps still a part of what was taken. */
+  /** What this node had given back when it asked: perhaps still part of what was taken. */
   readonly back: number;
 }
 
 /**
- * Decides what memory could not. Of those that lack room in one pool a single one asks the shared ledger, for exactly
- * what it lacks; its answer decides about all that were waiting when it asked, so that a full limit costs one round trip
- * for many denials, and none of them is denied that would have been admitted one after the other.
+ * Decides what memory could not. Of the requests that lack room in one pool, a single one asks the shared ledger, for
+ * exactly what it lacks; the answer decides all that were waiting when it asked. So a full limit costs one round trip
+ * for many denials, and no request is denied that would have been admitted one by one.
  */
 export class Queue {
   #order = 0;
-  /** The request that asks although others do, since it has waited for too many. */
+  /** The request that asks although others do, having waited for too many. */
   #impatient: Waiter | undefined;
   readonly #settings: LeasingSettings;
   readonly #table: PoolTable;
@@ -86,10 +86,10 @@ export class Queue {
     return this.#all.size;
   }
 
-  /** Looks again at those that wait for a pool. */
+  /** Reconsiders those that wait for a pool. */
   wake(pool: Pool): void {
     for (const waiter of takeWaiting(pool)) this.#look(waiter);
-    // all that still wait are served by one slice, where there is one to be had
+    // one slice serves all that still wait, if there is one to be had
     if (pool.waiting.length > 0) this.#upkeep.refill(pool);
   }
 
@@ -138,10 +138,10 @@ export class Queue {
     const { id, scopes, leaseMs } = waiter;
     const poolAt = (index: number) => pools[index] as Pool;
     const roomless = lacking.filter((index) => !poolAt(index).hasRoom((scopes[index] as LedgerScope).hold));
-    // where there is room, only to be charged for it, nobody needs to be asked for more
+    // where there is room that is only charged too little, no more needs to be asked for
     const recharging = roomless.length === 0 ? this.#lender.recharge(lacking.map(poolAt)) : undefined;
     const asked = recharging ? [] : (roomless.length > 0 ? roomless : lacking).map(poolAt);
-    // who finds nothing left because of this claim waits until it is decided
+    // others that find nothing left because of this claim wait until it is decided
     const claim = (sign: 1 | -1) => {
       pools.forEach((pool, index) => {
         if (pool.isCounting) return;
@@ -179,7 +179,7 @@ export class Queue {
     if (this.#impatient === waiter) this.#impatient = undefined;
     const left = new Set<Pool>();
     if (result === undefined || (result.kind === 'granted' && !isCovered(scopes, pools))) {
-      // there is room, or was; what may be charged for it has to be looked at
+      // there is room, or was; what may be charged for it must be checked again
       this.#look(waiter);
     } else if (result.kind === 'granted') {
       waiter.resolve(this.#book.grant(id, scopes, pools, leaseMs, this.#settings.shared.nowMs()));
@@ -198,8 +198,8 @@ export class Queue {
   }
 
   /**
-   * A question may be faster than what this node gave back before it, and be denied for want of that. Where `size` would
-   * have fitted with it, waits until it has arrived: then the question is worth being asked again.
+   * A question may overtake what this node gave back before it, and be denied for lack of that. If `size` would have
+   * fitted with it, waits until it has arrived: then it is worth asking again.
    */
   async #arrived(waiter: Waiter, back: readonly Return[] = [], size = 0, state?: ScopeState): Promise<void> {
     if (back.length === 0 || !state) return;
@@ -211,19 +211,19 @@ export class Queue {
     await withinDeadline(runtime, spareMs, arriving).catch(() => undefined);
   }
 
-  /** How long it may wait before it asks once more. Below 0 its time would be over before the answer. */
+  /** How long it may wait before it asks again. Below 0, its time would be over before the answer. */
   #spareMs({ untilMs }: Waiter): number {
     const { runtime, deadlineMs } = this.#settings;
     return untilMs - deadlineMs - runtime.monotonicMs();
   }
 
   /**
-   * Denies those that waited before the question was sent and would have needed more than the shared ledger had then.
+   * Denies those that waited before the question was sent and needed more than the shared ledger had then.
    *
-   * @param left takes the pools that they leave
+   * @param left collects the pools that they leave
    */
   #denyAll(pool: Pool, leader: Waiter, { sent, taken, back }: Denial, left: Set<Pool>): void {
-    // room that is under way to this node may still do
+    // room under way to this node may still suffice
     const isOpen = pool.asks > 0 || (pool.before?.asks ?? 0) > 0;
     for (const waiter of takeWaiting(pool)) {
       const { id, scopes, arrived } = waiter;

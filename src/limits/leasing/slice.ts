@@ -5,12 +5,12 @@ export interface Slice {
   readonly id: string;
   readonly parts: readonly SlicePart[];
   readonly takenAtMs: number;
-  /** Until here, by the monotonic clock of this node, the shared ledger is sure to hold it. */
+  /** Until this time, by this node's monotonic clock, the shared ledger is sure to hold it. */
   safeUntilMs: number;
   renewedAtMs: number;
   /** The renewal under way, whether it succeeds; never rejects. */
   renewal: Promise<boolean> | undefined;
-  /** The charges of renewals that were not answered in time: each may still arrive, and be in force then. */
+  /** The charges of renewals not answered in time: each may still arrive and take effect. */
   readonly late: Set<readonly number[]>;
   /** The shared ledger let its lease run out, and charged it; settling corrects that. */
   isLost: boolean;
@@ -26,18 +26,18 @@ export interface SlicePart {
   wanted: number;
 }
 
-/** What of the pool's use the part would be settled with. */
+/** How much of the pool's use the part would be settled with. */
 function usedOf({ pool, size }: SlicePart): number {
   if (pool.isCounting || (pool.slices.size === 1 && pool.open === 0)) return pool.used;
   return Math.min(size, pool.used);
 }
 
-/** What room a pool loses when the part is settled. */
+/** The room that a pool loses when the part is settled. */
 export function givenUpBy(part: SlicePart): number {
   return Math.max(0, part.size - usedOf(part));
 }
 
-/** What of a settlement the shared ledger is not sure to count before it has heard of it. */
+/** How much of a settlement the shared ledger may not count until it has received it. */
 export function uncertainOf(part: SlicePart): number {
   return part.pool.isCounting ? 0 : Math.max(0, usedOf(part) - part.charge);
 }
@@ -47,7 +47,7 @@ export function canPost({ parts, isLost }: Slice): boolean {
   return parts.every((part) => {
     const { pool, size } = part;
     if (pool.isCounting) return pool.open === 0 || !pool.isRetired;
-    // the last one is the place where what is still open will be posted
+    // what is still open will be posted to the last one
     if (pool.slices.size === 1 && pool.open > 0) return false;
     const isFree = isLost ? pool.used >= size || pool.open === 0 : givenUpBy(part) <= Math.max(0, pool.free);
     return isFree && isCharged(part, isLost);
@@ -55,15 +55,15 @@ export function canPost({ parts, isLost }: Slice): boolean {
 }
 
 /**
- * Whether the shared ledger counts enough of this node all along, should leases run out now: a settlement of less than the
- * slice is charged needs others that are charged for what is left, and for settlements that have not arrived.
+ * Whether the shared ledger counts enough for this node throughout, should leases run out now: a settlement of less
+ * than the slice is charged needs others that are charged for what is left, and for settlements that have not arrived.
  */
 function isCharged(part: SlicePart, isLost: boolean): boolean {
   const { pool, size, charge } = part;
   const used = usedOf(part);
   if (used >= charge) return true;
   const toCharge = pool.toChargeAfter(used, givenUpBy(part));
-  // the most that the others can be charged, those that are lost as they are
+  // the most that the others can be charged; lost ones stay as they are
   const most = pool.granted + pool.lost - (isLost ? charge : size);
   return Math.min(toCharge, most) + pool.uncertain <= pool.charged - charge;
 }

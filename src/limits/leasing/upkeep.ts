@@ -4,17 +4,17 @@ import type { Pool } from './pool.ts';
 import type { PoolTable } from './pool-table.ts';
 import { canPost, givenUpBy, type Slice } from './slice.ts';
 
-/** Slices that one settlement tries to give back; the next tick sees to the others. */
+/** Slices that one settlement tries to give back; the next tick handles the rest. */
 const maxTried = 16;
-/** Counted scopes that are announced in one reservation. */
+/** Counted scopes announced in one reservation. */
 const maxAnnounced = 64;
 const announceMs = 10;
 
 /** Looks after the slices: takes them ahead of need, posts what was used, gives back what is not. */
 export class Upkeep {
-  /** Told when a pool may have more room. */
+  /** Called when a pool may have more room. */
   onRoom: (pool: Pool) => void = () => undefined;
-  /** Told when a question for a pool failed. */
+  /** Called when a request for a pool failed. */
   onFailure: (pool: Pool, error: unknown) => void = () => undefined;
   /** Used in counted scopes whose bucket ended before the shared ledger knew of it. */
   uncounted = 0;
@@ -57,14 +57,14 @@ export class Upkeep {
         if (pool.keep === 0 || pool.free > pool.keep) this.giveBack(pool);
       }
     }
-    // only now: what those that wait take of one scope could keep a slice of several from being given back
+    // only now: what waiting requests take of one scope could block giving back a slice of several
     for (let index = 0; index < pools.length; index++) {
       const pool = pools[index] as Pool;
       if (pool.waiting.length > 0 && pool.asks === 0) this.onRoom(pool);
     }
   }
 
-  /** After a denial: what was taken for the request in its other scopes may be more than this node may have unused. */
+  /** After a denial: what was taken for the request in other scopes may exceed what this node may have unused. */
   denied(pools: Iterable<Pool>): void {
     for (const pool of pools) {
       if (!pool.isCounting && pool.free > pool.largestUnused(this.#settings)) this.giveBack(pool);
@@ -101,7 +101,7 @@ export class Upkeep {
     }
   }
 
-  /** Settles slices that are used up or not wanted, as far as the rest covers what is held. */
+  /** Settles slices that are used up or unwanted, as far as the rest covers what is held. */
   giveBack(pool: Pool, most = maxTried): void {
     let tried = 0;
     for (const slice of pool.slices) {
@@ -140,7 +140,7 @@ export class Upkeep {
     if (size > 0) this.refill(pool);
   }
 
-  /** Holds anew what is still held, so that the slice around it can be settled. */
+  /** Holds again what is still held, so that the slice around it can be settled. */
   async #compact(pool: Pool): Promise<void> {
     if (pool.isRetired || pool.isRefilling || pool.asks > 0 || this.#lender.isFailing) return;
     const [slice] = pool.slices;
@@ -194,7 +194,7 @@ export class Upkeep {
     );
     this.#unannounced.clear();
     const announcing: Promise<void>[] = [];
-    // only what ends together: whoever is still open in a bucket that has ended keeps all of a slice from being posted
+    // only what ends together: one still open in a bucket that has ended blocks posting the whole slice
     for (const alike of Map.groupBy(pools, ({ span }) => span.untilMs).values()) {
       for (let from = 0; from < alike.length; from += maxAnnounced) {
         announcing.push(this.#announce(alike.slice(from, from + maxAnnounced)));
@@ -203,7 +203,7 @@ export class Upkeep {
     await Promise.all(announcing);
   }
 
-  /** A reservation that holds nothing and takes what is counted, even when its bucket has ended. */
+  /** A reservation that holds nothing and takes what is counted, even after its bucket has ended. */
   async #announce(pools: readonly Pool[]): Promise<void> {
     for (const pool of pools) pool.isRefilling = true;
     try {
@@ -225,9 +225,9 @@ export class Upkeep {
     return isEmpty && (pool.isRetired || monotonicMs - pool.touchedAtMs >= this.#settings.idleMs);
   }
 
-  /** Posts all that is counted; resolves when what had no place to be posted to has one, or cannot get one. */
+  /** Posts all that is counted; resolves when what had nowhere to be posted has a place, or cannot get one. */
   async stop(): Promise<void> {
-    // the retired ones, which come last, first: what they carry over has to be there when their successors are posted
+    // in reverse, retired ones first: what they carry over must be there when their successors are posted
     for (const pool of [...this.#table.all()].reverse())
       if (pool.isCounting) this.#countOn(pool, Number.POSITIVE_INFINITY);
     this.#cancelAnnouncement?.();
@@ -240,7 +240,7 @@ function givenUp(slice: Slice, pool: Pool): number {
   return part ? givenUpBy(part) : 0;
 }
 
-/** The slice that can be posted and gives up least; `mustPost`: whether giving up what is wanted is better than not posting. */
+/** The postable slice that gives up least; `mustPost`: whether giving up wanted room is better than not posting. */
 function smallest(pool: Pool, mustPost: boolean): Slice | undefined {
   let found: Slice | undefined;
   for (const slice of pool.slices) {
