@@ -104,7 +104,7 @@ function concernOfCaller(limited: Limited): Concern {
 }
 
 function findConcern(byModel: Map<string, Concern>, { policy, principal, model, isOwn }: Limited): Concern {
-  // what callers pay for themselves is in the record, and counts against no budget
+  // what callers pay for themselves is in the record, and counts against no budget here
   const name = model?.name ?? '';
   const place = `${isOwn} ${name}`;
   let found = byModel.get(place);

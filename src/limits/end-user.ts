@@ -10,7 +10,7 @@ const maxLength = 256;
 
 /**
  * The end user on whose behalf the caller asks: the header, OpenAI's `safety_identifier` or `user`, Anthropic's
- * `metadata.user_id`. In a body, only a string of 1 to 256 characters counts; others the provider refuses or ignores.
+ * `metadata.user_id`. In a body, only a string of 1 to 256 characters counts; the provider refuses or ignores others.
  *
  * @throws GatewayError `malformed_request` (400) for a header that is not printable
  */

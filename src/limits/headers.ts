@@ -89,7 +89,7 @@ function tell(
   };
 }
 
-/** RFC 3339 in whole seconds, never too early. */
+/** RFC 3339 in whole seconds, rounded up: never too early. */
 function toTime(ms: number): string {
   return `${new Date(Math.ceil(ms / 1_000) * 1_000).toISOString().slice(0, 19)}Z`;
 }

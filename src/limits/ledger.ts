@@ -81,9 +81,9 @@ export interface Ledger {
   /** The ledger's own clock as far as it is known here, milliseconds since the epoch. Never goes back. */
   nowMs(): number;
   /**
-   * Holds `hold` of every scope, or of none. A repeated id gets the first answer, with the scopes as they were then,
-   * and holds nothing more: while it is held, and for a time of the ledger's choice after it was settled, expired or
-   * denied. A hold that is not settled or renewed within `leaseMs` expires: it is released, and its charge counts as
+   * Holds `hold` of every scope at once, or of none. A repeated id gets the first answer, with the scopes as they were
+   * then, and holds nothing more: while it is held, and for a time of the ledger's choice after it was settled, expired
+   * or denied. A hold that is not settled or renewed within `leaseMs` expires: it is released, and its charge counts as
    * used.
    *
    * @throws TypeError for an invalid hold, charge or lease, or two scopes with one key; nothing is changed

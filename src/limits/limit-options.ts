@@ -37,6 +37,6 @@ export interface LimitOptions {
   readonly leaseMs?: number;
   /** How often the lease of a running request is renewed. At most half of `leaseMs`. @default a third of it */
   readonly renewMs?: number;
-  /** How many requests may wait for room (`throttleMs` of a limit); more are refused. @default 1_000 */
+  /** How many requests may wait for room at once (`throttleMs` of a limit); more are refused. @default 1_000 */
   readonly maxWaiting?: number;
 }

@@ -14,7 +14,7 @@ export interface RateLimitOptions {
   readonly leaseMs?: number;
   /** How long after its last renewal the lease of a running request is renewed. At most half of `leaseMs`. @default a third of it */
   readonly renewMs?: number;
-  /** How many requests may wait for room (`throttleMs` of a limit); more are refused. @default 1_000 */
+  /** How many requests may wait for room at once (`throttleMs` of a limit); more are refused. @default 1_000 */
   readonly maxWaiting?: number;
   /** Told of thresholds reached, overruns, and lost leases. Must not throw. @default ignored */
   readonly onLimit?: (event: LimitEvent) => void;

@@ -53,7 +53,7 @@ export interface Runs {
 
 const tokenMark = 'hgrun_';
 const dayMs = 86_400_000;
-/** A run begins a minute before it is opened, since the clock of a ledger may be behind. */
+/** A run's window begins a minute before it is opened, since the clock of a ledger may be behind. */
 const slackMs = 60_000;
 const units = ['usd', 'requests', 'tokens', 'parallel'] as const;
 

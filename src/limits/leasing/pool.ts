@@ -221,14 +221,14 @@ export class Pool {
     const slices = [...this.slices].reverse();
     slices.forEach(({ parts, isLost }, index) => {
       const part = parts.find(({ pool }) => pool === this) as SlicePart;
-      // its charge is final
+      // already charged
       if (isLost) part.wanted = part.charge;
       else part.wanted = index === slices.length - 1 ? left : Math.min(part.size, left);
       left = Math.max(0, left - part.wanted);
     });
   }
 
-  /** What a part may be charged next. Less only if the other slices are sure to be charged the difference. */
+  /** What a part may be charged next. Less only as far as the other slices are sure to be charged the difference. */
   nextCharge({ charge, wanted }: SlicePart): number {
     return Math.max(wanted, charge - Math.max(0, this.charged - this.toCharge));
   }
