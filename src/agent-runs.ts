@@ -7,26 +7,26 @@ import type { GatewayReply, GatewayRequest } from './message.ts';
 
 /** An agent run with a budget of its own. */
 export interface Run {
-  /** Stands in the records of its requests, as `run`. */
+  /** In the records of its requests, as `run`. */
   readonly id: string;
-  /** What makes a request part of it: sent by the agent, or set by whoever stands before the gateway. */
+  /** Make a request part of it: sent by the agent, or set by whatever is in front of the gateway. */
   readonly headers: { readonly 'x-headgate-run': string };
-  /** As `gateway.handle`; part of this run whatever its headers say. */
+  /** Like `gateway.handle`; part of this run, whatever the headers say. */
   handle(request: GatewayRequest): Promise<GatewayReply>;
   /**
-   * Ends it before its time: this gateway refuses its requests from now on, and every other one on the same ledger once
-   * this has resolved, but for what it has leased of the run's budget ahead of need. What is running goes on to its end.
+   * Ends it early: this gateway refuses its requests from now on, and so does every other on the same ledger once this
+   * has resolved, except within what it has leased of the run's budget ahead of need. Running requests go on to the end.
    *
-   * @throws Error when the ledger cannot be told; here the run is ended all the same
+   * @throws Error when the ledger cannot be told; on this gateway the run has ended all the same
    */
   close(): Promise<void>;
-  /** As `gateway.fetch`; part of this run whatever its headers say: for an SDK in this process. */
+  /** Like `gateway.fetch`, for an SDK in this process; part of this run, whatever the headers say. */
   fetch(request: Request, host?: unknown): Promise<Response>;
 }
 
 /** The runs of one gateway. */
 export interface AgentRuns {
-  /** @throws TypeError for an amount out of its range, naming it */
+  /** @throws TypeError naming an amount that is out of range */
   open(options: RunOptions): Run;
   /** The run that the host application says a request is part of. */
   hostRunOf(request: GatewayRequest): RunScope | undefined;
@@ -34,20 +34,20 @@ export interface AgentRuns {
   end(token: string): Promise<void>;
 }
 
-/** What the runs of a gateway are made of. */
+/** Options of `createAgentRuns`. */
 export interface AgentRunsOptions {
   readonly runs: Runs;
   /** As `runOf` of the gateway's options. */
   readonly runOf: ((request: GatewayRequest) => Run | string | undefined) | undefined;
-  /** The ledger that gateways share, without what stands before it. */
+  /** The ledger that gateways share, without what is in front of it. */
   readonly ledger: Ledger;
   /** Handles a request as part of a run. */
   readonly handle: (request: GatewayRequest, run: RunScope) => Promise<GatewayReply>;
 }
 
-/** The runs of one gateway; a run that was opened here is known again by itself, one of another gateway by its token. */
+/** The runs of one gateway. A run opened here is recognised by its object, one of another gateway by its token. */
 export function createAgentRuns({ runs, runOf, ledger, handle }: AgentRunsOptions): AgentRuns {
-  /** The runs that were opened here. */
+  /** The runs opened here. */
   const scopes = new WeakMap<Run, RunScope>();
 
   async function end(scope: RunScope): Promise<void> {
@@ -77,7 +77,7 @@ export function createAgentRuns({ runs, runOf, ledger, handle }: AgentRunsOption
     hostRunOf(request) {
       const said = runOf?.(request);
       if (said === undefined) return undefined;
-      // one that another gateway has opened is known by its token
+      // a run of another gateway is recognised by its token
       return typeof said === 'string' ? { id: said } : (scopes.get(said) ?? runs.read(said.headers));
     },
   };

@@ -9,7 +9,7 @@ import { createDraft } from './telemetry/record.ts';
 
 type DefaultFacts = Identified & Received & Authorized & Reserved & Accounted & HeldUpstream & Routed;
 
-/** What a run begins with. The facts that the stages add have their places already, so that every context of a run is of one shape. */
+/** What a run begins with, with a property for each fact that stages add: so all contexts of a run have one shape. */
 export function toArrival(
   id: string,
   request: GatewayRequest,
@@ -18,7 +18,7 @@ export function toArrival(
   runtime: Runtime,
   hostRun: RunScope | undefined,
 ): Arrival {
-  // one literal: a copy of another object's fields is a call into the runtime
+  // one literal: copying another object's fields is a call into the runtime
   const run: Arrival & Record<keyof DefaultFacts, undefined> = {
     id,
     request,

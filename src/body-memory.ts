@@ -1,13 +1,13 @@
-/** Of fewer bytes it is not worth the trouble. More than what a connection joins with its head: of that it tells nothing. */
+/** Fewer are not worth it. More than a connection joins with the head: for those it does not report that they are sent. */
 const leastBytes = 65_536;
 
 /**
- * The memory of a request's body, given back at once when nothing reads it any more, and not when it is found to be garbage: V8
- * counts large bodies as memory outside of its heap, of which a hundred bring about a full collection.
+ * The memory of a request's body, given back as soon as nothing reads it any more, not when it is collected as garbage:
+ * V8 counts large bodies as memory outside its heap, and a hundred of them trigger a full collection.
  */
 export class BodyMemory {
   #bytes: Uint8Array | undefined;
-  /** Attempts that have not sent it yet, and whoever sends it at the moment. */
+  /** Attempts that have not sent it yet, and senders that are reading it. */
   #holders = 0;
   #isOver = false;
   #isGone = false;
@@ -16,20 +16,20 @@ export class BodyMemory {
     this.#bytes = bytes;
   }
 
-  /** @returns undefined where giving it back would be of no use */
+  /** @returns undefined if giving it back would be of no use */
   static of(bytes: Uint8Array): BodyMemory | undefined {
     return bytes.length < leastBytes ? undefined : new BodyMemory(bytes);
   }
 
-  /** @throws Error when it has been given back: what is empty now must not be taken for a body */
+  /** @throws Error when it has been given back: the emptied bytes must not be taken for a body */
   check(): void {
     if (this.#isGone) throw new Error('The body of this request has been given back already.');
   }
 
   /**
-   * Holds it for one attempt, until what was lent for that has come back; for good where nothing is lent.
+   * Holds it for one attempt, until all that was lent for it has come back; for good if nothing is lent.
    *
-   * @returns lends it to who sends it, each time; what that returns is called when it is read no more
+   * @returns lends it to a sender, once per call, and returns what to call when it is no longer read
    */
   hold(): () => () => void {
     this.#holders++;
@@ -42,13 +42,13 @@ export class BodyMemory {
     };
   }
 
-  /** Nobody asks for it any more: what is lent is the last of it. */
+  /** Nobody asks for it any more: what is lent now is the last. */
   end(): void {
     this.#isOver = true;
     this.#giveBack();
   }
 
-  /** It is needed for longer than anybody can tell: the garbage collection has it. */
+  /** It is needed for an unknown time: leave it to garbage collection. */
   keep(): void {
     this.#bytes = undefined;
   }
@@ -67,13 +67,13 @@ export class BodyMemory {
     if (!this.#isOver || this.#holders > 0 || this.#bytes === undefined) return;
     const { buffer, byteLength } = this.#bytes;
     this.#bytes = undefined;
-    // a part of something else is not alone there
+    // a view of a larger buffer shares it
     if (byteLength !== buffer.byteLength || !(buffer instanceof ArrayBuffer)) return;
     this.#isGone = true;
     try {
       buffer.transfer(0);
     } catch {
-      // what cannot be detached, or was by somebody else, is for the garbage collection
+      // what cannot be detached, or already was, is left to garbage collection
     }
   }
 }

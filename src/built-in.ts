@@ -1,8 +1,8 @@
 import { lazily } from './lazily.ts';
 
 /*
- * Modules of Node as they are. An `import` of one makes Node load whatever any of its exports leads to, worker threads and
- * the file watcher among it: a sixth of what importing the package took, for nothing that is used.
+ * Node modules without `import`, which makes Node load whatever any of their exports leads to, including worker threads
+ * and the file watcher: a sixth of the package's import time, for nothing that is used.
  */
 /** Files of secrets and of records. */
 export const fs = process.getBuiltinModule('node:fs');

@@ -3,18 +3,18 @@ import type { Endpoint } from './dialects/endpoint.ts';
 import type { JsonObjectIndex } from './json/scan.ts';
 import type { BodyTokens } from './limits/body-tokens.ts';
 
-/** The name of a model in a body: its quotes stand at `start` and before `end`. */
+/** The name of a model in a body: its quotes are at `start` and just before `end`. */
 export interface NamedModel {
   readonly start: number;
   readonly end: number;
   readonly model: string;
-  /** `model` for that of a request within the request, `fallbacks.model` and the like for what a provider asks by itself. */
+  /** `model` for a request within the request, `fallbacks.model` and the like for models a provider calls by itself. */
   readonly path: string;
 }
 
 /** A request whose body has been read and checked: what is asked, of which model. */
 export interface Call {
-  /** Of the request. */
+  /** The request's. */
   readonly id: string;
   readonly endpoint: Endpoint;
   /** The model as the caller named it; undefined where the endpoint has none (`GET /v1/responses/{id}`). */
@@ -23,13 +23,13 @@ export interface Call {
   readonly stream: boolean;
   /** The body as it came, without a byte order mark. Empty once `memory` has given it back: `members` then point at nothing. */
   readonly body: Uint8Array;
-  /** What gives the memory of `body` back when it has been sent; undefined where somebody else may hold it. @internal */
+  /** Gives the memory of `body` back once it is sent; undefined if somebody else may hold it. @internal */
   readonly memory?: BodyMemory | undefined;
   /** Where the members of a JSON body are; undefined for other bodies. */
   readonly members: JsonObjectIndex | undefined;
   /** Where a multipart body holds the model's name. */
   readonly modelSpan: { readonly start: number; readonly end: number } | undefined;
-  /** The most the caller lets the model produce, all choices together; undefined when it set no limit. */
+  /** The most the caller lets the model produce, across all choices; undefined when it set no limit. */
   readonly maxOutputTokens: number | undefined;
   /** Models that the requests of a batch name, `model` being the first; undefined for anything but a batch. */
   readonly batchModels: readonly string[] | undefined;
@@ -39,6 +39,6 @@ export interface Call {
   readonly wantsStreamUsage: boolean;
   /** `?…` to send upstream, or ''. */
   readonly query: string;
-  /** What `estimateBody` found, and of which body. A place for it here spares a weak map an entry for each request. @internal */
+  /** What `estimateBody` found, and for which body. Kept here, it saves a weak map entry per request. @internal */
   counted?: { readonly body: Uint8Array; readonly tokens: BodyTokens } | undefined;
 }

@@ -19,7 +19,7 @@ export interface Arrival {
   /** The configuration that decides this request, to its end. */
   readonly snapshot: Snapshot;
   readonly runtime: Runtime;
-  /** The agent run that the host application says the request is part of; its header is not looked at then. */
+  /** The agent run that the host application says the request is part of; its header is then ignored. */
   readonly hostRun?: RunScope | undefined;
   /** When the request arrived, by the monotonic clock. */
   readonly arrivedAtMs: number;
@@ -32,7 +32,7 @@ export interface Identified {
   readonly principal: Principal;
   /** What organisation, team, project, user and key together permit. */
   readonly policy: Policy;
-  /** What the request says of itself in `x-headgate-metadata`. */
+  /** What the request says about itself in `x-headgate-metadata`. */
   readonly metadata: Metadata;
 }
 
@@ -51,7 +51,7 @@ export interface Authorized {
 export interface Reserved {
   /** Header fields that tell the caller about its limits; sent with the reply. */
   readonly limitHeaders: HeaderMap;
-  /** How full the limits of the request are, for whoever chooses targets by it. */
+  /** How full the limits of the request are, for choosing targets by it. */
   readonly limitStates: LimitStates;
 }
 

@@ -1,6 +1,6 @@
 import type { Runtime } from './runtime.ts';
 
-/** `work`, or a rejection with an error that says `what` did not answer in time. What comes of it later is ignored. */
+/** `work`, or a rejection with an error that says `what` did not answer in time. A later result is ignored. */
 export function withDeadline<T>(runtime: Runtime, ms: number, what: string, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = runtime.schedule(ms, () =>

@@ -14,7 +14,7 @@ import { replayIdempotent } from './stages/replay-idempotent.ts';
 import { resolveKey } from './stages/resolve-key.ts';
 import { route } from './stages/route.ts';
 
-/** The way of every request, top to bottom. */
+/** Every request's path, top to bottom. */
 export function createDefaultPipeline({
   keyResolver,
   identities,

@@ -3,7 +3,7 @@
  * How an error looks on the wire is the business of the caller's dialect (`dialects/`).
  */
 const table = {
-  // what the caller can mend
+  // what the caller can fix
   malformed_request: 400,
   duplicate_key: 400,
   ambiguous_credentials: 400,
@@ -32,7 +32,7 @@ const table = {
   rate_limited: 429,
   too_many_failed_keys: 429,
   caller_gone: 499,
-  // what the operator or the provider must mend
+  // what the operator or the provider must fix
   internal_error: 500,
   body_already_read: 500,
   upstream_unreachable: 502,
@@ -98,14 +98,14 @@ export class GatewayError extends Error {
 }
 
 /**
- * Tells a `GatewayError` from anything else, also one made by another copy of this package
+ * Recognises a `GatewayError`, even one made by another copy of this package
  * (the ESM and the CommonJS build in one process, or two versions).
  */
 export function isGatewayError(value: unknown): value is GatewayError {
   return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[mark] === true;
 }
 
-/** Whatever was thrown, as a `GatewayError`; the unexpected becomes `internal_error` with its cause kept. */
+/** Whatever was thrown, as a `GatewayError`; anything else becomes `internal_error` with its cause kept. */
 export function toGatewayError(thrown: unknown): GatewayError {
   if (isGatewayError(thrown)) return thrown;
   return new GatewayError('internal_error', 'The gateway failed while handling this request.', {

@@ -57,9 +57,9 @@ type Draft = { -readonly [Name in keyof Explanation]: Explanation[Name] };
 type Model = Arrival & Identified & Received & Authorized;
 
 /**
- * Runs the stages of the default pipeline themselves over a request, over a ledger that holds nothing, and ends where
- * the request would be sent: so a refusal is the one that the request itself would get. Not asked is who has sent the
- * same `idempotency-key` before.
+ * Runs the real stages of the default pipeline on a request, with a ledger that holds nothing, and stops where the
+ * request would be sent. So a refusal is the one that the request itself would get. It does not check whether the same
+ * `idempotency-key` was sent before.
  */
 export async function explainRequest(request: GatewayRequest, parts: ExplainParts): Promise<Explanation> {
   const { snapshot, keyResolver, identities = [], vault, ledger, upstream, runtime } = parts;
@@ -107,7 +107,7 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
     .use(
       rateLimit({
         ledger: withoutHolding(ledger, parts.failsClosed ?? false),
-        // nothing is said later because of a limit that lets requests wait
+        // a limit that lets requests wait must not delay the answer
         maxWaiting: 0,
         ...(parts.runs && { runs: parts.runs }),
       }),
@@ -115,9 +115,9 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
     .end({
       name: 'notePlan',
       async run(context: Model & Reserved) {
-        // rateLimit has let it pass, with less output where that had to be
+        // rateLimit let it pass, with less output if necessary
         found.limits &&= found.limits.map((limit) => ({ ...limit, wouldPass: true }));
-        // told even when no target is left
+        // set even when no target is left
         found.routes = router.ask(context);
         const { plan, targets } = router.trace(context, vault);
         if (plan.route !== undefined) found.route = plan.route;
@@ -152,20 +152,20 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
     return { ...found, allowed: true };
   } catch (thrown) {
     const { code, status, message } = toGatewayError(thrown);
-    // a stage that refuses a model has found it before
+    // a stage that refuses a model has resolved it first
     if (record.model !== undefined) found.model = record.model;
     return { ...found, allowed: false, refusal: { code, status, message } };
   }
 }
 
-/** Whoever asks how the gateway is is answered by the gateway. */
+/** The gateway itself answers health requests. */
 const answerHealth: Stage<Arrival, object> = {
   name: 'answerHealth',
   run: ({ endpoint }, next) =>
     endpoint.operation === 'health-report' ? Promise.resolve(toReply(200, {}, '')) : next(nothing),
 };
 
-/** A stage that looks and adds nothing. */
+/** A stage that only looks and adds no facts. */
 function noting<Needs extends object>(
   name: string,
   look: (context: Needs) => void | Promise<void>,
@@ -197,7 +197,7 @@ async function noteLimits(found: Draft, context: Model, { ledger, runs }: Explai
     applied = limitsFor(context, ledger.nowMs(), runs);
     states = await ledger.peek(applied.scopes);
   } catch {
-    // rateLimit asks again, and answers a ledger that cannot tell, or what is missing, as it does for the request itself
+    // rateLimit asks again, and treats a failing ledger, or what is missing, as it does for the request itself
     return;
   }
   const { limits, scopes } = applied;
@@ -214,7 +214,7 @@ async function noteLimits(found: Draft, context: Model, { ledger, runs }: Explai
   });
 }
 
-/** What limits hold of this request. */
+/** What limits hold for this request. */
 function estimateOf({ call, model }: Model): NonNullable<Explanation['estimate']> {
   const usage = estimateUsage(call, model);
   return {

@@ -7,7 +7,7 @@ import type { RuleAnswer } from './routing/rules/rules.ts';
 import type { ExplainedTarget } from './routing/trace.ts';
 import type { ConfigVersionInfo } from './stores/config-store.ts';
 
-/** A value, and where it stands in the configuration: a path, `key <id>`, or `default`. */
+/** A value, and where it is set: a path in the configuration, `key <id>`, or `default`. */
 export interface Explained<Value> {
   readonly value: Value;
   readonly origin: string;
@@ -16,7 +16,7 @@ export interface Explained<Value> {
 /** What a caller may do, and which level says so. */
 export interface ExplainedPolicy {
   readonly profile: Explained<string>;
-  /** Each list must permit a model. */
+  /** Every list must permit the model. */
   readonly models: readonly Narrowing[];
   readonly mcpServers: readonly Narrowing[];
   readonly pins: readonly { readonly name: string; readonly model: string; readonly origin: string }[];
@@ -24,14 +24,14 @@ export interface ExplainedPolicy {
   readonly billing: Explained<Billing>;
   readonly capture: Explained<Capture>;
   readonly priority: Explained<Priority>;
-  /** Each list must permit where a request is handled. */
+  /** Every list must permit where a request is handled. */
   readonly regions: readonly Narrowing[];
   readonly operator: Explained<boolean>;
   readonly clampOutput: Explained<boolean>;
   readonly requiredMetadata: readonly Explained<string>[];
 }
 
-/** What would become of a request. What the request does not reach is absent. */
+/** What would happen to a request. What the request does not reach is absent. */
 export interface Explanation {
   /** Whether it would be sent to a provider now, or answered by the gateway itself. */
   readonly allowed: boolean;
@@ -51,34 +51,34 @@ export interface Explanation {
   /** Its public name, after aliases, pins and families. */
   readonly model?: string;
   readonly modelVersion?: string;
-  /** How the one led to the other. */
+  /** How the one became the other. */
   readonly resolution?: readonly ResolutionStep[];
-  /** What replies say about the end of the model. */
+  /** The deprecation warning in replies. */
   readonly deprecation?: string;
-  /** What limits hold of the request until its usage is known. The cost is null without a price. */
+  /** What limits hold for the request until its usage is known. The cost is null without a price. */
   readonly estimate?: {
     readonly inputTokens: number;
     readonly outputTokens: number;
     readonly estimatedCostNanoUsd: number | null;
   };
-  /** The limits that concern it; absent when the ledger cannot tell. */
+  /** The limits that apply; absent when the ledger cannot be read. */
   readonly limits?: readonly (ScopeState & {
     readonly label: string;
     readonly origin: string;
     readonly mode: string;
     readonly unit: LimitUnit;
-    /** When what is used begins to count no more; absent where that is never. */
+    /** When use begins to expire; absent if it never does. */
     readonly resetsAtMs?: number;
     readonly hold: number;
     readonly wouldPass: boolean;
   })[];
-  /** What each route answered, up to the first that matched; empty where there are none. */
+  /** What each route answered, up to the first that matched; empty if there are none. */
   readonly routes?: readonly RuleAnswer[];
-  /** The route that matched; absent where none did and the model's own targets serve. */
+  /** The route that matched; absent if none did and the model's own targets serve. */
   readonly route?: string;
-  /** The arm of a test that the request is given to. */
+  /** The arm of a test that the request is assigned to. */
   readonly arm?: string;
-  /** Every target that the route or the model has, how it is, and why it is in the plan or not. */
+  /** Every target of the route or the model, its state, and why it is in the plan or not. */
   readonly targets?: readonly ExplainedTarget[];
   /** Where the request would be sent, in this order. */
   readonly plan?: readonly {

@@ -53,41 +53,41 @@ export interface Gateway {
    * Opens an agent run with a budget of its own, so that one runaway agent stops alone. Its requests count against the
    * caller's limits too. It ends after `ttlMs`, or with its `close()`.
    *
-   * @throws TypeError for an amount out of its range, naming it
+   * @throws TypeError naming an amount that is out of range
    * @example
    * const run = gateway.run({ maxUsd: 2, maxRequests: 200 });
    * const client = new OpenAI({ baseURL: 'http://gateway/v1', apiKey: key, defaultHeaders: run.headers });
    */
   run(options: RunOptions): Run;
   /**
-   * Ends a run before its time, whichever gateway with the same `runSecret` has opened it; see `Run.close`.
+   * Ends a run early, whichever gateway with the same `runSecret` opened it; see `Run.close`.
    *
-   * @param token what its header holds: `run.headers['x-headgate-run']`
-   * @throws GatewayError `malformed_request` for what is no run that was opened under this secret
-   * @throws Error when the ledger cannot be told; here the run is ended all the same
+   * @param token the value of its header: `run.headers['x-headgate-run']`
+   * @throws GatewayError `malformed_request` for anything but a run opened under this secret
+   * @throws Error when the ledger cannot be told; on this gateway the run has ended all the same
    */
   endRun(token: string): Promise<void>;
   /**
-   * Swaps the configuration: the next request is decided by the new one, running requests end under theirs.
+   * Swaps the configuration: the next request uses the new one, running requests finish under theirs.
    *
-   * @param version The stored version that it is, when it comes from a store.
+   * @param version Its stored version, when it comes from a store.
    * @throws ConfigError when it is not valid; the old one stays in force.
    */
   update(config: GatewayConfig, version?: ConfigVersionInfo): void;
-  /** Call when a key in a store that cannot tell of it (no `watchKeys`) was changed or revoked: the next request reads it anew. */
+  /** Call after changing or revoking a key in a store that cannot announce it (no `watchKeys`): the next request rereads it. */
   forgetKey(kid: string): void;
-  /** Tells what would become of a request, without sending or counting anything. */
+  /** Explains what would happen to a request, without sending or counting anything. */
   explain(request: GatewayRequest): Promise<Explanation>;
-  /** Whether it serves, what is degraded, how its limits are decided at the moment, and how its targets are. */
+  /** Whether it serves, what is degraded, how limits are currently decided, and the state of its targets. */
   health(): GatewayHealth;
   /** The configuration in force. */
   readonly snapshot: Snapshot;
   /** Records of the default sink, oldest first; empty with a sink of your own. */
   readonly records: readonly RequestRecord[];
   /**
-   * Refuses new requests with 503, waits for running ones up to `drainMs`, ends what is left with `shutting_down` in its
-   * caller's dialect, gives back what it holds of limits, stores records, closes connections. Once: a second call waits
-   * for the first.
+   * Refuses new requests with 503, waits up to `drainMs` for running ones, ends the rest with `shutting_down` in the
+   * caller's dialect, releases what it holds of limits, stores records and closes connections. Runs once: a second call
+   * waits for the first.
    */
   close(options?: { readonly drainMs?: number }): Promise<void>;
 }
@@ -249,7 +249,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     }
   }
 
-  /** A stage of the host's own may throw before it makes a promise. */
+  /** A custom stage may throw before it returns a promise. */
   function start(arrival: Arrival): Promise<GatewayReply> {
     try {
       return pipeline.run(arrival);
@@ -264,7 +264,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
     await running.whenIdle(drainMs);
     admission.close();
     if (running.count > 0) {
-      // what is left ends with an error in its caller's dialect, and is settled
+      // the rest end with an error in their caller's dialect, and are settled
       const message = 'This gateway is shutting down.';
       upstream.interrupt(new GatewayError('shutting_down', message, { retryAfterSeconds: 1 }));
       await running.whenIdle(lastMs);
@@ -296,7 +296,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
       admission.allow(next.config.admission.maxInFlight);
       health.noteUpdate();
       upstream.healths.retain(next.providers);
-      // running requests end under the old one, and its secrets stay readable as they are
+      // running requests finish under the old one, and its secrets stay readable as they are
       before.close();
       const credentials = [...next.providers.values()].flatMap((entry) => entry.credentials);
       upstream.egress.retain?.(poolNamesOf(credentials));
@@ -313,7 +313,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
         snapshot,
         failsClosed,
         runs,
-        // what it throws is a refusal
+        // if this throws, that is the refusal
         get hostRun() {
           return agentRuns.hostRunOf(request);
         },
@@ -332,7 +332,7 @@ export function createGateway(config: GatewayConfig, options: GatewayOptions = {
   };
 }
 
-/** What is told to end gets this long to do so. */
+/** How long interrupted requests get to end. */
 const lastMs = 2_000;
-/** The sink gets this long for what it still has. */
+/** How long the sink gets to flush. */
 const flushMs = 10_000;

@@ -2,11 +2,11 @@ import { AsyncResource } from 'node:async_hooks';
 import { type Linked, LinkedQueue } from './linked-queue.ts';
 
 /**
- * What can be gathered. It remembers the asynchronous context that it was made in (`AsyncLocalStorage`, traces): whatever
- * is done with it later is done in that.
+ * An item that can be gathered. It remembers the asynchronous context it was created in (`AsyncLocalStorage`, traces):
+ * whatever is done with it later runs in that context.
  */
 export abstract class Gathered extends AsyncResource implements Linked<Gathered> {
-  /** The links of the queue that it waits in, and whether it does. */
+  /** Its links in the queue that it waits in, and whether it does. */
   before: Gathered | undefined = undefined;
   behind: Gathered | undefined = undefined;
   isWaiting = false;
@@ -16,32 +16,32 @@ export abstract class Gathered extends AsyncResource implements Linked<Gathered>
   }
 }
 
-// else each would be watched for when it is garbage
+// else Node would track when each becomes garbage
 const noDestroyHook = { requireManualDestroy: true };
 
 /**
- * Gathers what comes up until `when`, and does it then, one after the other, each in the asynchronous context that it was
- * made in. What waits already, here or elsewhere, is not taken a second time.
+ * Gathers items until `when`, then handles them one after the other, each in the asynchronous context it was created
+ * in. An item that already waits, here or elsewhere, is not added again.
  *
- * @param when calls what it is given, once, when it is time: `atEndOfTurn`, `afterPromises`
- * @param each must not throw: what was gathered behind it would be lost
- * @param most as soon as there are so many they are not waited with. @default 64
+ * @param when calls its argument once, when it is time: `atEndOfTurn`, `afterPromises`
+ * @param each must not throw: the items gathered behind it would be lost
+ * @param most as soon as so many wait, they are handled at once. @default 64
  */
 export function gather<Item extends Gathered>(
   when: (run: () => void) => void,
   each: (item: Item) => void,
   most = 64,
 ): (item: Item) => void {
-  // no array: one that V8 has put among its old objects would keep all that was in it, requests and replies, until the next
-  // full collection
+  // not an array: once among V8's old objects, it would keep everything that was in it, requests and replies, alive
+  // until the next full collection
   let waiting = new LinkedQueue<Gathered>();
   let isAwaited = false;
   const take = (from: LinkedQueue<Gathered>, item: Gathered) => {
     from.remove(item);
     item.isWaiting = false;
   };
-  // what each needs is in the processor's caches from the second one on, and a process at the other end is woken once for
-  // all that is written
+  // from the second item on, what it needs is in the CPU caches; and the process at the other end is woken once for all
+  // that is written
   const run = () => {
     const all = waiting;
     waiting = new LinkedQueue();
@@ -51,7 +51,7 @@ export function gather<Item extends Gathered>(
         next.runInAsyncScope(each, undefined, next as Item);
       }
     } finally {
-      // only where one has thrown: what is behind it can be gathered again
+      // only if one has thrown: the items behind it can be gathered again
       for (let next = all.first; next; next = all.first) take(all, next);
     }
   };
@@ -71,8 +71,8 @@ export function gather<Item extends Gathered>(
   };
 }
 
-/** When everything that has arrived by now has been looked at. */
+/** When everything that has arrived by now has been processed. */
 export const atEndOfTurn = (run: () => void): void => void setImmediate(run);
 
-/** When the promises that are settled by now have been acted upon. */
+/** When the callbacks of promises settled by now have run. */
 export const afterPromises = (run: () => void): void => process.nextTick(run);

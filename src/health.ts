@@ -12,10 +12,10 @@ import type { ConfigVersionInfo } from './stores/config-store.ts';
 import type { Healths } from './upstream/health/healths.ts';
 import type { HealthReport } from './upstream/health/target-health.ts';
 
-/** How a gateway is. */
+/** The state of a gateway. */
 export interface GatewayHealth {
   readonly status: 'serving' | 'not_serving';
-  /** What is not as it should be while it serves; see `Degradation`. Empty when all is well. */
+  /** What is degraded while it serves; see `Degradation`. Empty when all is well. */
   readonly degraded: readonly Degradation[];
   /** The configuration in force, and for how long it has been. */
   readonly config: {
@@ -24,31 +24,31 @@ export interface GatewayHealth {
     /** Its version in the store that it comes from. */
     readonly version?: ConfigVersionInfo;
     readonly ageMs: number;
-    /** What is odd about it, as `headgate check` says it. */
+    /** Its warnings, as `headgate check` reports them. */
     readonly warnings: readonly ConfigIssue[];
   };
   readonly requests: {
-    /** That have been let in, those that wait among them. */
+    /** Requests under way, including those that wait. */
     readonly inFlight: number;
-    /** That wait for a place. */
+    /** Requests waiting for a place. */
     readonly queued: number;
   };
   readonly limits: LimitsHealth;
-  /** How the candidates are that were asked so far (provider, model and credential), the latest first. */
+  /** The state of the candidates (provider, model and credential) asked so far, the latest first. */
   readonly targets: readonly HealthReport[];
   /** Routes whose `when` function has failed, and how often. */
   readonly failedFunctions: Readonly<Record<string, number>>;
-  /** The copies that routes had made, by the names of the routes. */
+  /** The copies made for routes, by route name. */
   readonly mirrors: Readonly<Record<string, MirrorReport>>;
 }
 
 /**
- * What is not as it should be: `limits` are decided without their ledger, of some of the `targets` the breaker is not
- * closed (those of mirrors aside), a function of some of the `routes` has failed under the configuration in force.
+ * What is degraded. `limits`: they are decided without their ledger. `targets`: the breaker of at least one is not
+ * closed (mirrors aside). `routes`: a function of at least one has failed under the configuration in force.
  */
 export type Degradation = 'limits' | 'targets' | 'routes';
 
-/** What a gateway's health is told from. */
+/** What a gateway's health is derived from. */
 export interface HealthParts {
   readonly runtime: Runtime;
   readonly running: Running;
@@ -62,16 +62,16 @@ export interface HealthParts {
   readonly isClosing: () => boolean;
 }
 
-/** Tells how a gateway is. */
+/** Reports the state of a gateway. */
 export interface HealthTeller {
   report(): GatewayHealth;
-  /** The same in short: little work, for whoever asks all the time. */
+  /** The same in short: little work, for callers that ask all the time. */
   brief(): Pick<GatewayHealth, 'status' | 'degraded'>;
   /** Another configuration is in force. */
   noteUpdate(): void;
 }
 
-/** Tells how a gateway is by its parts, none of which it asks anything that takes time. */
+/** Reports from the gateway's parts, asking none of them anything that takes time. */
 export function createHealthTeller(parts: HealthParts): HealthTeller {
   const { runtime, running, admission, healths, router, mirrors } = parts;
   let sinceMs = runtime.monotonicMs();
@@ -117,7 +117,7 @@ export function createHealthTeller(parts: HealthParts): HealthTeller {
   };
 }
 
-/** What `GET /` is answered, with or without a key: 200 while the gateway serves, else 503. */
+/** The answer to `GET /`, with or without a key: 200 while the gateway serves, else 503. */
 export function toHealthReply(
   id: string,
   { status, degraded }: Pick<GatewayHealth, 'status' | 'degraded'>,

@@ -1,4 +1,4 @@
-/** What is made when it is first asked for, and then stays. */
+/** A value that is made on first use, and then kept. */
 export function lazily<Value>(make: () => Value): () => Value {
   let known: { readonly value: Value } | undefined;
   return () => {

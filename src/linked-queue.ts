@@ -1,13 +1,13 @@
-/** What stands in a linked queue. The links are the queue's own; nothing stands in two at once. */
+/** An entry of a linked queue. The queue owns its links; no entry is in two queues at once. */
 export interface Linked<Entry> {
   before?: Entry | undefined;
   behind?: Entry | undefined;
 }
 
 /**
- * Entries in the order in which they were added, any of which can leave at once. For what enters and leaves with every
- * request: the tables that a `Set` or `Map` drops as it makes room point to what replaced them, and one that has grown old
- * keeps every entry since alive until the next full collection.
+ * Entries in insertion order, any of which can be removed at once. For what enters and leaves with every request: a
+ * table that a `Set` or `Map` has outgrown points to its replacement, and one among V8's old objects keeps every entry
+ * since then alive until the next full collection.
  */
 export class LinkedQueue<Entry extends Linked<Entry>> {
   #first: Entry | undefined;
@@ -44,7 +44,7 @@ export class LinkedQueue<Entry extends Linked<Entry>> {
     return true;
   }
 
-  /** All of them as they are now, in their order. */
+  /** All entries as they are now, in order. */
   toArray(): Entry[] {
     const entries: Entry[] = [];
     for (let next = this.#first; next !== undefined; next = next.behind) entries.push(next);

@@ -1,8 +1,8 @@
 import type { GatewayError } from './errors.ts';
 
 /**
- * Header fields by lower-case name. A value that is an array stands for repeated header lines
- * (`set-cookie` is the one that must stay apart, RFC 9110 §5.3).
+ * Header fields by lower-case name. An array stands for repeated header lines
+ * (only `set-cookie` must stay separate, RFC 9110 §5.3).
  */
 export type HeaderMap = Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -16,44 +16,44 @@ export interface GatewayRequest {
   /** HTTP method in upper case. */
   readonly method: string;
   /**
-   * The path as it stood on the request line, undecoded and without the query string. A mount prefix
-   * may be part of it or not: endpoints are recognised by their tail.
+   * The path as it is on the request line, undecoded and without the query string. It may include
+   * a mount prefix: endpoints are recognised by how the path ends.
    */
   readonly path: string;
   /** The raw query string without `?`; empty when there is none. */
   readonly query: string;
   /** Header fields as received, lower-case names. */
   readonly headers: HeaderMap;
-  /** Aborts when the caller has gone away. */
+  /** Aborts when the caller goes away. */
   readonly signal: AbortSignal;
   /**
-   * Calls `listener` once when the caller goes away, at once when it is gone already; the function returned takes it
-   * back. It says what `signal` says: an adapter that makes its signal only when somebody asks for it offers this to
-   * spare the built-in stages from asking. @default `signal` is used
+   * Calls `listener` once when the caller goes away, immediately if it is gone already; the function returned removes
+   * it. Equivalent to `signal`: an adapter that creates its signal lazily offers this so that the built-in stages need
+   * not ask for one. @default `signal` is used
    */
   whenGone?(listener: () => void): () => void;
   /** Address of the peer, for limits on failed authentication. Never taken from a forwarded header. */
   readonly remoteAddress?: string;
   /**
-   * What the host application knows of the caller (its session, tenant, …). Handed to custom stages as
-   * it is; the built-in stages do not read it.
+   * What the host application knows about the caller (its session, tenant, …). Passed to custom stages
+   * unchanged; the built-in stages do not read it.
    */
   readonly host?: unknown;
   /** Whether the caller's connection is encrypted; decides the scheme of links back to the gateway. @default false */
   readonly secure?: boolean;
-  /** A refusal that the adapter already knows of (two Host headers, …); answered before anything else is looked at. */
+  /** A refusal that the adapter has already decided (two Host headers, …); answered before anything else is checked. */
   readonly refusal?: GatewayError;
   /**
-   * Reads the whole body, at most once, and at most `maxBytes` of it: at once where all of it is there, else as a promise.
-   * `await` covers both.
+   * Reads the whole body, at most once, and at most `maxBytes` of it: synchronously if all of it has arrived, else as a
+   * promise. `await` covers both.
    *
    * @throws GatewayError `body_too_large` (413), `body_timeout` (408), `caller_gone` (499) and
    *   `body_already_read` (500) when the host consumed it before the gateway was reached.
    */
   readBody(maxBytes: number): Uint8Array | Promise<Uint8Array>;
   /**
-   * Whether what `readBody` gave is all of an `ArrayBuffer` that nobody else holds, so that the gateway may detach it when it has
-   * been sent. Looked at after `readBody`. @default false
+   * Whether `readBody` gave a whole `ArrayBuffer` that nobody else holds, so that the gateway may detach it once it is
+   * sent. Read after `readBody`. @default false
    */
   readonly bodyIsExclusive?: boolean;
 }
@@ -61,30 +61,31 @@ export interface GatewayRequest {
 /** The bytes of a reply: all at once, or chunk by chunk, each chunk pulled when the caller can take it. */
 export type ReplyBody = Uint8Array | AsyncIterable<Uint8Array>;
 
-/** Takes the next part of a body that is read by `PulledBody.read`. */
+/** Receives the next part of a body that is read with `PulledBody.read`. */
 export interface ChunkReceiver {
   chunk(bytes: Uint8Array): void;
   /**
-   * Takes a chunk as text, each character of it a byte (latin1): what a body has as text already need not become bytes to be
-   * written. @default everything comes as bytes
+   * Receives a chunk as text, one byte per character (latin1), so that a body that has text already need not convert it
+   * to bytes. @default everything comes as bytes
    */
   readonly text?: ((latin1: string) => void) | undefined;
   /** There is no more. */
   end(): void;
-  /** The body broke: what went out is not whole. */
+  /** The body broke off: what was sent is incomplete. */
   fail(error: unknown): void;
 }
 
-/** What the bodies of relayed streams are beside async iterables: the same, pulled chunk by chunk, without promises. */
+/** What the iterators of relayed streams offer as well: the same chunks, pulled one by one, without promises. */
 export interface PulledBody extends AsyncIterator<Uint8Array> {
   /**
-   * Asks for the next chunk: one method of the receiver is called once, never before this returns. Must not be called
-   * again before that, nor while `next()` waits.
+   * Asks for the next chunk: one method of the receiver is called once, after this returns. Must not be called again
+   * until then, nor while `next()` is pending.
    */
   read(receiver: ChunkReceiver): void;
   /**
-   * Lends a chunk that it has just given. Who writes it calls what this returns, if anything, when it has been written and nobody
-   * will look at it again: its memory may be detached then. @default chunks are for the garbage collection
+   * Lends the chunk that it has just given. Its writer calls the function this returns, if any, when the chunk is
+   * written and nobody will read it again: its memory may then be detached.
+   * @default chunks are left to garbage collection
    */
   lend?(chunk: Uint8Array): (() => void) | undefined;
 }
@@ -95,7 +96,7 @@ export function isPulledBody(iterator: AsyncIterator<Uint8Array>): iterator is P
 }
 
 /**
- * A reply as the core gives it. Whoever receives one must consume `body`: iterate it to its end, or call
+ * A reply as the core gives it. Its receiver must consume `body`: iterate it to its end, or call
  * `return()` on its iterator when the caller is gone. `outcome` settles exactly once after that.
  */
 export interface GatewayReply {

@@ -6,21 +6,21 @@ import type { HeaderMap } from './message.ts';
 /** Where callers say what a request is for. */
 export const metadataHeader = 'x-headgate-metadata';
 
-/** Bounds of what a caller may say. */
+/** Bounds on what a caller may send. */
 const maxEntries = 32;
 const maxBytes = 4_096;
 const namePattern = /^[A-Za-z0-9_.-]{1,64}$/;
 const valuePattern = /^[^\p{Cc}\p{Cs}\u2028\u2029]{0,256}$/u;
 
-/** What a request says of itself: at most 32 entries, names of `[A-Za-z0-9_.-]`, printable values of at most 256 characters. */
+/** What a request says about itself: at most 32 entries, names of `[A-Za-z0-9_.-]`, printable values of at most 256 characters. */
 export type Metadata = Readonly<Record<string, string>>;
 
-/** What a request without the header says. */
+/** For a request without the header. */
 export const noMetadata: Metadata = Object.freeze({});
 
 /**
- * Reads `x-headgate-metadata`: a JSON object of strings (`{"ticket":"PAY-12"}`), or `name=value` pairs with commas
- * between them (`ticket=PAY-12, env=staging`), at most 4 KB of UTF-8 or latin1. Values are trimmed.
+ * Reads `x-headgate-metadata`: a JSON object of strings (`{"ticket":"PAY-12"}`), or comma-separated `name=value` pairs
+ * (`ticket=PAY-12, env=staging`), at most 4 KB of UTF-8 or latin1. Values are trimmed.
  *
  * @returns `noMetadata` when the header is absent or empty
  * @throws GatewayError `malformed_request` (400) saying what is wrong; it repeats no value.
@@ -51,7 +51,7 @@ export function readMetadata(headers: HeaderMap): Metadata {
 }
 
 /**
- * Makes sure that a request says what its policy asks for.
+ * Checks that a request has the metadata its policy requires.
  *
  * @throws GatewayError `metadata_required` (400) naming what is missing and the header to send it in.
  */
@@ -67,7 +67,7 @@ export function requireMetadata(metadata: Metadata, required: readonly string[])
   );
 }
 
-/** A field is bytes, each a character where it comes from Node, and what clients send is UTF-8. */
+/** A field is bytes, one per character where it comes from Node, and clients send UTF-8. */
 function toText(field: string): string {
   const bytes = Buffer.from(field, 'latin1');
   return /[^\0-\xff]/.test(field) || !isUtf8(bytes) ? field : bytes.toString();
@@ -75,7 +75,7 @@ function toText(field: string): string {
 
 function readJson(text: string): [string, unknown][] {
   try {
-    // refuses names that come twice, which JSON.parse does not
+    // refuses duplicate names, which JSON.parse does not
     scanJsonObject(new TextEncoder().encode(text));
     return Object.entries(JSON.parse(text) as object);
   } catch (error) {
@@ -86,7 +86,7 @@ function readJson(text: string): [string, unknown][] {
 
 function readPairs(text: string): [string, string][] {
   return text.split(',').flatMap((pair): [string, string][] => {
-    // a comma too many is no entry
+    // an extra comma is no entry
     if (pair.trim() === '') return [];
     const at = pair.indexOf('=');
     if (at === -1) throw malformed('has an entry without =; write name=value, or a JSON object');

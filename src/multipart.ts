@@ -16,7 +16,8 @@ const maxPartHeaderBytes = 8_192;
  * touching any other byte.
  *
  * @returns undefined when the form has no such field.
- * @throws GatewayError `malformed_request` for a body that is not the form its content type says, and for the field given twice.
+ * @throws GatewayError `malformed_request` for a body that is not the form its content type says, `duplicate_key` for
+ *   the field given twice.
  */
 export function findFormField(body: Uint8Array, contentType: string, name: string): FieldSpan | undefined {
   const boundary = boundaryOf(contentType);
@@ -37,7 +38,7 @@ export function findFormField(body: Uint8Array, contentType: string, name: strin
       throw malformed('a part has no end of headers');
     const next = bytes.indexOf(`\n${delimiter}`, headerEnd + 2) - 1;
     if (next < 0) throw malformed('its last boundary is missing');
-    // some readers take a bare line feed for a line break
+    // some readers take a bare line feed as a line break
     if (bytes[next] !== 0x0d) throw malformed('a boundary does not stand behind CR LF');
     if (fieldName(bytes.toString('latin1', headerStart, headerEnd)) === name) {
       if (found)
@@ -51,7 +52,7 @@ export function findFormField(body: Uint8Array, contentType: string, name: strin
   }
 }
 
-/** The one parameter, or one of two with a `charset`: which of two boundaries counts, readers do not agree about. */
+/** `boundary`, alone or with a `charset`: readers disagree about which of two boundaries counts. */
 const parameters =
   /^[^;]*(?:;\s*charset=[\w-]{1,40}\s*)?;\s*boundary=(?:"([^"\\\r\n]{1,70})"|([^\s;"]{1,70}))\s*(?:;\s*charset=[\w-]{1,40}\s*)?;?\s*$/i;
 
@@ -69,7 +70,7 @@ const disposition =
 function fieldName(headers: string): string {
   const lines = headers.split('\r\n').filter((line) => line !== '');
   const named = lines.filter((line) => /^\s*content-disposition\s*:/i.test(line));
-  // readers differ over every other spelling, and what one reads as another field could be a second model
+  // readers disagree on every other spelling, and what one reads as another field could be a second model
   const match = named.length === 1 ? disposition.exec(named[0] as string) : undefined;
   const name = match?.[1] ?? match?.[2];
   if (name === undefined || lines.some((line) => /^\s/.test(line)))

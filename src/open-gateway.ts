@@ -8,17 +8,17 @@ import { createVault, type Vault } from './secrets/vault.ts';
 import type { Stores } from './stores/stores.ts';
 import { toVersionInfo } from './stores/version-info.ts';
 
-/** What a gateway over stores is opened with; the rest is as in `createGateway`. */
+/** Options of `openGateway`; the rest are those of `createGateway`. */
 export interface OpenGatewayOptions extends Omit<GatewayOptions, 'keys' | 'vault' | 'version'> {
   /**
-   * Where configuration, keys and sealed secrets are, and limits where the backend keeps them. They stay open when the
+   * Where configuration, keys and sealed secrets are, and limits if the backend keeps them. Stores stay open when the
    * gateway closes.
    */
   readonly stores: Pick<Stores, 'keys' | 'config' | 'secrets' | 'ledger' | 'hints'>;
-  /** What sealed secrets are opened with. Without it `{ store: id }` secrets cannot be used. @default none */
+  /** Opens sealed secrets. Without it `{ store: id }` secrets cannot be used. @default none */
   readonly secretKeys?: KeyEncryptionRing;
   /**
-   * How often the stores are asked whether configuration or secrets have changed, whether they tell of changes or not.
+   * How often the stores are polled for changed configuration or secrets, whether they announce changes or not.
    * @default 2_000
    */
   readonly pollMs?: number;
@@ -33,14 +33,14 @@ export interface OpenGateway extends Gateway {
 }
 
 /**
- * Opens a gateway over stores: it serves the latest version of the stored configuration, takes over every newer one
- * without a restart, and finds its keys and provider credentials there. A version that is not valid is reported to
- * `onError` and the one before it stays in force, as it does while the store fails.
+ * Opens a gateway over stores: it serves the latest version of the stored configuration, adopts every newer one without
+ * a restart, and finds its keys and provider credentials there. An invalid version is reported to `onError` and the one
+ * before it stays in force, as it does while the store fails.
  *
- * Keys are those of the key store alone; `keys` of the configuration are not looked at. The stores are not migrated here.
+ * Keys come from the key store alone; `keys` in the configuration are ignored. The stores are not migrated here.
  *
- * Limits are kept where the store keeps them (SQLite, PostgreSQL, Redis), shared with every other gateway on it; in the memory
- * of this process where it keeps none, or where `ledger` is given.
+ * Limits are kept in `ledger` if it is given, else in the store if it keeps limits (SQLite, PostgreSQL, Redis), shared
+ * with every other gateway on it, else in the memory of this process.
  *
  * @example
  * const stores = createPostgresStores({ connectionString: process.env.DATABASE_URL });
@@ -48,7 +48,7 @@ export interface OpenGateway extends Gateway {
  * const gateway = await openGateway({ stores, peppers, secretKeys });
  * createServer(toNodeHandler(gateway)).listen(8787);
  * @throws TypeError when the store has no configuration yet, or `pollMs` is out of range
- * @throws ConfigError when the latest version is not valid
+ * @throws ConfigError when the latest version is invalid
  * @throws Error when a store cannot be reached
  */
 export async function openGateway(options: OpenGatewayOptions): Promise<OpenGateway> {
@@ -115,7 +115,7 @@ function join(gateway: Gateway, following: ConfigFollower, vault: Vault | undefi
     async close(options) {
       try {
         await following.stop();
-        // running requests go on with the credentials of the vault
+        // running requests still use the vault's credentials
         await gateway.close(options);
       } finally {
         await vault?.close();

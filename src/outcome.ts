@@ -1,11 +1,11 @@
 import type { Outcome } from './message.ts';
 
-/** The outcome of a reply whose bytes are all there, for who looks at it later and for who asks at once. */
+/** The outcome of a reply whose bytes are all there, readable as a promise or at once. */
 interface KnownOutcome extends Promise<Outcome> {
   known?: Outcome;
 }
 
-/** A promise of an outcome that is known already: `whenEnded` need not wait for it. */
+/** A promise of an outcome that is already known: `whenEnded` need not wait for it. */
 export function toKnownOutcome(outcome: Outcome): Promise<Outcome> {
   const promise: KnownOutcome = Promise.resolve(outcome);
   promise.known = outcome;
@@ -13,8 +13,8 @@ export function toKnownOutcome(outcome: Outcome): Promise<Outcome> {
 }
 
 /**
- * Acts when a request has ended: at once where that is so already, else when it is. A promise takes a turn even for what is
- * known, and most replies are whole when they are answered with. `act` must not throw.
+ * Calls `act` when a request has ended: at once if it already has. A promise takes a turn even for what is known, and
+ * most replies are whole when they are returned. `act` must not throw.
  */
 export function whenEnded(outcome: Promise<Outcome>, act: (ended: Outcome) => void): void {
   const { known } = outcome as KnownOutcome;

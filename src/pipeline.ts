@@ -1,9 +1,9 @@
 import type { GatewayReply } from './message.ts';
 
 /**
- * One step of the pipeline. It sees the facts gathered so far (`Needs` is the part it relies on), may refuse by
- * throwing a `GatewayError`, may answer by itself by returning a reply, and otherwise returns what `next` gave
- * it, having handed `next` the facts it adds. Facts are passed on, never written into the context.
+ * One step of the pipeline. It sees the facts gathered so far (`Needs` is the part it relies on). It may refuse by
+ * throwing a `GatewayError` or answer by returning a reply of its own; otherwise it calls `next` with the facts it
+ * adds and returns what `next` gives it. Facts are passed on, never written into the context.
  *
  * A stage with `Adds` of `never` is terminal: it has no `next` to call.
  */
@@ -11,15 +11,15 @@ export interface Stage<Needs extends object, Adds extends object> {
   /** For error messages and traces. */
   readonly name: string;
   /**
-   * Begins in a microtask of its own, when all requests that came together are through what stands before it: its code is
-   * fetched once for all. The first stage begins at once in any case. @default false
+   * Starts in a microtask of its own, once all requests that arrived together have passed the stages before it, so that
+   * its code is fetched once for all. The first stage always starts at once. @default false
    */
   readonly inStep?: boolean;
-  // a property and not a method, since the compiler checks what methods take only loosely
+  // a property and not a method: the compiler checks parameters of methods only loosely
   readonly run: (context: Needs, next: (facts: Adds) => Promise<GatewayReply>) => Promise<GatewayReply>;
 }
 
-/** What the compiler names when a terminal stage is put anywhere but at the end. */
+/** What the compiler error names when a terminal stage is not put at the end. */
 interface MustComeLast {
   readonly thisStageCallsNoNextSoItBelongsInEnd: never;
 }
@@ -45,7 +45,7 @@ export interface Pipeline<Start extends object> {
 /** What a stage hands to `next` when it adds no facts; spares the engine a copy of the context. */
 export const nothing: Readonly<Record<never, never>> = Object.freeze({});
 
-// Inside the engine the facts are untyped: what `use` and `end` accepted is what the compiler has proved.
+// Inside the engine the facts are untyped: the compiler has checked them at `use` and `end`.
 type AnyStage = Stage<object, object>;
 
 /**
@@ -81,10 +81,10 @@ function compose(stages: readonly AnyStage[]): Pipeline<object> {
   };
 }
 
-/** The context with more facts. As long as every context is of one shape (see `toArrival`) the copy is a copy of memory. */
+/** The context with more facts. While all contexts have one shape (see `toArrival`), this is a plain copy of memory. */
 function extended(context: object, facts: object): object {
   const copy: Record<string, unknown> = { ...context };
-  // the few facts of a stage are stored sooner one by one than by `Object.assign`, which is a call into the runtime
+  // storing a stage's few facts one by one is faster than `Object.assign`, which is a call into the runtime
   for (const name in facts) copy[name] = (facts as typeof copy)[name];
   return copy;
 }
@@ -106,12 +106,12 @@ function runStage(stages: readonly AnyStage[], index: number, context: object): 
     if (reply === undefined) throw toNoReply(`Stage "${stage.name}"`);
     return reply;
   } catch (error) {
-    // a stage that has nothing to wait for need not be async: what it throws arrives as if it were
+    // a stage with nothing to wait for need not be async: what it throws rejects as if it were
     return Promise.reject(error);
   }
 }
 
-/** What a stage has done that the compiler would have refused. */
+/** For a mistake in a stage that the compiler would have refused. */
 export function toNoReply(who = 'A stage'): TypeError {
   return new TypeError(`${who} returned no reply: return what next() gave it.`);
 }

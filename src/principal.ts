@@ -6,10 +6,10 @@ import { lazily } from './lazily.ts';
 /** How a caller proved who it is: a Headgate key, a token of the organisation's identity provider, or the host application. */
 export type PrincipalSource = 'key' | 'jwt' | 'host';
 
-/** What is known of a caller; `createPrincipal` makes a principal of it. */
+/** What is known about a caller; `createPrincipal` turns it into a principal. */
 export interface PrincipalInput {
   readonly source: PrincipalSource;
-  /** What requests are counted by: the public id of the key, or an id as stable as one. 1 to 256 characters. */
+  /** What requests are counted by: the public id of the key, or an equally stable id. 1 to 256 characters. */
   readonly key: string;
   /** A team of the configuration. */
   readonly team: string;
@@ -19,16 +19,16 @@ export interface PrincipalInput {
   readonly environment?: string | undefined;
   /** Narrows what the team may use, as patterns. Never widens it. */
   readonly models?: readonly string[] | undefined;
-  /** Limits of this caller alone, on top of all that it inherits. */
+  /** Limits of this caller alone, on top of all it inherits. */
   readonly limits?: readonly NonNullable<GatewayConfig['limits']>[number][] | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
-  /** When what proved it stops being valid, milliseconds since the epoch. */
+  /** When the proof of identity expires, milliseconds since the epoch. */
   readonly expiresAtMs?: number | undefined;
 }
 
 declare const brand: unique symbol;
 
-/** Who a request is attributed to. Only `createPrincipal` makes one, and never without a key and a team: there is no anonymous one. */
+/** Who a request is attributed to. Only `createPrincipal` makes one, and never without a key and a team: no caller is anonymous. */
 export interface Principal {
   readonly [brand]: true;
   readonly source: PrincipalSource;
@@ -66,7 +66,7 @@ const inputSchema = lazily(() =>
     user: text(200).optional(),
     application: text(200).optional(),
     environment: text(64).optional(),
-    // one that is no pattern matches nothing, and so permits nothing
+    // an invalid pattern matches nothing, and so permits nothing
     models: z.array(z.string().max(200)).max(10_000).optional(),
     limits: z.array(limitSchema()).max(64).optional(),
     labels: z.record(z.string(), z.string()).optional(),
@@ -83,9 +83,9 @@ export function isPrincipal(value: unknown): value is Principal {
 }
 
 /**
- * Makes a principal: checked, copied and frozen. A principal is returned as it is.
+ * Makes a principal: checked, copied and frozen. An existing principal is returned as it is.
  *
- * @throws TypeError naming the field that is missing, empty or wrong. Nothing is filled in for who the caller is.
+ * @throws TypeError naming the field that is missing, empty or wrong. Identity fields have no defaults.
  */
 export function createPrincipal(input: PrincipalInput): Principal {
   if (isPrincipal(input)) return input;

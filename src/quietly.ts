@@ -1,4 +1,4 @@
-/** The same function, which never throws nor rejects: who is told of a failure must not make another one. */
+/** The same function, but it never throws or rejects: reporting a failure must not cause another one. */
 export function quietly<Told extends unknown[]>(
   tell: ((...told: Told) => unknown) | undefined,
 ): (...told: Told) => void {

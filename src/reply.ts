@@ -16,7 +16,7 @@ export function toReply(
   return { status, headers, body: bytes, outcome: toKnownOutcome(ended) };
 }
 
-/** A refusal or an outage as the caller's dialect says it; `id` is the request's. */
+/** A refusal or an outage in the caller's dialect; `id` is the request's. */
 export function toErrorReply(error: GatewayError, dialect: Dialect, id: string): GatewayReply {
   const { status, headers, body } = dialect.renderError(error, id);
   return toReply(status, headers, body, {

@@ -1,15 +1,15 @@
 import type { Runtime } from './runtime.ts';
 
-/** Counts the requests that run. */
+/** Counts running requests. */
 export interface Running {
   readonly count: number;
   enter(): void;
   leave(): void;
-  /** Resolves when none runs any more, and after `ms` in any case. */
+  /** Resolves when none is running, and after `ms` in any case. */
   whenIdle(ms: number): Promise<void>;
 }
 
-/** One for each gateway: none runs yet. */
+/** One for each gateway; it starts at 0. */
 export function createRunning(runtime: Pick<Runtime, 'schedule'>): Running {
   const waiting = new Set<() => void>();
   let count = 0;

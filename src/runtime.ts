@@ -5,7 +5,7 @@ import { perfHooks } from './built-in.ts';
 const { performance } = perfHooks;
 
 /**
- * The world outside as the gateway sees it. Clock, randomness, ids and timers are taken from here and nowhere
+ * The outside world as the gateway sees it. Clock, randomness, ids and timers are taken from here and nowhere
  * else, so that tests run on a virtual one (`createVirtualRuntime` in `headgate/testing`).
  */
 export interface Runtime {
@@ -37,8 +37,8 @@ export function createRuntime(): Runtime {
     random: () => Math.random(),
     randomBytes: (length) => randomBytes(length),
     newId() {
-      // Randomness drawn in blocks costs a tenth of what it costs drawn for each id. And an id that is read from a text is
-      // one string; put together from two it is a pair that everybody who looks it up has to join first.
+      // Randomness drawn in blocks costs a tenth of what it costs per id. And an id read from a buffer is one flat
+      // string; a concatenation of two is a pair that every look-up has to join first.
       if (used === ids.length) {
         ids = createIds();
         used = 0;

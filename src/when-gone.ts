@@ -1,6 +1,6 @@
 import type { GatewayRequest } from './message.ts';
 
-/** Calls `listener` once when the caller of a request goes away, at once when it is gone; returns how to take it back. */
+/** Calls `listener` once when the caller goes away, immediately if it is gone; returns a function that removes it. */
 export function whenGone(
   request: Pick<GatewayRequest, 'signal' | 'whenGone'>,
   listener: () => void,
