@@ -1,4 +1,4 @@
-/** Fewer are not worth it. More than a connection joins with the head: for those it does not report that they are sent. */
+/** Fewer are not worth it. More than a connection joins with the head: of those it does not tell when they are sent. */
 const leastBytes = 65_536;
 
 /**

@@ -52,7 +52,7 @@ export interface GatewayRequest {
    */
   readBody(maxBytes: number): Uint8Array | Promise<Uint8Array>;
   /**
-   * Whether `readBody` gave a whole `ArrayBuffer` that nobody else holds, so that the gateway may detach it once it is
+   * Whether `readBody` gave all of an `ArrayBuffer` that nobody else holds, so that the gateway may detach it once
    * sent. Read after `readBody`. @default false
    */
   readonly bodyIsExclusive?: boolean;

@@ -11,29 +11,29 @@ export interface AdmissionOptions {
   readonly maxHeapShare: number;
 }
 
-/** The door: lets requests in, has them wait, or sends them away. */
+/** Lets requests in, has them wait, or turns them away. */
 export interface Admission {
   /**
-   * Undefined when the request may go on at once; else a promise that settles when it may. Who is let in must `leave`.
+   * Undefined when the request may proceed at once, else a promise that settles when it may. One let in must `leave`.
    *
-   * @param whenGone as a request's: a caller who leaves does not wait any more
-   * @throws GatewayError `overloaded` (503), at once or by the promise
+   * @param whenGone like a request's: a caller who leaves stops waiting
+   * @throws GatewayError `overloaded` (503), at once or as a rejection
    */
   enter(
     priority: Priority,
     options: AdmissionOptions,
     whenGone: (listener: () => void) => () => void,
   ): Promise<void> | undefined;
-  /** One that was let in has ended: who waits may take its place. */
+  /** A request that was let in has ended: the next may take its place. */
   leave(): void;
-  /** So many may be in from now on. */
+  /** Sets how many may be in from now on. */
   allow(maxInFlight: number): void;
-  /** Requests that wait. */
+  /** Waiting requests. */
   readonly queued: number;
   close(): void;
 }
 
-/** What an admission is made of. */
+/** What an admission needs. */
 export interface AdmissionParts {
   readonly runtime: Runtime;
   readonly monitor: LoadMonitor;
@@ -46,12 +46,12 @@ interface Waiter {
 
 const readEveryMs = 250;
 const idle: Load = { loopDelayMs: 0, heapShare: 0 };
-/** What is not urgent is sent away earlier. */
+/** Batch requests are turned away earlier. */
 const shareOf: Readonly<Record<Priority, number>> = { interactive: 1, batch: 0.5 };
 
-/** The door of one gateway. Counted are those inside: who still waits for the key store takes no place. */
+/** One for each gateway. Only requests inside count: one that still waits for the key store takes no place. */
 export function createAdmission({ runtime, monitor }: AdmissionParts): Admission {
-  // interactive ones stand first, each kind in the order in which it came
+  // interactive ones come first, each kind in order of arrival
   const queue: Waiter[] = [];
   let inside = 0;
   let most = 0;

@@ -2,22 +2,22 @@ import { perfHooks, v8 } from '../built-in.ts';
 
 /** How busy the process is. */
 export interface Load {
-  /** How late the event loop comes to what is due, in milliseconds; what it mostly was since the last look. */
+  /** How late the event loop runs what is due, in milliseconds: the typical value since the last read. */
   readonly loopDelayMs: number;
-  /** Share of the heap's limit that is used, from 0 to 1. */
+  /** The used share of the heap's limit, from 0 to 1. */
   readonly heapShare: number;
 }
 
-/** Tells how busy the process is. */
+/** Reports how busy the process is. */
 export interface LoadMonitor {
-  /** Looked at every now and then while requests come. */
+  /** Called every now and then while requests come. */
   read(): Load;
   close(): void;
 }
 
 const resolutionMs = 20;
 
-/** The event loop and the heap of this process. Measures from its first look on. */
+/** The event loop and the heap of this process. Measures from its first read on. */
 export function createLoadMonitor(): LoadMonitor {
   let histogram: ReturnType<typeof perfHooks.monitorEventLoopDelay> | undefined;
   return {
@@ -29,7 +29,7 @@ export function createLoadMonitor(): LoadMonitor {
         histogram.enable();
         return { loopDelayMs: 0, heapShare };
       }
-      // the median: a loop that stood still once is not overloaded
+      // the median: a loop that stalled once is not overloaded
       const delayMs = histogram.count === 0 ? 0 : histogram.percentile(50) / 1e6 - resolutionMs;
       histogram.reset();
       return { loopDelayMs: Math.max(0, delayMs), heapShare };

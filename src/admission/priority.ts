@@ -5,8 +5,8 @@ import type { GatewayRequest } from '../message.ts';
 const header = 'x-headgate-priority';
 
 /**
- * Whether a request waits behind others: where its policy says so, and where it says so itself, in `x-headgate-priority` or
- * as `priority` in its metadata. What it says never puts it before where its policy does.
+ * Whether a request waits behind others: if its policy says so, or if it says so itself, in `x-headgate-priority` or as
+ * `priority` in its metadata. A request never raises the priority that its policy gives it.
  */
 export function priorityOf({
   request,

@@ -11,9 +11,9 @@ import type { UsageSink } from '../telemetry/sink.ts';
 import { createSpans, type RequestSpan } from '../telemetry/span.ts';
 
 /**
- * Leaves one record and one span for each request, whatever becomes of it. It stands first, so that a request whose key
- * is refused is on record too; the stages behind it note what they decide in `record`, and it is written when the
- * outcome is known.
+ * Writes one record and one span for each request, whatever happens to it. It comes first, so that a request whose key
+ * is refused is recorded too; the stages after it note what they decide in `record`, which is written when the outcome
+ * is known.
  */
 export function attribute(options: { readonly sink: UsageSink }): Stage<Arrival, object> {
   const { sink } = options;
@@ -32,7 +32,7 @@ export function attribute(options: { readonly sink: UsageSink }): Stage<Arrival,
   };
 }
 
-// a function of its own, so that what waits for the outcome holds the entry and not the request
+// a separate function, so that what waits for the outcome holds the entry and not the request
 function close(entry: Entry, reply: Promise<GatewayReply>): Promise<GatewayReply> {
   void reply.then(
     (reply: GatewayReply | undefined) =>
@@ -58,7 +58,7 @@ class Entry {
   readonly #startedAtMs: number;
   readonly #span: RequestSpan;
   readonly #sink: UsageSink;
-  /** Known already where it stands behind `authorizeModel`, as it does for copies, which have a price of their own. */
+  /** Known already if this runs after `authorizeModel`, as it does for copies, which have a price of their own. */
   readonly #price: Price | undefined;
 
   constructor(arrival: Arrival, span: RequestSpan, sink: UsageSink) {
@@ -108,7 +108,7 @@ class Entry {
     record.outcome = outcome.kind;
     record.replyBytes = outcome.replyBytes;
     if (outcome.errorCode !== undefined) record.errorCode = outcome.errorCode;
-    // where limits were charged, what they were charged with
+    // set already to what limits were charged with, if any
     if (outcome.usage) record.usage ??= withAttempts(outcome.usage, record.attempts);
     record.costNanoUsd = record.usage && price ? costOf(record.usage, price) : null;
     return record as RequestRecord;

@@ -5,9 +5,9 @@ import type { GatewayReply } from '../message.ts';
 import type { Stage } from '../pipeline.ts';
 
 /**
- * Finds the model in the catalog and checks that the caller may use it. A model that does not exist, one that is
- * switched off, not released yet or retired, and one that is hidden from the caller get the same answer. Replies from a
- * model whose end is announced say so: `deprecation` (RFC 9745), `sunset` (RFC 8594) and `x-headgate-warning`.
+ * Finds the model in the catalog and checks that the caller may use it. Models that do not exist, are switched off, not
+ * yet released or retired, or hidden from the caller all get the same answer. Replies from a model whose end is
+ * announced say so: `deprecation` (RFC 9745), `sunset` (RFC 8594) and `x-headgate-warning`.
  *
  * @throws GatewayError `model_not_found` (404); `not_permitted` (403) when the key has a budget of its own and the model
  *   no price.

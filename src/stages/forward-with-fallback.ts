@@ -28,19 +28,19 @@ type Context = Arrival &
   Authorized &
   Reserved &
   Routed & {
-    /** What the request holds of its limits; absent where none concern it. @internal */
+    /** What the request holds of its limits; absent if none apply. @internal */
     readonly account?: Account | undefined;
-    /** What attempts hold of the limits of providers; absent where no provider has any. @internal */
+    /** What attempts hold of the limits of providers; absent if no provider has any. @internal */
     readonly upstreamHolds?: UpstreamHolds | undefined;
   };
 
 /**
- * Sends the call to the plan's candidates until one answers, and relays the answer. What follows a failure is said by
- * the plan's `forwarding`: another candidate is asked at once, the same one after a pause. The head of a stream goes out
- * with its first content, so that until then everything can still be tried elsewhere.
+ * Sends the call to the plan's candidates until one answers, and relays the answer. The plan's `forwarding`
+ * says what follows a failure: another candidate is asked at once, the same one after a pause. The head of a stream is
+ * sent with its first content, so that until then everything can still be tried elsewhere.
  *
- * @throws GatewayError what the last attempt failed with; `caller_gone` when the caller left; `upstream_timeout` when the
- *   time of the request is over; `no_target_available` and `rate_limited` when nobody may be asked.
+ * @throws GatewayError the last attempt's error; `caller_gone` when the caller left; `upstream_timeout` when the
+ *   request runs out of time; `no_target_available` and `rate_limited` when no candidate may be asked.
  */
 export function forwardWithFallback(options: { readonly upstream: Upstream }): Stage<Context, never> {
   const { upstream } = options;
@@ -65,7 +65,7 @@ export function forwardWithFallback(options: { readonly upstream: Upstream }): S
   };
 }
 
-/** Whether the caller gets server-sent events, which alone have comments. */
+/** Whether the caller gets server-sent events: only they have comments. */
 function speaksEvents({ call }: Context): boolean {
   return call.stream && (call.endpoint.family !== 'gemini' || /[?&]alt=sse\b/.test(call.query));
 }
@@ -125,7 +125,7 @@ function toGatewayReply(
   );
   forwarding.replyWith(body, makeSplicer !== undefined);
   const { memory } = context.call;
-  // a rescue asks for it once more
+  // a rescue needs it again
   if (!makeSplicer) memory?.end();
   else if (memory) void body.outcome.then(() => memory.end());
   context.account?.watch(body);
@@ -135,7 +135,7 @@ function toGatewayReply(
 
 const complete = { kind: 'complete' } as const;
 
-/** The provider's own word on a bad request, in the dialect it was asked in, with nothing secret in it. */
+/** The provider's own answer to a bad request, in the dialect it was asked in, without secrets. */
 function toRefusal(context: Context, reply: AttemptReply): GatewayReply {
   context.call.memory?.end();
   const candidate = context.plan.candidates.find(({ id }) => id === context.record.attempts.at(-1)?.target);

@@ -13,15 +13,15 @@ import type { StoredOwner, StoredOwners } from '../stored/stored-owners.ts';
 type Context = Arrival & Identified & Received;
 
 /**
- * Lets callers reach the responses and batches that they had stored themselves, or others of their team, and not those of
- * others: `GET`, `DELETE` and the rest of `/v1/responses/{id}` and `/v1/messages/batches/{id}`, `previous_response_id`,
- * and the list of batches. Who pays the provider itself (`byok`, `passthrough`) sees what its own credential sees, where no target
- * is the gateway's to pay.
+ * Lets callers reach the responses and batches that they or others of their team had stored, but nobody else's: `GET`,
+ * `DELETE` and the rest of `/v1/responses/{id}` and `/v1/messages/batches/{id}`, `previous_response_id`, and the list
+ * of batches. A caller who pays the provider itself (`byok`, `passthrough`) sees what its own credential sees, if the
+ * gateway pays for no target.
  *
- * @param options.owners its `note` must not reject; `createGateway` sees to that
+ * @param options.owners its `note` must not reject; `createGateway` ensures that
  * @throws GatewayError `stored_not_found` (404) for what is somebody else's, as for what does not exist;
- *   `store_unavailable` (503) when it cannot be told whose it is; `malformed_request` (400) for a `previous_response_id` that
- *   is none.
+ *   `store_unavailable` (503) when the owner cannot be looked up; `malformed_request` (400) for an invalid
+ *   `previous_response_id`.
  */
 export function guardStored({ owners }: { readonly owners: StoredOwners }): Stage<Context, object> {
   return {
@@ -50,7 +50,7 @@ export function guardStored({ owners }: { readonly owners: StoredOwners }): Stag
       const { call } = context;
       const page = toWidePage(call.query);
       return next({ call: { ...call, query: page.query } }).then((reply) =>
-        // a list of ids must not show what only whoever has the id may try
+        // a list must not reveal ids that only those who have them may try
         withOwnBatches(reply, page, (batch) => isVisible(batch, 'refuse').catch(() => false)),
       );
 
@@ -77,7 +77,7 @@ function concerns({ endpoint }: Context): boolean {
   return operations.has(endpoint.operation);
 }
 
-/** Whether what the request reaches is its caller's own account in any case. */
+/** Whether the request can reach only the caller's own account. */
 function paysAlone({ policy, endpoint, snapshot }: Context): boolean {
   const billing = billingOf({ policy, endpoint });
   if (billing !== 'byok') return billing === 'passthrough';
@@ -93,7 +93,7 @@ function previousOf({ call }: Context): string | undefined {
   if (!call.members) return undefined;
   const previous = readMember(call.body, call.members, 'previous_response_id');
   if (previous === undefined || previous === null) return undefined;
-  // of what is no id it is not known what the provider makes of it
+  // it is unknown what the provider makes of an invalid id
   if (typeof previous === 'string' && /^[!-~]{1,256}$/.test(previous)) return previous;
   throw new GatewayError('malformed_request', '"previous_response_id" must be the id of a response.', {
     param: 'previous_response_id',

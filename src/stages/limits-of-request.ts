@@ -8,7 +8,7 @@ import { billingOf } from '../routing/billing.ts';
 
 type Context = Arrival & Identified & Received & Authorized;
 
-/** Runs that are what callers name them; none has a budget of its own. */
+/** Runs as callers name them; none has a budget of its own. */
 export const namedRuns: Pick<Runs, 'read'> = {
   read(headers) {
     const id = runOf(headers);
@@ -24,7 +24,7 @@ export function runScopeOf(
   return hostRun ?? runs.read(request.headers);
 }
 
-/** What limits ask of a request; notes its run. @throws GatewayError `budget_exceeded` for one of a run that was ended */
+/** What limits need to know of a request; notes its run. @throws GatewayError `budget_exceeded` if that run was ended */
 export function toLimited(context: Context, runs: Pick<Runs, 'read'>): Limited {
   const { policy, principal, metadata, request, call, model, record } = context;
   const run = runScopeOf(context, runs);
@@ -34,7 +34,7 @@ export function toLimited(context: Context, runs: Pick<Runs, 'read'>): Limited {
   return { policy, principal, metadata, request, call, model, run, isOwn };
 }
 
-/** Which limits concern a request, and how much of each it would hold: for `explain`. */
+/** Which limits apply to a request, and how much of each it would hold: for `explain`. */
 export function limitsFor(context: Context, nowMs: number, runs: Pick<Runs, 'read'> = namedRuns): Applied {
   const { call, model } = context;
   const { limits, keys } = concernOf(toLimited(context, runs));

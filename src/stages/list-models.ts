@@ -9,7 +9,7 @@ import { permittedModel } from './authorize-model.ts';
 /**
  * Answers `GET /v1/models` and `GET /v1/models/{id}` itself, in the caller's shape, with what the key may use and nothing
  * else. Aliases, families and pinned names are listed under their own name with the facts of the model that they stand
- * for; `GET /v1/models/{id}` of one of them gives that model under its public name, and so tells which version it is.
+ * for; `GET /v1/models/{id}` for one of them gives that model under its public name, and so shows its version.
  */
 export function listModels(): Stage<Arrival & Identified & Received, object> {
   return {

@@ -19,7 +19,7 @@ import { type RateLimitOptions, rateLimit } from './rate-limit.ts';
 
 type Context = Arrival & Identified & Received & Authorized;
 
-/** What mirrors are made of. */
+/** Options of `createMirrors`. */
 export interface MirrorOptions {
   /** Where the budget of copies is kept. */
   readonly limits: RateLimitOptions;
@@ -27,36 +27,36 @@ export interface MirrorOptions {
   readonly sink: UsageSink;
   readonly upstream: Upstream;
   readonly runtime: Runtime;
-  /** Told of bugs, never of refusals. @default ignored */
+  /** Called with bugs, never with refusals. @default ignored */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
 /** Sends copies of requests elsewhere, after the fact. Nothing of it reaches the caller. */
 export interface Mirrors {
-  /** Has the copy made that a route asks for, when the reply is whole, if it is its turn, there is room, and the budget allows it. */
+  /** Makes a route's copy once the reply is whole, if it is its turn, there is room and the budget allows it. */
   follow(context: Context, route: Route, reply: Promise<GatewayReply>): void;
-  /** Copies that wait for their reply or run. */
+  /** Copies that wait for the reply, or run. */
   readonly running: number;
-  /** What became of the copies so far, by the names of routes. */
+  /** What happened to the copies so far, by route name. */
   report(): Readonly<Record<string, MirrorReport>>;
   /** Ends all copies and makes no more. */
   close(): Promise<void>;
 }
 
-/** What became of the copies that a route had made. */
+/** What happened to the copies of a route. */
 export interface MirrorReport {
-  /** That their budget let pass, those among them that failed: at their target, or because it is left alone. */
+  /** Those that their budget let pass, and how many of these failed: at their target, or because it is left alone. */
   readonly sent: number;
   readonly failed: number;
-  /** That were not made because `maxConcurrent` others waited or ran. */
+  /** Not made, because `maxConcurrent` others were waiting or running. */
   readonly full: number;
-  /** That their budget refused. */
+  /** Refused by their budget. */
   readonly refused: number;
 }
 
 type Counts = { -readonly [Name in keyof MirrorReport]: number };
 
-/** What asks a model for something; reading, counting and storing is not copied. */
+/** Calls to a model; reading, counting and storing are not copied. */
 const copied: ReadonlySet<Operation> = new Set([
   'chat',
   'completion',
@@ -67,7 +67,7 @@ const copied: ReadonlySet<Operation> = new Set([
   'embed-content',
 ]);
 
-/** One for each gateway: it counts what runs. */
+/** One for each gateway: it counts running copies. */
 export function createMirrors({ limits, sink, upstream, runtime, onError }: MirrorOptions): Mirrors {
   // a copy that its budget refuses leaves no record: it was never sent
   const pipeline = createPipeline<Context & Routed & Counted>()
@@ -145,7 +145,7 @@ export function createMirrors({ limits, sink, upstream, runtime, onError }: Mirr
         states.set(rule, state);
       }
       state.due += rule.share;
-      // sums of shares such as 0.1 fall short of 1 by a rounding
+      // rounding leaves sums of shares such as 0.1 short of 1
       if (state.due < 1 - 1e-9) return;
       state.due -= 1;
       if (state.running >= rule.maxConcurrent) {
@@ -161,7 +161,7 @@ export function createMirrors({ limits, sink, upstream, runtime, onError }: Mirr
         .then(({ kind }) =>
           kind === 'complete' && !isClosed ? send(context, plan, route.name, rule, own.policy) : undefined,
         )
-        // what failed for the caller is told to the caller
+        // the caller hears of its own failure
         .catch(() => undefined)
         .finally(() => {
           own.running--;
@@ -176,12 +176,12 @@ export function createMirrors({ limits, sink, upstream, runtime, onError }: Mirr
   };
 }
 
-/** A copy is over when its time is, or the gateway closes: nothing of it is read on for its usage. */
+/** A copy ends when its time is over or the gateway closes: the rest is not drained for its usage. */
 function withoutDrainer(upstream: Upstream): Upstream {
   return Object.create(upstream, { drainer: { value: { take: () => false } satisfies Drainer } });
 }
 
-/** Nobody wants it: its usage and its time are what it is read for. */
+/** Nobody wants it: it is read for its usage and its time. */
 async function readOut(body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
   const chunks = body[Symbol.asyncIterator]();
   signal.addEventListener('abort', () => void chunks.return?.(), { once: true });
@@ -193,7 +193,7 @@ interface Counted {
   readonly onSent: () => void;
 }
 
-/** Stands behind the budget: what comes here is sent. */
+/** Comes after the budget: what gets here is sent. */
 const noteSent: Stage<Counted, object> = {
   name: 'noteSent',
   run({ onSent }, next) {
@@ -211,7 +211,7 @@ function countsOf(counts: Map<string, Counts>, route: string): Counts {
   return found;
 }
 
-/** Where a copy goes; undefined where it may not. It is paid by the gateway, never by a caller. */
+/** Where a copy goes; undefined if it may not. The gateway pays for it, never a caller. */
 function toPlan(
   { model, call, policy, snapshot }: Context,
   route: Route,
@@ -222,19 +222,19 @@ function toPlan(
   const residency = residencyOf(policy, route);
   const candidates = candidatesOf(target)
     .filter(({ credential }) => residency?.permits(target, credential) ?? true)
-    // apart from the attempts of callers: what fails here must not open a breaker there
+    // separate from the attempts of callers: failures here must not open a breaker there
     .map((candidate) => ({ ...candidate, id: `${candidate.id}${mirrorMark}` }));
   if (candidates.length === 0) return undefined;
   const forwarding = { ...forwardingOf(snapshot), maxAttempts: 1, rescue: [], hedgeAfterMs: undefined };
   return { candidates, forwarding, arm: target.arm };
 }
 
-/** The caller's policy in all but what is counted, and who pays. */
+/** The caller's policy, except for what is counted and who pays. */
 function toPolicy(policy: Policy, { limits }: MirrorRule): Policy {
   return { ...policy, limits, clampOutput: false, billing: 'standard', ownBudget: undefined };
 }
 
-/** What the request holds of its limits is not the copy's to report to, and the budget of its run not the copy's to use up. */
+/** A copy must not report to what the request holds of its limits, nor use up the budget of its run. */
 function withoutAccount<Of extends Context>(context: Of): Of {
   const { run } = context.record;
   const hostRun = run === undefined ? undefined : { id: run };
@@ -247,7 +247,7 @@ function withPrice(model: Model, { candidates }: Plan): Model {
 
 function toCopy(request: GatewayRequest, body: Uint8Array, signal: AbortSignal): GatewayRequest {
   const { method, path, query, headers } = request;
-  // with the same key a provider would give the first reply again
+  // with the same key a provider would repeat its first reply
   const { 'idempotency-key': _key, ...others } = headers;
   return { method, path, query, headers: others, signal, readBody: async () => body };
 }

@@ -12,21 +12,21 @@ import { textOf, toBuffer } from '../upstream/bytes.ts';
 /** Members of a body that are a request themselves. */
 const singles = ['generateContentRequest', 'generate_content_request'] as const;
 
-/** Lists of models that a provider asks by itself: when the first one declines, or for a tool of its own. */
+/** Lists of models that a provider calls by itself: when the first declines, or for a tool of its own. */
 const lists = ['fallbacks', 'models', 'tools'] as const;
 
-/** More names than any provider takes in one of them. */
+/** More names than any provider accepts in one. */
 const mostNames = 128;
 
-/** As many requests as a batch of Anthropic's may have. */
+/** The most requests that Anthropic accepts in a batch. */
 const mostItems = 100_000;
 
 /**
  * The models that a body names besides its own `model`, and where. In requests within a request: `requests[].model`,
- * `requests[].params.model`, `generateContentRequest.model`. There and at the root, for the provider to ask by itself:
+ * `requests[].params.model`, `generateContentRequest.model`. There and at the root, for the provider to call itself:
  * `fallbacks[].model` (Anthropic), `models[]` (OpenRouter), `tools[].model` (Anthropic's advisor, OpenAI's images).
  *
- * @throws JsonScanError where one of them has a member twice, or a list is longer than any provider takes
+ * @throws JsonScanError if one of them has a member twice, or a list is longer than any provider accepts
  */
 export function nestedModels(body: Uint8Array, members: JsonObjectIndex): NamedModel[] {
   const found: NamedModel[] = [];
@@ -95,10 +95,10 @@ function collectLists(body: Uint8Array, members: JsonObjectIndex, offset: number
   }
 }
 
-/** Most tools name none, and are long. No client spells a letter as an escape, but one that wants its model not to be found. */
+/** Most tools name none, and are long. Only a client that wants to hide its model spells a letter as an escape. */
 const mayName = /"model"\s*:\s*"|\\u006/;
 
-/** Objects and texts alone are visited. */
+/** Visits only objects and strings. */
 function forEachItem(
   body: Uint8Array,
   member: JsonMember | undefined,

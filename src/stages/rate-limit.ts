@@ -29,27 +29,27 @@ import { showLimits } from './show-limits.ts';
 
 type Context = Arrival & Identified & Received & Authorized;
 
-/** Added by `rateLimit` for whoever sends the request, where limits concern it. */
+/** Added by `rateLimit` for the stage that sends the request, if limits apply. */
 export interface Accounted {
   readonly account: Account;
 }
 
-/** Added by `rateLimit` for whoever sends the request, where a provider has limits. */
+/** Added by `rateLimit` for the stage that sends the request, if a provider has limits. */
 export interface HeldUpstream {
   readonly upstreamHolds: UpstreamHolds;
 }
 
 /**
- * Holds what the request may use of every limit that concerns it, all or nothing, before anything leaves; renews its
- * lease while it runs, telling the ledger what has accrued; and settles with what it did use when its outcome is known.
- * Where the profile says so, the output of a request that is too large for what is left is limited further.
+ * Before anything is sent, holds what the request may use of every limit that applies, all or nothing; renews its lease
+ * while it runs, telling the ledger what has accrued; and settles with what it did use when its outcome is known.
+ * If the profile says so, the output of a request that is too large for what is left is limited further.
  * Answers `GET /headgate/limits` itself, see `showLimits`.
  *
  * @throws GatewayError `rate_limited` (429) when waiting up to a minute helps, `budget_exceeded` (402, or 429 as the
  *   limit says) when it does not, `request_too_costly` (400) when the request alone exceeds a limit, `not_permitted`
  *   (403) when a budget meets a model without a price, `metadata_required` or `malformed_request` (400) when the request
  *   lacks what a limit requires, `store_unavailable` (503) when the ledger fails.
- * @throws TypeError for an option out of its range, naming it
+ * @throws TypeError naming an option that is out of range
  */
 export function rateLimit(options: RateLimitOptions): Stage<Context, Reserved> {
   const parts = toRateLimitParts(options, namedRuns);
@@ -87,7 +87,7 @@ function hold(parts: RateLimitParts, context: Context, next: Next): Promise<Gate
   return new Reservation(parts, context, next, demand).ask(parts.ledger.nowMs());
 }
 
-/** The way of one request into its limits. Ends with them: what waits for the reply holds the account alone. */
+/** Gets one request into its limits, and ends there: what waits for the reply holds only the account. */
 class Reservation {
   readonly #parts: RateLimitParts;
   readonly #context: Context;
@@ -136,7 +136,7 @@ class Reservation {
     throw toUnavailable(new Error('The clock of the ledger keeps leaving the windows of this request.'));
   }
 
-  /** Asks for less, or later, where that may help; else the request is refused. */
+  /** Asks for less, or later, if that may help; else refuses the request. */
   #makeRoom(denied: Denied): Promise<GatewayReply> {
     const demand = this.#demand;
     if (this.#clamps < maxClamps && demand.clamp(denied.scopes)) {
@@ -230,7 +230,7 @@ function refuseUnavailable(cause: unknown): never {
   throw toUnavailable(cause);
 }
 
-/** Sends on, with what attempts need to hold of the limits of providers where there are any. */
+/** Sends on, with what attempts need for holding limits of providers, if there are any. */
 function forward(
   parts: RateLimitParts,
   context: Context,

@@ -17,11 +17,12 @@ import type { Stage } from '../pipeline.ts';
 import { nestedModels } from './nested-models.ts';
 
 /**
- * Reads the body, once the caller is known, and makes sure that everybody who reads it sees the same thing: strict JSON
- * without duplicate or prototype keys, or a well-formed form; the model named once; numbers that limits rely on whole.
+ * Reads the body when the caller is known, and ensures that everyone who reads it sees the same thing: strict JSON
+ * without duplicate or prototype keys, or a well-formed form; the model named once; whole numbers where limits rely on
+ * them.
  *
- * @param options.freesBody whether `call.body` may be empty once the head of the reply is there: memory of large bodies is then
- *   given back at once. Not for pipelines with stages that look at it later. @default false
+ * @param options.freesBody whether `call.body` may be empty once the head of the reply is there: memory of large bodies
+ *   is then given back at once. Not for pipelines with stages that read it later. @default false
  * @throws GatewayError 400, 408, 413 or 415, each saying what to change.
  */
 export function readCall(
@@ -43,12 +44,12 @@ export function readCall(
         record.stream = call.stream;
         if (call.model !== undefined) record.requestedModel = call.model;
         const reply = next({ call });
-        // whoever answers it has ended it already
+        // a stage that answers has ended it already
         if (memory) reply.catch(() => memory.end());
         return reply;
       };
       const body = endpoint.body === 'none' ? noBody : request.readBody(maxBodyBytes);
-      // a host's own request may have promises of another library
+      // a host's own request may use another library's promises
       return 'then' in body ? body.then(go) : go(body);
     },
   };
@@ -57,7 +58,7 @@ export function readCall(
 const noBody = new Uint8Array(0);
 const mediaTypes = { json: 'application/json', multipart: 'multipart/form-data', none: '' } as const;
 
-/** Exactly the media type of the endpoint, parameters aside: lenient readers of this field have been tricked before. */
+/** Exactly the media type of the endpoint, parameters aside: lenient parsers of this field have been tricked before. */
 function checkMediaType(endpoint: Endpoint, value: string | readonly string[] | undefined): string {
   const wanted = mediaTypes[endpoint.body];
   if (wanted === '') return '';
@@ -69,7 +70,7 @@ function checkMediaType(endpoint: Endpoint, value: string | readonly string[] | 
   throw new GatewayError('unsupported_media_type', `This endpoint takes a body of content-type ${wanted}.`);
 }
 
-/** JSON in any other charset would be another document to whoever goes by what is said. */
+/** In any other charset the JSON would be another document to a reader that honours it. */
 function isUtf8(contentType: string, end: number): boolean {
   const parameters = contentType.slice(end);
   return !/charset/i.test(parameters) || /^;\s*charset="?utf-?8"?\s*;?\s*$/i.test(parameters);
@@ -114,7 +115,7 @@ function toRefusal(error: JsonScanError): GatewayError {
   return new GatewayError(code, error.message, { cause: error });
 }
 
-/** The model a JSON body names. Where the path names one too (Gemini), the body must agree wherever it says one. */
+/** The model a JSON body names. If the path names one too (Gemini), the body must agree wherever it names one. */
 function readModel(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectIndex): string | undefined {
   const given = readMember(bytes, members, 'model');
   if (endpoint.model !== undefined) {
@@ -130,7 +131,7 @@ function readModel(endpoint: Endpoint, bytes: Uint8Array, members: JsonObjectInd
   return requireShort(given);
 }
 
-/** Names are kept with records, of refused requests too. */
+/** Records keep the name, even of refused requests. */
 function requireShort(model: string): string {
   if (model.length <= 256) return model;
   throw new GatewayError('malformed_request', 'The name in "model" is longer than 256 characters.', {
@@ -138,7 +139,7 @@ function requireShort(model: string): string {
   });
 }
 
-/** Gemini requests that carry whole requests inside, which name the model again. */
+/** Members of Gemini requests that hold whole requests, which name the model again. */
 const nests = ['requests', 'generateContentRequest', 'generate_content_request'] as const;
 
 function checkNested(
@@ -257,7 +258,7 @@ function readGeminiMaxOutput(bytes: Uint8Array, members: JsonObjectIndex): numbe
 function readStreamUsage(bytes: Uint8Array, members: JsonObjectIndex): boolean {
   const member = members.get('stream_options');
   if (!member || member.kind === 'null') return false;
-  // anything but an object is the provider's to refuse; the gateway leaves it alone
+  // anything but an object is left for the provider to refuse
   if (member.kind !== 'object') return true;
   return (readMember(bytes, members, 'stream_options') as { include_usage?: unknown }).include_usage === true;
 }

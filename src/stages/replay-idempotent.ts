@@ -6,7 +6,7 @@ import { nothing, type Stage } from '../pipeline.ts';
 import { toReply } from '../reply.ts';
 import type { Runtime } from '../runtime.ts';
 
-/** What is known of a request that carried an idempotency key. */
+/** What is known of a request with an idempotency key. */
 interface Entry {
   readonly bodyDigest: string;
   readonly reply:
@@ -18,10 +18,10 @@ interface Entry {
 type Context = Arrival & Identified & Received;
 
 /**
- * Makes a repeated request with the same `idempotency-key` the same request: answered from memory when the first is
- * done, refused while it runs, and never sent twice. Keys of different gateway keys have nothing to do with each other.
- * Only whole, buffered, successful replies are kept; a stream or a failure may be tried again under the same key. What
- * is kept is bounded by `idempotency` in the configuration, and is this process's own.
+ * Treats a repeated request with the same `idempotency-key` as the same request: answered from memory when the first is
+ * done, refused while it runs, and never sent twice. Each gateway key has idempotency keys of its own. Only whole,
+ * buffered, successful replies are kept; a stream or a failure may be tried again under the same key. What is kept is
+ * bounded by `idempotency` in the configuration, and local to this process.
  *
  * @throws GatewayError `idempotency_conflict` (409) while the first runs, `idempotency_mismatch` (422) when the body differs.
  */
@@ -31,7 +31,7 @@ export function replayIdempotent(options: {
   readonly maxEntries: number;
 }): Stage<Context, object> {
   const entries = new LRUCache<string, Entry>({ max: Math.max(1, options.maxEntries) });
-  // requests under way are not in the cache: they must not be forgotten while they run
+  // running requests are not in the cache: they must not be evicted while they run
   const running = new Map<string, string>();
   async function replay(
     { request, principal, call, snapshot, record, id }: Context,

@@ -14,26 +14,26 @@ import type { Runtime } from '../runtime.ts';
 import type { KeyRecord } from '../stores/key-store.ts';
 import type { RecordDraft } from '../telemetry/record.ts';
 
-/** What `resolveKey` is made of. */
+/** Options of `resolveKey`. */
 export interface ResolveKeyOptions {
   /** Finds the keys of this gateway. */
   readonly resolver: KeyResolver;
   /**
-   * Other ways to find out who calls, asked in this order and before the keys. The first that knows the caller decides: a
+   * Other ways to identify callers, tried in this order and before keys. The first that knows the caller decides: a
    * request is never attributed to two. @default none
    */
   readonly identities?: readonly Identity[];
-  /** Told who calls as soon as that is known, also when the request is refused for something else. @default nobody is told */
+  /** Called as soon as the caller is known, even if the request is then refused for another reason. @default nobody is told */
   readonly onPrincipal?: (principal: Principal) => void;
 }
 
 /**
- * Turns what the caller shows into a principal, and finds its policy: the one object that says what organisation, team,
- * project, user and key together permit. Reads the request's metadata, which the policy may ask for.
+ * Turns what the caller presents into a principal, and finds its policy: the one object that says what organisation,
+ * team, project, user and key together permit. Reads the request's metadata, which the policy may require.
  *
  * @throws GatewayError 401 for a key that is missing, unknown, wrong, expired or revoked, 400 for two different ones,
  *   429 for too many failures from one address, 503 when the store cannot tell, `not_permitted` (403) when the key's team
- *   or project is not configured, `metadata_required` (400) when the policy asks for more than the request says.
+ *   or project is not configured, `metadata_required` (400) when the policy requires more than the request says.
  */
 export function resolveKey(options: ResolveKeyOptions): Stage<Arrival, Identified> {
   const { resolver, identities = [], onPrincipal } = options;
@@ -64,7 +64,7 @@ export function resolveKey(options: ResolveKeyOptions): Stage<Arrival, Identifie
 /** Calls that cost nothing and that clients make by themselves, before anybody could tell them what to send. */
 const asksOnly = new Set<Operation>(['list-models', 'get-model', 'health-report']);
 
-/** By the clock that decides when what proved it ends. */
+/** The clock that decides when its proof of identity expires. */
 function nowFor({ source }: Principal, resolver: KeyResolver, runtime: Runtime): number {
   return source === 'key' && resolver.nowMs ? resolver.nowMs() : runtime.now();
 }
@@ -104,7 +104,7 @@ function note(record: RecordDraft, principal: Principal): void {
 }
 
 // A key's record stays the same object while it is cached, and an identity may hand out the same facts again: then the
-// principal stays the same too, and with it everything that is remembered for it.
+// principal stays the same too, and so does everything that is cached for it.
 const principals = new WeakMap<KeyRecord, Principal>();
 const inputs = new WeakMap<
   PrincipalInput,
@@ -119,7 +119,7 @@ function ofInput(input: PrincipalInput): Principal {
   return principal;
 }
 
-/** Whether an object that was handed out before still says the same. */
+/** Whether an object that was handed out before is unchanged. */
 function sameFacts(one: PrincipalInput, other: PrincipalInput): boolean {
   return (
     one.key === other.key &&

@@ -6,13 +6,13 @@ import { createRouter, type Router } from '../routing/router.ts';
 import type { Vault } from '../secrets/vault.ts';
 import type { Mirrors } from './mirror.ts';
 
-/** What `route` is made of. */
+/** Options of `route`. */
 export interface RouteOptions {
   /** Where the credentials of projects and users are. @default none: profiles with `billing: 'byok'` are refused */
   readonly vault?: Vault | undefined;
-  /** What chooses routes and targets, and remembers whose turn it is. @default one that has measured nothing */
+  /** Chooses routes and targets, and remembers whose turn it is. @default one that has measured nothing */
   readonly router?: Router | undefined;
-  /** What makes the copies that routes ask for. @default none are made */
+  /** Makes the copies that routes ask for. @default none are made */
   readonly mirrors?: Mirrors | undefined;
 }
 
@@ -23,7 +23,7 @@ type Context = Arrival & Identified & Received & Authorized & Partial<Reserved>;
  * which order, and who pays them.
  *
  * @throws GatewayError `unsupported_request` (400) when no target speaks the caller's dialect; `not_permitted` (403) when
- *   none lies where policy and route permit; as `billPlan`; `invalid_token` (401) when Anthropic refused the token of a
+ *   none is where policy and route permit; as `billPlan`; `invalid_token` (401) when Anthropic refused the token of a
  *   caller who pays itself.
  */
 export function route(options: RouteOptions = {}): Stage<Context, Routed> {
@@ -34,7 +34,7 @@ export function route(options: RouteOptions = {}): Stage<Context, Routed> {
       const { record } = context;
       const plan = router.plan(context, vault);
       const billing = billingOf(context);
-      // what is refused is paid by nobody
+      // nobody pays for what is refused
       record.billing = billing;
       if (plan.route !== undefined) record.route = plan.route;
       if (plan.arm !== undefined) record.arm = plan.arm;

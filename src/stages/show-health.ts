@@ -4,8 +4,9 @@ import type { Stage } from '../pipeline.ts';
 import { toReply } from '../reply.ts';
 
 /**
- * Answers `GET /headgate/health`: to every key whether the gateway serves and what is degraded, to those whose profile has
- * `operator` all of it (see `GatewayHealth`). 503 when it is shutting down. It asks nobody, and counts against no limit.
+ * Answers `GET /headgate/health`: tells every key whether the gateway serves and what is degraded, and those whose
+ * profile has `operator` everything (see `GatewayHealth`). 503 when it is shutting down. Asks nobody, counts against no
+ * limit.
  */
 export function showHealth({
   health,

@@ -19,28 +19,28 @@ export interface ShownLimit {
   readonly mode: Limit['mode'];
   /** Whose use is added up. */
   readonly per: Limit['per'];
-  /** What holds now, raises included. */
+  /** In force now, raises included. */
   readonly amount: number;
-  /** Null while the ledger does not say. */
+  /** Null while the ledger cannot be read. */
   readonly used: number | null;
-  /** By requests that are running; null while the ledger does not say. */
+  /** By running requests; null while the ledger cannot be read. */
   readonly held: number | null;
-  /** Null while the ledger does not say. */
+  /** Null while the ledger cannot be read. */
   readonly remaining: number | null;
-  /** When use begins to count no more, ISO 8601; null for never, and for slots. */
+  /** When use begins to expire, ISO 8601; null for never, and for slots. */
   readonly resetsAt: string | null;
-  /** When it runs out at the rate of its window so far, ISO 8601; null when it resets before that or nothing is used. */
+  /** When it runs out at its window's rate so far, ISO 8601; null when it resets before that or nothing is used. */
   readonly forecast: string | null;
-  /** What becomes of requests while the ledger cannot be asked. */
+  /** What happens to requests while the ledger is unavailable. */
   readonly onFailure: Limit['onFailure'];
 }
 
 /**
- * Answers `GET /headgate/limits`: the limits that a caller's own requests meet, as the ledger has them, the same numbers that
- * decide. Limits for single models are among them with `?model=<name>`, those of a run or an end user with their header.
- * Counts against no limit. While the ledger cannot be read it says what is known without it, and `degraded`.
+ * Answers `GET /headgate/limits`: the limits that apply to a caller's own requests, with the ledger's numbers, the same
+ * that decide. `?model=<name>` adds the limits of a single model; the header of a run or an end user adds theirs.
+ * Counts against no limit. While the ledger cannot be read it shows what is known without it, and `degraded`.
  *
- * @param isDegraded whether limits are decided without their ledger at the moment
+ * @param isDegraded whether limits are currently decided without their ledger
  * @throws GatewayError `model_not_found` (404) for a model the caller may not use
  */
 export async function showLimits(
@@ -85,7 +85,7 @@ export async function showLimits(
   return toReply(200, headers, JSON.stringify({ object: 'list', degraded, data: limits }));
 }
 
-/** Undefined while the ledger cannot be read: whoever decides by it notices that, and tells of it. */
+/** Undefined while the ledger cannot be read: what decides by it notices and reports that. */
 async function statesOf(
   ledger: Ledger,
   scopes: readonly ReadScope[],

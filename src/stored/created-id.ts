@@ -1,15 +1,15 @@
 import { type ChunkReceiver, type GatewayReply, isPulledBody, type PulledBody } from '../message.ts';
 
-/** The provider's id stands at the beginning: of a reply, and of the first event of a stream. */
+/** The provider's id is at the beginning of a reply, or of a stream's first event. */
 const maxLookedAtBytes = 64 * 1_024;
-/** Longer than an id with its name: what of it has come may go on in the next chunk. */
+/** Longer than an id with its name, which may go on in the next chunk. */
 const longestMatch = 300;
 
 const pattern = /"id"\s*:\s*"((?:resp|msgbatch)_[A-Za-z0-9_-]{1,250})"/;
 
 /**
- * Tells the id of the response or batch that a reply creates, as soon as it has gone by; nothing is held up or changed.
- * A reply without one tells nothing.
+ * Reports the id of the response or batch that a reply creates as soon as it has passed; nothing is delayed or changed.
+ * A reply without one reports nothing.
  */
 export function withCreatedId(reply: GatewayReply, tell: (id: string) => void): GatewayReply {
   const { body } = reply;
@@ -59,11 +59,11 @@ function lookFirst(search: Search, receiver: ChunkReceiver): ChunkReceiver {
   };
 }
 
-/** Looks for the id in one chunk after the other, at each of them once. */
+/** Looks for the id chunk by chunk, at each once. */
 class Search {
   isOver = false;
   readonly #tell: (id: string) => void;
-  /** What may be the beginning of what the next chunk goes on with. */
+  /** May be the start of a match that the next chunk goes on with. */
   #before = '';
   #looked = 0;
 

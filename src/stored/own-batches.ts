@@ -1,32 +1,32 @@
 import type { GatewayReply, ReplyBody } from '../message.ts';
 
-/** Longest list that is looked through, should it come in pieces. A page has at most 1,000 batches of some 700 bytes. */
+/** Longest list that is searched when it comes in chunks. A page has at most 1,000 batches of some 700 bytes. */
 const maxListBytes = 4 * 1_024 * 1_024;
 
 const mostOfPage = 1_000;
 
-/** A page that is asked for. */
+/** A requested page. */
 export interface Page {
-  /** What the provider is asked. */
+  /** Sent to the provider. */
   readonly query: string;
   /** The most that the caller wants. */
   readonly limit: number;
-  /** Whether it is those before a batch that are wanted. */
+  /** Whether the batches before a given one are wanted. */
   readonly isBackwards: boolean;
 }
 
-/** Asks for as many as there may be, since most may be others'. */
+/** Asks for as many as a page can have, since most may be others'. */
 export function toWidePage(query: string): Page {
   const asked = new URLSearchParams(query);
   const limit = Number(asked.get('limit') ?? 20);
   const isBackwards = asked.has('before_id');
-  // what is no number is the provider's to refuse
+  // the provider refuses an invalid limit
   if (!(limit >= 1 && limit <= mostOfPage)) return { query, limit: mostOfPage, isBackwards };
   asked.set('limit', String(mostOfPage));
   return { query: `?${asked}`, limit, isBackwards };
 }
 
-/** A page of the list of batches with those that may be seen, and cursors of theirs: the provider's own would tell of the others. */
+/** A page of the list of batches with only the visible ones, and their cursors: the provider's would reveal others. */
 export async function withOwnBatches(
   reply: GatewayReply,
   { limit, isBackwards }: Page,
@@ -62,7 +62,7 @@ async function collect(body: ReplyBody): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-/** What cannot be read shows nobody's batches. */
+/** An unreadable page shows no batches. */
 function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(bytes).toString());

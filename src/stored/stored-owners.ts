@@ -6,19 +6,19 @@ import { createRuntime, type Runtime } from '../runtime.ts';
 export type StoredOwner = Pick<Principal, 'key' | 'team' | 'project' | 'user'>;
 
 /**
- * Remembers who had a provider store a response or a batch, by the id that the provider gave it: providers know the gateway's
- * credential alone, and would show anybody's to everybody. Several gateways need a common one.
+ * Remembers who had a provider store a response or a batch, by the id that the provider gave it: providers know only
+ * the gateway's credential, and would show anyone's to everyone. Several gateways need a shared one.
  */
 export interface StoredOwners {
-  /** Notes whose it is, when it is created. A reply does not wait for it; what it rejects with is reported. */
+  /** Notes the owner at creation. The reply does not wait for it; a rejection is reported. */
   note(id: string, owner: StoredOwner): void | Promise<void>;
-  /** Whose it is; `null` when that is not known. @throws Error when it cannot tell */
+  /** The owner; `null` when that is not known. @throws Error when it cannot tell */
   find(id: string): StoredOwner | null | Promise<StoredOwner | null>;
 }
 
-/** Bounds of what is remembered in memory. */
+/** Bounds on what is kept in memory. */
 export interface MemoryStoredOwnersOptions {
-  /** The one that was asked for longest ago goes first. @default 100_000 */
+  /** The least recently used goes first. @default 100_000 */
   readonly max?: number;
   /** @default 30 days, after which OpenAI and Anthropic have removed it too */
   readonly ttlMs?: number;
@@ -29,7 +29,7 @@ export interface MemoryStoredOwnersOptions {
 /**
  * Remembers in this process, and for as long as it runs.
  *
- * @throws TypeError when `max` is no positive integer
+ * @throws TypeError when `max` is not a positive integer
  */
 export function createMemoryStoredOwners(options: MemoryStoredOwnersOptions = {}): StoredOwners {
   const { max = 100_000, ttlMs = 30 * 86_400_000, runtime = createRuntime() } = options;
@@ -45,7 +45,7 @@ export function createMemoryStoredOwners(options: MemoryStoredOwnersOptions = {}
   };
 }
 
-/** The same, whose `note` neither rejects nor throws: what it failed with is reported. */
+/** The same, but `note` neither rejects nor throws: failures are reported. */
 export function reporting(owners: StoredOwners, report: (error: unknown) => void): StoredOwners {
   return {
     async note(id, owner) {
