@@ -7,12 +7,12 @@ import {
 } from 'headgate/node';
 
 /**
- * Makes a handler for Express 5 (and 4, Connect, Polka: whatever takes `(request, response)`). Mount it with
+ * Makes a handler for Express 5 (and 4, Connect, Polka: anything that takes `(request, response)`). Mount it with
  * `app.use`, with or without a prefix; it answers everything below, unknown paths included.
  *
  * Best mounted before `express.json()`: the bytes then go upstream as they came. After it, the body is taken
- * from `request.rawBody` when the host keeps it, and otherwise written anew from `request.body`, which keeps its
- * meaning but neither its bytes nor repeated keys nor numbers that JavaScript can not hold.
+ * from `request.rawBody` if the host keeps it, else serialised again from `request.body`, which keeps its
+ * meaning but neither its bytes nor repeated keys nor numbers that JavaScript cannot hold.
  *
  * @throws TypeError for an option out of range, or when `gateway` is not a gateway.
  * @example

@@ -7,7 +7,7 @@ import { createNodeBridge, type GatewayHandler, type NodeHandlerOptions, withHos
  *
  * Hooks up to `preHandler` run, and the headers they set are sent. The reply is then taken over
  * (`reply.hijack()`), so `preSerialization` and `onSend` hooks do not run; `onResponse` does. Fastify itself
- * answers 400 for a path that is not valid percent-encoding, before any plugin is asked.
+ * answers 400 for a path with invalid percent-encoding, before any plugin is asked.
  *
  * @throws TypeError for an option out of range, or when `gateway` is not a gateway.
  * @example
@@ -34,11 +34,11 @@ export function headgate(
   };
 
   return (instance, _options, done) => {
-    // the bytes stay in the stream, whatever their type, until the gateway wants them
+    // the bytes stay in the stream, whatever their type, until the gateway reads them
     instance.removeAllContentTypeParsers();
     instance.addContentTypeParser('*', (_request, _payload, parsed) => parsed(null));
     const method = instance.supportedMethods;
-    // a content type that Fastify can not parse is for the gateway to refuse, in the caller's dialect
+    // the gateway refuses a content type that Fastify cannot parse, in the caller's dialect
     const errorHandler = (error: { code?: string }, request: FastifyRequest, reply: FastifyReply) => {
       if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') answer(request, reply);
       else void reply.send(error);

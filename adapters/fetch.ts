@@ -8,20 +8,20 @@ export type { AdapterLimits, FetchDetails, GatewayHandler };
 /** Options of the adapter for `Request` and `Response`. */
 export interface FetchHandlerOptions extends AdapterLimits {
   /**
-   * Tells the address of the peer, which a `Request` does not carry; limits on failed keys need it. Gets the
-   * request and the second argument of the handler. @default unknown
+   * Returns the address of the peer, which a `Request` does not carry; limits on failed keys need it. Gets the
+   * request and the handler's second argument. @default unknown
    * @example (request, server) => server.requestIP(request)?.address // Bun
    */
   readonly remoteAddress?: (request: Request, host: never) => string | undefined;
 }
 
 /**
- * Makes a fetch handler: for Bun, Deno, Cloudflare Workers, Next.js route handlers and whatever else speaks
+ * Makes a fetch handler: for Bun, Deno, Cloudflare Workers, Next.js route handlers and anything else that uses
  * `Request` and `Response` (WHATWG Fetch). It never rejects.
  *
- * The second argument of the handler, whatever the runtime passes there, reaches custom stages as `request.host`.
- * The body is bounded while it is read; the body of the response is produced only as fast as it is read, and
- * both `request.signal` and cancelling the response's body abort the upstream call.
+ * The handler's second argument, whatever the runtime passes there, reaches custom stages as `request.host`.
+ * The request body is bounded while it is read; the response body is produced only as fast as it is read, and
+ * both `request.signal` and cancelling the response body abort the upstream call.
  *
  * @throws TypeError for an option out of range, or when `gateway` is not a gateway.
  * @example
@@ -45,7 +45,7 @@ export function toFetchHandler(
 }
 
 /**
- * The bridge under the adapters for `Request` and `Response`, for whoever writes one for another framework.
+ * The bridge under the adapters for `Request` and `Response`, for writing one for another framework.
  *
  * @throws TypeError for an option out of range, or when `gateway` is not a gateway.
  */

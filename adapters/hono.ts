@@ -21,8 +21,8 @@ export interface HonoContext {
 /**
  * Makes a handler for Hono 4. Mount it with a wildcard route; it answers everything below, unknown paths included.
  *
- * On `@hono/node-server` it speaks to Node's request and response directly, which is several times faster than
- * `Request` and `Response` and shows the path as it came; headers set before are kept, those set after the
+ * On `@hono/node-server` it uses Node's request and response directly, which is several times faster than
+ * `Request` and `Response` and keeps the path as it came; headers set before are kept, those set after the
  * handler come too late. On Bun, Deno and Workers it answers with a `Response`.
  *
  * @throws TypeError for an option out of range, or when `gateway` is not a gateway.
@@ -52,7 +52,7 @@ export function toHonoHandler<Context extends HonoContext = HonoContext>(
       ...details,
       responseHeaders: context.body(null).headers,
     });
-    // Hono would put the headers it holds over ours, and its cookies in the place of ours
+    // Hono would override our headers with those it holds, and replace our cookies
     context.res = undefined;
     context.res = response;
     return response;
@@ -61,19 +61,19 @@ export function toHonoHandler<Context extends HonoContext = HonoContext>(
 
 async function readParsedBody({ req }: HonoContext): Promise<Uint8Array | undefined> {
   const { bodyCache } = req as { bodyCache?: { arrayBuffer?: unknown; formData?: unknown } };
-  // Hono would write a form anew, with another boundary than the header names
+  // Hono would serialise a form again, with a boundary other than the header's
   if (bodyCache?.formData && !bodyCache.arrayBuffer) return undefined;
   try {
     return new Uint8Array(await req.arrayBuffer());
   } catch {
-    // somebody has read the request beneath it
+    // the underlying request has been read
     return undefined;
   }
 }
 
-/** What middleware has set so far, onto the response that is really sent. */
+/** Copies what middleware has set so far to the response that is sent. */
 function copyHeaders(marker: Response, outgoing: NodeResponse): void {
-  // makes node-server see a common Response and not its own shortcut, which would be sent at once
+  // makes node-server see a plain Response and not its own shortcut, which would be sent at once
   void marker.body;
   for (const [name, value] of marker.headers) {
     if (name === 'x-hono-already-sent' || name === 'set-cookie') continue;

@@ -24,9 +24,9 @@ export type { NodeDetails, NodeRequest, NodeResponse };
 /** Options of the adapters that answer through `node:http` or `node:http2`. */
 export interface NodeHandlerOptions<Request = NodeRequest> extends NodeLimits {
   /**
-   * Tells what the host application knows of the caller (its session, tenant, …); custom stages find it as
-   * `request.host`. Runs for every request and must be synchronous; when it throws, the request is answered
-   * with 500. @default nothing is handed over
+   * Returns what the host application knows about the caller (its session, tenant, …); custom stages find it as
+   * `request.host`. Runs for every request and must be synchronous; if it throws, the request is answered
+   * with 500. @default nothing is passed
    */
   readonly host?: (request: Request) => unknown;
 }
@@ -34,8 +34,8 @@ export interface NodeHandlerOptions<Request = NodeRequest> extends NodeLimits {
 /**
  * Makes a request listener for `node:http`, `node:https` and the compatibility API of `node:http2`.
  *
- * The listener answers every request it is given, unknown paths included, and never throws. Headers that were
- * set on the response before are kept: the gateway's own win, and `set-cookie` values are added to those there.
+ * The listener answers every request it is given, unknown paths included, and never throws. Headers already
+ * set on the response are kept: the gateway's own win, and `set-cookie` values are added to those there.
  * A caller who goes away aborts the request at once; one who does not read pauses the upstream, and is
  * disconnected after `writeTimeoutMs`.
  *
@@ -49,17 +49,17 @@ export function toNodeHandler(
 ): (request: NodeRequest, response: NodeResponse) => void {
   const serve = createServe(gateway, options);
   const { host } = options;
-  // nobody waits for the end of it
+  // nobody waits for it to end
   const settle = () => undefined;
   if (host === undefined) return (request, response) => serve(request, response, undefined, settle);
   return (request, response) => serve(request, response, withHost(host, request), settle);
 }
 
 /**
- * The bridge under the adapters, for whoever writes one for another framework on Node: answers one request.
+ * The bridge under the adapters, for writing one for another framework on Node: answers one request.
  *
- * The function it returns never throws, and its promise never rejects; the promise settles when the reply was
- * handed to Node or the caller is gone.
+ * The function it returns never throws, and its promise never rejects; the promise settles when the reply has
+ * been handed to Node or the caller is gone.
  *
  * @throws TypeError for an option out of range, or when `gateway` is not a gateway.
  */
@@ -73,7 +73,7 @@ export function createNodeBridge(
 
 type Settle = (sent?: Promise<void>) => void;
 
-/** Answers a request, and calls `settle` when the reply was handed to Node or the caller is gone. */
+/** Answers a request, and calls `settle` when the reply has been handed to Node or the caller is gone. */
 function createServe(
   gateway: GatewayHandler,
   options: NodeLimits,
@@ -81,7 +81,7 @@ function createServe(
   assertGateway(gateway);
   const limits = toLimits(options);
   const giveUp = ({ exchange, settle }: Serving) => settle(void exchange.outgoing.destroy());
-  // neither throws by its contract; whoever breaks it must not leave the caller waiting
+  // by contract neither throws; breaking it must not leave the caller waiting
   const handle = (serving: Serving) => {
     const fail = () => giveUp(serving);
     try {
@@ -104,7 +104,7 @@ function createServe(
       sendNodeReply(exchange, reply as GatewayReply, settle);
     } catch {
       giveUp(serving);
-      // its outcome waits for that; what is no reply or no body at all cannot be told
+      // its outcome waits for that; what is no reply or has no body cannot be stopped
       Promise.resolve(reply)
         .then((reply) => reply && stopBody(reply.body))
         .catch(() => undefined);
@@ -115,7 +115,7 @@ function createServe(
     const serving = new Serving(exchange, settle);
     if (countReaders(exchange.incoming) === 0) handleSoon(serving);
     else {
-      // at once: a body that is listened to by `readable` cannot be held
+      // at once: a body with a `readable` listener cannot be held
       exchange.hold();
       handle(serving);
     }
@@ -137,7 +137,7 @@ class Serving extends Gathered {
 
 /**
  * A `node:http` or `node:http2` request as the core takes it, for a host that calls `gateway.handle` itself and
- * writes the reply on its own. The response is needed to see the caller go away.
+ * writes the reply itself. The response is needed to notice when the caller goes away.
  *
  * @throws TypeError for an option out of range.
  */
@@ -152,7 +152,7 @@ export function toGatewayRequest(
   return exchange;
 }
 
-/** What `host` says, or what it threw: that one is answered as an internal error. */
+/** What `host` returns, or what it throws, which is answered as an internal error. */
 export function withHost<Request>(host: (request: Request) => unknown, request: Request): NodeDetails {
   try {
     return { host: host(request) };

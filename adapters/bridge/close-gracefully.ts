@@ -17,12 +17,12 @@ export interface CloseOptions {
 const idleCheckMs = 50;
 
 /**
- * Closes a server without cutting replies off: it accepts no new connection, closes those that are idle, says
- * `connection: close` (HTTP/2: GOAWAY) on the replies that are still to come, waits up to `drainMs` for the
+ * Closes a server without cutting replies off: it accepts no new connections, closes idle ones, sends
+ * `connection: close` (HTTP/2: GOAWAY) with the replies that are still to come, waits up to `drainMs` for the
  * replies in flight, and destroys what is left.
  *
- * Resolves when the server is closed, also when it was closed already, or the time is over. Never rejects. Close the
- * gateway itself after that, so that the requests in flight still have it.
+ * Resolves when the server is closed, even if it already was, or when the time is over. Never rejects. Close the
+ * gateway itself after that, so that requests in flight can still use it.
  *
  * @throws TypeError when `drainMs` is not a whole number of at least 0.
  * @example
@@ -47,7 +47,7 @@ export function closeGracefully(server: ClosableServer, options: CloseOptions = 
     const deadline = setTimeout(() => {
       server.closeAllConnections?.();
       destroySessions(server);
-      // a server of node:http2 waits on for who has not begun to speak, and for who does not read its end
+      // a node:http2 server goes on waiting for peers that have not sent anything, or do not read its end
       settle();
     }, drainMs);
     // an error means that it was not open

@@ -17,11 +17,11 @@ export interface FetchDetails {
   readonly host?: unknown;
   /** Address of the peer; the `Request` does not say. */
   readonly remoteAddress?: string | undefined;
-  /** Gives the body, when the framework has read it and keeps it. */
+  /** Returns the body, if the framework has read it and keeps it. */
   readonly readParsedBody?: () => Promise<Uint8Array | undefined>;
   /** Headers that the host has set for the response; kept unless the gateway sets them. */
   readonly responseHeaders?: Headers;
-  /** What went wrong in the host before the gateway was asked; answered as an error. */
+  /** What failed in the host before the gateway was called; answered as an error. */
   readonly failure?: unknown;
 }
 
@@ -50,7 +50,7 @@ export class FetchExchange implements GatewayRequest {
     this.details = details;
     this.method = request.method;
     const { url } = request;
-    // the runtime has normalised the URL already; it is cut here, not parsed once more
+    // the runtime has normalised the URL already; it is cut here, not parsed again
     const start = url.indexOf('/', url.indexOf('://') + 3);
     const hash = url.indexOf('#');
     const target = start === -1 ? '/' : url.slice(start, hash === -1 ? url.length : hash);
@@ -90,7 +90,7 @@ export class FetchExchange implements GatewayRequest {
     this.onGone?.();
   }
 
-  /** The reply is over; nothing is listened to any more. */
+  /** The reply is over; stops listening. */
   finish(): void {
     this.request.signal.removeEventListener('abort', this.abort);
   }
@@ -121,7 +121,7 @@ export class FetchExchange implements GatewayRequest {
     let failure: GatewayError | undefined;
     const stop = (error: GatewayError) => {
       failure ??= error;
-      // settles the read that is waiting; whether the source can be told does not matter any more
+      // settles the pending read; whether the source can be told no longer matters
       reader.cancel(error).catch(() => {});
     };
     const timer = setTimeout(() => stop(bodyTimeout(bodyTimeoutMs)), bodyTimeoutMs);

@@ -28,7 +28,7 @@ function toHeaders(fields: HeaderMap, before: Headers | undefined): Headers {
   for (const name in fields) {
     const value = fields[name];
     if (value === undefined || framingFields.has(name) || name === 'connection') continue;
-    // left out when not sound: the core promises it, so it is one that a custom stage has set
+    // the core promises sound fields: others come from a custom stage, and are left out
     if (!isSoundField(name, value)) continue;
     if (typeof value === 'string' && name !== 'set-cookie') {
       headers.set(name, value);
@@ -79,6 +79,6 @@ async function stopIterator(iterator: AsyncIterator<Uint8Array>): Promise<void> 
   try {
     await iterator.return?.();
   } catch {
-    // it was told; its failure has no reader any more
+    // it was told; nobody is left to see its failure
   }
 }

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 
-// A server of node:http2 tells nobody which sessions it has, and before Node 24 it does not close them either.
-// So those that brought a request are remembered, as long as they live and by the server they belong to.
+// A node:http2 server does not expose its sessions, and before Node 24 it does not close them either.
+// So those that brought a request are remembered by server, as long as they live.
 const sessionsOf = new WeakMap<object, Set<ServerHttp2Session>>();
 
 /** Remembers the session a request came over. */
@@ -17,7 +17,7 @@ export function trackSession(incoming: IncomingMessage): void {
   session.once('close', () => sessions.delete(session));
 }
 
-/** Lets the streams that are open end, and no new one begin (GOAWAY, RFC 9113 §6.8). */
+/** Lets open streams end, and no new one begin (GOAWAY, RFC 9113 §6.8). */
 export function closeSessions(server: object): void {
   for (const session of sessionsOf.get(server) ?? []) session.close();
 }

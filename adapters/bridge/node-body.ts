@@ -27,14 +27,14 @@ export function readNodeBody(exchange: NodeExchange, maxBytes: number): Uint8Arr
   if (exchange.gone) throw callerGone();
   if (incoming.readableDidRead || incoming.readableEnded)
     return readHeldBody(exchange).then((bytes) => bounded(bytes, maxBytes));
-  // for who listens already the body begins to flow before our turn comes, unless it is held
+  // if somebody listens already, the body flows before our turn comes, unless it is held
   if (countReaders(incoming) > 0) {
     return new Promise((resolve) => {
       resolve(readArriving(exchange, maxBytes));
     });
   }
-  // The parser hands over the headers before it looks at the body behind them in the same packet: when that is done, a small
-  // body lies in the buffer, and needs no listener and no timer.
+  // The parser emits the headers before it parses the body behind them in the same packet. Once that is done, a small
+  // body is in the buffer, and needs no listener and no timer.
   return exchange.arrived
     ? readArriving(exchange, maxBytes)
     : parsed.then(() => readArriving(exchange, maxBytes));
@@ -70,14 +70,14 @@ async function readHeldBody(exchange: NodeExchange): Promise<Uint8Array> {
   if (typeof held === 'string') return Buffer.from(held);
   if (body !== undefined && isJson(headers)) return Buffer.from(JSON.stringify(body));
   if (!exchange.isHttp2 && !announcesBody(headers)) return empty;
-  // it ended with nothing to be read
+  // it ended with nothing to read
   if (exchange.incoming.readableEnded && !exchange.incoming.readableDidRead) return empty;
   throw bodyAlreadyRead();
 }
 
 function takeBuffered(incoming: IncomingMessage): Uint8Array {
   const chunks: Uint8Array[] = [];
-  // more than one only when somebody else listens to the stream as well
+  // more than one only if somebody else listens to the stream as well
   for (
     let chunk = incoming.read();
     chunk !== null;
@@ -85,7 +85,7 @@ function takeBuffered(incoming: IncomingMessage): Uint8Array {
   ) {
     chunks.push(toBytes(chunk, incoming));
   }
-  // lets the stream come to its end, for hosts that wait for that
+  // lets the stream end, for hosts that wait for that
   if (incoming.complete) incoming.read();
   else incoming.resume();
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
@@ -109,7 +109,7 @@ function collect(exchange: NodeExchange, maxBytes: number): Promise<Uint8Array> 
     };
     const fail = (error: Error) => {
       stop();
-      // what still arrives is thrown away after the reply, see discardRest
+      // what still arrives is discarded after the reply, see discardRest
       incoming.pause();
       exchange.reusable = false;
       reject(error);
@@ -141,14 +141,14 @@ function collect(exchange: NodeExchange, maxBytes: number): Promise<Uint8Array> 
   });
 }
 
-/** Who else may keep what arrives. */
+/** How many may keep what arrives. */
 export function countReaders(incoming: IncomingMessage): number {
   return incoming.listenerCount('data') + incoming.listenerCount('readable');
 }
 
 /**
- * Gives the memory of a chunk back at once, and not when it is found to be garbage: what large bodies take outside of V8's heap
- * brings about full collections of it.
+ * Gives the memory of a chunk back at once, not when it is collected as garbage: what large bodies take outside V8's
+ * heap triggers full collections of it.
  */
 function release({ buffer, byteLength }: Uint8Array): void {
   if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);

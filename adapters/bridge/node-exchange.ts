@@ -20,13 +20,13 @@ export type NodeResponse = ServerResponse | Http2ServerResponse;
 
 /** What a framework's adapter knows of one request beyond its message. */
 export interface NodeDetails {
-  /** Raw request target, when the request's own has been changed by the framework. */
+  /** Raw request target, if the framework has changed the request's own. */
   readonly url?: string;
   /** What the host application knows of the caller. */
   readonly host?: unknown;
-  /** Gives the body, when the framework has read it and keeps it elsewhere than in `rawBody` or `body`. */
+  /** Returns the body, if the framework has read it and keeps it elsewhere than in `rawBody` or `body`. */
   readonly readParsedBody?: () => Promise<Uint8Array | undefined>;
-  /** What went wrong in the host before the gateway was asked; answered as an error. */
+  /** What failed in the host before the gateway was called; answered as an error. */
   readonly failure?: unknown;
   /** Called when the head of the reply was written; not called when there was none to write. */
   readonly onHead?: () => void;
@@ -34,7 +34,7 @@ export interface NodeDetails {
 
 /**
  * One request and its response. It is the `GatewayRequest` itself, with getters for whatever costs something:
- * one object per request is what this bridge allocates.
+ * this bridge allocates one object per request.
  */
 export class NodeExchange implements GatewayRequest {
   readonly incoming: IncomingMessage;
@@ -49,11 +49,11 @@ export class NodeExchange implements GatewayRequest {
   declare readonly host?: unknown;
   /** The connection closed before the reply was whole. */
   gone = false;
-  /** False once the connection can not be used for another request. */
+  /** False once the connection cannot be used for another request. */
   reusable = true;
   /**
-   * It has waited for its turn to end: what came in the same packet has been looked at, but in a turn of so many requests
-   * that they are not waited with. Then its body is waited for as any other.
+   * It has waited for its turn to end: what came in the same packet has been parsed, except in a turn with so many
+   * requests that they do not wait. Then its body is waited for like any other.
    */
   arrived = false;
   bodyIsExclusive = false;
@@ -61,14 +61,14 @@ export class NodeExchange implements GatewayRequest {
   private heldUntil: NodeJS.Timeout | undefined = undefined;
   /** A byte of the reply was handed over. */
   begun = false;
-  /** Called once when the caller goes away; held by whoever works for the caller at that time. */
+  /** Called once when the caller goes away; set by whoever works for the caller at that time. */
   onGone: (() => void) | undefined = undefined;
   /** Destroys the connection of a caller who does not read; cleared when the response closes. */
   timer: NodeJS.Timeout | undefined = undefined;
   /** Continues the pump after a pause. */
   wake: (() => void) | undefined = undefined;
   private controller: AbortController | undefined = undefined;
-  /** Told when the caller goes away. Most requests have one at a time, and need no list. */
+  /** Called when the caller goes away. Most requests have one at a time, and need no list. */
   private listener: (() => void) | undefined = undefined;
   private others: (() => void)[] | undefined = undefined;
 
@@ -78,7 +78,7 @@ export class NodeExchange implements GatewayRequest {
     limits: Required<NodeLimits>,
     details: NodeDetails | undefined,
   ) {
-    // the compatibility API of http2 has the same face as far as it is used here
+    // the compatibility API of http2 has the same interface as far as used here
     const incoming = request as IncomingMessage;
     const outgoing = response as ServerResponse;
     this.incoming = incoming;
@@ -86,7 +86,7 @@ export class NodeExchange implements GatewayRequest {
     this.limits = limits;
     this.details = details;
     this.method = incoming.method ?? 'GET';
-    // originalUrl: what frameworks of the Express family keep when they take a mount prefix off
+    // originalUrl: what frameworks of the Express family keep when they strip a mount prefix
     const url: string =
       details?.url ?? (request as { originalUrl?: string }).originalUrl ?? incoming.url ?? '';
     const mark = url.indexOf('?');
@@ -104,13 +104,13 @@ export class NodeExchange implements GatewayRequest {
       owned[owner] = this;
       outgoing.on('close', closeOwner);
     } else {
-      // somebody else's request, too
+      // it has another exchange already
       outgoing.on('close', () => this.close());
     }
-    // a pipelined response has no socket yet, and hears nothing when the connection dies before its turn
+    // a pipelined response has no socket yet, and gets no event when the connection dies before its turn
     if (this.isHttp2) trackSession(incoming);
     else if (outgoing.socket === null) this.watchSocket();
-    // who left while the host had the request is told of by nothing any more
+    // no event will tell of a caller who left while the host had the request
     if (incoming.socket?.destroyed) this.close();
   }
 
@@ -158,8 +158,8 @@ export class NodeExchange implements GatewayRequest {
   }
 
   /**
-   * Holds the body back from who listens to it, so that it does not flow past the gateway: until that reads it or somebody has
-   * answered without, and for no longer than it may take.
+   * Holds the body back from its listeners, so that it does not flow past the gateway: until the gateway reads it or
+   * somebody answers without it, and for no longer than `bodyTimeoutMs`.
    */
   hold(): void {
     if (countReaders(this.incoming) === 0) return;
@@ -167,7 +167,7 @@ export class NodeExchange implements GatewayRequest {
     this.incoming.pause();
   }
 
-  /** Whoever listens hears it from now on. */
+  /** Lets the body flow to its listeners. */
   letGo(): void {
     if (this.heldUntil === undefined) return;
     clearTimeout(this.heldUntil);
@@ -178,7 +178,7 @@ export class NodeExchange implements GatewayRequest {
   /** The response is over: whole, or because the caller went away. */
   close(): void {
     if (this.timer !== undefined) clearTimeout(this.timer);
-    // the host may have answered, and nothing has read it
+    // the host may have answered without reading it
     this.letGo();
     if (this.gone || this.isSent()) return;
     this.gone = true;
@@ -195,14 +195,14 @@ export class NodeExchange implements GatewayRequest {
 
   private isSent(): boolean {
     const { incoming, outgoing } = this;
-    // a stream of HTTP/2 that was reset says that it is finished, too
+    // an HTTP/2 stream that was reset says that it is finished, too
     return this.isHttp2 ? outgoing.writableEnded && !incoming.aborted : outgoing.writableFinished;
   }
 
   private watchSocket(): void {
     const { socket } = this.incoming;
     const close = () => this.close();
-    // each that waits its turn listens, which is no leak to be warned of
+    // each response that waits its turn listens: no leak to warn of
     socket.setMaxListeners(0).on('close', close);
     this.outgoing.on('close', () => socket.off('close', close));
   }
@@ -211,8 +211,8 @@ export class NodeExchange implements GatewayRequest {
 function noop(): void {}
 
 /**
- * The exchange of a response, for the one listener that all have. A closure for each would hold the whole request, and is
- * what V8 may put among the old objects at once, where it keeps what it holds until the next full collection.
+ * The exchange of a response, for the one listener that all share. A closure for each would hold the whole request, and
+ * V8 may put it among the old objects at once, where it keeps what it holds alive until the next full collection.
  */
 const owner = Symbol('headgate.exchange');
 
@@ -222,7 +222,7 @@ function closeOwner(this: Owned): void {
   this[owner]?.close();
 }
 
-/** What `node:http` lets through although a proxy in front of it may read it otherwise. */
+/** Refuses what `node:http` accepts although a proxy in front may read it differently. */
 function refuseMessage(incoming: IncomingMessage, url: string, maxHeaders: number): GatewayError | undefined {
   const { rawHeaders, headers } = incoming;
   let hosts = 0;

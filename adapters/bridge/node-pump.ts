@@ -5,12 +5,12 @@ import type { NodeExchange } from './node-exchange.ts';
 
 const http2InternalError = 2;
 
-/** Writes a body chunk by chunk, each one pulled when the caller can take it; calls `settle` at the end of it. */
+/** Writes a body chunk by chunk, each one pulled when the caller can take it; calls `settle` at its end. */
 export function pump(exchange: NodeExchange, body: AsyncIterable<Uint8Array>, settle: () => void): void {
   new Pump(exchange, body[Symbol.asyncIterator](), settle).begin();
 }
 
-/** One object for each reply on its way, which is what waits for the next chunk: replies may wait by the thousand. */
+/** One object per reply in flight, which itself waits for the next chunk: thousands of replies may wait. */
 class Pump implements ChunkReceiver {
   readonly #exchange: NodeExchange;
   readonly #source: AsyncIterator<Uint8Array>;
@@ -29,7 +29,7 @@ class Pump implements ChunkReceiver {
       this.#settle();
     };
     this.#pull();
-    // the head leaves with the first chunk when that is there already, and alone when it is not by the end of the turn
+    // the head is sent with the first chunk if that is there already, and alone if it is not by the end of the turn
     if (hasHead(this.#exchange)) setImmediate(flushHead, this.#exchange);
   }
 
@@ -69,9 +69,9 @@ class Pump implements ChunkReceiver {
     }
   }
 
-  /** What to call when a chunk has been written, where nobody else may keep what is written. */
+  /** What to call when a chunk has been written; undefined if somebody else may keep it. */
   #borrow(bytes: Uint8Array): (() => void) | undefined {
-    // most chunks are small and not lent: the connection is looked at for those that are
+    // most chunks are small and not lent: the connection is checked only for those that are
     const giveBack = (this.#source as Partial<PulledBody>).lend?.(bytes);
     return giveBack && !isWatched(this.#exchange) ? giveBack : undefined;
   }
@@ -100,7 +100,7 @@ class Pump implements ChunkReceiver {
   }
 }
 
-/** Tells a body that nobody will read that it is not wanted. Never rejects. */
+/** Tells a body that nobody will read it. Never rejects. */
 export function stopBody(body: ReplyBody): Promise<void> | undefined {
   if (body instanceof Uint8Array) return undefined;
   return stopIterator(body[Symbol.asyncIterator]());
@@ -110,11 +110,11 @@ async function stopIterator(iterator: AsyncIterator<Uint8Array>): Promise<void> 
   try {
     await iterator.return?.();
   } catch {
-    // it was told; its failure has no reader any more
+    // it was told; nobody is left to see its failure
   }
 }
 
-/** Destroys the connection unless what was handed over has left within the write timeout. */
+/** Destroys the connection unless what was handed over is sent within the write timeout. */
 export function watchFlush(exchange: NodeExchange): void {
   const { writeTimeoutMs } = exchange.limits;
   exchange.timer = setTimeout(() => {
@@ -124,8 +124,8 @@ export function watchFlush(exchange: NodeExchange): void {
 }
 
 /**
- * Whether there is a whole head to send. Node keeps it for as long as the response lasts, as the tree of fifty strings that
- * it was put together from: 2 KB for each stream that waits. Looking at its end makes V8 put one string in their place.
+ * Whether there is a whole head to send. Node keeps it for as long as the response lasts, as the tree of fifty strings
+ * it was concatenated from: 2 KB for each waiting stream. Checking its end makes V8 flatten them into one string.
  */
 function hasHead({ outgoing }: NodeExchange): boolean {
   const head: unknown = (outgoing as { _header?: unknown })._header;
@@ -145,7 +145,7 @@ function whenDrained(exchange: NodeExchange, go: () => void): void {
   };
 }
 
-/** Whether somebody may keep what is written: Node's HTTP/2, a `write` in place of Node's, a connection that is none of the kernel's. */
+/** Whether somebody may keep what is written: Node's HTTP/2, a `write` that is not Node's, a non-kernel connection. */
 function isWatched({ outgoing, isHttp2 }: NodeExchange): boolean {
   return (
     isHttp2 || outgoing.write !== OutgoingMessage.prototype.write || !(outgoing.socket instanceof Socket)
@@ -157,18 +157,18 @@ function isQueued({ incoming, outgoing, isHttp2 }: NodeExchange): boolean {
   return !isHttp2 && outgoing.socket === null && !incoming.socket.destroyed;
 }
 
-/** Resets the stream under a response of HTTP/2 (RFC 9113 §6.4). */
+/** Resets the stream under an HTTP/2 response (RFC 9113 §6.4). */
 export function closeStream(outgoing: ServerResponse, code: number): void {
   (outgoing as unknown as { stream?: { close(code: number): void } }).stream?.close(code);
 }
 
-/** Ends a reply that is not whole so that the caller sees it is not. */
+/** Ends an incomplete reply so that the caller sees that it is. */
 function breakOff({ outgoing, isHttp2 }: NodeExchange): void {
   if (isHttp2) {
     closeStream(outgoing, http2InternalError);
     return;
   }
-  // without chunks only a reset tells a broken reply from a whole one, and only plain TCP has it: not TLS, nor a path
+  // unless chunked, only a reset tells a broken reply from a whole one, and only plain TCP has it: not TLS or a path
   if (!outgoing.chunkedEncoding && isTcp(outgoing.socket)) outgoing.socket.resetAndDestroy();
   else outgoing.destroy();
 }

@@ -7,13 +7,13 @@ import { announcesBody, toDeclaredLength } from './request-checks.ts';
 
 /** Larger replies go out in slices, so that a caller who does not read them is noticed. */
 const sliceBytes = 256 * 1024;
-/** A rest of a request that is not worth a connection: Node reads it and goes on. */
+/** So little left of a request is not worth a connection: Node reads it and goes on. */
 const smallRestBytes = 64 * 1024;
 
 /**
- * Sends a reply; calls `settle` when its bytes were handed to Node or the caller is gone.
+ * Sends a reply; calls `settle` when its bytes are handed to Node or the caller is gone.
  *
- * @throws when the head can not be sent at all, or there is no body
+ * @throws when the head cannot be sent at all, or there is no body
  */
 export function sendNodeReply(
   exchange: NodeExchange,
@@ -48,12 +48,12 @@ export function sendNodeReply(
   }
 }
 
-/** Keep-alive ends here: the server stops, or the caller is still sending what nobody will read. */
+/** Whether keep-alive ends: the server stops, or the caller still sends what nobody will read. */
 function mustClose(exchange: NodeExchange): boolean {
   const { incoming } = exchange;
   const server = (incoming.socket as { server?: { listening?: boolean } }).server;
   if (server?.listening === false) return true;
-  // of what only looks like a message, as Fastify injects one, `complete` says nothing
+  // `complete` says nothing for a mere imitation of a message, such as Fastify injects
   if (incoming.complete || incoming.readableEnded || !announcesBody(incoming.headers))
     return !exchange.reusable;
   const declared = toDeclaredLength(incoming.headers);
@@ -68,23 +68,23 @@ function writeHead(exchange: NodeExchange, reply: GatewayReply, length: number, 
   const isHead = exchange.method === 'HEAD';
   if (length === -1 && outgoing.hasHeader('content-length')) outgoing.removeHeader('content-length');
   if (length === -1 && reply.headers['content-length'] !== undefined && !exchange.isHttp2 && !isHead) {
-    // a stream that is shorter or longer than it said must not look whole
+    // a stream that is shorter or longer than declared must not look whole
     outgoing.strictContentLength = true;
   }
-  // what a middleware has put in its place may read a list otherwise: on-headers before 1.1, which express-session 1.18 has
+  // a middleware's replacement may read a list differently: on-headers before 1.1, which express-session 1.18 has
   if (!Object.hasOwn(outgoing, 'writeHead')) {
     try {
       outgoing.writeHead(reply.status, fields as string[]);
       return;
     } catch {
-      // one value that can not be sent must not cost the caller the reply
+      // one value that cannot be sent must not cost the caller the reply
     }
   }
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
     const value = fields[index + 1] as string | string[];
     outgoing.removeHeader(name);
-    // left out when not: the core promises sound values, so it is one that a custom stage has set
+    // the core promises sound values: others come from a custom stage, and are left out
     if (isSoundField(name, value)) outgoing.setHeader(name, value);
   }
   outgoing.writeHead(reply.status);
@@ -92,14 +92,14 @@ function writeHead(exchange: NodeExchange, reply: GatewayReply, length: number, 
 
 type Fields = (string | string[])[];
 
-/** Names and values one after the other: the form that Node sends without copying it into an object first. */
+/** Names and values in turn: the form that Node sends without copying it into an object first. */
 function toFields(exchange: NodeExchange, headers: HeaderMap, length: number): Fields {
   const { outgoing, isHttp2 } = exchange;
   const fields: Fields = [];
   for (const name in headers) {
     const value = headers[name];
     if (value === undefined || framingFields.has(name)) continue;
-    // HTTP/2 knows no connection header, and Node does not check values there before the peer does
+    // HTTP/2 has no connection header, and Node does not check values there before the peer does
     if (isHttp2 && (name === 'connection' || !isSoundField(name, value))) continue;
     if (name === 'content-length' && length !== -1 && exchange.method !== 'HEAD') continue;
     if (name === 'set-cookie') fields.push(name, toCookieList(outgoing.getHeader(name), value));

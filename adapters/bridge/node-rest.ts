@@ -2,9 +2,9 @@ import type { NodeExchange } from './node-exchange.ts';
 import { closeStream, watchFlush } from './node-pump.ts';
 
 /**
- * Ends the response. Where the caller is still sending a body that was refused, the rest is read and thrown away,
+ * Ends the response. If the caller is still sending a body that was refused, the rest is read and discarded,
  * within bounds: closing a connection with unread input makes the kernel send a reset, which can overtake the
- * reply (RFC 9112 §9.6), and a stream of HTTP/2 with unread input never finishes.
+ * reply (RFC 9112 §9.6), and an HTTP/2 stream with unread input never finishes.
  */
 export function endAfterRest(exchange: NodeExchange, bytes: Uint8Array | undefined): void {
   const { incoming, outgoing, isHttp2 } = exchange;
@@ -12,7 +12,7 @@ export function endAfterRest(exchange: NodeExchange, bytes: Uint8Array | undefin
     end(exchange, bytes);
     return;
   }
-  // the end of an HTTP/1.1 response is what closes its connection, so that comes last; its length is known
+  // ending an HTTP/1.1 response closes its connection, so that comes last; its length is known
   if (isHttp2) end(exchange, bytes);
   else if (bytes === undefined || bytes.length === 0) outgoing.flushHeaders();
   else outgoing.write(bytes);
@@ -43,7 +43,7 @@ function end(exchange: NodeExchange, bytes: Uint8Array | undefined): void {
   if (exchange.outgoing.writableLength > 0) watchFlush(exchange);
 }
 
-/** Reads on without keeping anything, until the request ends, a bound is met or the caller leaves. */
+/** Reads and discards until the request ends, a bound is reached or the caller leaves. */
 function discardRest(exchange: NodeExchange, then: () => void): void {
   const { incoming, limits } = exchange;
   let left = limits.maxDiscardBytes;

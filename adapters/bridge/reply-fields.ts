@@ -1,4 +1,4 @@
-/** How a message is framed on a connection is the adapter's business, and in HTTP/2 these are forbidden. */
+/** How a message is framed on a connection is the adapter's business, and HTTP/2 forbids these. */
 export const framingFields: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'keep-alive',

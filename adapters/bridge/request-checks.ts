@@ -5,7 +5,7 @@ import { GatewayError, type HeaderMap } from 'headgate';
 /** Host as in RFC 9110 §7.2, without the sub-delimiters that proxies in front disagree about. */
 const validHost = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::\d{1,5})?$/i;
 
-/** What callers of one server name is nearly always the same. */
+/** Callers of one server nearly always name the same host. */
 let lastValid: string | undefined;
 
 /** A request target must be a path: an absolute URL names a second host that nobody checked. */
@@ -14,7 +14,7 @@ export function refuseTarget(method: string, url: string): GatewayError | undefi
   return new GatewayError('malformed_request', 'The request target must be a path that starts with "/".');
 }
 
-/** A host that is no host name, address or either with a port. */
+/** For a host that is not a host name or address, with or without a port. */
 export function refuseHost(host: string | undefined): GatewayError | undefined {
   if (host === undefined || host === lastValid) return undefined;
   if (validHost.test(host)) {
@@ -24,17 +24,17 @@ export function refuseHost(host: string | undefined): GatewayError | undefined {
   return new GatewayError('malformed_request', 'The Host header is not a valid host name.');
 }
 
-/** More header lines than any client sends. */
+/** For more header lines than any client sends. */
 export function refuseHeaderCount(count: number, maxHeaders: number): GatewayError | undefined {
   if (count <= maxHeaders) return undefined;
   return new GatewayError('malformed_request', `The request has more than ${maxHeaders} header fields.`);
 }
 
-/** More than one Host line, or an `:authority` beside a Host that differs: proxies in front may have gone by either. */
+/** More than one Host line, or an `:authority` beside a Host that differs: proxies in front may have used either. */
 export const severalHosts = (): GatewayError =>
   new GatewayError('malformed_request', 'The request names more than one host.');
 
-/** HTTP/1.0 knows no transfer-encoding (RFC 9112 §6.1): who reads the body by another rule finds another request in it. */
+/** HTTP/1.0 has no transfer-encoding (RFC 9112 §6.1): by another rule, a reader finds another request in the body. */
 export const chunkedTooEarly = (): GatewayError =>
   new GatewayError('malformed_request', 'A request of HTTP/1.0 can not have a transfer-encoding.');
 
@@ -64,7 +64,7 @@ export function refuseEncoding(headers: HeaderMap): GatewayError | undefined {
   return new GatewayError('unsupported_media_type', 'Send the body without a content-encoding.');
 }
 
-/** Whether a body parser of the host may have read JSON; so also where no type is given. */
+/** Whether a body parser of the host may have read JSON; also true if no type is given. */
 export function isJson(headers: HeaderMap): boolean {
   const type = headers['content-type'];
   return type === undefined || /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i.test(String(type));
@@ -74,17 +74,17 @@ export function isJson(headers: HeaderMap): boolean {
 export const bodyTooLarge = (maxBytes: number): GatewayError =>
   new GatewayError('body_too_large', `The request body is larger than ${maxBytes} bytes.`);
 
-/** A body that was not whole `timeoutMs` after its reading began: a 408. */
+/** A body that is incomplete `timeoutMs` after reading began: a 408. */
 export const bodyTimeout = (timeoutMs: number): GatewayError =>
   new GatewayError('body_timeout', `The request body did not arrive within ${timeoutMs} ms.`);
 
-/** A caller who left before the reply was whole; nobody is there to be answered. Signals are aborted with it. */
+/** A caller who left before the reply was whole; nobody is left to answer. Signals are aborted with it. */
 export const callerGone = (cause?: unknown): GatewayError =>
   new GatewayError('caller_gone', 'The caller closed the connection.', cause === undefined ? {} : { cause });
 
 /**
- * A body whose bytes the host has taken and not kept: a mistake of the host's, whom the message tells how to mend it.
- * A 500 that no repetition changes.
+ * A body whose bytes the host has read and not kept: the host's mistake; the message tells it how to fix that.
+ * A 500 that no retry changes.
  */
 export const bodyAlreadyRead = (): GatewayError =>
   new GatewayError(

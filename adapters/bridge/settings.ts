@@ -6,11 +6,11 @@ export interface GatewayHandler {
   handle(request: GatewayRequest): Promise<GatewayReply>;
 }
 
-/** Bounds that every adapter keeps. */
+/** Bounds of every adapter. */
 export interface AdapterLimits {
   /** Header lines a request may have; more are answered with 400. @default 200 */
   readonly maxHeaders?: number;
-  /** Milliseconds from the first wish to read the body until its last byte; then 408. @default 30_000 */
+  /** Milliseconds from the first read of the body until its last byte; then 408. @default 30_000 */
   readonly bodyTimeoutMs?: number;
 }
 
@@ -19,11 +19,11 @@ export interface NodeLimits extends AdapterLimits {
   /** Milliseconds a reply may wait for a caller who does not read; then the connection is destroyed. @default 60_000 */
   readonly writeTimeoutMs?: number;
   /**
-   * Milliseconds to go on reading, and throwing away, what a caller still sends after a refusal, so that the
+   * Milliseconds to go on reading, and discarding, what a caller still sends after a refusal, so that the
    * refusal is not lost in a connection reset. @default 2_000
    */
   readonly discardTimeoutMs?: number;
-  /** Bytes to throw away at most before the connection is closed on a caller who still sends. @default 33_554_432 */
+  /** Most bytes to discard before closing the connection of a caller who still sends. @default 33_554_432 */
   readonly maxDiscardBytes?: number;
 }
 
@@ -50,7 +50,7 @@ export function toLimits(options: NodeLimits): Required<NodeLimits> {
   return limits;
 }
 
-/** @throws TypeError when something else than a gateway was given */
+/** @throws TypeError for anything other than a gateway */
 export function assertGateway(gateway: GatewayHandler): void {
   if (typeof gateway?.handle !== 'function') {
     throw new TypeError('The first argument must be a gateway: an object with a handle() method.');

@@ -5,7 +5,7 @@ import { toReply } from '../reply.ts';
 
 /**
  * Answers `GET /headgate/health`: tells every key whether the gateway serves and what is degraded, and those whose
- * profile has `operator` everything (see `GatewayHealth`). 503 when it is shutting down. Asks nobody, counts against no
+ * profile has `operator` everything (see `GatewayHealth`). 503 while shutting down. Asks nobody, counts against no
  * limit.
  */
 export function showHealth({
