@@ -15,9 +15,10 @@ export interface Run {
   handle(request: GatewayRequest): Promise<GatewayReply>;
   /**
    * Ends it early: this gateway refuses its requests from now on, and so does every other on the same ledger once this
-   * has resolved, except within what it has leased of the run's budget ahead of need. Running requests go on to the end.
+   * has resolved, except within what it has leased of the run's budget ahead of need. Running requests go on to their
+   * end.
    *
-   * @throws Error when the ledger cannot be told; on this gateway the run has ended all the same
+   * @throws Error when the ledger fails; on this gateway the run has ended all the same
    */
   close(): Promise<void>;
   /** Like `gateway.fetch`, for an SDK in this process; part of this run, whatever the headers say. */

@@ -105,7 +105,7 @@ export function isGatewayError(value: unknown): value is GatewayError {
   return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[mark] === true;
 }
 
-/** Whatever was thrown, as a `GatewayError`; anything else becomes `internal_error` with its cause kept. */
+/** Whatever was thrown, as a `GatewayError`; the unexpected becomes `internal_error` with its cause kept. */
 export function toGatewayError(thrown: unknown): GatewayError {
   if (isGatewayError(thrown)) return thrown;
   return new GatewayError('internal_error', 'The gateway failed while handling this request.', {

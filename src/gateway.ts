@@ -64,7 +64,7 @@ export interface Gateway {
    *
    * @param token the value of its header: `run.headers['x-headgate-run']`
    * @throws GatewayError `malformed_request` for anything but a run opened under this secret
-   * @throws Error when the ledger cannot be told; on this gateway the run has ended all the same
+   * @throws Error when the ledger fails; on this gateway the run has ended all the same
    */
   endRun(token: string): Promise<void>;
   /**

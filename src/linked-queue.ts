@@ -1,4 +1,4 @@
-/** An entry of a linked queue. The queue owns its links; no entry is in two queues at once. */
+/** An entry of a linked queue. The queue owns the links; no entry is in two queues at once. */
 export interface Linked<Entry> {
   before?: Entry | undefined;
   behind?: Entry | undefined;

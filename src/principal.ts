@@ -28,7 +28,7 @@ export interface PrincipalInput {
 
 declare const brand: unique symbol;
 
-/** Who a request is attributed to. Only `createPrincipal` makes one, and never without a key and a team: no caller is anonymous. */
+/** Who a request is attributed to. Only `createPrincipal` makes one, and never without a key and a team: there is no anonymous one. */
 export interface Principal {
   readonly [brand]: true;
   readonly source: PrincipalSource;

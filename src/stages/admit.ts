@@ -7,11 +7,11 @@ import { nothing, type Stage } from '../pipeline.ts';
 import { whenGone } from '../when-gone.ts';
 
 /**
- * Admits a request before its body is read: at once while there is room, after others when there is none, not at all
+ * Admits a request before its body is read: at once while there is room, after others if there is none, not at all
  * when the process is overloaded. Requests that are `batch`, by policy or their own word, wait behind all others and
- * are turned away first; see `priorityOf`.
+ * are refused first; see `priorityOf`.
  *
- * @throws GatewayError `overloaded` (503) with `retry-after`; `caller_gone` if it left while waiting
+ * @throws GatewayError `overloaded` (503) with `retry-after`; `caller_gone` if the caller left while waiting
  */
 export function admit({ admission }: { readonly admission: Admission }): Stage<Arrival & Identified, object> {
   const leave = () => admission.leave();
