@@ -9,7 +9,7 @@ const maxRetries = 5;
 const baseDelayMs = 10;
 
 /**
- * Changes one key by compare-and-set: reads it, lets `change` decide anew at each try, and stores the result only if
+ * Changes one key by compare-and-set: reads it, calls `change` again on each try, and stores the result only if
  * nobody else changed it in between. `change` returns the record it was given when there is nothing to do.
  *
  * @throws KeyError `key_not_found`, `key_conflict` after 5 retries, and what `change` throws
@@ -20,7 +20,7 @@ export async function changeKey(
   kid: string,
   change: (record: KeyRecord) => KeyRecord,
 ): Promise<KeyRecord> {
-  // often enough the key itself is given for its id; it goes no further than here
+  // callers often pass the key itself for its id; it goes no further than here
   if (!/^[0-9A-Za-z]{10,12}$/.test(kid)) {
     throw new KeyError(
       'key_not_found',
@@ -43,7 +43,7 @@ export async function changeKey(
   }
 }
 
-/** Full jitter: whoever lost the same race does not run the next one at the same time. */
+/** Full jitter: writers that lost the same race do not all retry at the same time. */
 export function pause(runtime: Runtime, attempt: number): Promise<void> {
   const delayMs = runtime.random() * baseDelayMs * 2 ** attempt;
   return new Promise((resolve) => runtime.schedule(delayMs, resolve));

@@ -10,17 +10,17 @@ const maxKeyLength = 256;
 const queryNames = new Set(['key', 'api_key', 'api-key', 'apikey', 'access_token', 'oauth_token']);
 
 /**
- * The one credential that says who the caller is, from the header fields that the clients of every dialect use.
+ * The one credential that identifies the caller, from the header fields that the clients of every dialect use.
  *
- * - `x-headgate-key`, when present, alone is the identity. The others then carry the caller's own provider
- *   credential and are not looked at here.
+ * - `x-headgate-key`, when present, is the only identity. The others then carry the caller's own provider
+ *   credential and are ignored here.
  * - Otherwise `authorization: Bearer` (RFC 6750 §2.1, scheme in any case), `x-api-key`, `api-key` and
  *   `x-goog-api-key` are read. Those that are present must hold the same value. Empty fields count as absent,
  *   and so does `authorization` with another scheme.
  * - A query parameter that carries a key is refused whatever the headers say: URLs end up in logs.
  *
- * @param maxLength Longest credential that is read; tokens of an identity provider are longer than keys. @default 256
- * @returns 1 to `maxLength` visible ASCII characters; nothing else is known of them.
+ * @param maxLength Longest credential accepted; tokens of an identity provider are longer than keys. @default 256
+ * @returns 1 to `maxLength` visible ASCII characters; nothing else is checked.
  * @throws GatewayError `missing_key` (401), `invalid_key` (401: too long, or not visible ASCII),
  *   `ambiguous_credentials` (400, names the header fields), `key_in_query` (400). No message repeats a value.
  */
@@ -70,7 +70,7 @@ function readBearerToken(line: string): string {
   return line.charCodeAt(7) === 32 ? line.slice(7).trimStart() : line.slice(7);
 }
 
-/** Repeated lines are one value when they agree. */
+/** Repeated lines count as one if they are equal. */
 function toSingleValue(field: string | readonly string[], name: string): string {
   if (typeof field === 'string') return field;
   const value = field[0] ?? '';
@@ -82,7 +82,7 @@ function toSingleValue(field: string | readonly string[], name: string): string 
 
 function requireVisibleAscii(credential: string, maxLength: number): string {
   if (credential.length > maxLength) throw unauthorized('invalid_key', 'The key is too long.');
-  // not character by character: it is a part of another text, in which each would be looked up
+  // not character by character: each access to a slice goes through the string it was cut from
   if (/[^\x21-\x7e]/.test(credential))
     throw unauthorized('invalid_key', 'The key has characters that no key has.');
   return credential;
@@ -103,7 +103,7 @@ function missing(headers: HeaderMap): GatewayError {
 }
 
 function hasKeyInQuery(query: string): boolean {
-  // the common queries (`beta=true`, `alt=sse`, `limit=20`) are told apart without splitting them
+  // common queries (`beta=true`, `alt=sse`, `limit=20`) are ruled out without splitting them
   if (!/key|token|%/i.test(query)) return false;
   return query.split('&').some((pair) => queryNames.has(toQueryName(pair)));
 }

@@ -6,27 +6,27 @@ import { keyStateAt } from './key-state.ts';
 import { invalidKey, unauthorized } from './refusal.ts';
 import type { KeyResolver } from './resolver.ts';
 
-/** Ends what runs with keys that have ended. */
+/** Ends running requests whose key has ended. */
 export interface RunningEnder {
   /** A key may have changed; without a kid, any. */
   changed(kid?: string): void;
   close(): void;
 }
 
-/** How often the keys of running requests are looked at, whether changes are told or not. */
+/** How often the keys of running requests are checked, with or without notifications. */
 const pollMs = 5_000;
 
 /**
- * Ends the running requests of keys that were revoked or taken away, or that expire: as soon as that is told, at the instant
- * of the expiry, and within the time that records are believed where nothing is told. Keys with nothing running are not
- * looked at.
+ * Ends the running requests of keys that were revoked or removed, or that expire: as soon as that is reported, at the
+ * instant of the expiry, and, without reports, within the time that records are trusted. Keys with nothing running are
+ * not checked.
  */
 export function createRunningEnder(
   running: RunningByKey,
   resolver: Pick<KeyResolver, 'find' | 'nowMs'>,
   runtime: Runtime,
 ): RunningEnder {
-  /** What ends the wait for the expiry of a key. */
+  /** Cancels the wait for a key's expiry, by kid. */
   const expiries = new Map<string, () => void>();
   let endPoll: (() => void) | undefined;
   let isClosed = false;
@@ -41,7 +41,7 @@ export function createRunningEnder(
   const look = (kid: string): void => {
     const found = resolver.find?.(kid);
     if (found instanceof Promise) {
-      // a store that fails tells nothing; it is asked again
+      // a failed read tells nothing; the store is asked again
       found.then((record) => judge(kid, record)).catch(() => undefined);
     } else if (found !== undefined) judge(kid, found);
   };

@@ -3,13 +3,13 @@ import type { Runtime } from '../runtime.ts';
 import { toAddressGroup } from './address-group.ts';
 import { requireInteger } from './option.ts';
 
-/** Bounds on failed authentication. Good keys are not counted, and those that were seen lately are never held up. */
+/** Bounds on failed authentication. Valid keys are not counted, and those seen recently are never held up. */
 export interface FailedKeysOptions {
-  /** Refused keys that one address (IPv6: one /64 network) may send in a minute before 429 answers. @default 30 */
+  /** Refused keys that one address (IPv6: one /64 network) may send in a minute before it gets 429. @default 30 */
   readonly perMinute?: number;
   /**
-   * Keys of which nothing is known that are looked up in the store each second for an address that has sent too many in
-   * this minute; one more is 429 without a look-up, be it good or not. @default 100
+   * Unknown keys that are looked up in the store each second for an address that has sent too many refused keys in this
+   * minute; any more get 429 without a look-up, valid or not. @default 100
    */
   readonly lookUpsPerSecond?: number;
   /** Addresses remembered; the one that failed longest ago is forgotten first. @default 10_000 */
@@ -20,16 +20,16 @@ const windowMs = 60_000;
 
 /** Counts failures by address. */
 export interface CountFailure {
-  /** Counts one; the seconds to wait when that was one too many, else 0. */
+  /** Counts one. Returns the seconds to wait if it was one too many, else 0. */
   (remoteAddress: string | undefined): number;
   /**
-   * Counts a look-up in the store of a key of which nothing is known; the seconds to wait when it must not be made, because
-   * the address has sent too many keys that failed, else 0. @default none is refused
+   * Counts a store look-up of an unknown key. Returns the seconds to wait if it must not be made, because the address
+   * has sent too many failed keys, else 0. @default none is refused
    */
   readonly lookUp?: (remoteAddress: string | undefined) => number;
 }
 
-/** Fixed windows of a minute, each opened by an address's first failure. */
+/** Fixed one-minute windows, each opened by an address's first failure. */
 export function createFailedKeyCounter(runtime: Runtime, options: FailedKeysOptions): CountFailure {
   const perMinute = requireInteger('failedKeys.perMinute', options.perMinute ?? 30, 0);
   const maxAddresses = requireInteger(
@@ -71,7 +71,7 @@ export function createFailedKeyCounter(runtime: Runtime, options: FailedKeysOpti
 interface Window {
   readonly startMs: number;
   failures: number;
-  /** Look-ups since then, within a second, after there were too many failures. */
+  /** Start of the second that `lookUps` counts in, after too many failures. */
   secondMs: number;
   lookUps: number;
 }

@@ -17,19 +17,19 @@ import { createUseRecorder } from './use-recorder.ts';
 /** The keys of one gateway: how they are read, and what follows from their use and their changes. */
 export interface GatewayKeys {
   readonly resolver: KeyResolver;
-  /** Other ways to find out who calls; what fails is counted for each address with the keys that fail. */
+  /** Other ways to identify callers; their failures and failed keys share one count per address. */
   readonly identities: readonly Identity[];
-  /** The next request with the key reads it anew, and running ones are looked at. */
+  /** The next request with the key reads it again, and running ones are checked. */
   forget(kid: string): void;
-  /** Takes the keys of a new configuration for those of the old one. */
+  /** Replaces the old configuration's keys with those of the next. */
   replace(before: Snapshot, next: Snapshot): void;
-  /** Ends what follows the store. */
+  /** Stops following the store. */
   unfollow(): Promise<void>;
-  /** Writes what was noted of uses. */
+  /** Writes the noted uses. */
   close(): Promise<void>;
 }
 
-/** Makes them of the gateway's options; the keys of its configuration serve where it was given no store. */
+/** Creates them from the gateway's options; without a store, the keys of its configuration are used. */
 export function createGatewayKeys(
   options: Pick<GatewayOptions, 'identities' | 'keyResolver' | 'keys' | 'peppers' | 'rehashAfterMs'>,
   parts: {
@@ -94,6 +94,6 @@ export function createGatewayKeys(
 }
 
 function toKeyStore({ config }: Snapshot): KeyStore {
-  // an optional field that zod leaves out is absent, which its types cannot say
+  // zod omits absent optional fields, which its types cannot express
   return createMemoryKeyStore(config.keys as readonly KeyRecord[]);
 }

@@ -6,52 +6,52 @@ import { isRevoked } from './key-state.ts';
 import { requireInteger } from './option.ts';
 import { storeUnavailable } from './refusal.ts';
 
-/** How long what a store said is believed. */
+/** How long a store's answers are trusted. */
 export interface KeyCacheOptions {
   /** Keys kept; the least recently used goes first. @default 10_000 */
   readonly max?: number;
   /**
-   * A record is believed this long after the read that brought it began: the bound on how late a revocation is
-   * seen where no `forget` tells of it. Keys in use are read again in the background before it is over. @default 5_000
+   * A record is trusted for this long, counted from the start of its read: the bound on how late a revocation is
+   * seen without a `forget`. Keys in use are read again in the background before it has passed. @default 5_000
    */
   readonly ttlMs?: number;
   /** The same for the answer that there is no such key. @default 1_000 */
   readonly negativeTtlMs?: number;
   /** Such answers kept. @default 10_000 */
   readonly maxNegative?: number;
-  /** While the store fails, a record is believed this much longer than `ttlMs`; then 503. @default 60_000 */
+  /** While the store fails, a record is trusted this much longer than `ttlMs`; then 503. @default 60_000 */
   readonly staleMs?: number;
-  /** While the store fails, a key in use is tried again this often, in the background. @default 1_000 */
+  /** While the store fails, a key in use is read again this often, in the background. @default 1_000 */
   readonly retryMs?: number;
 }
 
 /** The store as the request path sees it. */
 export interface KeyCache {
   /**
-   * The record, or `null`: at once when it is known, else as a promise that rejects as the read did.
+   * The record, or `null`: synchronous when known, otherwise a promise that rejects as the read did.
    *
-   * @param admit called before the store is asked for a key of which nothing is known; it throws when it must not be
+   * @param admit called before the store is asked for an unknown key; throws when it must not be asked
    */
   find(kid: string, admit?: () => void): KeyRecord | null | Promise<KeyRecord | null>;
   /**
-   * Drops what is known of a key, all but its version. A read that is under way answers who waits for it and is not
-   * kept. No record with a smaller version is taken for the key again.
+   * Drops all that is known about a key but its version. A read in flight still answers its waiters and is not kept.
+   * No record with a smaller version is accepted for the key again.
    */
   forget(kid: string): void;
   /**
-   * Anything may have changed: every key is read again before it is believed. While that fails, what is known goes on
-   * as it does for any failed read. A key that was seen revoked stays so.
+   * Anything may have changed: every key is read again before it is trusted. While that fails, what is known stays in
+   * use as after any failed read. A key that was seen revoked stays so.
    */
   forgetAll(): void;
 }
 
-/** Keys that are remembered where nobody says how many. */
+/** How many keys are remembered by default. */
 export const defaultMaxKeys = 10_000;
 
 interface Entry {
   readonly record: KeyRecord;
   readonly readAtMs: number;
-  /** Of which `forgetAll` its read began after. */
+  /** Number of `forgetAll` calls before its read. */
   readonly epoch: number;
   /** When to try again after a read failed; 0 while reads succeed. */
   retryAtMs: number;
@@ -59,7 +59,7 @@ interface Entry {
   failingUntilMs: number;
 }
 
-/** Bounded, single-flight, stale while the store fails, final about revocation, never going back to an older version. */
+/** Bounded, single-flight, stale while the store fails. Never undoes a revocation or goes back to an older version. */
 export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCacheOptions): KeyCache {
   const ttlMs = requireInteger('cache.ttlMs', options.ttlMs ?? 5_000, 0);
   const negativeTtlMs = requireInteger('cache.negativeTtlMs', options.negativeTtlMs ?? 1_000, 0);
@@ -68,7 +68,7 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
   const max = requireInteger('cache.max', options.max ?? defaultMaxKeys, 1, 10_000_000);
   const maxNegative = requireInteger('cache.maxNegative', options.maxNegative ?? 10_000, 1, 10_000_000);
   const refreshAfterMs = ttlMs * 0.8;
-  // versions of keys that are not in `known` any more: a replica that lags behind must not bring an older one back
+  // versions of keys no longer in `known`: a lagging replica must not bring an older one back
   const floors = new LRUCache<string, number>({ max });
   const known = new LRUCache<string, Entry>({
     max,
@@ -76,7 +76,7 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
       if (reason !== 'set' && versionOf(record) > 0) floors.set(kid, versionOf(record));
     },
   });
-  // apart from the keys, so that a flood of made-up kids evicts made-up kids
+  // separate, so that a flood of made-up kids evicts only made-up kids
   const absent = new LRUCache<string, number>({ max: maxNegative });
   const flights = new Map<string, Promise<KeyRecord | null>>();
   let epoch = 0;
@@ -107,17 +107,17 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
     if (entry === undefined) throw error;
     if (isRevoked(entry.record)) return entry.record;
     if (nowMs - entry.readAtMs >= ttlMs + staleMs) throw error;
-    // a read that was overtaken says nothing of the store as it is now
+    // a superseded read says nothing about the store as it is now
     if (!landed) return entry.record;
     entry.retryAtMs = nowMs + retryMs;
-    // no longer: one failed read is no reason to believe an old record when the key is used again much later
+    // no longer: one failed read is no reason to trust an old record when the key is used again much later
     entry.failingUntilMs = entry.retryAtMs + retryMs;
     return entry.record;
   };
 
   const fly = (kid: string): Promise<KeyRecord | null> => {
     const readAtMs = runtime.monotonicMs();
-    // A flight that `forget` took off the map has begun before the change: nothing of it may be kept.
+    // A flight that `forget` removed from the map began before the change: its result must not be kept.
     const land = (): boolean => flights.get(kid) === flight && flights.delete(kid);
     const flight: Promise<KeyRecord | null> = read(kid)
       .then((record) => {
@@ -125,7 +125,7 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
         if (land()) keep(kid, record, readAtMs);
         return record;
       })
-      // what `forget` dropped is not there to be used
+      // after `forget` there is no stale record to use
       .catch((error) => useStale(kid, error, land()));
     flights.set(kid, flight);
     return flight;
@@ -133,7 +133,7 @@ export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCach
 
   const refresh = (kid: string, entry: Entry, isFailing: boolean): void => {
     if (flights.has(kid)) return;
-    // the read has a deadline, so this holds until it lands, and no longer
+    // until the read lands, which its deadline bounds
     if (isFailing) entry.failingUntilMs = Number.POSITIVE_INFINITY;
     fly(kid).catch(noop);
   };

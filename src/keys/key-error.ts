@@ -1,4 +1,4 @@
-/** Why a key could not be made or changed; stable, new ones may be added. */
+/** Why a key could not be made or changed. Stable; new ones may be added. */
 export type KeyErrorCode =
   /** There is no key with this kid. */
   | 'key_not_found'
@@ -30,7 +30,7 @@ export class KeyError extends Error {
   }
 }
 
-/** Tells a `KeyError` from anything else, also one made by another copy of this package. */
+/** Whether this is a `KeyError`, including one made by another copy of this package. */
 export function isKeyError(value: unknown): value is KeyError {
   return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[mark] === true;
 }

@@ -21,7 +21,7 @@ export const keyPattern = /\bhg_[a-z]{2,8}_[0-9A-Za-z]{10,12}_[0-9A-Za-z]{49}\b/
 
 /** The parts of a key that look-ups need. */
 export interface ParsedKey {
-  /** Environment named in the key: `live`, `test`, … Protected by the checksum only; the record's is the truth. */
+  /** Environment named in the key: `live`, `test`, … Protected by the checksum only; the record's counts. */
   readonly environment: string;
   /** Public id: index, log and revoke by it. */
   readonly kid: string;
@@ -37,20 +37,20 @@ export interface CreatedKey extends ParsedKey {
   readonly last4: string;
 }
 
-/** How a key is made. */
+/** Options of `createKey`. */
 export interface CreateKeyOptions {
   /** 2 to 8 lower-case letters. @default 'live' */
   readonly environment?: string;
-  /** The kid that it is to have: a new secret for a key that there is. 10 to 12 base62 characters. @default a new one */
+  /** Kid of an existing key that gets a new secret. 10 to 12 base62 characters. @default a new one */
   readonly kid?: string;
 }
 
 /**
  * Makes a key: `hg_<environment>_<kid>_<secret><crc>`. The kid is 12 base62 characters, the secret 256 bits of
  * `runtime.randomBytes` as 43 base62 digits, the last 6 characters the CRC-32 of everything before them, in
- * base62: scanners and `parseKey` tell a key from noise with it. It is no protection.
+ * base62. Scanners and `parseKey` use it to tell a key from noise. It is no protection.
  *
- * @throws TypeError when `environment` is not 2 to 8 lower-case letters, or `kid` not 10 to 12 base62 characters
+ * @throws TypeError when `environment` is not 2 to 8 lower-case letters, or `kid` is not 10 to 12 base62 characters
  */
 export function createKey(runtime: Runtime, options: CreateKeyOptions = {}): CreatedKey {
   const { environment = 'live' } = options;
@@ -69,8 +69,8 @@ export function createKey(runtime: Runtime, options: CreateKeyOptions = {}): Cre
 }
 
 /**
- * Takes a key apart; `undefined` when `text` is not one: wrong length, alphabet or checksum. Costs less than a
- * microsecond, whatever the text, and is done before anything is looked up.
+ * Parses a key; `undefined` when `text` is not one: wrong length, alphabet or checksum. Takes less than a
+ * microsecond for any text, and runs before anything is looked up.
  */
 export function parseKey(text: string): ParsedKey | undefined {
   const length = text.length;

@@ -19,8 +19,8 @@ export interface PepperRing {
   /** Whether records hashed under `pepperId` can be verified. */
   has(pepperId: string): boolean;
   /**
-   * HMAC-SHA-256 (RFC 2104) of `secret`, as 64 lower-case hex digits. Under an id that the ring does not hold
-   * the same work is done with a pepper that no record was ever hashed with.
+   * HMAC-SHA-256 (RFC 2104) of `secret`, as 64 lower-case hex digits. For an id that the ring does not hold, it
+   * does the same work with a pepper that no record was ever hashed with.
    */
   digest(pepperId: string, secret: string): string;
 }
@@ -35,14 +35,14 @@ const digestBytes = 32;
 const nobody: SecretHash = { pepperId: '', secretHash: '0'.repeat(digestBytes * 2) };
 
 /**
- * Makes a ring of peppers. To rotate: add a pepper to the ring of every gateway, then name it `current`, and drop the old
- * one when no record names it any more; gateways store the keys that are used anew under the current one.
+ * Creates a ring of peppers. To rotate: add a pepper to the ring of every gateway, then name it `current`, and drop the
+ * old one when no record names it any more. Gateways rehash keys under the current one as they are used.
  * @throws TypeError when a pepper is shorter than 32 bytes or not base64, or `current` is not among them
  */
 export function createPepperRing(options: PepperRingOptions): PepperRing {
   const keys = new Map<string, KeyObject>();
   for (const [id, pepper] of Object.entries(options.peppers)) {
-    // as a KeyObject: HMAC takes a fifth of the time that it takes with bytes, and inspecting it shows nothing
+    // a KeyObject: HMAC takes a fifth of the time that it takes with bytes, and inspecting it reveals nothing
     keys.set(id, createSecretKey(toPepperBytes(id, pepper)));
   }
   const { current } = options;
@@ -68,7 +68,7 @@ export function hashSecret(peppers: PepperRing, secret: string): SecretHash {
 
 /**
  * Whether `secret` is the one that `record` was made from. Always one HMAC and one constant-time comparison,
- * also when there is no record (`null`) or its pepper is unknown: both are `false`.
+ * even when there is no record (`null`) or its pepper is unknown; both give `false`.
  */
 export function verifySecret(peppers: PepperRing, record: SecretHash | null, secret: string): boolean {
   const { pepperId, secretHash } = record ?? nobody;

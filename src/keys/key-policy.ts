@@ -11,7 +11,7 @@ export interface KeyPolicyOptions {
   readonly requireExpiry?: boolean;
 }
 
-/** The policy, ready to be asked. */
+/** The policy, ready for use. */
 export interface KeyPolicy {
   readonly maxGraceMs: number;
   /** @throws KeyError `key_policy` */

@@ -5,14 +5,14 @@ import { storeUnavailable } from './refusal.ts';
 
 /** Bounds on reading the store. */
 export interface KeyReadsOptions {
-  /** What a caller waits for the store at most, queueing included; then 503. @default 2_000 */
+  /** Longest wait for the store, queueing included; then 503. @default 2_000 */
   readonly timeoutMs?: number;
   /**
-   * Reads under way at once; more wait in a queue, first come first served. One that has missed its deadline
+   * Reads in flight at once; more wait in a queue, first come, first served. One that has missed its deadline
    * counts until it ends, at most `timeoutMs` longer. @default 100
    */
   readonly maxConcurrent?: number;
-  /** Reads that may wait; one more is 503. @default 20_000 */
+  /** Reads that may wait; any more get 503. @default 20_000 */
   readonly maxQueued?: number;
 }
 
@@ -82,7 +82,7 @@ export function createKeyReader(
     });
 }
 
-// `undefined` is not `null`: it is what a store returns that swallowed an error, and must not become a 401.
+// `undefined` is not `null`: a store that swallowed an error returns it, and it must not become a 401.
 function requireRecord(value: KeyRecord | null): KeyRecord | null {
   if (value === null) return null;
   if (

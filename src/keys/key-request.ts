@@ -2,7 +2,7 @@ import { toPath } from '../config/config-error.ts';
 import { configSchema, type LimitConfig } from '../config/schema.ts';
 import type { KeyRecord } from '../stores/key-store.ts';
 
-/** What a key is to be. */
+/** The key to make. */
 export interface KeyRequest {
   readonly team: string;
   readonly project?: string;
@@ -22,11 +22,11 @@ export interface KeyRequest {
   readonly limits?: readonly LimitConfig[];
   /** The key is refused from this instant on. Give this or `lifetimeMs`. */
   readonly expiresAtMs?: number;
-  /** The same as a time from now. */
+  /** The same, as a time from now. */
   readonly lifetimeMs?: number;
 }
 
-/** What may be changed of a key; `null` takes a field away, and what is absent stays. */
+/** The changes to make to a key; `null` removes a field, and absent ones stay. */
 export interface KeyChange {
   readonly name?: string | null;
   readonly application?: string | null;
@@ -56,9 +56,9 @@ const schemaFields = [
 ] as const satisfies readonly (keyof KeyRecord)[];
 
 /**
- * A record as it may be stored, the defaults of its limits filled in.
+ * The record, if it can be stored, with the defaults of its limits filled in.
  *
- * @throws TypeError naming the field that no key can have
+ * @throws TypeError naming the invalid field
  */
 export function requireUsableRecord<R extends KeyRecord>(owner: string, record: R): R {
   const known = Object.fromEntries(

@@ -13,10 +13,10 @@ import { findWidening, type KeyGrant, requireHeld, tooWide, withinGrant } from '
 import { requireInteger } from './option.ts';
 import { type BulkRevocation, type BulkRevocationOptions, type KeysOf, revokeKeysOf } from './revoke-all.ts';
 
-/** What a key service is made of. */
+/** Options of `createKeyService`. */
 export interface KeyServiceOptions {
   readonly store: WritableKeyStore;
-  /** New secrets are hashed under the current one; gateways need it too. */
+  /** New secrets are hashed under the current pepper; gateways need it too. */
   readonly peppers: PepperRing;
   /** @default createRuntime() */
   readonly runtime?: Runtime;
@@ -28,8 +28,8 @@ export interface KeyAuthor {
   /** Kept as `createdBy`. */
   readonly name: string;
   /**
-   * What the author itself may do, when it is a key (its record) rather than an operator. Nothing that it makes or
-   * changes permits more.
+   * What the author itself may do, when it is a key (its record) rather than an operator. Nothing it makes or changes
+   * permits more.
    */
   readonly grant?: KeyGrant;
 }
@@ -43,55 +43,55 @@ export interface RotateOptions {
 /** How a key is changed. */
 export interface UpdateOptions {
   /**
-   * Lets models, limits and expiry become wider than they were; never wider than the team's profile, which a key cannot
-   * exceed. @default false
+   * Lets models, limits and expiry become wider than before, but never wider than the team's profile, which a key
+   * cannot exceed. @default false
    */
   readonly allowWider?: boolean;
   /** What the author itself may do, as in `KeyAuthor`. With it, `allowWider` is refused. */
   readonly grant?: KeyGrant;
 }
 
-/** Makes, changes and ends keys. What it changes is seen by gateways as soon as the store tells them. */
+/** Makes, changes and ends keys. Gateways see a change as soon as the store notifies them. */
 export interface KeyService {
   /**
    * Makes a key and stores its record. The key is in the result and nowhere else: show it once.
    *
-   * @throws TypeError naming the field that no key can have
-   * @throws KeyError `key_policy`; `key_too_wide` when the author's grant does not reach that far; `key_conflict`
+   * @throws TypeError naming the invalid field
+   * @throws KeyError `key_policy`; `key_too_wide` when it exceeds the author's grant; `key_conflict`
    */
   create(request: KeyRequest, author: KeyAuthor | string): Promise<IssuedKey>;
   /**
-   * Gives a key a new secret. Kid, limits and attribution stay; the old secret is accepted for `graceMs` more. A key
+   * Gives a key a new secret. Kid, limits and attribution stay; the old secret is accepted for another `graceMs`. A key
    * has at most two secrets: the one before the old one ends at once, whatever its grace was.
    *
    * @throws KeyError `key_not_found`, `key_revoked`, `key_expired`, `key_policy`, `key_conflict`
    */
   rotate(kid: string, options?: RotateOptions): Promise<IssuedKey>;
   /**
-   * Ends a key for good: nothing brings it back, and a rotation or change that runs beside fails or comes before. A key
-   * that is revoked already keeps its first time.
+   * Ends a key for good: nothing brings it back, and a concurrent rotation or change either fails or comes first. A key
+   * that is already revoked keeps its first revocation time.
    *
    * @throws KeyError `key_not_found`, `key_conflict`
    */
   revoke(kid: string): Promise<KeySummary>;
   /**
-   * Revokes every live key of an owner, a team or a project, page by page; what failed is in the result.
+   * Revokes every live key of an owner, a team or a project, page by page; failures are in the result.
    *
    * @throws TypeError unless exactly one of them is given, or for an option that is out of range
    */
   revokeAllOf(of: KeysOf, options?: BulkRevocationOptions): Promise<BulkRevocation>;
   /**
-   * Changes what is said of a key. Models, limits and expiry only become narrower unless `allowWider` is set.
+   * Changes fields of a key. Models, limits and expiry can only become narrower unless `allowWider` is set.
    *
-   * @throws TypeError naming the field that no key can have
+   * @throws TypeError naming the invalid field
    * @throws KeyError `key_not_found`, `key_revoked`, `key_too_wide`, `key_policy`, `key_conflict`
    */
   update(kid: string, change: KeyChange, options?: UpdateOptions): Promise<KeySummary>;
   /** One key; `null` when there is none. */
   find(kid: string): Promise<KeySummary | null>;
-  /** A page of keys in the order of their kids; the last one's kid is `after` of the next page. */
+  /** A page of keys in the order of their kids; pass the last kid as `after` to get the next page. */
   list(query?: KeyQuery): Promise<readonly KeySummary[]>;
-  /** A page of the keys that are not revoked and were not used for so long, or never and are older than that. */
+  /** A page of the keys that are not revoked and unused for that long, or never used and older than that. */
   stale(
     query: Omit<KeyQuery, 'active' | 'unusedSinceMs'> & { readonly unusedForMs: number },
   ): Promise<readonly KeySummary[]>;
@@ -101,8 +101,8 @@ const maxKidRetries = 5;
 const defaultGraceMs = 86_400_000;
 
 /**
- * Makes a key service: the rules of a key's life, written once above any store. Every change is a compare-and-set with
- * at most 5 retries, so that two services on two nodes never undo each other.
+ * Creates a key service: the rules of a key's life cycle, the same for any store. Every change is a compare-and-set
+ * with at most 5 retries, so that two services on two nodes never undo each other's changes.
  *
  * @throws TypeError naming the option that is missing or out of range
  */
@@ -113,7 +113,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
   }
   if (typeof peppers?.digest !== 'function') throw new TypeError('createKeyService: "peppers" is needed.');
   const policy = createKeyPolicy(options.policy ?? {});
-  /** By the clock that the key will expire by. */
+  /** On the clock that keys expire by. */
   const readNowMs = async (): Promise<number> => Math.floor((await store.readClockMs?.()) ?? runtime.now());
   const show = async (record: KeyRecord): Promise<KeySummary> => toKeySummary(record, await readNowMs());
   const requireLive = (record: KeyRecord): void => {
@@ -143,7 +143,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
         const { key, record } = issueKey({ ...wanted, createdBy }, peppers, runtime, nowMs);
         const stored = { ...requireUsableRecord('create', record), version: 1 };
         if (await store.putKey(stored, 0)) return { key, record: stored };
-        // another key has this kid, by a chance of 2^-71
+        // another key has this kid (probability 2^-71)
         if (attempt === maxKidRetries)
           throw new KeyError('key_conflict', 'No unused kid was found. Try again.');
         await pause(runtime, attempt);

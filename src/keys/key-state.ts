@@ -6,13 +6,13 @@ export type KeyState = 'active' | 'expired' | 'revoked';
 /** State of a key at an instant. It is expired from the very millisecond of `expiresAtMs` on. */
 export function keyStateAt(record: Pick<KeyRecord, 'revokedAtMs' | 'expiresAtMs'>, nowMs: number): KeyState {
   if (isRevoked(record)) return 'revoked';
-  // `null` is what a store of somebody's own may return for a column without a value
+  // a custom store may return `null` for a column without a value
   const isExpired =
     record.expiresAtMs !== undefined && record.expiresAtMs !== null && nowMs >= record.expiresAtMs;
   return isExpired ? 'expired' : 'active';
 }
 
-/** Whether the key was revoked; also at an instant that this process's clock has not reached yet. */
+/** Whether the key was revoked, even at an instant that this process's clock has not reached yet. */
 export function isRevoked(record: Pick<KeyRecord, 'revokedAtMs'>): boolean {
   return record.revokedAtMs !== undefined && record.revokedAtMs !== null;
 }

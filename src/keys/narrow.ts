@@ -20,7 +20,7 @@ export function toKeyGrant(principal: Principal): KeyGrant {
 }
 
 const subjectFields = ['team', 'project', 'owner', 'environment'] as const;
-/** Whose rights and credentials a key has besides those of its team: a grant without one reaches nobody's. */
+/** Besides its team's, a key has the rights and credentials of these: a grant without one reaches nobody's. */
 const ownFields: ReadonlySet<string> = new Set(['project', 'owner']);
 
 /**
@@ -52,12 +52,11 @@ export function findWidening(
 }
 
 /**
- * What is asked for, as far as `grant` reaches: what it leaves open is taken over from the grant.
+ * The request, if `grant` covers it; what it leaves out is taken from the grant.
  *
- * A key with limits of its own cannot make others: each would have the whole of these limits once more, however small
- * it is.
+ * A key with limits of its own cannot make others: each would have these limits in full again, however small it is.
  *
- * @throws KeyError `key_too_wide` naming what reaches further
+ * @throws KeyError `key_too_wide` naming what exceeds the grant
  */
 export function withinGrant<R extends Partial<KeyGrant>>(request: R, grant: KeyGrant): R & KeyGrant {
   if (grant.limits !== undefined && grant.limits.length > 0) {
@@ -71,7 +70,7 @@ export function withinGrant<R extends Partial<KeyGrant>>(request: R, grant: KeyG
       throw tooWide(`${field}: ${JSON.stringify(asked)} in place of ${JSON.stringify(held ?? 'none')}`);
     }
   }
-  // what the request has, even if empty, is the request's: no models at all is narrower than all
+  // what the request sets is kept, even if empty: no models at all is narrower than all
   const asked = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined)) as R;
   const { team, project, owner, environment, models, expiresAtMs } = grant;
   const inherited = Object.fromEntries(
@@ -86,7 +85,7 @@ export function withinGrant<R extends Partial<KeyGrant>>(request: R, grant: KeyG
 }
 
 /**
- * A record that is to be changed by who holds `grant`.
+ * Requires that the holder of `grant` may store it.
  *
  * @throws KeyError `key_too_wide` when it is somebody else's, or would permit more than the grant
  */
@@ -100,7 +99,7 @@ export function requireHeld(record: KeyGrant & Pick<KeyRecord, 'kid'>, grant: Ke
   if (wider !== undefined) throw tooWide(wider, record.kid);
 }
 
-/** The refusal of what permits more than it may. */
+/** The error for a key that would permit too much. */
 export function tooWide(what: string, kid?: string): KeyError {
   return new KeyError('key_too_wide', `That would permit more: ${what}.`, kid === undefined ? {} : { kid });
 }
@@ -120,7 +119,7 @@ function covers(outer: string, inner: string): boolean {
   return outer.endsWith('*') && inner.slice(0, -1).startsWith(outer.slice(0, -1));
 }
 
-/** Whether `own` never lets pass what `limit` would stop. */
+/** Whether `own` stops all that `limit` would stop. */
 function isWithin(own: LimitConfig, limit: LimitConfig): boolean {
   return isWithinLimit(own, limit) && findWiderModel(limit.models, own.models) === undefined;
 }

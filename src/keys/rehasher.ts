@@ -7,29 +7,29 @@ import { hashSecret, type PepperRing, type SecretHash } from './key-hash.ts';
 import { isRevoked } from './key-state.ts';
 import { requireInteger } from './option.ts';
 
-/** What a rehasher is made of. */
+/** Options of `createRehasher`. */
 export interface RehasherOptions {
-  /** Where the keys are. One that cannot be written to (no `putKey`) is left as it is. */
+  /** Where the keys are. A read-only store (no `putKey`) is left as it is. */
   readonly store: KeyStore;
   readonly peppers: PepperRing;
   /** @default createRuntime() */
   readonly runtime?: Runtime;
-  /** How long after it was made it writes for the first time, milliseconds. `Infinity`: never. @default 600_000, 10 minutes */
+  /** How long after its creation it first writes, milliseconds. `Infinity`: never. @default 600_000, 10 minutes */
   readonly afterMs?: number;
-  /** Keys that wait to be written; more wait for their next use. @default 10_000 */
+  /** Keys waiting to be written; any more wait for their next use. @default 10_000 */
   readonly maxPending?: number;
-  /** Told of a store that fails. It is tried again a minute later. @default ignored */
+  /** Called when the store fails. It is tried again a minute later. @default ignored */
   readonly onError?: (error: unknown) => void;
 }
 
-/** Hashes keys anew under the current pepper. */
+/** Rehashes keys under the current pepper. */
 export interface Rehasher {
   /**
-   * Takes a secret that was found good, and whether it is the one before the last rotation. On the request path: at most one
-   * HMAC, never throws, writes nothing yet.
+   * Takes a secret that was found valid, and whether it is the one before the last rotation. On the request path: at
+   * most one HMAC, never throws, writes nothing yet.
    */
   note(record: KeyRecord, secret: string, isPrevious: boolean): void;
-  /** Writes nothing from then on. Resolves when nothing is under way. */
+  /** Stops writing. Resolves when no write is in flight. */
   close(): Promise<void>;
 }
 
@@ -41,12 +41,12 @@ interface Change {
 const retryMs = 60_000;
 
 /**
- * Makes a rehasher: a key that is used and was hashed under an older pepper is stored anew under the current one, one
- * after the other and off the request path, so that the older pepper can be dropped one day. The secret itself is not kept.
+ * Creates a rehasher: keys in use that were hashed under an older pepper are stored again under the current one, one at
+ * a time and off the request path, so that the older pepper can be dropped one day. The secret itself is not kept.
  * What another node, a rotation or a revocation has changed meanwhile is left alone.
  *
- * A gateway that does not have the new pepper yet refuses keys that were hashed under it: give it to all before it becomes
- * the current one. `afterMs` is there for roll-outs that do both at once.
+ * A gateway that does not have the new pepper yet refuses keys hashed under it: give it to all gateways before it
+ * becomes the current one. `afterMs` is for roll-outs that do both at once.
  *
  * @throws TypeError naming the option that is out of range
  */
@@ -89,7 +89,7 @@ export function createRehasher(options: RehasherOptions): Rehasher {
           report(error);
           return;
         }
-        // gone, or others keep changing it: its next use brings it back
+        // gone, or others keep changing it: its next use queues it again
       }
       pending.delete(place);
     }
@@ -119,7 +119,7 @@ function isWritable(store: KeyStore): store is WritableKeyStore {
   return typeof (store as Partial<WritableKeyStore>).putKey === 'function';
 }
 
-/** The record with a hash in place of another; the record itself where that is not there any more. */
+/** The record with `from` replaced by `to`; the record itself when `from` is no longer in it. */
 function withHash(record: KeyRecord, from: SecretHash, to: SecretHash): KeyRecord {
   const { previous } = record;
   if (isRevoked(record)) return record;

@@ -13,96 +13,96 @@ import { invalidKey, notLookedUp, tooManyFailedKeys, unauthorized } from './refu
 import { createSecretMatcher, type SecretMatch } from './secret-matcher.ts';
 import { createStoreClock, withClock } from './store-clock.ts';
 
-/** A credential taken apart. */
+/** A parsed credential. */
 export interface CredentialParts {
-  /** What the store is asked for. Public: it may be logged. */
+  /** Looked up in the store. Public: it may be logged. */
   readonly kid: string;
-  /** What proves it. */
+  /** Proves the key. */
   readonly secret: string;
   /** When given, a record of another environment is refused. */
   readonly environment?: string;
 }
 
-/** What a key resolver is made of. */
+/** Options of `createKeyResolver`. */
 export interface KeyResolverOptions {
   /** Where the keys are. */
   readonly store: KeyStore;
   readonly runtime: Runtime;
-  /** Peppers that the store's hashes were made with. Needed unless `verify` is given. */
+  /** Peppers that the store's hashes were made with. Required unless `verify` is given. */
   readonly peppers?: PepperRing;
-  /** How long what the store said is believed. */
+  /** How long the store's answers are trusted. */
   readonly cache?: KeyCacheOptions;
   /** Bounds on reading the store. */
   readonly reads?: KeyReadsOptions;
-  /** Bounds on failed authentication; or a counter that is shared with others who authenticate. */
+  /** Bounds on failed authentication, or a counter shared with other ways to authenticate. */
   readonly failedKeys?: FailedKeysOptions | CountFailure;
   /**
-   * Takes a credential apart, for keys of another format; `undefined` when it cannot be a key, which is answered
-   * without asking the store. It is given 1 to 256 visible ASCII characters. @default parseKey
+   * Parses a credential, for keys of another format. Returns `undefined` for what cannot be a key, which is refused
+   * without asking the store. Receives 1 to 256 visible ASCII characters. @default parseKey
    */
   readonly parse?: (credential: string) => CredentialParts | undefined;
   /**
    * Whether `secret` belongs to `record`, for other hashes. Called with `null` when there is no such key, and must
-   * then do the same work and return `false`, so that time does not tell which kids exist. Must be fast, and must
+   * then do the same work and return `false`, so that timing does not reveal which kids exist. Must be fast, and must
    * compare in constant time. Anything but `true` refuses the key. Called twice for each secret that is not known yet:
-   * with the record as it is, and with the record as it was before its last rotation (`null` when there was none).
+   * with the current record, and with the record as it was before its last rotation (`null` when there was none).
    * @default verifySecret with `peppers`
    */
   readonly verify?: (record: KeyRecord | null, secret: string) => boolean;
   /**
-   * Told of every key that was accepted, whether it came with the secret before the last rotation, and when, by the clock
-   * that keys expire by; see `createUseRecorder`. On the request path: must return at once and not throw.
-   * @default nobody is told
+   * Called for every accepted key, with whether its secret is the one before the last rotation, and the time on the
+   * clock that keys expire by; see `createUseRecorder`. On the request path: must return at once and not throw.
+   * @default not called
    */
   readonly onUse?: (record: KeyRecord, isPrevious: boolean, usedAtMs: number) => void;
   /**
-   * Told of each secret that was hashed and found good, about once for every read of its key, and whether it is the one
-   * before the last rotation; see `createRehasher`. On the request path: must return at once and not throw, and must not
-   * keep the secret. @default nobody is told
+   * Called for each secret that was hashed and found valid, about once for every read of its key, with whether it is
+   * the one before the last rotation; see `createRehasher`. On the request path: must return at once and not throw, and
+   * must not keep the secret. @default not called
    */
   readonly onVerified?: (record: KeyRecord, secret: string, isPrevious: boolean) => void;
 }
 
-/** Finds out who calls. */
+/** Identifies callers. */
 export interface KeyResolver {
   /**
-   * The record of the key in these headers: genuine, not expired, not revoked. Returned at once when the key is
-   * cached (and refusals then thrown at once), else as a promise: `await` covers both.
+   * The record of the key in these headers: genuine, not expired, not revoked. Synchronous when the key is cached
+   * (refusals are then thrown synchronously), otherwise a promise: `await` covers both.
    *
    * @param query The raw query string, which must not carry a key.
    * @param remoteAddress Address of the peer; failures are counted by it.
    * @throws GatewayError 401 `missing_key`, `invalid_key`, `expired_key`, `revoked_key`, `key_rotated` (the secret
-   *   before the last rotation, from the end of its grace on); 400 `ambiguous_credentials`, `key_in_query`; 429
-   *   `too_many_failed_keys` in place of a 401, or of a look-up for an address that sent too many of these; 503 `store_unavailable` when the store failed and no recent enough
-   *   record is at hand
+   *   before the last rotation, once its grace has ended); 400 `ambiguous_credentials`, `key_in_query`; 429
+   *   `too_many_failed_keys` instead of a 401, or instead of a look-up, for an address that sent too many failing keys;
+   *   503 `store_unavailable` when the store failed and no recent enough record is cached
    */
   resolve(headers: HeaderMap, query: string, remoteAddress?: string): KeyRecord | Promise<KeyRecord>;
   /**
-   * Call when a key was changed or revoked: the next request reads it anew, and no read that is already under
-   * way brings the old record back, nor does any record with a smaller version. Also the only way to make a key usable
-   * again that was seen revoked, in stores of your own that allow it.
+   * Call when a key was changed or revoked: the next request reads it again. Neither a read already in flight nor a
+   * record with a smaller version brings the old record back. Also the only way to make a key that was seen revoked
+   * usable again, in stores of your own that allow it.
    */
   forget(kid: string): void;
   /**
-   * Call when any key may have changed, as after a watch lost its connection: every key is read anew before it is
-   * believed again. While the store fails, keys stay usable for the time declared in `cache.staleMs`.
+   * Call when any key may have changed, as after a watch lost its connection: every key is read again before it is
+   * trusted. While the store fails, keys stay usable for the time set in `cache.staleMs`.
    */
   forgetAll(): void;
   /**
-   * The record of a key by its public id, whoever asks, as `resolve` knows it: at once when it is cached, else as a promise
-   * that rejects with `store_unavailable`; `null` for one that does not exist. Needed where running requests end with
-   * their key (`relay.onRevoke`). @default they go on
+   * The record of a key by its public id, without a credential, as `resolve` knows it: synchronous when cached,
+   * otherwise a promise that rejects with `store_unavailable`; `null` when there is no such key. Needed to end running
+   * requests with their key (`relay.onRevoke`). @default they continue
    */
   find?(kid: string): KeyRecord | null | Promise<KeyRecord | null>;
-  /** The clock that it goes by, milliseconds since the epoch. @default the gateway's own */
+  /** The clock that it uses, milliseconds since the epoch. @default the gateway's own */
   nowMs?(): number;
 }
 
 /**
- * Makes a resolver: one credential from the headers, checked for form, looked up (cached, single-flight, with a
- * deadline), verified in constant time, checked for revocation and expiry. `expiresAtMs` and `previous.graceUntilMs` are
- * compared with the store's clock (`readClockMs`), or where it tells none with the runtime's wall clock; the key, or its
- * old secret, is refused from that millisecond on.
+ * Creates a resolver. It takes one credential from the headers, checks its form, looks it up (cached, single-flight,
+ * with a deadline), verifies it in constant time, and checks revocation and expiry. `expiresAtMs` and
+ * `previous.graceUntilMs` are compared with the store's clock (`readClockMs`), or with the runtime's wall clock if the
+ * store has none; the key, or its old secret, is refused from that millisecond on.
  *
  * @throws TypeError naming the option that is missing or out of range
  */
@@ -120,7 +120,7 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
     typeof failedKeys === 'function' ? failedKeys : createFailedKeyCounter(runtime, failedKeys);
 
   const matcher = createSecretMatcher(verify, runtime, clock, options.onVerified);
-  // of credentials that were accepted: who is known need not be taken apart. A `parse` of the host's may say otherwise today
+  // of accepted credentials, so that they need not be parsed again; a host's own `parse` may answer differently by now
   const recognises = options.parse === undefined;
   const kids = new LRUCache<string, string>({ max: options.cache?.max ?? defaultMaxKeys });
   const { onUse } = options;
@@ -130,7 +130,7 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
   };
   const check = (found: KeyRecord | null, parts: CredentialParts, digest: string): KeyRecord => {
     const { kid, secret, environment } = parts;
-    // of another environment is as good as none, and costs as much
+    // a record of another environment counts as none, and costs as much
     const record = environment === undefined || environment === found?.environment ? found : null;
     const match = (record && matcher.recall(record, digest)) ?? matcher.match(record, secret, digest);
     if (match === undefined || record === null) throw invalidKey();
@@ -149,7 +149,7 @@ export function createKeyResolver(options: KeyResolverOptions): KeyResolver {
     if (retryAfterSeconds > 0) throw notLookedUp(retryAfterSeconds);
   };
 
-  /** Who it is, when this very credential was accepted for the record that its key still has. */
+  /** The key's record, if this exact credential was accepted for it and it is still current. */
   const recognise = (digest: string, remoteAddress: string | undefined): KeyRecord | undefined => {
     const kid = kids.get(digest);
     const record = kid !== undefined && cache.find(kid, () => admit(remoteAddress));
@@ -199,7 +199,7 @@ const failedKeyCodes: ReadonlySet<string> = new Set([
   'key_rotated',
 ]);
 
-// A request without a key guesses nothing; what is malformed is the caller's mistake, not an attempt.
+// A request without a key guesses nothing; a malformed one is the caller's mistake, not a guess.
 function isFailedKey(error: unknown): error is GatewayError {
   if (!isGatewayError(error)) return false;
   return failedKeyCodes.has(error.code);

@@ -4,7 +4,7 @@ import { isKeyError } from './key-error.ts';
 import { keyStateAt } from './key-state.ts';
 import { requireInteger } from './option.ts';
 
-/** Whose keys; exactly one of them. */
+/** Whose keys; set exactly one. */
 export interface KeysOf {
   readonly owner?: string;
   readonly team?: string;
@@ -13,11 +13,11 @@ export interface KeysOf {
 
 /** Bounds of a bulk revocation. */
 export interface BulkRevocationOptions {
-  /** Goes on behind this kid, as `stoppedAfter` of an earlier one says. @default from the first */
+  /** Continues after this kid: the `stoppedAfter` of an earlier run. @default from the first */
   readonly after?: string;
   /** Keys revoked at once. @default 8 */
   readonly concurrency?: number;
-  /** It stops when so many could not be revoked, since the next ones will hardly fare better. @default 100 */
+  /** Stops when this many could not be revoked, since the next ones will hardly fare better. @default 100 */
   readonly maxFailures?: number;
   /** Keys read at once, 1 to 1,000. @default 500 */
   readonly pageSize?: number;
@@ -25,19 +25,19 @@ export interface BulkRevocationOptions {
   readonly onProgress?: (revoked: number) => void;
 }
 
-/** What became of a bulk revocation. Everybody is out when `isComplete`. */
+/** Result of a bulk revocation. Everybody is locked out if `isComplete`. */
 export interface BulkRevocation {
   readonly revoked: number;
   /** Keys that are still live, and why. */
   readonly failed: readonly { readonly kid: string; readonly error: unknown }[];
   /**
-   * Keys made while it ran, which it did not touch, up to 1,000: whoever made them may have had a reason. Revoke again to
-   * end these too.
+   * Keys made while it ran and left alone, up to 1,000: whoever made them may have had a reason. Revoke again to end
+   * these too.
    */
   readonly createdMeanwhile: readonly string[];
   /** Whether all were read, none failed and none was made meanwhile. */
   readonly isComplete: boolean;
-  /** Present when it stopped early: all before and with this kid were tried. `''` when not even one was. */
+  /** Present when it stopped early: all up to and including this kid were tried. `''` when none was. */
   readonly stoppedAfter?: string;
   /** Why it stopped early. */
   readonly error?: unknown;
@@ -45,7 +45,7 @@ export interface BulkRevocation {
 
 const maxReported = 1_000;
 
-/** Revokes page by page, then looks once more for what was made meanwhile. */
+/** Revokes page by page, then looks for keys that were made meanwhile. */
 export async function revokeKeysOf(
   store: WritableKeyStore,
   runtime: Runtime,

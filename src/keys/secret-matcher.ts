@@ -4,7 +4,7 @@ import type { KeyRecord } from '../stores/key-store.ts';
 import { keyStateAt } from './key-state.ts';
 import type { StoreClock } from './store-clock.ts';
 
-/** Why a key is refused whose holder proved to have its secret. */
+/** Why a key is refused although its secret is right. */
 export type ProvenRefusal = 'revoked_key' | 'expired_key' | 'key_rotated';
 
 /** A secret that belongs to a record. */
@@ -24,26 +24,27 @@ const previous: SecretMatch = { isPrevious: true };
 
 /** Tells whether secrets belong to records. */
 export interface SecretMatcher {
-  /** What a credential is known again by: a salted digest of this process's own, from which it cannot be read. */
+  /** What a credential is recalled by: a digest with this process's own salt, which does not reveal it. */
   digestOf(credential: string): string;
   /**
-   * What is remembered of a credential that was accepted for this record, as long as the record is cached; undefined when
-   * it never was, and when it is refused by now. An eighth of what `match` costs.
+   * What is remembered of a credential that was accepted for this record, as long as the record is cached; undefined
+   * when it never was, or is refused by now. Costs an eighth of `match`.
    */
   recall(record: KeyRecord, digest: string): SecretMatch | undefined;
   /**
    * Whether a secret belongs to a record; `undefined` when it does not. Both of a record's secrets are always compared,
-   * there or not, so that time does not tell an unknown kid, a wrong secret, a revoked, an expired and a rotated key apart.
+   * present or not, so that timing does not tell an unknown kid, a wrong secret and a revoked, expired or rotated key
+   * apart.
    *
-   * @param digest what the credential is recalled by, when it is accepted
+   * @param digest recalls the credential once it is accepted
    */
   match(record: KeyRecord | null, secret: string, digest: string): SecretMatch | undefined;
 }
 
 /**
- * Makes one. A secret that was accepted for a record need not be hashed with the pepper again while that record is cached.
+ * Creates a matcher. A secret accepted for a record need not be hashed with the pepper again while that is cached.
  *
- * @param onVerified told of each secret that was hashed and found good, not of those that are remembered
+ * @param onVerified called for each secret that was hashed and found valid, not for remembered ones
  */
 export function createSecretMatcher(
   verify: (record: KeyRecord | null, secret: string) => boolean,

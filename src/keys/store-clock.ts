@@ -3,24 +3,24 @@ import type { KeyStore } from '../stores/key-store.ts';
 
 /** The clock that keys expire by. */
 export interface StoreClock {
-  /** What the store's clock says now, milliseconds since the epoch; this process's own where the store has none. */
+  /** The store's clock now, milliseconds since the epoch; this process's own if the store has none. */
   nowMs(): number;
   /**
-   * Asks the store where that is due: in the background where an answer is known that has grown old, else as a promise
-   * that rejects as the store does. Undefined when there is nothing to wait for.
+   * Asks the store when that is due: in the background if an earlier answer is known, otherwise as a promise that
+   * rejects as the store does. Undefined when there is nothing to wait for.
    */
   refresh(): Promise<void> | undefined;
 }
 
-// after this the two clocks may have drifted apart by more than an answer is on its way
+// after this the two clocks may have drifted by more than an answer's transit time
 const maxAgeMs = 60_000;
-/** After this nobody waits any more for an answer that may never come. */
+/** After this the store is asked again: the answer may never come. */
 const patienceMs = 5_000;
 
-/** Makes a clock of what a store tells; it goes on by the monotonic clock, so that nothing that sets ours changes it. */
+/** A clock from a store's answers. It advances with the monotonic clock, so that setting ours does not change it. */
 export function createStoreClock(store: Pick<KeyStore, 'readClockMs'>, runtime: Runtime): StoreClock {
   if (store.readClockMs === undefined) return { nowMs: runtime.now, refresh: () => undefined };
-  /** The store's clock less our monotonic one, as it is at least: an answer is read later than the store has looked. */
+  /** The store's clock minus our monotonic one, at least: an answer arrives later than the store read its clock. */
   let offsetMs: number | undefined;
   let learnedAtMs = 0;
   let asking: Promise<void> | undefined;
@@ -35,7 +35,7 @@ export function createStoreClock(store: Pick<KeyStore, 'readClockMs'>, runtime: 
     learnedAtMs = runtime.monotonicMs();
     const least = storeMs - learnedAtMs;
     const most = storeMs + 1 - sentAtMs;
-    // what is known better already stays, unless the store's clock was set
+    // a more precise offset stays, unless the store's clock was set
     if (offsetMs === undefined || offsetMs < least || offsetMs > most) offsetMs = least;
   };
 
@@ -49,7 +49,7 @@ export function createStoreClock(store: Pick<KeyStore, 'readClockMs'>, runtime: 
         const question = ask().finally(() => {
           if (asking === question) asking = undefined;
         });
-        // who does not wait is not told
+        // no one may be waiting for it
         question.catch(() => undefined);
         asking = question;
       }
@@ -58,7 +58,7 @@ export function createStoreClock(store: Pick<KeyStore, 'readClockMs'>, runtime: 
   };
 }
 
-/** The store, whose reads tell its clock too where that is not known yet. */
+/** The store, whose reads also wait for its clock while that is unknown. */
 export function withClock(store: KeyStore, clock: StoreClock): Pick<KeyStore, 'findKey'> {
   if (store.readClockMs === undefined) return store;
   return {

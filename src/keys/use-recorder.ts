@@ -3,20 +3,20 @@ import { createRuntime, type Runtime } from '../runtime.ts';
 import type { KeyRecord, KeyStore, KeyUse } from '../stores/key-store.ts';
 import { requireInteger } from './option.ts';
 
-/** What a use recorder is made of. */
+/** Options of `createUseRecorder`. */
 export interface UseRecorderOptions {
   /** Where uses are noted. A store without `noteUses` is told nothing. */
   readonly store: Pick<KeyStore, 'noteUses'>;
   /** @default createRuntime() */
   readonly runtime?: Runtime;
   /**
-   * Least time between two writes about one key. A random fifth is added, so that many nodes do not write at the same
-   * time. @default 60_000
+   * Least time between two writes for one key. Up to a fifth is added at random, so that nodes do not all write at the
+   * same time. @default 60_000
    */
   readonly flushMs?: number;
-  /** Secrets whose use is remembered between two writes; of more, some uses are lost. @default 100_000 */
+  /** Secrets whose use is remembered between two writes; beyond it uses are lost. @default 100_000 */
   readonly maxPending?: number;
-  /** Told of a write that failed. What it held goes with the next one. @default ignored */
+  /** Called when a write fails. Its uses go with the next one. @default ignored */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -30,15 +30,15 @@ export interface UseRecorder {
   note(record: Pick<KeyRecord, 'kid'>, isPrevious: boolean, usedAtMs?: number): void;
   /** Writes what is noted. Never rejects. */
   flush(): Promise<void>;
-  /** Writes what is noted and notes nothing from then on. Never rejects. */
+  /** Writes what is noted and stops noting. Never rejects. */
   close(): Promise<void>;
 }
 
 const batchSize = 1_000;
 
 /**
- * Makes a recorder that keeps the last use of each key in memory and writes it off the request path, at most once a
- * minute for each key. What the last minute noted is lost with a process that dies.
+ * Creates a recorder that keeps the last use of each key in memory and writes it off the request path, at most once a
+ * minute for each key. When the process dies, the uses of the last minute are lost.
  *
  * @throws TypeError naming the option that is out of range
  */
@@ -48,7 +48,7 @@ export function createUseRecorder(options: UseRecorderOptions): UseRecorder {
     requireInteger(name, value, 1, max, 'createUseRecorder');
   const flushMs = integer('flushMs', options.flushMs ?? 60_000, 86_400_000);
   const maxPending = integer('maxPending', options.maxPending ?? 100_000, 10_000_000);
-  // apart, since both secrets of a key may be in use
+  // separate, since both secrets of a key may be in use
   const current = new Map<string, number>();
   const previous = new Map<string, number>();
   let cancelTimer: (() => void) | undefined;
