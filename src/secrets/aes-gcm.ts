@@ -12,7 +12,7 @@ export function encrypt(key: KeyObject | Uint8Array, text: Uint8Array, bound: Ui
   return Buffer.concat([iv, cipher.update(text), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** The text, or `undefined` when the key, the text or what it is bound to is not what it was. */
+/** The text, or `undefined` when the key, the text or what it is bound to has changed. */
 export function decrypt(
   key: KeyObject | Uint8Array,
   sealed: Uint8Array,
@@ -20,7 +20,7 @@ export function decrypt(
 ): Buffer | undefined {
   if (sealed.length < ivBytes + tagBytes) return undefined;
   const tagAt = sealed.length - tagBytes;
-  // without the length Node has accepted tags of four bytes, which can be guessed
+  // without this length Node has accepted four-byte tags, which can be guessed
   const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, ivBytes), { authTagLength: tagBytes });
   decipher.setAAD(bound);
   decipher.setAuthTag(sealed.subarray(tagAt));

@@ -2,15 +2,15 @@ import { quietly } from '../quietly.ts';
 import { describeUnusable, Secret } from './secret.ts';
 import { isSecretError, SecretError } from './secret-error.ts';
 
-/** What a source last knew. */
+/** A source's last value. */
 export interface CurrentSecret {
   /** The last usable value. @throws SecretError why there is none */
   read(): Secret;
-  /** Takes a text as it came: white space around it is dropped; the same text keeps the same object. @throws SecretError `secret_invalid` */
+  /** Takes a text as it came: surrounding white space is dropped; the same text keeps the same object. @throws SecretError `secret_invalid` */
   take(text: string): void;
   /** Takes a secret as it came. */
   takeSecret(secret: Secret): void;
-  /** Notes a failure, and tells of it once for each reason until something is taken. The last usable value stays. */
+  /** Notes a failure, and reports it once for each reason until a value is taken. The last usable value stays. */
   fail(error: unknown): SecretError;
 }
 

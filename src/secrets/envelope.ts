@@ -18,9 +18,9 @@ const dataKeyBytes = 32;
 const maxTextBytes = 65_536;
 
 /**
- * Seals a secret: AES-256-GCM under a data key of its own, made for this one seal, which is wrapped by the ring's
- * current key. The result is text, `hgs1.<key id>.<wrapped data key>.<vector, ciphertext and tag>`, a bit over a third
- * longer than the secret plus 170 characters. The length of the secret shows.
+ * Seals a secret: AES-256-GCM under a data key made for this one seal and wrapped by the ring's current key. The result
+ * is text, `hgs1.<key id>.<wrapped data key>.<vector, ciphertext and tag>`, a bit over a third longer than the secret
+ * plus 170 characters. It reveals the length of the secret.
  *
  * @throws TypeError when the text is not well-formed Unicode or is longer than 64 KiB
  * @throws SecretError `key_encryption_key_unavailable`
@@ -60,7 +60,7 @@ export async function openSecret(
   return openSealed(ring, sealed, binding);
 }
 
-/** As `openSecret`, but at once when the ring has the key at hand. */
+/** As `openSecret`, but synchronous when no key service is needed. */
 export function openSealed(
   ring: KeyEncryptionRing,
   sealed: string,
@@ -101,13 +101,13 @@ export function sealedUnder(sealed: string, secret: string): string {
   return parseSealed(sealed, secret).keyId;
 }
 
-/** What the seal is bound to. As JSON, so that no two records spell the same. */
+/** What the seal is bound to. As JSON, so that no two records give the same. */
 function toBound({ id, provider, scope, subject, createdAtMs, version }: SecretBinding): Uint8Array {
   const parts = ['hgs1', 'A256GCM', provider, scope, subject ?? null, id, createdAtMs, version];
   return Buffer.from(JSON.stringify(parts), 'utf8');
 }
 
-/** The same for the wrap, as a digest: key services write it to their logs, where a subject has no business. */
+/** The same for the wrap, as a digest: key services write it to their logs, where a subject does not belong. */
 function toContext(bound: Uint8Array): string {
   return createHash('sha256').update(bound).digest('base64url');
 }

@@ -3,7 +3,7 @@ import { fs } from '../built-in.ts';
 import { SecretError } from './secret-error.ts';
 import type { SecretSource, SourceParts } from './secret-source.ts';
 
-/** What of a file's state is compared, of `fs.BigIntStats`. */
+/** The part of `fs.BigIntStats` that is used. */
 interface FileState {
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
@@ -17,12 +17,12 @@ const maxBytes = 65_536;
 const settledMs = 2_000;
 
 /**
- * A secret in a file, looked at every `pollMs`. Polling sees what file events do not: mounted volumes, replaced files,
- * links that are switched over. A file that is being written is taken when it holds still.
+ * A secret in a file, checked every `pollMs`. Polling sees what file events do not: mounted volumes, replaced files,
+ * switched links. A file that is being written is taken once it stops changing.
  */
 export function createFileSource(parts: SourceParts, file: string): SecretSource {
   const { label, runtime, pollMs, kept } = parts;
-  /** The state that the last value was read in; `undefined` when it must be read again whatever the state. */
+  /** The file's state at the last read; `undefined` when it must be read again whatever the state. */
   let known: string | undefined;
   let isClosed = false;
   let cancelPoll: () => void = () => undefined;
@@ -35,7 +35,7 @@ export function createFileSource(parts: SourceParts, file: string): SecretSource
     });
 
   const remember = (state: FileState): void => {
-    // two writes within one tick of the file system's clock have the same state: a fresh one is read once more
+    // two writes within one tick of the file system's clock have the same state: a recent one is read once more
     const isSettled = Math.abs(runtime.now() - Number(state.mtimeNs / 1_000_000n)) > settledMs;
     known = isSettled ? describe(state) : undefined;
   };
@@ -56,7 +56,7 @@ export function createFileSource(parts: SourceParts, file: string): SecretSource
     kept.take(text);
   };
 
-  /** One at a time; who asks meanwhile waits for the one that runs. */
+  /** One at a time; callers meanwhile wait for the one that runs. */
   const refresh = (): Promise<void> => {
     reading ??= readNow()
       .catch((error: unknown) => {
@@ -110,7 +110,7 @@ function requireReadable(state: FileState): FileState {
 async function readText(file: string): Promise<string> {
   let handle: FileHandle | undefined;
   try {
-    // without blocking, in case it has become a pipe since; Windows knows neither
+    // without blocking, in case it has become a pipe since; Windows has neither
     handle = await fs.promises.open(file, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
     const bytes = Buffer.alloc(maxBytes + 1);
     const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);

@@ -3,8 +3,8 @@ import { SecretError } from './secret-error.ts';
 import type { SecretSource, SourceParts } from './secret-source.ts';
 
 /**
- * A secret that a function of the host gives: called at once, then every `refreshMs` in the background. While it fails
- * it is called again sooner, ever more rarely.
+ * A secret from a function of the host: called at once, then every `refreshMs` in the background. While it fails, it is
+ * called again sooner, with growing delays.
  */
 export function createFunctionSource(
   parts: SourceParts,
@@ -84,7 +84,7 @@ function hasValue(read: () => unknown): boolean {
   }
 }
 
-/** So that a function that throws fails as one that rejects. */
+/** So that a synchronous throw counts as a rejection. */
 async function invoke(fetchSecret: () => string | Promise<string>): Promise<string> {
   return fetchSecret();
 }

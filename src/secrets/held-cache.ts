@@ -1,18 +1,18 @@
 import { LRUCache } from 'lru-cache';
 
-/** A bounded cache of which some entries can be held. */
+/** A bounded cache whose entries can be held. */
 export interface HeldCache<Entry extends object> {
   get(id: string): Entry | undefined;
   set(id: string, entry: Entry): void;
   delete(id: string): void;
   /** Keeps the entry of this id, now or once there is one, until the returned function is called. */
   hold(id: string): () => void;
-  /** Drops the entries that nobody holds and that are idle. */
+  /** Drops idle entries that nobody holds. */
   sweep(isIdle: (entry: Entry) => boolean): void;
   clear(): void;
 }
 
-/** The least recently used goes first; what is held counts apart and stays. */
+/** The least recently used goes first; held entries stay, and `max` does not count them. */
 export function createHeldCache<Entry extends object>(max: number): HeldCache<Entry> {
   const loose = new LRUCache<string, Entry>({ max });
   const held = new Map<string, Entry>();

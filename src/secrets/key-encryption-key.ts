@@ -13,7 +13,7 @@ const hint = 'Make one with: openssl rand -base64 32';
 /**
  * Reads a key.
  *
- * @throws TypeError naming the option when it is not there or not 32 bytes; nothing of the key is in the message
+ * @throws TypeError naming the option when it is missing or not 32 bytes; the message holds nothing of the key
  */
 export function readKeyEncryptionKey(
   option: string,
@@ -58,7 +58,7 @@ function readKeyFile(option: string, file: string): Buffer {
 }
 
 function fromFile(option: string, content: Buffer): Uint8Array {
-  // 32 printable characters are some shorter key in text form rather than 32 random bytes
+  // 32 printable characters are a shorter key in text form rather than 32 random bytes
   const isText = content.every((byte) => byte === 10 || byte === 13 || (byte >= 32 && byte < 127));
   if (content.length === keyBytes && !isText) return content;
   return fromText(option, content.toString('latin1'));

@@ -17,7 +17,7 @@ export interface KeyEncryptionRingOptions {
   readonly keys: Readonly<Record<string, KeyEncryptionKey | KeyEncryptionService>>;
   /** Where `{ env }` is looked up. @default process.env */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** What a key service may take for one call. @default 5_000 */
+  /** How long one call of a key service may take. @default 5_000 */
   readonly serviceTimeoutMs?: number;
   readonly runtime?: Runtime;
 }
@@ -31,7 +31,7 @@ export interface KeyEncryptionRing {
   /** Wraps a data key under the current key. @throws SecretError `key_encryption_key_unavailable` */
   wrap(dataKey: Uint8Array, context: string): Uint8Array | Promise<Uint8Array>;
   /**
-   * The data key, at once unless a key service holds the key. `secret` is named in errors.
+   * The data key, synchronous unless a key service holds the key. `secret` is named in errors.
    *
    * @throws SecretError `key_encryption_key_unknown`, `key_encryption_key_unavailable`, `secret_not_authentic`
    */
@@ -44,8 +44,8 @@ export interface KeyEncryptionRing {
 }
 
 /**
- * Makes a ring of key encryption keys. To rotate: add a key, name it `current`, run the vault's `rewrapAll`, and drop
- * the old key when no record names it any more. A key may wrap 2^32 data keys (NIST SP 800-38D, random vectors).
+ * Creates a ring of key encryption keys. To rotate: add a key, name it `current`, run the vault's `rewrapAll`, and drop
+ * the old key when no record names it. A key may wrap 2^32 data keys (NIST SP 800-38D, random vectors).
  * @throws TypeError when a key is not 32 bytes, cannot be found, or `current` is not among them
  */
 export function createKeyEncryptionRing(options: KeyEncryptionRingOptions): KeyEncryptionRing {

@@ -10,7 +10,7 @@ import { isSecretError, SecretError } from './secret-error.ts';
 export interface KeyEncryptionService {
   /** Wraps 32 bytes; the result has 1 to 4,096. */
   wrap(dataKey: Uint8Array, context: string): Uint8Array | Promise<Uint8Array>;
-  /** The 32 bytes again. */
+  /** Returns the 32 bytes. */
   unwrap(wrapped: Uint8Array, context: string): Uint8Array | Promise<Uint8Array>;
 }
 
@@ -22,7 +22,7 @@ export interface RingKey {
 
 const maxWrappedBytes = 4_096;
 
-/** A key of the ring that a service holds: each call has a deadline, and whatever goes wrong is the same error. */
+/** A key of the ring that a service holds: each call has a deadline, and every failure is the same error. */
 export function toServiceKey(
   id: string,
   service: KeyEncryptionService,
@@ -44,14 +44,14 @@ export function toServiceKey(
     }
   };
   return {
-    // copies: what the service does with them later must not reach the ones in use, nor the other way round
+    // copies: what the service later does to its bytes must not reach the ones in use, nor vice versa
     wrap: (dataKey, context) => call(() => service.wrap(Uint8Array.from(dataKey), context)),
     unwrap: async (wrapped, context, secret) =>
       Uint8Array.from(await call(() => service.unwrap(Uint8Array.from(wrapped), context), secret)),
   };
 }
 
-/** So that a service that throws at once fails as one that rejects. */
+/** So that a synchronous throw counts as a rejection. */
 async function invoke(work: () => Uint8Array | Promise<Uint8Array>): Promise<Uint8Array> {
   return work();
 }

@@ -2,7 +2,7 @@ import type { SecretRecord } from '../stores/secret-store.ts';
 import { describeUnusable } from './secret.ts';
 import { SecretError } from './secret-error.ts';
 
-/** A secret that is to be stored. */
+/** A secret to store. */
 export interface NewSecret {
   /** 1 to 128 of `A-Z a-z 0-9 . _ - : /`. */
   readonly id: string;
@@ -10,7 +10,7 @@ export interface NewSecret {
   readonly provider: string;
   /** @default 'gateway' */
   readonly scope?: SecretRecord['scope'];
-  /** The project or user that it belongs to; exactly when `scope` is one of these. */
+  /** The project or user that it belongs to; set exactly when `scope` is one of these. */
   readonly subject?: string;
   /** The secret itself; white space around it is dropped. */
   readonly text: string;

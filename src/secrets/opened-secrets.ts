@@ -11,11 +11,11 @@ export type SecretResult = Secret | SecretError;
 
 /** How long opened secrets are kept. */
 export interface OpenedSecretsOptions {
-  /** An opened secret that nobody asked for this long is forgotten; one in use is opened again this often. @default 60_000 */
+  /** An opened secret is forgotten when unused for this long; one in use is opened again this often. @default 60_000 */
   readonly openTtlMs?: number;
   /** Opened secrets kept; the least recently used goes first. @default 1_000 */
   readonly maxOpen?: number;
-  /** Secrets being opened by a key service at once; one more is unavailable for the moment. @default 100 */
+  /** Secrets that a key service opens at once; any more are unavailable for the moment. @default 100 */
   readonly maxOpening?: number;
   /** While the key service fails, a secret is tried again this often. @default 1_000 */
   readonly retryMs?: number;
@@ -23,14 +23,14 @@ export interface OpenedSecretsOptions {
 
 /** Opened secrets, by the record that they were opened from. */
 export interface OpenedSecrets {
-  /** At once when it is known or the key is at hand, else a promise, which never rejects. */
+  /** Synchronous when it is known or no key service is needed, else a promise that never rejects. */
   get(record: SecretRecord): SecretResult | Promise<SecretResult>;
   /** Opens the new version of a secret that is in use, so that nobody waits for it. */
   renew(record: SecretRecord): void;
   forget(id: string): void;
   /** Keeps the secret of this id open until the returned function is called. */
   hold(id: string): () => void;
-  /** Forgets what nobody asked for. */
+  /** Forgets unused secrets. */
   sweep(): void;
   clear(): void;
 }
@@ -38,7 +38,7 @@ export interface OpenedSecrets {
 interface Entry {
   record: SecretRecord;
   result: SecretResult | undefined;
-  /** What it came from: an older version while a key service has not opened the newer one. */
+  /** What `result` came from: an older version until a key service has opened the newer one. */
   resultOf: SecretRecord;
   openedAtMs: number;
   usedAtMs: number;
@@ -49,7 +49,7 @@ interface Entry {
 
 type Bounds = Required<OpenedSecretsOptions>;
 
-/** Opens lazily, remembers for a while, tells of each failure once for each version of a record. */
+/** Opens lazily, remembers for a while, reports a failure once for each version of a record. */
 export function createOpenedSecrets(
   ring: KeyEncryptionRing,
   runtime: Runtime,
@@ -71,7 +71,7 @@ export function createOpenedSecrets(
       if (!reported.has(record)) report(result);
       reported.add(record);
       entry.retryAtMs = isPassing(result) ? nowMs + retryMs : Number.POSITIVE_INFINITY;
-      // what was opened before stays in use while the key service is away; a seal that does not open ends it
+      // what was opened before stays in use while the key service is down; a seal that does not open ends it
       if (isPassing(result) && entry.result instanceof Secret) return entry.result;
     }
     entry.result = result;
@@ -95,7 +95,7 @@ export function createOpenedSecrets(
       .catch((error: unknown) => toSecretError(record, error))
       .then((outcome) => {
         openingCount--;
-        // a newer version is being opened already: this one tells who waits for it, and nobody else
+        // a newer version is already being opened: this result is only for those who wait for it
         if (entry.opening !== opening) return toResult(record, outcome, undefined);
         entry.opening = undefined;
         return settle(entry, outcome);
@@ -146,14 +146,14 @@ export function createOpenedSecrets(
     hold: opened.hold,
     sweep() {
       const nowMs = runtime.monotonicMs();
-      // a failure holds nothing worth forgetting
+      // a failure holds no secret to forget
       opened.sweep(({ result, usedAtMs }) => result instanceof Secret && nowMs - usedAtMs >= openTtlMs);
     },
     clear: opened.clear,
   };
 }
 
-/** The secret that was there if it has this text, so that an unchanged secret stays the same object. */
+/** The earlier secret if it has this text, so that an unchanged secret stays the same object. */
 function toResult(
   { id }: SecretRecord,
   outcome: string | SecretError,

@@ -6,15 +6,15 @@ import type { KeyEncryptionRing } from './key-encryption-ring.ts';
 import { readInteger } from './option.ts';
 import { isSecretError, type SecretErrorCode } from './secret-error.ts';
 
-/** How to seal everything again. */
+/** Options of `rewrapAll`. */
 export interface RewrapOptions {
-  /** Only ids that sort behind this one: where an earlier run ended. */
+  /** Only ids that sort after this one: where an earlier run ended. */
   readonly after?: string;
   /** Secrets worked on at once, 1 to 64. @default 4 */
   readonly concurrency?: number;
-  /** Told after every page of 100 secrets. */
+  /** Called after every page of 100 secrets. */
   readonly onProgress?: (report: RewrapReport) => void;
-  /** Ends the run after the page that it is at. */
+  /** Ends the run after the current page. */
   readonly signal?: AbortSignal;
 }
 
@@ -24,18 +24,18 @@ export interface RewrapFailure {
   readonly code: SecretErrorCode;
 }
 
-/** How far it came. */
+/** How far a run got. */
 export interface RewrapReport {
   /** Secrets looked at. */
   readonly scanned: number;
   /** Secrets sealed again. */
   readonly rewrapped: number;
-  /** Secrets that were sealed under the current key already, or were removed meanwhile. */
+  /** Secrets already sealed under the current key, or removed meanwhile. */
   readonly skipped: number;
   readonly failed: number;
   /** The first 1,000 of those that failed. */
   readonly failures: readonly RewrapFailure[];
-  /** The last id looked at; `after` of a run that goes on from here. */
+  /** The last id looked at; pass it as `after` to continue from here. */
   readonly last: string | undefined;
   /** Whether the end was reached. When it was, and nothing failed, keys other than the current one are not needed any more. */
   readonly complete: boolean;

@@ -1,6 +1,6 @@
 import { SecretError } from './secret-error.ts';
 
-/** A sealed text taken apart. */
+/** A parsed sealed text. */
 export interface SealedParts {
   /** Id of the key encryption key. */
   readonly keyId: string;
@@ -13,7 +13,7 @@ export interface SealedParts {
 const prefix = 'hgs1';
 const maxSealedLength = 131_072;
 
-/** What may be the id of a key encryption key. */
+/** A valid id of a key encryption key. */
 export const keyIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** `hgs1.<key id>.<wrapped data key>.<payload>`, the last two as base64url. */
@@ -22,12 +22,12 @@ export function formatSealed({ keyId, wrapped, payload }: SealedParts): string {
 }
 
 /**
- * Takes a sealed text apart.
+ * Parses a sealed text.
  *
  * @throws SecretError `secret_malformed`, `secret_version_unknown`
  */
 export function parseSealed(sealed: string, secret: string): SealedParts {
-  // a record comes from a database: its type is what somebody wrote there
+  // a record comes from a database, which may hold any type here
   if (typeof sealed !== 'string' || sealed.length > maxSealedLength) throw malformed(secret);
   const [version, keyId, wrapped, payload, ...rest] = sealed.split('.', 6);
   if (version !== prefix) {
@@ -48,7 +48,7 @@ function toBase64url(bytes: Uint8Array): string {
 
 function fromBase64url(text: string | undefined, secret: string): Uint8Array {
   const bytes = Buffer.from(text ?? '', 'base64url');
-  // the decoder skips what it does not know; only one spelling of the same bytes is taken
+  // the decoder skips unknown characters; only one spelling of the bytes is accepted
   if (bytes.length === 0 || bytes.toString('base64url') !== text) throw malformed(secret);
   return bytes;
 }

@@ -3,9 +3,9 @@ import { GatewayError } from '../errors.ts';
 /**
  * Why a secret cannot be used. A stable union; new codes may be added.
  *
- * - `secret_malformed`: the sealed text is not one, or is damaged in its form
+ * - `secret_malformed`: it is not a sealed text, or its form is damaged
  * - `secret_version_unknown`: it was sealed by a later release
- * - `secret_not_authentic`: it was changed, belongs to another record or an older version of it, or its key is another one
+ * - `secret_not_authentic`: it was changed, belongs to another record or an older version, or its key is another one
  * - `key_encryption_key_unknown`: the ring does not hold the key that it was sealed under
  * - `key_encryption_key_unavailable`: the key service failed or did not answer
  * - `secret_rolled_back`: the store shows an older version than it did before
@@ -57,14 +57,14 @@ export class SecretError extends Error {
   }
 }
 
-/** Tells a `SecretError` from anything else, also one made by another copy of this package. */
+/** Whether this is a `SecretError`, including one made by another copy of this package. */
 export function isSecretError(value: unknown): value is SecretError {
   return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[mark] === true;
 }
 
 /**
- * What a caller is told when no credential was left to try because of `error`. Another credential or target may serve
- * the same request; the one that it speaks of will not until an operator or time has mended it.
+ * The caller's error when `error` left no credential to try. Another credential or target may serve the same request;
+ * the one that `error` is about will not until an operator or time has fixed it.
  */
 export function toCredentialUnavailable(error: SecretError): GatewayError {
   return new GatewayError(
@@ -74,7 +74,7 @@ export function toCredentialUnavailable(error: SecretError): GatewayError {
   );
 }
 
-/** The seal does not open. Which of the reasons it is cannot be told. */
+/** The seal does not open. The reasons cannot be told apart. */
 export function notAuthentic(secret: string): SecretError {
   return new SecretError(
     'secret_not_authentic',

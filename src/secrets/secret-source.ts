@@ -9,8 +9,8 @@ import type { Vault } from './vault.ts';
 import { createVaultSource } from './vault-source.ts';
 
 /**
- * Where a secret is: the text itself; an environment variable; a file, watched; a function of the host, asked again
- * every now and then; a secret of the vault.
+ * Where a secret is: the text itself; an environment variable; a watched file; a function of the host, called again
+ * periodically; a secret of the vault.
  */
 export type SecretSourceConfig =
   | string
@@ -24,18 +24,18 @@ export interface SecretSource {
   /** Names it in messages. */
   readonly label: string;
   /**
-   * The secret as of now: to be asked for at each attempt. Costs less than a microsecond when nothing changed, and is
-   * the same object then. When a new value is unusable or cannot be fetched the last good one stays.
+   * The current secret; call it at each attempt. Costs less than a microsecond when nothing changed, and returns the
+   * same object then. When a new value is unusable or cannot be fetched, the last good one stays.
    *
    * @throws SecretError when there has never been a usable value, or the vault says that it cannot be used any more:
-   *   this credential is unavailable, another may serve (`toCredentialUnavailable` is what a caller is told)
+   *   this credential is unavailable, another may serve (`toCredentialUnavailable` makes the error for the caller)
    */
   current(): Secret;
-  /** Resolves when there is a usable value. @throws SecretError when it could not be had; it is tried again all the same */
+  /** Resolves when there is a usable value. @throws SecretError when it cannot be fetched; it is still retried */
   ready(): Promise<void>;
   /** Fetches it now, for instance because the provider refused it; one at a time. @throws SecretError as `ready` */
   refresh(): Promise<void>;
-  /** Stops watching. `current` goes on giving the last value. */
+  /** Stops watching. `current` keeps returning the last value. */
   close(): void;
 }
 
@@ -48,16 +48,16 @@ export interface SecretSourceOptions {
   readonly vault?: Pick<Vault, 'get' | 'hold' | 'refresh'>;
   /** The provider entry that the secret is for: a secret of the vault for another one is refused. */
   readonly provider?: string;
-  /** How often a file is looked at. @default 1_000 */
+  /** How often a file is checked. @default 1_000 */
   readonly pollMs?: number;
   /** How often a function is called. @default 60_000 */
   readonly refreshMs?: number;
-  /** What a function may take. @default 10_000 */
+  /** How long a function may take. @default 10_000 */
   readonly timeoutMs?: number;
-  /** When a function that failed is called again; doubles up to `refreshMs`. @default 1_000 */
+  /** When a failed function is called again; doubles up to `refreshMs`. @default 1_000 */
   readonly retryMs?: number;
   /**
-   * Told when a value is unusable or cannot be fetched, once for each reason until it works again. Secrets of a vault
+   * Called when a value is unusable or cannot be fetched, once for each reason until it works again. Secrets of a vault
    * are reported by the vault. What it throws is ignored.
    */
   readonly onError?: (error: SecretError) => void;
@@ -75,8 +75,8 @@ export interface SourceParts extends Omit<SecretSourceOptions, 'onError'> {
 }
 
 /**
- * Makes a source and fetches its first value where that takes no waiting: from a text, the environment, a file, a
- * function that returns a string. A function that returns a promise and a secret of the vault are there after `ready()`.
+ * Creates a source and fetches its first value if that needs no waiting: from a text, the environment, a file, or a
+ * function that returns a string. From a function that returns a promise, or the vault, it is there after `ready()`.
  * @throws TypeError naming the option when the first value is missing or unusable, or there is no vault to look in
  */
 export function createSecretSource(
@@ -115,7 +115,7 @@ function createFixedSource({ label, kept }: SourceParts, text: string): SecretSo
   return { label, current: () => kept.read(), ready: done, refresh: done, close: nothing };
 }
 
-/** Reads the variable at every attempt: that is cheaper than to remember when it was read. */
+/** Reads the variable at every attempt: that is cheaper than tracking when it was read. */
 function createEnvironmentSource(
   { label, kept }: SourceParts,
   name: string,

@@ -6,8 +6,8 @@ const inspect = Symbol.for('nodejs.util.inspect.custom');
 let fingerprintKey: Uint8Array | undefined;
 
 /**
- * A secret that does not show itself: printing, inspecting, serialising, spreading and cloning it give its label at most.
- * It never changes; a rotated secret is another object.
+ * A secret that does not reveal itself: printing, inspecting, serialising, spreading and cloning it give at most its
+ * label. It never changes; a rotated secret is another object.
  */
 export class Secret {
   /** Names the secret to people. Not secret. */
@@ -21,7 +21,7 @@ export class Secret {
     Object.freeze(this);
   }
 
-  /** The text itself. To be called where a credential is put into a request, and nowhere that prints. */
+  /** The text itself. Call it where a credential is put into a request, and nowhere that prints. */
   reveal(): string {
     return this.#text;
   }
@@ -32,8 +32,8 @@ export class Secret {
   }
 
   /**
-   * 32 hex digits that are the same for the same text and tell nothing about it: an HMAC under a key that this process
-   * made for itself. For connection pools and counters of this process; another process has other fingerprints.
+   * 32 hex digits that are the same for the same text and reveal nothing about it: an HMAC under this process's own
+   * random key. For connection pools and counters of this process; another process has other fingerprints.
    */
   get fingerprint(): string {
     if (this.#fingerprint === undefined) {
@@ -56,10 +56,10 @@ export class Secret {
   }
 }
 
-/** Longest secret, in characters. What providers issue is shorter by far; service account files are a few thousand. */
+/** Longest secret, in characters. What providers issue is far shorter; service account files are a few thousand. */
 export const maxSecretLength = 16_384;
 
-/** What is wrong with a text that is to be sent as a header value; `undefined` when nothing is. Never holds the text. */
+/** Why a text cannot be sent as a header value; `undefined` when it can. Never holds the text. */
 export function describeUnusable(text: string): string | undefined {
   if (text === '') return 'the secret is empty.';
   if (text.length > maxSecretLength) return `the secret is longer than ${maxSecretLength} characters.`;

@@ -8,7 +8,7 @@ import { readInteger } from './option.ts';
 import { type RewrapOptions, type RewrapReport, rewrapAll } from './rewrap-all.ts';
 import { SecretError } from './secret-error.ts';
 
-/** What may be known of a stored secret. */
+/** What may be shown of a stored secret. */
 export interface SecretInfo extends Omit<SecretRecord, 'sealed'> {
   /** Id of the key that it is sealed under; `undefined` when the stored text is damaged. */
   readonly keyId: string | undefined;
@@ -16,13 +16,13 @@ export interface SecretInfo extends Omit<SecretRecord, 'sealed'> {
 
 /** Which secrets to list. */
 export interface SecretQuery {
-  /** Only ids that sort behind this one, for the next page. */
+  /** Only ids that sort after this one, for the next page. */
   readonly after?: string;
   /** 1 to 1,000. @default 100 */
   readonly limit?: number;
 }
 
-/** Changing what a store of secrets holds. Write-only: nothing here gives a secret back. */
+/** Changes a store of secrets. Write-only: nothing here returns a secret. */
 export interface VaultAdmin {
   /**
    * Stores a secret, or replaces the text of the one with this id; its label stays when none is given.
@@ -31,18 +31,18 @@ export interface VaultAdmin {
    *   provider, scope or subject, `secret_conflict` when others changed it five times in between; whatever the store throws
    */
   put(secret: NewSecret): Promise<SecretInfo>;
-  /** Removes a secret; whether there was one. @throws SecretError `secret_conflict`; whatever the store throws */
+  /** Removes a secret; `true` if there was one. @throws SecretError `secret_conflict`; whatever the store throws */
   remove(id: string): Promise<boolean>;
   /** Secrets in the order of their ids, a page at a time. */
   list(query?: SecretQuery): Promise<readonly SecretInfo[]>;
   /**
-   * Seals everything again that is not sealed under the ring's current key. Secrets stay in use meanwhile. May be
-   * stopped and begun again: what is done is skipped. Two at once do no harm.
+   * Seals every secret again that is not sealed under the ring's current key. Secrets stay in use meanwhile. May be
+   * stopped and restarted: finished ones are skipped. Two at once do no harm.
    */
   rewrapAll(options?: RewrapOptions): Promise<RewrapReport>;
 }
 
-/** What an admin is made of. */
+/** Options of `createVaultAdmin`. */
 export interface VaultAdminOptions {
   readonly store: SecretStore;
   readonly ring: KeyEncryptionRing;
@@ -55,12 +55,12 @@ const maxTries = 5;
 const maxPauseMs = 10;
 
 /**
- * Makes the writing side of a vault alone, for tools that serve no requests. `createVault` has it too.
+ * Creates only the writing side of a vault, for tools that serve no requests. `createVault` has it too.
  */
 export function createVaultAdmin(options: VaultAdminOptions): VaultAdmin {
   const { store, ring, runtime = createRuntime(), onChange } = options;
 
-  /** Until `step` has come to something, or five times. */
+  /** Runs `step` until it has a result, or five times. */
   const retry = async <T>(id: string, step: () => Promise<T | undefined>): Promise<T> => {
     for (let tries = 1; ; tries++) {
       const done = await step();

@@ -9,7 +9,7 @@ import { isSecretRecord, type VaultRecords } from './vault-records.ts';
 export interface FollowOptions {
   /** How often the store's stamp is read, in case no push comes. @default 1_000 */
   readonly pollMs?: number;
-  /** What one call of the store may take. @default 5_000 */
+  /** How long one call of the store may take. @default 5_000 */
   readonly deadlineMs?: number;
   /** Records read at once. @default 1_000 */
   readonly pageSize?: number;
@@ -17,9 +17,9 @@ export interface FollowOptions {
   readonly maxRecords?: number;
 }
 
-/** Keeps the records what the store's are. */
+/** Keeps the records in step with the store. */
 export interface VaultFollower {
-  /** When the store last said that the records are up to date; `undefined` before the first time. */
+  /** When the store last confirmed that the records are current; `undefined` before the first time. */
   readonly freshAtMs: number | undefined;
   /** Begins to follow. */
   start(): void;
@@ -33,13 +33,13 @@ interface Waiter {
   readonly reject: (error: SecretError) => void;
 }
 
-/** What a follower is made of. */
+/** What a follower needs. */
 export interface FollowerParts {
   readonly store: SecretStore;
   readonly records: VaultRecords;
   readonly runtime: Runtime;
   readonly options: Required<FollowOptions>;
-  /** Told of ids that changed. */
+  /** Called with changed ids. */
   readonly onChange: (ids: readonly string[]) => void;
   /** Called at every poll. */
   readonly onPoll: () => void;
@@ -49,14 +49,14 @@ export interface FollowerParts {
 const maxDueIds = 1_000;
 
 /**
- * Follows a store by push and by poll. All reads go one after the other, so that an old answer never overwrites a newer
- * one; what is asked for meanwhile is done together in the next turn.
+ * Follows a store by push and by poll. Reads run one at a time, so that an old answer never overwrites a newer one;
+ * what is requested meanwhile is done together in the next turn.
  */
 export function createVaultFollower(parts: FollowerParts): VaultFollower {
   const { store, records, runtime, onChange, onPoll, report } = parts;
   const { pollMs, deadlineMs, pageSize, maxRecords } = parts.options;
   let freshAtMs: number | undefined;
-  /** `undefined` while the records are not known to be what the store has. */
+  /** `undefined` while the records are not known to match the store. */
   let stamp: number | undefined;
   let isAllDue = false;
   let dueIds = new Set<string>();
@@ -76,7 +76,7 @@ export function createVaultFollower(parts: FollowerParts): VaultFollower {
 
   const readAll = async (): Promise<void> => {
     const beganAtMs = runtime.monotonicMs();
-    // before the records: what changes while they are read makes the next poll read them again
+    // before the records: a change while they are read makes the next poll read them again
     const stampBefore = await ask(() => store.readSecretsStamp());
     const seen = new Set<string>();
     const damaged = new Set<string>();
@@ -191,7 +191,7 @@ export function createVaultFollower(parts: FollowerParts): VaultFollower {
 
   const schedulePoll = (): void => {
     if (isClosed) return;
-    // a large store that changes all the time is not read all the time
+    // a large store that changes all the time must not be read all the time
     cancelPoll = runtime.schedule(Math.max(pollMs, readAllMs * 10), () => {
       void poll().then(schedulePoll);
     });
@@ -225,7 +225,7 @@ function closed(): SecretError {
   return new SecretError('secret_unavailable', 'The vault is closed.');
 }
 
-/** So that a store that throws at once fails as one that rejects. */
+/** So that a synchronous throw counts as a rejection. */
 async function invoke<T>(work: () => Promise<T>): Promise<T> {
   return work();
 }

@@ -6,23 +6,23 @@ export interface VaultRecords {
   get(id: string): SecretRecord | undefined;
   /** The project's or user's own secret for a provider; of several the one that was rotated last. */
   findOwn(provider: string, scope: 'project' | 'user', subject: string): SecretRecord | undefined;
-  /** Takes what the store says of one id. Whether anything changed. */
+  /** Takes the store's record of one id; returns whether anything changed. */
   set(id: string, record: SecretRecord | null): boolean;
-  /** Forgets all but these. Ids of what was forgotten. */
+  /** Forgets all but these; returns the forgotten ids. */
   retain(ids: ReadonlySet<string>): readonly string[];
 }
 
 /**
  * Keeps records and an index of own secrets. A record object stays the same while the record does. A version below the
- * one that is known, of the same record, is not taken: that is a store set back, by an accident or on purpose.
+ * known one of the same record is not taken: the store was rolled back, by accident or on purpose.
  */
 export function createVaultRecords(report: (error: SecretError) => void): VaultRecords {
   const byId = new Map<string, SecretRecord>();
-  // by provider, scope and subject; the one to use first
+  // by provider, scope and subject; the one to use is first
   const own = new Map<string, SecretRecord[]>();
   const alarmed = new WeakMap<SecretRecord, number>();
 
-  /** The record to go on with: the known one when the new one is the same or older. */
+  /** The record to keep: the known one when the new one is the same or older. */
   const merge = (record: SecretRecord): SecretRecord => {
     const known = byId.get(record.id);
     if (!known) return record;
@@ -106,8 +106,8 @@ function isSame(one: SecretRecord, other: SecretRecord): boolean {
 }
 
 /**
- * Whether it can be told whose secret this is. Whatever else is wrong with a record shows when it is opened: until then
- * it keeps its place, so that nobody is served with somebody else's secret instead.
+ * Whether the record says whose secret it is. Anything else wrong with it shows when it is opened: until then it keeps
+ * its place, so that nobody is served with somebody else's secret instead.
  */
 export function isSecretRecord(value: unknown): value is SecretRecord {
   const { id, provider, scope, subject } = (value ?? {}) as Record<keyof SecretRecord, unknown>;

@@ -9,19 +9,19 @@ import { createVaultAdmin, type VaultAdmin } from './vault-admin.ts';
 import { createVaultFollower, type FollowOptions } from './vault-follower.ts';
 import { createVaultRecords } from './vault-records.ts';
 
-/** What a vault is made of. */
+/** Options of `createVault`. */
 export interface VaultOptions extends FollowOptions, OpenedSecretsOptions {
   readonly store: SecretStore;
   readonly ring: KeyEncryptionRing;
   readonly runtime?: Runtime;
   /**
-   * How long the store may be out of reach before its secrets count as unavailable. @default Infinity: a credential
+   * How long the store may be unreachable before its secrets count as unavailable. @default Infinity: a credential
    * stays in use until the store says otherwise, since the provider has the last word on it anyway
    */
   readonly maxStaleMs?: number;
   /**
-   * Told of everything that needs an operator: a secret that does not open (once for each version of its record), a
-   * store that fails (once until it works again), a store that was set back. What it throws is ignored.
+   * Called for all that needs an operator: a secret that does not open (once for each version of its record), a store
+   * that fails (once until it works again), a store that was rolled back. What it throws is ignored.
    */
   readonly onError?: (error: SecretError) => void;
 }
@@ -31,28 +31,28 @@ export interface OwnSecret {
   readonly id: string;
   readonly scope: 'project' | 'user';
   readonly subject: string;
-  /** As `Vault.get` answers. When it is an error the request must not go out under another credential. */
+  /** As `Vault.get` returns it. If it is an error, the request must not go out under another credential. */
   readonly secret: SecretResult | Promise<SecretResult>;
 }
 
-/** Provider credentials of a store, for the request path; and, as a `VaultAdmin`, for those who put them there. */
+/** Provider credentials of a store: for the request path and, as a `VaultAdmin`, for those who manage them. */
 export interface Vault extends VaultAdmin {
   /**
    * Reads all records and begins to follow the store. Rejects with `secret_store_unavailable` when the store fails; the
-   * vault goes on trying, so that the caller may start without it or call again.
+   * vault keeps trying, so that the caller may start without it or call again.
    */
   load(): Promise<void>;
   /**
    * The gateway's secret with this id, an error that says why it cannot be used, or `undefined` when there is none. A
    * secret of a project or user is an error: nobody is served with another's. With `provider`, so is one for another
-   * provider. The same object as long as the text is the same and the secret in use.
+   * provider. The same object as long as the text is the same and the secret is in use.
    *
-   * At once, but for a secret that a key service has to open first: then a promise, which never rejects.
+   * Synchronous, unless a key service has to open it first: then a promise, which never rejects.
    */
   get(id: string, provider?: string): SecretResult | Promise<SecretResult> | undefined;
   /**
-   * The secret that a request to this provider is to be sent with: the user's own, else the project's own, else
-   * `undefined`. Of several the one that was rotated last.
+   * The caller's own secret for this provider: the user's, else the project's, else `undefined`. Of several, the one
+   * that was rotated last.
    *
    * @throws SecretError `secret_unavailable` while it is not known who has one: before `load`, or after `maxStaleMs`
    */
@@ -69,9 +69,9 @@ export interface Vault extends VaultAdmin {
 }
 
 /**
- * Makes a vault over a store of sealed secrets. Records are kept in memory as they are stored, sealed; a secret is
- * opened when it is first asked for and forgotten when it was not asked for a while. A change made through this vault
- * is in force when `put` or `remove` resolves, one made elsewhere when the store pushes it, or at the next poll.
+ * Creates a vault over a store of sealed secrets. Records are kept in memory as they are stored, sealed; a secret is
+ * opened on first use and forgotten when it has not been used for a while. A change made through this vault is in force
+ * when `put` or `remove` resolves, one made elsewhere when the store pushes it, or at the next poll.
  *
  * @throws TypeError when an option is out of its range
  */
@@ -113,7 +113,7 @@ export function createVault(options: VaultOptions): Vault {
     store,
     ring,
     runtime,
-    // the change is made: that it could not be read back is reported there, and mended by the next poll
+    // the change is stored: a failure to read it back is reported there, and the next poll makes up for it
     onChange: (id) => follower.refresh(id).catch(() => undefined),
   });
 
