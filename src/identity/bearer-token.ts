@@ -2,13 +2,13 @@ import { isGatewayError } from '../errors.ts';
 import { readCredential } from '../keys/credential.ts';
 import type { GatewayRequest } from '../message.ts';
 
-/** What a token says of itself before anything of it is verified. */
+/** What a token claims about itself before it is verified. */
 export interface TokenClaim {
   readonly header: Readonly<Record<string, unknown>>;
   readonly issuer: unknown;
 }
 
-// RFC 7515 §7.1: three base64url parts. The last is empty when nothing was signed, which is for verification to refuse.
+// RFC 7515 §7.1: three base64url parts. The last is empty in an unsigned token, which verification refuses.
 const compactForm = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
 /**
@@ -29,7 +29,7 @@ export function readToken(request: GatewayRequest, maxLength: number): string | 
   return credential.startsWith('hg_') || !compactForm.test(credential) ? undefined : credential;
 }
 
-/** Takes a token apart without believing it; `undefined` when its parts are not JSON objects. */
+/** Decodes a token without trusting it; `undefined` when its parts are not JSON objects. */
 export function peekToken(token: string): TokenClaim | undefined {
   const [header, payload] = token.split('.', 2).map(decode);
   return header && payload && { header, issuer: payload.iss };

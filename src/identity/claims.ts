@@ -8,14 +8,14 @@ import { invalidToken, noTeam } from './refusal.ts';
 export type Claims = Readonly<Record<string, unknown>>;
 
 /**
- * What verified claims make of their holder.
+ * The principal that verified claims describe.
  *
- * @throws GatewayError 401 `invalid_token` when a claim is missing or not as it must be, 403 `not_permitted` when no team
- *   follows from the groups
+ * @throws GatewayError 401 `invalid_token` when a claim is missing or invalid, 403 `not_permitted` when no team follows
+ *   from the groups
  */
 export function toPrincipal(claims: Claims, rules: JwtRules): Principal {
   const { userClaim, projectClaim, applicationClaim, environment } = rules;
-  // a logout or other security event (RFC 8417 §2.2) is signed with the same key, and is nobody's credential
+  // a logout or other security event (RFC 8417 §2.2) is signed with the same key, but is nobody's credential
   if (Object.hasOwn(claims, 'events')) throw invalidToken('It is a security event.');
   requireParty(claims, rules);
   for (const [claim, values] of rules.requiredClaims) requireClaim(claims, claim, values);
@@ -36,14 +36,14 @@ export function toPrincipal(claims: Claims, rules: JwtRules): Principal {
   });
 }
 
-/** The instant that verification refuses the token from, so that a remembered one is not believed any longer. */
+/** The instant from which verification refuses the token, so that a remembered one is not trusted for longer. */
 function toExpiry({ exp, iat }: Claims, { clockToleranceS, maxTokenAgeS }: JwtRules): number {
   // an age is refused when it is above its bound in whole seconds, an expiry when it is reached
   const endOfAge = maxTokenAgeS === undefined ? Number.POSITIVE_INFINITY : Number(iat) + maxTokenAgeS + 1;
   return Math.min((Math.min(Number(exp), endOfAge) + clockToleranceS) * 1_000, Number.MAX_SAFE_INTEGER);
 }
 
-/** Stable for one person at one issuer, whatever else is said of them; 132 bits of a digest, so nothing of it is told. */
+/** Stable for one person at one issuer, whatever the other claims; 132 bits of a digest, so it reveals neither. */
 function toKeyId(issuer: string, subject: string): string {
   const digest = createHash('sha256')
     .update(JSON.stringify([issuer, subject]))
@@ -63,7 +63,7 @@ function toTeam(claims: Claims, { groupsClaim, teams, defaultTeam, name }: JwtRu
 
 function readGroups(claims: Claims, path: readonly string[]): ReadonlySet<unknown> {
   const [first = ''] = path;
-  // Microsoft Entra leaves the groups out when they are many (OpenID Connect Core §5.6.2): not known is not none
+  // Microsoft Entra omits the groups when there are many (OpenID Connect Core §5.6.2): unknown is not none
   const elsewhere = claims._claim_names;
   if (!Object.hasOwn(claims, first) && isObject(elsewhere) && Object.hasOwn(elsewhere, first)) {
     throw noTeam(
@@ -107,7 +107,7 @@ function optionalName(claims: Claims, claim: string, max: number): string | unde
   return value;
 }
 
-// some providers send the text
+// some providers send it as text
 function isFalse(value: unknown): boolean {
   return value === false || (typeof value === 'string' && value.toLowerCase() === 'false');
 }

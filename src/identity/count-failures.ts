@@ -5,8 +5,8 @@ import type { GatewayRequest } from '../message.ts';
 import type { Identity } from './identity.ts';
 
 /**
- * An identity whose refusals count as failed keys do: once an address has failed too often, its 401s become 429
- * `too_many_failed_keys`. Good credentials are never counted and never held up. Give it the counter of the key
+ * An identity whose refusals count like failed keys: once an address has failed too often, its 401s become 429
+ * `too_many_failed_keys`. Valid credentials are never counted and never held up. Give it the counter of the key
  * resolver, so that one address has one count.
  */
 export function countFailures(identity: Identity, countFailure: CountFailure): Identity {
@@ -32,7 +32,7 @@ export function countFailures(identity: Identity, countFailure: CountFailure): I
   };
 }
 
-// who sends nothing guesses nothing
+// no credential, no guess
 function isFailedCredential(error: unknown): error is GatewayError {
   return isGatewayError(error) && error.status === 401 && error.code !== 'missing_key';
 }

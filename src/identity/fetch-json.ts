@@ -9,9 +9,9 @@ export interface JsonFetcher {
   /** From the first byte sent to the last one received. */
   readonly timeoutMs: number;
   readonly maxBytes: number;
-  /** Connections of different pools are apart. */
+  /** Different pools share no connections. */
   readonly pool: string;
-  /** Gives up on all that is under way. */
+  /** Aborts everything in flight. */
   readonly signal: AbortSignal;
   /** More header fields, names and values in turn. @default none */
   readonly headers?: readonly string[];

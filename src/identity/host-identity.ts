@@ -9,13 +9,13 @@ import { expiredToken, identityBroken, identityUnavailable } from './refusal.ts'
 /** What the host application knows of a caller. */
 export interface HostFacts extends Omit<PrincipalInput, 'source' | 'key'> {
   /**
-   * Who or what calls, as the application counts: an account, a session's user, a tenant. Stable from request to request,
-   * no secret (it is in records and logs), 1 to 200 visible ASCII characters.
+   * Who or what calls, as the application sees it: an account, a session's user, a tenant. Stable from request to
+   * request, not secret (it is in records and logs), 1 to 200 visible ASCII characters.
    */
   readonly id: string;
 }
 
-/** The host application's own way to know a caller: from `request.host`, from its cookies, from its sessions. */
+/** The host application's own way to identify a caller: by `request.host`, by its cookies, by its sessions. */
 export type FindHostFacts = (
   request: GatewayRequest,
 ) => HostFacts | null | undefined | Promise<HostFacts | null | undefined>;
@@ -24,23 +24,23 @@ export type FindHostFacts = (
 export interface HostIdentityOptions {
   /** Short name for logs. @default 'host' */
   readonly name?: string;
-  /** What a caller waits for the function at most; then 503. @default 2_000 */
+  /** Longest wait for the function; then 503. @default 2_000 */
   readonly timeoutMs?: number;
-  /** Callers that wait at once; one more is 503. @default 10_000 */
+  /** Callers that may wait at once; any more get 503. @default 10_000 */
   readonly maxPending?: number;
   /** @default the system's */
   readonly runtime?: Runtime;
 }
 
 /**
- * Takes callers from a function of the host application. `undefined` or `null` from it means that it does not know the
+ * Identifies callers by a function of the host application. When it returns `undefined` or `null`, it does not know the
  * caller, and the next way is asked; the principal's `key` is `host:` and the `id`.
  *
  * What the function throws is answered with 503 `identity_unavailable`, never with 401, unless it is a `GatewayError`,
- * which is passed on: that is how the application refuses. Facts without an id or a team, or otherwise not as they must
- * be, are answered with 500, and the cause names the field. Facts past their `expiresAtMs` are 401 `expired_token`.
+ * which is passed on: that is how the application refuses. Facts without an id or a team, or otherwise invalid, are
+ * answered with 500, and the cause names the field. Facts past their `expiresAtMs` are 401 `expired_token`.
  *
- * The function must be fast: it is asked for each request. It must not believe a header that anyone can send.
+ * The function must be fast: it is called for each request. It must not trust a header that anyone can send.
  *
  * @throws TypeError naming the argument or option that is wrong
  */

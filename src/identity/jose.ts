@@ -1,4 +1,4 @@
-/** The library that verifies tokens; optional, so loaded with the first of them. */
+/** The library that verifies tokens; optional, so loaded with the first token. */
 export type Jose = typeof import('jose');
 
 /** @throws Error saying what to install */

@@ -18,26 +18,26 @@ import { requireHeader, verifyToken } from './verify-token.ts';
 export interface JwtIdentity extends Identity {
   identify(request: Parameters<Identity['identify']>[0]): Principal | undefined | Promise<Principal>;
   /**
-   * Resolves when the provider's keys are at hand and tokens can be verified. Optional: the first token waits for them
-   * otherwise. Good at start, where it tells of a wrong address or a missing library.
+   * Resolves when the provider's keys are loaded and tokens can be verified. Optional: otherwise the first token waits
+   * for them. Useful at start, to detect a wrong address or a missing library.
    *
    * @throws GatewayError whose cause says what is wrong
    */
   ready(): Promise<void>;
-  /** Gives up reading keys and ends connections. Nothing can be verified afterwards. */
+  /** Stops reading keys and closes connections. Nothing can be verified afterwards. */
   close(): void;
 }
 
 /**
  * Accepts JSON Web Tokens (RFC 7519) of one OpenID Connect provider in place of keys: `authorization: Bearer`, or any
- * other header field that a key may stand in. Needs the library `jose`, which is loaded with the first token.
+ * other header field that may carry a key. Needs the library `jose`, which is loaded with the first token.
  *
- * Its holder is who `iss` and `sub` say, in the team of the first of `teams` that is among the groups. While the provider
- * cannot be reached, tokens whose key is known stay good until they expire, for `jwksStaleMs`.
+ * `iss` and `sub` identify the holder, whose team is that of the first of `teams` among the groups. While the provider
+ * is unreachable, tokens whose key is known stay valid until they expire, for `jwksStaleMs`.
  *
  * `identify` throws 401 `invalid_token` and `expired_token`, 403 `not_permitted` (no team), 503 `identity_unavailable`
- * (the keys cannot be had, or `maxPending` tokens wait already), 400 `ambiguous_credentials` and `key_in_query`. It is
- * `undefined` for requests without a token, and for tokens that name another issuer: the next way may know them.
+ * (the keys cannot be had, or `maxPending` tokens are waiting), 400 `ambiguous_credentials` and `key_in_query`. It
+ * returns `undefined` for requests without a token, and for tokens of another issuer: the next way may know them.
  *
  * @throws TypeError naming the option that is missing or wrong
  */
@@ -82,7 +82,7 @@ export function createJwtIdentity(options: JwtIdentityOptions): JwtIdentity {
         token,
         async (header) => {
           const key = await keys.find(header);
-          // reading them may have begun a new one
+          // reading keys may have begun a new epoch
           epoch = tokens.epoch;
           isKeyKnown = key !== undefined;
           if (key) return key;
@@ -99,7 +99,7 @@ export function createJwtIdentity(options: JwtIdentityOptions): JwtIdentity {
       tokens.keep(digest, finding, epoch);
       return principal;
     } catch (error) {
-      // that a key is not known may be otherwise in a moment
+      // an unknown key may be known in a moment
       if (isKeyKnown && isRefusal(error)) tokens.keepRefused(digest, error, epoch);
       throw error;
     }

@@ -10,7 +10,7 @@ export interface JwtRules {
   readonly algorithms: readonly string[];
   /** Without `application/`, in lower case. */
   readonly types: readonly string[];
-  /** Whether a token need not say its type. */
+  /** Whether a token may omit its type. */
   readonly isTypeOptional: boolean;
   readonly jwksUri: string | undefined;
   readonly authorizedParties: readonly string[] | undefined;
@@ -18,7 +18,7 @@ export interface JwtRules {
   readonly groupsClaim: readonly string[];
   readonly projectClaim: string | undefined;
   readonly applicationClaim: string | undefined;
-  /** Pairs of group and team; the first that fits decides. */
+  /** Pairs of group and team; the first match decides. */
   readonly teams: readonly (readonly [string, string])[];
   readonly defaultTeam: string | undefined;
   readonly environment: string | undefined;
@@ -46,7 +46,7 @@ export function toJwtRules(options: JwtIdentityOptions): JwtRules {
   const algorithms = texts('algorithms', options.algorithms ?? ['RS256', 'ES256', 'PS256', 'EdDSA']);
   const unsafe = algorithms.find((algorithm) => !supported.test(algorithm));
   if (unsafe !== undefined) {
-    // with HS256 whoever knows the public key could sign, and with none anybody
+    // with HS256 whoever knows the public key could sign, with none anybody
     fail('algorithms', `a list of RS, PS or ES with 256, 384 or 512, EdDSA and Ed25519; it has "${unsafe}"`);
   }
   const types = options.types && texts('types', options.types);
@@ -77,7 +77,7 @@ export function toJwtRules(options: JwtIdentityOptions): JwtRules {
   return rules;
 }
 
-/** A media type of a token's `typ` as it is compared (RFC 7515 §4.1.9). */
+/** A token's `typ`, normalised for comparison (RFC 7515 §4.1.9). */
 export function normalizeType(type: string): string {
   return type.toLowerCase().replace(/^application\//, '');
 }

@@ -3,7 +3,7 @@ import { quietly } from '../quietly.ts';
 import type { Runtime } from '../runtime.ts';
 import { identityUnavailable } from './refusal.ts';
 
-/** The keys of an issuer as one read brought them. */
+/** The keys of an issuer from one read. */
 export interface LoadedKeys {
   /** Equal for equal keys. */
   readonly fingerprint: string;
@@ -11,19 +11,19 @@ export interface LoadedKeys {
   find(header: JWTHeaderParameters): Promise<CryptoKey | undefined>;
 }
 
-/** How long an issuer's keys are believed, and how often it is asked. */
+/** How long an issuer's keys are trusted, and how often it is asked. */
 export interface KeySetOptions {
-  /** Keys are believed this long after the read that brought them began; those in use are read again before. */
+  /** Keys are trusted for this long from the start of their read; those in use are read again before that. */
   readonly cacheMs: number;
-  /** So much longer while the issuer fails. */
+  /** This much longer while the issuer fails. */
   readonly staleMs: number;
-  /** Tokens that name an unknown key make the keys be read again, at most this often. */
+  /** A token that names an unknown key triggers another read, at most this often. */
   readonly cooldownMs: number;
   /** While the issuer fails it is tried again this often. */
   readonly retryMs: number;
-  /** Told when the keys are others than before, ahead of whoever waits for them. */
+  /** Called when the keys have changed, before those who wait for them get them. */
   readonly onChange: () => void;
-  /** Told of each failed read. */
+  /** Called for each failed read. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -32,10 +32,10 @@ export interface KeySet {
   /**
    * The key that a token's header asks for; `undefined` when the issuer has no such key.
    *
-   * @throws GatewayError 503 `identity_unavailable` when the issuer cannot be asked and what is known does not do
+   * @throws GatewayError 503 `identity_unavailable` when the issuer cannot be asked and the known keys do not do
    */
   find(header: JWTHeaderParameters): Promise<CryptoKey | undefined>;
-  /** Resolves when keys are at hand. @throws as `find` */
+  /** Resolves when keys are loaded. @throws as `find` */
   ready(): Promise<unknown>;
 }
 
@@ -43,7 +43,7 @@ interface Held extends LoadedKeys {
   readonly readAtMs: number;
 }
 
-/** Single flight, bounded staleness, and never more questions to the issuer than its bounds allow. */
+/** Single flight, bounded staleness, and never more requests to the issuer than its bounds allow. */
 export function createKeySet(
   load: () => Promise<LoadedKeys>,
   runtime: Runtime,
@@ -65,7 +65,7 @@ export function createKeySet(
       (keys) => {
         const isNew = keys.fingerprint !== held?.fingerprint;
         const isChange = held !== undefined && isNew;
-        // the keys of before have been imported already
+        // the earlier keys have already been imported
         held = { ...(held && !isNew ? held : keys), readAtMs };
         flight = undefined;
         failure = undefined;
@@ -99,7 +99,7 @@ export function createKeySet(
     }
     const isUsable = (): boolean =>
       held !== undefined && runtime.monotonicMs() - held.readAtMs < cacheMs + staleMs;
-    // nobody waits for an issuer that is known to fail, while the old keys do
+    // nobody waits for a failing issuer while the old keys are usable
     const isFailing = failure && (flight || nowMs < failure.retryAtMs + retryMs);
     if (held && isFailing && isUsable()) {
       refresh(nowMs);
@@ -112,7 +112,7 @@ export function createKeySet(
       throw error;
     }
   };
-  /** What the issuer holds now, if it may be asked: a token names a key that `seen` does not have. */
+  /** The issuer's keys now, if it may be asked: a token names a key that `seen` does not have. */
   const renew = async (seen: Held): Promise<Held | undefined> => {
     if (held !== seen) return held;
     const nowMs = runtime.monotonicMs();

@@ -6,7 +6,7 @@ import { isLocal, toSafeUrl } from './safe-url.ts';
 /** Where the keys of an issuer are. */
 export interface KeySetLocation {
   readonly issuer: string;
-  /** Believed as it is. Without it the issuer's discovery document says (OpenID Connect Discovery 1.0 §4). */
+  /** Trusted as it is. Without it, the issuer's discovery document names it (OpenID Connect Discovery 1.0 §4). */
   readonly jwksUri: string | undefined;
   readonly maxKeys: number;
 }
@@ -14,7 +14,7 @@ export interface KeySetLocation {
 /**
  * Reads the public keys of an issuer (RFC 7517 §5).
  *
- * @throws Error when a document cannot be had, is not what it should be, or names another issuer
+ * @throws Error when a document cannot be had, is invalid, or names another issuer
  */
 export async function loadKeySet(fetcher: JsonFetcher, location: KeySetLocation): Promise<LoadedKeys> {
   const jose = await loadJose();
@@ -47,7 +47,7 @@ async function discover(fetcher: JsonFetcher, issuer: string): Promise<URL> {
     throw new Error(`The discovery document of ${issuer} is that of another issuer.`);
   }
   const url = toSafeUrl(document.jwks_uri);
-  // a provider out there has no business to send us to a service on this machine
+  // a remote provider must not send us to a service on this machine
   if (!url || (isLocal(url) && !isLocal(new URL(issuer)))) {
     throw new Error(`The discovery document of ${issuer} names no jwks_uri with https.`);
   }

@@ -26,7 +26,7 @@ export type OptionCheck = ReturnType<typeof createOptionCheck>;
 // controls, invisible and direction-changing characters, and halves of characters
 const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
-/** Whether a value can stand in records, ledger keys and logs as a name: 1 to `max` printable characters. */
+/** Whether a value can serve as a name in records, ledger keys and logs: 1 to `max` printable characters. */
 export function isName(value: unknown, max: number): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= max && !unprintable.test(value);
 }

@@ -1,11 +1,11 @@
 import { GatewayError, type GatewayErrorCode } from '../errors.ts';
 
-// RFC 6750 §3.1. The same for all, so that it tells nothing.
+// RFC 6750 §3.1. The same for all, so it reveals nothing.
 const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' };
 
 /**
- * The one answer to a token that is not good: which check it failed is not told. `reason` is for the operator, as the
- * cause, and must hold nothing of the token.
+ * The one answer to an invalid token: it does not tell which check failed. `reason` is for the operator, as the cause,
+ * and must hold nothing of the token.
  */
 export function invalidToken(reason: string): GatewayError {
   return refuse(
@@ -15,7 +15,7 @@ export function invalidToken(reason: string): GatewayError {
   );
 }
 
-/** A genuine token whose time is over. */
+/** A genuine token that has expired. */
 export function expiredToken(reason: string): GatewayError {
   return refuse(
     'expired_token' as GatewayErrorCode,
@@ -29,7 +29,7 @@ export function noTeam(message: string): GatewayError {
   return new GatewayError('not_permitted', message);
 }
 
-/** Callers cannot be told good from bad now. Never a 401: the caller's credential may well be good. */
+/** Callers cannot be checked now. Never a 401: the caller's credential may well be valid. */
 export function identityUnavailable(cause: unknown): GatewayError {
   return new GatewayError(
     'identity_unavailable' as GatewayErrorCode,

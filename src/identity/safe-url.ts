@@ -1,6 +1,6 @@
 /**
  * A URL that keys may be fetched from: https, or http to this machine alone (RFC 8252 §7.3 names the addresses).
- * `undefined` when it is another one, or carries a user name or a fragment.
+ * `undefined` for any other, and for one with a user name or a fragment.
  */
 export function toSafeUrl(text: unknown): URL | undefined {
   if (typeof text !== 'string' || text.length > 2_048 || !URL.canParse(text)) return undefined;

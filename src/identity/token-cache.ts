@@ -5,7 +5,7 @@ import type { Principal } from '../principal.ts';
 import type { Runtime } from '../runtime.ts';
 import { repeatRefusal } from './refusal.ts';
 
-/** What verification found out about a token, remembered. Throws what it was refused with. */
+/** The remembered result of verifying a token. Throws what it was refused with. */
 export type Finding = () => Principal;
 
 interface Entry {
@@ -21,15 +21,15 @@ export interface TokenCacheOptions {
   readonly refusedMs: number;
 }
 
-/** Verified and refused tokens by the SHA-256 of the whole token: two that begin alike share nothing. */
+/** Verified and refused tokens by the SHA-256 of the whole token: a common prefix shares nothing. */
 export interface TokenCache {
   /** What is known of a token, of either kind. */
   find(digest: string): Finding | undefined;
-  /** `epoch` is from before the token was verified; what was verified with keys of an earlier epoch is not kept. */
+  /** `epoch` is from before verification; results from keys of an earlier epoch are not kept. */
   keep(digest: string, finding: Finding, epoch: number): void;
   /** As `keep`, for the refusal. */
   keepRefused(digest: string, refusal: GatewayError, epoch: number): void;
-  /** Counts the changes of the keys. */
+  /** Counts changes of the keys. */
   readonly epoch: number;
   /** Forgets everything: the provider's keys have changed. */
   clear(): void;
@@ -38,7 +38,7 @@ export interface TokenCache {
 /** Two bounded caches, on the monotonic clock. */
 export function createTokenCache(runtime: Runtime, options: TokenCacheOptions): TokenCache {
   const known = new LRUCache<string, Entry>({ max: options.cacheMax });
-  // apart from the good ones, so that a flood of bad tokens evicts bad tokens
+  // separate, so that a flood of bad tokens evicts only bad tokens
   const refused = new LRUCache<string, Entry>({ max: options.refusedMax });
   let epoch = 0;
   const keepIn = (cache: LRUCache<string, Entry>, digest: string, finding: Finding, ttlMs: number): void => {

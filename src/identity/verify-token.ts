@@ -11,8 +11,8 @@ import { expiredToken, identityBroken, invalidToken } from './refusal.ts';
 export type FindTokenKey = (header: JWTHeaderParameters) => Promise<CryptoKey>;
 
 /**
- * Refuses by its header what no key could make good, so that nobody is asked for keys on its account: a foreign
- * algorithm (RFC 8725 §3.1), another kind of token (§3.11), critical extensions, of which we know none (RFC 7515 §4.1.11).
+ * Refuses by its header what no key could make valid, so that no keys are read for it: an algorithm not accepted (RFC
+ * 8725 §3.1), another kind of token (§3.11), critical extensions, of which we know none (RFC 7515 §4.1.11).
  *
  * @throws GatewayError 401 `invalid_token`
  */
@@ -30,7 +30,7 @@ export function requireHeader({ header }: TokenClaim, rules: JwtRules): void {
 }
 
 /**
- * Verifies signature, issuer, audience and times (RFC 7519 §7.2); `exp` must be there.
+ * Verifies signature, issuer, audience and times (RFC 7519 §7.2); `exp` is required.
  *
  * @throws GatewayError 401 `invalid_token`, `expired_token`; what `findKey` threw, when it is a GatewayError
  */
@@ -56,7 +56,7 @@ export async function verifyToken(
     return (await jose.jwtVerify(token, findKey, options)).payload;
   } catch (error) {
     if (isGatewayError(error)) throw error;
-    // the library's own errors carry the claims, so nothing but their names is passed on
+    // the library's own errors carry the claims, so only their names are passed on
     const { code, claim } = error as { code?: unknown; claim?: unknown };
     const reason = `${typeof code === 'string' ? code : 'The key does not fit.'}${typeof claim === 'string' ? ` "${claim}"` : ''}`;
     throw code === 'ERR_JWT_EXPIRED' ? expiredToken(reason) : invalidToken(reason);
