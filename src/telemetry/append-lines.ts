@@ -4,12 +4,12 @@ import { fs } from '../built-in.ts';
 const newline = 0x0a;
 
 /**
- * Appends whole lines to a file, all of them or, as far as that can be had, none: what a full disk took of them is cut off
- * again, unless others have written behind it. Where the file ends in half a line (a process died while it wrote, a disk
- * was full), the lines begin on a line of their own.
+ * Appends whole lines to a file: all of them or, as far as possible, none. What a full disk took of them is cut off
+ * again, unless others have written after it. If the file ends in half a line (a process died while writing, a disk
+ * was full), the lines begin on a new line.
  *
- * @param text lines, each with its end
- * @throws what the file system says; the lines may then be written again
+ * @param text lines, each with its line break
+ * @throws what the file system throws; the lines may then be written again
  */
 export async function appendLines(path: string, text: string): Promise<void> {
   if (!(await isRegular(path))) return fs.promises.appendFile(path, text);
@@ -28,7 +28,7 @@ export async function appendLines(path: string, text: string): Promise<void> {
   }
 }
 
-/** A pipe or a device can be written to, and neither read nor cut. */
+/** A pipe or a device can be written to, but not read or cut. */
 async function isRegular(path: string): Promise<boolean> {
   try {
     return (await fs.promises.stat(path)).isFile();

@@ -5,12 +5,12 @@ import { withMeter } from './open-telemetry.ts';
 const breakerStates = { closed: 0, 'half-open': 1, open: 2 } as const;
 
 /**
- * Metrics of OpenTelemetry about how a gateway and its targets are. Of each target: `headgate.target.breaker` (0 closed,
- * 1 half-open, 2 open), `headgate.target.cool_down` in seconds, `headgate.target.in_flight`; of the gateway
- * `headgate.requests.in_flight`, `headgate.requests.queued`, `headgate.config.age` in seconds; of routes
- * `headgate.route.function_failures`, and `headgate.mirror.copies` by `outcome` (sent, failed, full, refused). Targets with
- * credentials of callers are left out: there are as many as there are callers. Without a registered meter provider nothing
- * is ever computed.
+ * OpenTelemetry metrics about the health of a gateway and its targets. For each target: `headgate.target.breaker` (0
+ * closed, 1 half-open, 2 open), `headgate.target.cool_down` in seconds, `headgate.target.in_flight`; for the gateway:
+ * `headgate.requests.in_flight`, `headgate.requests.queued`, `headgate.config.age` in seconds; for routes:
+ * `headgate.route.function_failures`, and `headgate.mirror.copies` by `outcome` (sent, failed, full, refused). Targets
+ * with callers' credentials are left out: there are as many as callers. Without a registered meter provider nothing is
+ * ever computed.
  *
  * @returns what ends them
  */

@@ -3,9 +3,9 @@ import type { LimitsHealth } from '../limits/gateway-ledger.ts';
 import { withMeter } from './open-telemetry.ts';
 
 /**
- * Metrics of OpenTelemetry about how limits are decided: `headgate.limits.degraded` (1 while their ledger cannot be
- * asked), `headgate.limits.decisions` by `by` (ledger, degraded, open, closed), `headgate.limits.ledger_failures`. Without
- * a registered meter provider nothing is ever computed.
+ * OpenTelemetry metrics about limit decisions: `headgate.limits.degraded` (1 while their ledger cannot be asked),
+ * `headgate.limits.decisions` by `by` (ledger, degraded, open, closed), `headgate.limits.ledger_failures`. Without a
+ * registered meter provider nothing is ever computed.
  *
  * @returns what ends them
  */

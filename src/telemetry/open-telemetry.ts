@@ -8,9 +8,9 @@ const globalKey = Symbol.for('opentelemetry.js.api.1');
 let loaded: OpenTelemetry | undefined;
 
 /**
- * `@opentelemetry/api`, where a provider of this kind is registered; else there is nobody to tell anything. A promise the
- * first time: of the package's start-up its fifty files were a sixth, and most processes register nothing. Who has
- * registered something has loaded them already. Undefined, too, when they cannot be loaded: requests go on without.
+ * `@opentelemetry/api`, if a provider of this kind is registered; else undefined. A promise the first time: its fifty
+ * files took a sixth of the package's start-up, and most processes register nothing. Whoever has registered something
+ * has loaded them already. Also undefined when they cannot be loaded: requests go on without.
  */
 export function openTelemetry(
   kind: 'trace' | 'metrics',
@@ -23,12 +23,12 @@ async function load(): Promise<OpenTelemetry | undefined> {
   try {
     loaded = await import('@opentelemetry/api');
   } catch {
-    // the next one tries again
+    // the next call tries again
   }
   return loaded;
 }
 
-/** Observes with a meter, where a meter provider is registered by now. @returns what ends it */
+/** Observes with a meter, if a meter provider is registered by now. @returns what ends it */
 export function withMeter(observe: (meter: Meter) => () => void): () => void {
   let end: (() => void) | undefined;
   let isEnded = false;

@@ -1,22 +1,22 @@
 import type { Outcome, Usage } from '../message.ts';
 
-/** One try at one target, as the record tells it. */
+/** One attempt at one target, as recorded. */
 export interface AttemptRecord {
   /** `provider/model#credential`. */
   readonly target: string;
-  /** HTTP status of the reply; one that failed stands in `failure`. */
+  /** HTTP status of the reply; a failed one is in `failure`. */
   readonly status?: number;
   /** Why the attempt failed; absent for the one that served. */
   readonly failure?: string;
   readonly durationMs: number;
   /**
-   * What it may have cost although another one was faster (`superseded`), or went on for it when it broke; part of the usage of
-   * the record. Estimated where the provider had not told it when it was ended.
+   * What it may have cost although another attempt was faster (`superseded`), or continued it when it broke; part of
+   * the record's usage. Estimated if the provider had not reported it when it was ended.
    */
   readonly usage?: Usage;
 }
 
-/** The one attributed row a request leaves, whatever its end. */
+/** The one attributed row a request leaves, however it ends. */
 export interface RequestRecord {
   readonly id: string;
   /** When the request arrived, milliseconds since the epoch. */
@@ -33,7 +33,7 @@ export interface RequestRecord {
   readonly user?: string;
   readonly application?: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** What the request said of itself in `x-headgate-metadata`. */
+  /** What the request sent in `x-headgate-metadata`. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** The agent run that it is part of. */
   readonly run?: string;
@@ -45,9 +45,9 @@ export interface RequestRecord {
   readonly model?: string;
   /** The route that decided where it went; absent where the model's own targets served. */
   readonly route?: string;
-  /** The arm of a test that it was given to, whoever served in the end. */
+  /** The arm of a test it was assigned to, whichever target served. */
   readonly arm?: string;
-  /** Set on the record of a copy that a route had made: the id of the request that it is a copy of. */
+  /** Set on the record of a copy that a route had made: the id of the copied request. */
   readonly mirrorOf?: string;
   /** The target that served. */
   readonly target?: string;
@@ -56,7 +56,7 @@ export interface RequestRecord {
   /** Status the caller got. */
   readonly status: number;
   readonly errorCode?: string;
-  /** What the provider called the error, as far as it gave a code. */
+  /** The provider's code for the error, if it gave one. */
   readonly upstreamError?: string;
   readonly usage?: Usage;
   /** Integer nano-USD; null when the price or the usage is unknown, never 0 for that. */
@@ -65,7 +65,7 @@ export interface RequestRecord {
   readonly replyBytes: number;
   /** The configuration snapshot that decided. */
   readonly snapshot: string;
-  /** Limits in `warn` mode that were over. */
+  /** Limits in `warn` mode that were exceeded. */
   readonly warnings?: readonly string[];
   /** Limits in `shadow` mode that would have refused it. */
   readonly shadowDenied?: readonly string[];
@@ -75,7 +75,7 @@ export interface RequestRecord {
   readonly degraded?: boolean;
   /** True when the reply came from the idempotency cache and nothing was sent upstream. */
   readonly replayed?: boolean;
-  /** How a stream was gone on with that broke after content went out, each time. Its usage is the sum of all. */
+  /** How a stream that broke after content went out was continued, each time. Its usage is the sum of all. */
   readonly rescue?: readonly ('continue' | 'restart')[];
 }
 
@@ -86,7 +86,7 @@ export type RecordDraft = Mutable<Partial<Omit<RequestRecord, 'attempts'>>> & {
   attempts: readonly AttemptRecord[];
 };
 
-/** Every field is there from the start, so that all records are of one shape and none grows on the request path. */
+/** Every field is there from the start, so that all records have one shape and none grows on the request path. */
 const empty = {
   id: undefined,
   startedAtMs: undefined,
@@ -110,7 +110,7 @@ const empty = {
   arm: undefined,
   mirrorOf: undefined,
   target: undefined,
-  // one for all: `noteAttempt` makes another
+  // shared by all: `noteAttempt` makes a new one
   attempts: Object.freeze([]),
   outcome: undefined,
   status: undefined,
@@ -130,19 +130,19 @@ const empty = {
 };
 
 /**
- * An empty draft. A copy, and no literal: sinks keep the first thousand of them, from which V8 would conclude that what a
- * literal makes here lives long, and put all later ones among its old objects.
+ * An empty draft. A copy, not a literal: sinks keep the first thousand, from which V8 would conclude that what a
+ * literal makes here lives long, and allocate all later ones among its old objects.
  */
 export function createDraft(): RecordDraft {
-  // what nobody has noted is undefined, which the optional fields of the type cannot say
+  // unset fields are undefined, which the optional fields of the type cannot express
   return { ...empty } as unknown as RecordDraft;
 }
 
-/** Another try at a target. */
+/** Another attempt at a target. */
 export function noteAttempt(record: RecordDraft, attempt: AttemptRecord): void {
   const { attempts } = record;
   if (attempts.length === 0) {
-    // most have one. A copy, as the draft is one; and `push` would make room for seventeen
+    // most have one. A copy, for the draft's reason; and `push` would make room for seventeen
     const only = one.slice();
     only[0] = attempt;
     record.attempts = only;
@@ -151,7 +151,7 @@ export function noteAttempt(record: RecordDraft, attempt: AttemptRecord): void {
   }
 }
 
-/** Who serves a request, and who pays it where the targets of its plan differ in that. */
+/** Who serves a request, and who pays for it if the targets of its plan differ in that. */
 export function noteTarget(
   record: RecordDraft,
   {

@@ -38,13 +38,13 @@ export function createMemorySink(options: { readonly max?: number } = {}): Memor
   };
 }
 
-/** After a write that failed, where no record comes before. */
+/** Delay after a failed write, unless a record comes first. */
 const retryMs = 1_000;
 
 /**
  * Appends records to a file, one JSON object a line. Lines are gathered and written together, one write at a time; when
- * the disk refuses, they are kept and tried again with the next record, and a second later without one, up to `maxPending`
- * lines, the oldest dropped first. No line is torn or there twice.
+ * a write fails, they are kept and retried with the next record, or a second later without one, up to `maxPending`
+ * lines, the oldest dropped first. No line is torn or written twice.
  *
  * @param options.maxPending @default 10_000
  * @param options.onError told of every failed write and of how many lines were dropped so far. @default nobody is
@@ -86,7 +86,7 @@ export function createJsonlSink(
     cancelRetry = undefined;
     writing ??= drain().finally(() => {
       writing = undefined;
-      // what came after the last look
+      // what came after the last check
       if (pending.length > 0 && !cancelRetry) void start();
     });
     return writing;
@@ -109,7 +109,7 @@ export function createJsonlSink(
   };
 }
 
-/** A sink out of a function; what it throws or rejects with goes to `onError` and nowhere else. */
+/** A sink from a function; what it throws or rejects with goes to `onError` and nowhere else. */
 export function createFunctionSink(
   write: (record: RequestRecord) => void | Promise<void>,
   onError?: (error: unknown) => void,

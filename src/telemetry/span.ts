@@ -15,8 +15,9 @@ export interface RequestSpan {
 const silent: RequestSpan = { run: (action) => action(), end: () => undefined };
 
 /**
- * Makes what starts the server span of a request, as a child of the caller's `traceparent`, or of the host's span in that
- * trace. Names follow the GenAI semantic conventions of OpenTelemetry. Without a registered tracer provider it costs next to nothing.
+ * Creates what starts the server span of a request, as a child of the caller's `traceparent`, or of the host's span in
+ * that trace. Names follow OpenTelemetry's GenAI semantic conventions. Without a registered tracer provider it costs
+ * next to nothing.
  */
 export function createSpans(): (arrival: Arrival) => RequestSpan | Promise<RequestSpan> {
   let tracer: Tracer | undefined;
@@ -26,7 +27,7 @@ export function createSpans(): (arrival: Arrival) => RequestSpan | Promise<Reque
       tracer ??= api.trace.getTracer('headgate');
       return startSpan(api, tracer, arrival);
     } catch {
-      // what watches requests must not refuse them
+      // tracing must not make a request fail
       return silent;
     }
   };
@@ -40,11 +41,11 @@ function startSpan(api: OpenTelemetry, tracer: Tracer, { endpoint, request }: Ar
   const { context, propagation, SpanKind, trace } = api;
   const active = context.active();
   const named = propagation.extract(active, request.headers);
-  // a span of the host's in the same trace is nearer
+  // the host's span in the same trace is nearer
   const caller =
     trace.getSpanContext(named)?.traceId === trace.getSpanContext(active)?.traceId ? active : named;
   const span = tracer.startSpan(endpoint.operation, { kind: SpanKind.SERVER }, caller);
-  // also where nobody records it: what is started without it would be sampled anew
+  // even if it is not recorded: what is started without it would be sampled anew
   const inside = trace.setSpan(caller, span);
   return {
     run: (action) => context.with(inside, action),
