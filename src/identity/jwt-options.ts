@@ -8,13 +8,13 @@ export interface JwtIdentityOptions {
   /** What the `iss` of a token must be, exactly. A token of another issuer is left to the next way. */
   readonly issuer: string;
   /**
-   * What the `aud` of a token must be or contain; of several, one. The name of this gateway at the provider: a token
+   * What the `aud` of a token must be or contain; of a list, one. The name of this gateway at the provider: a token
    * issued for another application is refused.
    */
   readonly audience: string | readonly string[];
   /**
    * Signature algorithms (RFC 7518 §3.1): RS, PS and ES with 256, 384 and 512, EdDSA and Ed25519. `none` and the
-   * symmetric ones are not allowed here. @default ['RS256', 'ES256', 'PS256', 'EdDSA']
+   * symmetric ones are a TypeError. @default ['RS256', 'ES256', 'PS256', 'EdDSA']
    */
   readonly algorithms?: readonly string[];
   /** What the `typ` of a token must be. @default `JWT` or `at+jwt` (RFC 9068), and it may be absent */

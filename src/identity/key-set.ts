@@ -32,7 +32,7 @@ export interface KeySet {
   /**
    * The key that a token's header asks for; `undefined` when the issuer has no such key.
    *
-   * @throws GatewayError 503 `identity_unavailable` when the issuer cannot be asked and the known keys do not do
+   * @throws GatewayError 503 `identity_unavailable` when the issuer cannot be asked and the known keys do not suffice
    */
   find(header: JWTHeaderParameters): Promise<CryptoKey | undefined>;
   /** Resolves when keys are loaded. @throws as `find` */

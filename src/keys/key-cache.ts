@@ -59,7 +59,7 @@ interface Entry {
   failingUntilMs: number;
 }
 
-/** Bounded, single-flight, stale while the store fails. Never undoes a revocation or goes back to an older version. */
+/** Bounded, single-flight, stale while the store fails. Revocation is final; never goes back to an older version. */
 export function createKeyCache(read: ReadKey, runtime: Runtime, options: KeyCacheOptions): KeyCache {
   const ttlMs = requireInteger('cache.ttlMs', options.ttlMs ?? 5_000, 0);
   const negativeTtlMs = requireInteger('cache.negativeTtlMs', options.negativeTtlMs ?? 1_000, 0);

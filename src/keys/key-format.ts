@@ -21,7 +21,7 @@ export const keyPattern = /\bhg_[a-z]{2,8}_[0-9A-Za-z]{10,12}_[0-9A-Za-z]{49}\b/
 
 /** The parts of a key that look-ups need. */
 export interface ParsedKey {
-  /** Environment named in the key: `live`, `test`, … Protected by the checksum only; the record's counts. */
+  /** Environment named in the key: `live`, `test`, … Protected by the checksum only; the record's decides. */
   readonly environment: string;
   /** Public id: index, log and revoke by it. */
   readonly kid: string;
@@ -29,7 +29,7 @@ export interface ParsedKey {
   readonly secret: string;
 }
 
-/** A key that was just made. `key` and `secret` are shown once and stored nowhere. */
+/** A new key. `key` and `secret` are shown once and stored nowhere. */
 export interface CreatedKey extends ParsedKey {
   /** The whole key, as a client sends it. */
   readonly key: string;

@@ -91,7 +91,7 @@ export interface KeyService {
   find(kid: string): Promise<KeySummary | null>;
   /** A page of keys in the order of their kids; pass the last kid as `after` to get the next page. */
   list(query?: KeyQuery): Promise<readonly KeySummary[]>;
-  /** A page of the keys that are not revoked and unused for that long, or never used and older than that. */
+  /** A page of the keys that are not revoked and unused for `unusedForMs`, or never used and older than that. */
   stale(
     query: Omit<KeyQuery, 'active' | 'unusedSinceMs'> & { readonly unusedForMs: number },
   ): Promise<readonly KeySummary[]>;

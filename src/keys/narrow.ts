@@ -85,7 +85,7 @@ export function withinGrant<R extends Partial<KeyGrant>>(request: R, grant: KeyG
 }
 
 /**
- * Requires that the holder of `grant` may store it.
+ * Requires that the holder of `grant` may store `record`.
  *
  * @throws KeyError `key_too_wide` when it is somebody else's, or would permit more than the grant
  */

@@ -42,7 +42,8 @@ export interface SecretMatcher {
 }
 
 /**
- * Creates a matcher. A secret accepted for a record need not be hashed with the pepper again while that is cached.
+ * Creates a matcher. A secret accepted for a record need not be hashed with the pepper again while the record is
+ * cached.
  *
  * @param onVerified called for each secret that was hashed and found valid, not for remembered ones
  */

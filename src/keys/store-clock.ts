@@ -17,7 +17,7 @@ const maxAgeMs = 60_000;
 /** After this the store is asked again: the answer may never come. */
 const patienceMs = 5_000;
 
-/** A clock from a store's answers. It advances with the monotonic clock, so that setting ours does not change it. */
+/** A clock from a store's answers. It advances with the monotonic clock, whatever our wall clock is set to. */
 export function createStoreClock(store: Pick<KeyStore, 'readClockMs'>, runtime: Runtime): StoreClock {
   if (store.readClockMs === undefined) return { nowMs: runtime.now, refresh: () => undefined };
   /** The store's clock minus our monotonic one, at least: an answer arrives later than the store read its clock. */

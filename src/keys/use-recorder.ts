@@ -14,7 +14,7 @@ export interface UseRecorderOptions {
    * same time. @default 60_000
    */
   readonly flushMs?: number;
-  /** Secrets whose use is remembered between two writes; beyond it uses are lost. @default 100_000 */
+  /** Secrets whose use is remembered between two writes; beyond that, some uses are lost. @default 100_000 */
   readonly maxPending?: number;
   /** Called when a write fails. Its uses go with the next one. @default ignored */
   readonly onError?: (error: unknown) => void;

@@ -47,7 +47,7 @@ const retryMs = 1_000;
  * lines, the oldest dropped first. No line is torn or written twice.
  *
  * @param options.maxPending @default 10_000
- * @param options.onError told of every failed write and of how many lines were dropped so far. @default nobody is
+ * @param options.onError called for every failed write, with how many lines were dropped so far. @default not called
  * @param options.runtime @default createRuntime()
  */
 export function createJsonlSink(
