@@ -22,7 +22,7 @@ export function readToken(request: GatewayRequest, maxLength: number): string | 
   try {
     credential = readCredential(request.headers, request.query, maxLength);
   } catch (error) {
-    // no credential, or one that is no token: others say what is wrong with it
+    // no credential, or one that is no token: the next way says what is wrong
     if (isGatewayError(error) && error.status === 401) return undefined;
     throw error;
   }

@@ -36,7 +36,7 @@ export interface JwtIdentity extends Identity {
  * is unreachable, tokens whose key is known stay valid until they expire, for `jwksStaleMs`.
  *
  * `identify` throws 401 `invalid_token` and `expired_token`, 403 `not_permitted` (no team), 503 `identity_unavailable`
- * (the keys cannot be had, or `maxPending` tokens are waiting), 400 `ambiguous_credentials` and `key_in_query`. It
+ * (the keys cannot be read, or `maxPending` tokens are waiting), 400 `ambiguous_credentials` and `key_in_query`. It
  * returns `undefined` for requests without a token, and for tokens of another issuer: the next way may know them.
  *
  * @throws TypeError naming the option that is missing or wrong

@@ -19,7 +19,7 @@ export interface JwtIdentityOptions {
   readonly algorithms?: readonly string[];
   /** What the `typ` of a token must be. @default `JWT` or `at+jwt` (RFC 9068), and it may be absent */
   readonly types?: readonly string[];
-  /** Where the provider's keys are. @default as in its discovery document, `<issuer>/.well-known/openid-configuration` */
+  /** Where the provider's keys are. @default from discovery, `<issuer>/.well-known/openid-configuration` */
   readonly jwksUri?: string;
   /** Clients that tokens may be issued to: `azp`, or `client_id` in access tokens. @default any that gets the audience */
   readonly authorizedParties?: readonly string[];

@@ -14,7 +14,7 @@ export interface KeySetLocation {
 /**
  * Reads the public keys of an issuer (RFC 7517 §5).
  *
- * @throws Error when a document cannot be had, is invalid, or names another issuer
+ * @throws Error when a document cannot be fetched, is invalid, or names another issuer
  */
 export async function loadKeySet(fetcher: JsonFetcher, location: KeySetLocation): Promise<LoadedKeys> {
   const jose = await loadJose();

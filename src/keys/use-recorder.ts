@@ -5,7 +5,7 @@ import { requireInteger } from './option.ts';
 
 /** Options of `createUseRecorder`. */
 export interface UseRecorderOptions {
-  /** Where uses are noted. A store without `noteUses` is told nothing. */
+  /** Where uses are written. Without `noteUses`, none are. */
   readonly store: Pick<KeyStore, 'noteUses'>;
   /** @default createRuntime() */
   readonly runtime?: Runtime;

@@ -41,7 +41,7 @@ const mark = Symbol.for('headgate.SecretError');
 
 /**
  * A secret that cannot be used or stored. The message is for the operator and holds nothing of any secret. The cause,
- * where there is one, is what a store, a file system, a key service or a function of the host threw.
+ * if there is one, is what a store, a file system, a key service or a function of the host threw.
  */
 export class SecretError extends Error {
   override readonly name = 'SecretError';

@@ -54,7 +54,7 @@ export interface Vault extends VaultAdmin {
    * The caller's own secret for this provider: the user's, else the project's, else `undefined`. Of several, the one
    * that was rotated last.
    *
-   * @throws SecretError `secret_unavailable` while it is not known who has one: before `load`, or after `maxStaleMs`
+   * @throws SecretError `secret_unavailable` while it is unknown who has one: before `load`, or after `maxStaleMs`
    */
   findOwn(
     provider: string,

@@ -45,7 +45,7 @@ function startSpan(api: OpenTelemetry, tracer: Tracer, { endpoint, request }: Ar
   const caller =
     trace.getSpanContext(named)?.traceId === trace.getSpanContext(active)?.traceId ? active : named;
   const span = tracer.startSpan(endpoint.operation, { kind: SpanKind.SERVER }, caller);
-  // even if it is not recorded: what is started without it would be sampled anew
+  // even if it is not recorded: spans started without it would be sampled again
   const inside = trace.setSpan(caller, span);
   return {
     run: (action) => context.with(inside, action),
