@@ -3,9 +3,9 @@ import { requireInteger } from './option.ts';
 
 /** Bounds on the keys that a service makes. */
 export interface KeyPolicyOptions {
-  /** Longest time that a key may be valid, counted from when it is made or changed. @default no bound */
+  /** Longest time a key may be valid, counted from when it is made or changed. @default no bound */
   readonly maxTtlMs?: number;
-  /** Longest time that an old secret may be accepted with the new one. @default 604_800_000, 7 days */
+  /** Longest time that an old secret may be accepted alongside the new one. @default 604_800_000, 7 days */
   readonly maxGraceMs?: number;
   /** Whether a key without an expiry is refused. A `maxTtlMs` implies it. @default false */
   readonly requireExpiry?: boolean;

@@ -36,7 +36,7 @@ export interface KeyAuthor {
 
 /** How a key is rotated. */
 export interface RotateOptions {
-  /** How long the old secret is accepted with the new one; 0 ends it at once. @default 86_400_000, a day */
+  /** How long the old secret is accepted alongside the new one; 0 ends it at once. @default 86_400_000, a day */
   readonly graceMs?: number;
 }
 
