@@ -21,7 +21,7 @@ export interface JwtIdentityOptions {
   readonly types?: readonly string[];
   /** Where the provider's keys are. @default from discovery, `<issuer>/.well-known/openid-configuration` */
   readonly jwksUri?: string;
-  /** Clients that tokens may be issued to: `azp`, or `client_id` in access tokens. @default any that gets the audience */
+  /** Clients that tokens may be issued to: `azp`, or `client_id` in access tokens. @default any client that is issued tokens for the audience */
   readonly authorizedParties?: readonly string[];
   /**
    * Claim that names the user, for attribution, limits for each user and their own provider credentials. With `email`,

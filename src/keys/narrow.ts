@@ -6,7 +6,7 @@ import type { Principal } from '../principal.ts';
 import type { KeyRecord } from '../stores/key-store.ts';
 import { KeyError } from './key-error.ts';
 
-/** What a key permits, beside its team's profile. */
+/** What a key permits, within its team's profile. */
 export type KeyGrant = Pick<KeyRecord, 'team' | 'project' | 'owner' | 'models' | 'limits' | 'expiresAtMs'> &
   Partial<Pick<KeyRecord, 'environment'>>;
 

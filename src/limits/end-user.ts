@@ -12,7 +12,7 @@ const maxLength = 256;
  * The end user on whose behalf the caller asks: the header, OpenAI's `safety_identifier` or `user`, Anthropic's
  * `metadata.user_id`. In a body, only a string of 1 to 256 characters counts; the provider refuses or ignores others.
  *
- * @throws GatewayError `malformed_request` (400) for a header that is not printable
+ * @throws GatewayError `malformed_request` (400) for a header that is repeated, empty, longer than 256 characters or not printable ASCII
  */
 export function endUserOf(headers: HeaderMap, { body, members, endpoint }: Call): string | undefined {
   const named = readName(headers, endUserHeader, maxLength);

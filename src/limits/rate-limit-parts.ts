@@ -16,7 +16,7 @@ export interface RateLimitOptions {
   readonly renewMs?: number;
   /** How many requests may wait for room at once (`throttleMs` of a limit); more are refused. @default 1_000 */
   readonly maxWaiting?: number;
-  /** Told of thresholds reached, overruns, and lost leases. Must not throw. @default ignored */
+  /** Told of thresholds reached, overruns, lost leases and failures of the ledger. @default ignored */
   readonly onLimit?: (event: LimitEvent) => void;
   /** Knows the runs opened by `gateway.run`. @default runs are whatever callers name */
   readonly runs?: Pick<Runs, 'read'>;

@@ -23,7 +23,7 @@ export interface FailurePolicyLedger extends Ledger {
 /**
  * Puts a deadline on every call of a ledger, and decides by declared policy when it fails, is late, or is given up.
  *
- * An error is a late answer if its `code`, or that of its cause, is `ETIMEDOUT`.
+ * An error is a late answer if its `code`, or that of a cause, is `ETIMEDOUT`, `late`, `overloaded`, `EXPIRED` or `BUSY`.
  *
  * - A request is refused (the call rejects, which becomes 503) when one of its scopes is `closed`.
  * - `degraded` scopes are counted in this node's memory against their part of the amount. All nodes together grant at
