@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** JSON without spaces and with the names of every object in the order of their code units: equal values, equal text. */
+/** JSON without spaces, with every object's property names sorted by code unit: equal values give equal text. */
 export function toCanonicalJson(value: unknown): string {
   return JSON.stringify(value, (_name, part: unknown) =>
     typeof part === 'object' && part !== null && !Array.isArray(part)

@@ -2,21 +2,22 @@ import type { ChangeListener, Unwatch } from './watch.ts';
 
 /** The listeners of one kind of change, for backends that find out about changes themselves. */
 export interface ChangeNotifier {
-  /** Listeners at present. */
+  /** Number of listeners. */
   readonly size: number;
   /**
-   * Adds a listener, which is called with `undefined` soon, but not before `watch` has returned; unless `begins` is
-   * `false`: then the backend tells it when it does listen.
+   * Adds a listener and calls it with `undefined` soon, but not before `watch` has returned. If `begins` is `false`,
+   * the backend does that once it listens.
    */
   watch(listener: ChangeListener, begins?: boolean): Unwatch;
-  /** Calls every listener. One that throws keeps nobody else from being told. */
+  /** Calls every listener. One that throws does not stop the others. */
   tell(id: string | undefined): void;
   /** Ends every watch. */
   close(): void;
 }
 
 /**
- * Keeps listeners. `onSizeChange` is called when one comes or goes, for backends that listen only while somebody does.
+ * Keeps listeners. `onSizeChange` is called when one is added or removed, for backends that listen only while somebody
+ * does.
  *
  * @example
  * const notifier = createChangeNotifier();
@@ -30,7 +31,7 @@ export function createChangeNotifier(onSizeChange: (size: number) => void = () =
     try {
       watch.listener(id);
     } catch {
-      // whose listener fails hears less; the change, the other listeners and the process go on
+      // a failing listener stops neither the change, nor the other listeners, nor the process
     }
   };
   return {
@@ -38,7 +39,7 @@ export function createChangeNotifier(onSizeChange: (size: number) => void = () =
       return watches.size;
     },
     watch(listener, begins = true) {
-      // of its own for each call, so that one function can watch twice and end each watch apart
+      // a new object per call, so that one function can watch twice and end each watch separately
       const watch = { listener };
       watches.add(watch);
       onSizeChange(watches.size);

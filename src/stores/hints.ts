@@ -1,10 +1,13 @@
 /**
- * Short messages between the nodes of an installation. Nothing is kept: who does not listen at the moment, or whose
- * connection is lost, never hears of them, and nothing may depend on it.
+ * Short messages between the nodes of an installation. Nothing is kept: a node that is not listening, or has lost its
+ * connection, never gets them; nothing may depend on them.
  */
 export interface Hints {
-  /** Tells everybody who listens, this node included. Never throws, and nobody waits for it. @param text up to 7,000 bytes */
+  /**
+   * Sends to everybody who listens, this node included. Never throws, and nobody waits for it. @param text up to 7,000
+   * bytes
+   */
   publish(text: string): void;
-  /** Listens until the function that it returns is called. The listener must not throw. */
+  /** Listens until the returned function is called. The listener must not throw. */
   listen(listener: (text: string) => void): () => Promise<void>;
 }

@@ -1,13 +1,13 @@
-/** For each option its default, and the least and the most that it may be. */
+/** For each option its default, minimum and maximum. */
 export type IntegerBounds<Name extends string> = Readonly<
   Record<Name, readonly [fallback: number, min: number, max: number]>
 >;
 
 /**
- * Options that are integers, with their defaults.
+ * Checks integer options and fills in defaults.
  *
- * @param owner what names them in errors, up to their own name: `createRedisStores: "ledger.`
- * @throws TypeError for one that is out of its bounds
+ * @param owner what precedes an option's name in errors: `createRedisStores: "ledger.`
+ * @throws TypeError for an option out of its bounds
  */
 export function resolveIntegers<Name extends string>(
   bounds: IntegerBounds<Name>,

@@ -1,6 +1,6 @@
 import type { KeyRecord, KeyUse } from './key-store.ts';
 
-/** @throws TypeError when a record's version does not follow the one that it is to replace */
+/** @throws TypeError when a record's version does not follow the one it is to replace */
 export function requireNextVersion(
   method: string,
   version: number | undefined,
@@ -16,7 +16,7 @@ export function requireNextVersion(
   }
 }
 
-/** The record with the times of use of the stored one wherever those are newer. */
+/** The record, with the stored record's times of use where those are newer. */
 export function keepUses<Some extends KeyRecord>(record: Some, stored: KeyRecord | undefined): Some {
   const lastUsedAtMs = latest(record.lastUsedAtMs, stored?.lastUsedAtMs);
   const previousUsedAtMs = latest(record.previousUsedAtMs, stored?.previousUsedAtMs);
@@ -27,7 +27,7 @@ export function keepUses<Some extends KeyRecord>(record: Some, stored: KeyRecord
   };
 }
 
-/** The record after a use; the record itself when it knew of a later one. */
+/** The record after a use; the same object when that changes nothing. */
 export function applyUse(record: KeyRecord, { usedAtMs, previous }: KeyUse): KeyRecord {
   const used = keepUses(record, {
     ...record,

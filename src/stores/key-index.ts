@@ -1,7 +1,7 @@
 import type { KeyQuery, KeyRecord } from './key-store.ts';
 import { requirePageSize } from './page.ts';
 
-/** Keys in memory, by kid and in order. What goes in is frozen by whoever puts it in. */
+/** Keys in memory, by kid and in order. Callers freeze records before they set them. */
 export interface KeyIndex {
   readonly size: number;
   get(kid: string): KeyRecord | undefined;
@@ -9,11 +9,11 @@ export interface KeyIndex {
   delete(kid: string): boolean;
   /** In the order in which the kids were first set. */
   values(): IterableIterator<KeyRecord>;
-  /** @throws TypeError when `limit` is no integer from 1 to 1,000 */
+  /** @throws TypeError when `limit` is not an integer from 1 to 1,000 */
   list(query: KeyQuery): KeyRecord[];
 }
 
-/** Finds at once; lists from a sorted array of kids that is made again only when a kid came or went. */
+/** Finds by map; lists from a sorted array of kids, rebuilt only after one was added or removed. */
 export function createKeyIndex(records: Iterable<KeyRecord> = []): KeyIndex {
   const byKid = new Map<string, KeyRecord>();
   let sorted: string[] | undefined;
@@ -51,7 +51,7 @@ export function createKeyIndex(records: Iterable<KeyRecord> = []): KeyIndex {
   };
 }
 
-/** Where the first string that sorts behind `after` stands. */
+/** Index of the first string that sorts after `after`. */
 export function firstBehind(sorted: readonly string[], after: string): number {
   let low = 0;
   let high = sorted.length;

@@ -17,7 +17,7 @@ export interface KeyRecord {
   readonly environment: string;
   /** Narrows the profile; patterns as in a profile. Never widens it. */
   readonly models?: readonly string[];
-  /** Limits of this key alone, on top of all that it inherits. */
+  /** Limits of this key alone, on top of all it inherits. */
   readonly limits?: readonly LimitConfig[];
   /** Milliseconds since the epoch; the key is refused from this instant on. */
   readonly expiresAtMs?: number;
@@ -32,13 +32,13 @@ export interface KeyRecord {
   readonly labels?: Readonly<Record<string, string>>;
   /** The secret before the last rotation; accepted until `graceUntilMs`, refused from that instant on. */
   readonly previous?: PreviousSecret;
-  /** When it was last used, coalesced: up to a minute behind, and lost for the last minute of a node that dies. */
+  /** When it was last used. Coalesced: up to a minute behind, and a node that dies loses its last minute. */
   readonly lastUsedAtMs?: number;
   /** When the previous secret was last used after its rotation; such a use moves `lastUsedAtMs` as well. */
   readonly previousUsedAtMs?: number;
   /**
-   * Grows by one with every change but use. A cache never replaces a record by one with a smaller version, so that a
-   * read that was overtaken by a revocation cannot bring the key back. @default 0, for stores that have none
+   * Grows by one with every change except use. A cache never replaces a record with one of a smaller version, so a read
+   * overtaken by a revocation cannot bring the key back. @default 0, for stores that have none
    */
   readonly version?: number;
 }
@@ -52,8 +52,8 @@ export interface PreviousSecret {
 }
 
 /**
- * Where keys live. The smallest thing that a backend must do: everything above it (hashing, constant-time
- * comparison, caching, expiry) is written once in `resolveKey`.
+ * Where keys live. The least a backend must do: everything above it (hashing, constant-time comparison, caching,
+ * expiry) is implemented once in `resolveKey`.
  */
 export interface KeyStore {
   /**
@@ -65,9 +65,9 @@ export interface KeyStore {
    */
   findKey(kid: string): Promise<KeyRecord | null>;
   /**
-   * Tells of changed keys by their kid, whoever changed them, as soon as the backend can. Optional: without it a change
-   * is seen when the cache's time is over. MUST return at once and connect in the background, MUST call
-   * the listener with `undefined` when it begins to listen and after every gap, and MUST NOT throw.
+   * Reports changed keys by kid, whoever changed them, as soon as the backend can. Optional: without it a change is
+   * seen when the cache time is over. MUST return at once and connect in the background, MUST call the listener with
+   * `undefined` when it begins to listen and after every gap, and MUST NOT throw.
    */
   watchKeys?(listener: ChangeListener): Unwatch;
   /**
@@ -76,9 +76,9 @@ export interface KeyStore {
    */
   noteUses?(uses: readonly KeyUse[]): Promise<void>;
   /**
-   * Reads the store's own clock, milliseconds since the epoch: the one that keys expire by on every gateway, however wrong
-   * a gateway's own is. Optional: without it each gateway goes by its own. MUST NOT resolve to a time before the call began
-   * or after it has ended, by that clock. Called beside a read about once a minute, never for a key that is cached.
+   * Reads the store's own clock, in milliseconds since the epoch. Keys expire by it on every gateway, however wrong a
+   * gateway's own clock is. Optional: without it each gateway uses its own. MUST NOT resolve to a time before the call
+   * began or after it ended, by the store's clock. Called beside a read about once a minute, never for a cached key.
    */
   readClockMs?(): Promise<number>;
 }
@@ -87,11 +87,11 @@ export interface KeyStore {
 export interface KeyUse {
   readonly kid: string;
   readonly usedAtMs: number;
-  /** Whether it was the secret before the last rotation. */
+  /** Whether the secret was the one before the last rotation. */
   readonly previous: boolean;
 }
 
-/** Which keys to list; several conditions must all hold. */
+/** Which keys to list; all given conditions must hold. */
 export interface KeyQuery {
   readonly team?: string;
   readonly project?: string;
@@ -100,20 +100,23 @@ export interface KeyQuery {
   readonly active?: boolean;
   /** Only keys last used before this instant, or never used and created before it. */
   readonly unusedSinceMs?: number;
-  /** Only kids that sort behind this one, for the next page. */
+  /** Only kids that sort after this one, for the next page. */
   readonly after?: string;
   /** 1 to 1,000. @default 100 */
   readonly limit?: number;
 }
 
-/** A key store that can be changed. Creating, rotating and revoking are written once above it, in `createKeyService`. */
+/**
+ * A key store that can be changed. Creating, rotating and revoking are implemented once above it, in
+ * `createKeyService`.
+ */
 export interface WritableKeyStore extends KeyStore {
   /**
    * Stores a record whose `version` is `expectedVersion + 1`, if and only if the stored one has `expectedVersion` (0:
    * there is no such key). MUST be one atomic step against every other writer on every node; of several that expect the
-   * same version exactly one wins. `lastUsedAtMs` and `previousUsedAtMs` are taken where they are
-   * newer than what `noteUses` has noted, and never set back. Resolves to whether it was stored; then every `findKey` that begins later sees it,
-   * and watchers are told.
+   * same version exactly one wins. `lastUsedAtMs` and `previousUsedAtMs` are taken where newer than what `noteUses` has
+   * noted, and never set back. Resolves to whether it was stored; if so, every `findKey` that begins later sees it, and
+   * watchers are told.
    */
   putKey(record: KeyRecord & { readonly version: number }, expectedVersion: number): Promise<boolean>;
   /** Keys in the order of their kids (by code unit), a page at a time. */

@@ -3,17 +3,17 @@ import type { Runtime } from '../runtime.ts';
 /** The bounds of a book, and who is told. */
 export interface SettlementBookOptions {
   readonly runtime: Runtime;
-  /** Settlements that may wait; the next one is given up at once. */
+  /** The most settlements that may wait; one more is given up at once. */
   readonly maxPending: number;
-  /** A settlement that could not be made for so long is given up. */
+  /** A settlement that could not be made for this long is given up. */
   readonly giveUpMs: number;
-  /** What the one is told that does not fit any more. */
+  /** The error for a settlement that no longer fits. */
   readonly toFull: () => Error;
   /** Told when settlements begin to be late, and how many were given up, at most once a second. */
   readonly onProblem: (error: Error, givenUp: number) => void;
 }
 
-/** One that was not made yet. */
+/** A settlement not made yet. */
 export interface PendingSettlement<Letter> {
   /** What there is to do. */
   readonly letter: Letter;
@@ -23,7 +23,7 @@ export interface PendingSettlement<Letter> {
   reject(error: Error): void;
 }
 
-/** Settlements that were not made yet, by id: the first call for an id is the one that counts. */
+/** Settlements not made yet, by id: the first call for an id counts. */
 export class SettlementBook<Letter> {
   readonly #options: SettlementBookOptions;
   readonly #waiting = new Map<string, PendingSettlement<Letter>>();
@@ -48,13 +48,13 @@ export class SettlementBook<Letter> {
     return this.#waiting[Symbol.iterator]();
   }
 
-  /** Resolves when it was made, or when it is made later because the store fails; rejects when it is `refused`. */
+  /** Resolves when it is made, or postponed because the store fails; rejects when it is `refused`. */
   add(id: string, letter: Letter, isLate: boolean, refused?: Error): Promise<void> {
     const known = this.#waiting.get(id);
     if (known) return known.done;
     const { runtime, maxPending, toFull } = this.#options;
     const { promise: done, resolve, reject } = Promise.withResolvers<void>();
-    // it may be left alone: what is given up is told of besides
+    // it may be ignored: what is given up is reported anyway
     done.catch(() => undefined);
     const settlement = { letter, sinceMs: runtime.monotonicMs(), done, resolve, reject };
     if (refused) this.#giveUp(settlement, refused);
@@ -66,7 +66,7 @@ export class SettlementBook<Letter> {
     return done;
   }
 
-  /** It was made, or never can be. */
+  /** The settlement was made, or never can be. */
   end(id: string, error?: Error): void {
     const settlement = this.#waiting.get(id);
     this.#waiting.delete(id);
@@ -74,7 +74,9 @@ export class SettlementBook<Letter> {
     else if (settlement) this.#giveUp(settlement, error);
   }
 
-  /** They could not be made now: nobody is kept waiting, and those that have waited too long are given up. */
+  /**
+   * The settlements could not be made now: nobody is kept waiting, and those that have waited too long are given up.
+   */
   postpone(error: Error, isFirst: boolean): void {
     if (this.#waiting.size === 0) return;
     this.#lastError = error;
@@ -90,7 +92,7 @@ export class SettlementBook<Letter> {
     }
   }
 
-  /** @param toError what they are told, by what has failed last */
+  /** @param toError makes their error from the last failure */
   giveUpAll(toError: (last: Error | undefined) => Error): void {
     const error = toError(this.#lastError);
     for (const settlement of this.#waiting.values()) this.#giveUp(settlement, error);

@@ -3,19 +3,19 @@ import { SettlementBook, type SettlementBookOptions } from './settlement-book.ts
 
 /** What is settled later, and how. */
 export interface SettlementQueueOptions<Letter> extends SettlementBookOptions {
-  /** How many settlements go out in one call. */
+  /** The most settlements sent in one call. */
   readonly maxBatch: number;
-  /** Makes them, all or some: each may be made twice. */
+  /** Makes them, all or some; each may be sent twice. */
   readonly send: (batch: readonly Letter[]) => Promise<void>;
-  /** Whether the server refused what was sent for what is in it, and would do so for ever. @default never */
+  /** Whether the server refused what was sent for its content, and always would. @default never */
   readonly isRefusal?: (error: unknown) => boolean;
-  /** What those are told that come or wait as the queue closes, by what has failed last. */
+  /** The error for settlements added or waiting as the queue closes, from the last failure. */
   readonly toClosed: (last: Error | undefined) => Error;
 }
 
 /**
- * Settlements on their way to a server. One call at a time takes as many as have gathered, so that a server which does not
- * answer is asked by one; what fails is sent again until it succeeds, since a settlement is by id and happens once.
+ * Settlements on their way to a server. One call at a time takes what has gathered, so a server that does not answer
+ * gets only one. What fails is sent again until it succeeds: a settlement is by id and happens once.
  */
 export class SettlementQueue<Letter> {
   readonly #options: SettlementQueueOptions<Letter>;
@@ -44,8 +44,8 @@ export class SettlementQueue<Letter> {
   }
 
   /**
-   * Resolves when it was made, or when the server has failed and it is made later. The promise may be left alone: what is
-   * given up is told of besides.
+   * Resolves when it is made, or when the server has failed and it is made later. The promise may be ignored: what is
+   * given up is reported anyway.
    */
   add(id: string, letter: Letter): Promise<void> {
     const refused = this.#isClosing ? this.#options.toClosed(undefined) : undefined;
@@ -54,7 +54,7 @@ export class SettlementQueue<Letter> {
     return done;
   }
 
-  /** Makes what waits; what is not made after `deadlineMs` is given up. */
+  /** Makes what is waiting; what is not made within `deadlineMs` is given up. */
   async close(deadlineMs: number): Promise<void> {
     this.#isClosing = true;
     this.#wake();
@@ -67,7 +67,7 @@ export class SettlementQueue<Letter> {
   }
 
   async #run(): Promise<void> {
-    // what is settled in the same turn goes out together
+    // settlements of the same turn go out together
     await Promise.resolve();
     while (this.#book.size > 0) {
       try {
@@ -98,7 +98,7 @@ export class SettlementQueue<Letter> {
     } catch (error) {
       if (!isRefusal?.(error)) throw error;
       if (batch.length > 1) for (const each of batch) await this.#send([each]);
-      // it would be refused again for ever
+      // it would be refused every time
       else for (const [id] of batch) this.#book.end(id, error as Error);
       return;
     }

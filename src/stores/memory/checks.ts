@@ -6,7 +6,7 @@ function isAmount(value: number): boolean {
 
 /**
  * @returns whether a span is not the current one
- * @throws TypeError for a lease, hold or charge that cannot be counted with
+ * @throws TypeError for an invalid lease, hold or charge
  */
 export function isStale(scopes: readonly LedgerScope[], leaseMs: number, atMs: number): boolean {
   checkLease(leaseMs);
@@ -23,13 +23,13 @@ export function isStale(scopes: readonly LedgerScope[], leaseMs: number, atMs: n
   return stale;
 }
 
-/** @throws TypeError for a lease that is no number of milliseconds of at least 0 */
+/** @throws TypeError for a lease that is not a number of milliseconds ≥ 0 */
 export function checkLease(leaseMs: number): void {
   if (!(leaseMs >= 0))
     throw new TypeError(`A lease is a number of milliseconds of at least 0, not ${leaseMs}.`);
 }
 
-/** @throws TypeError for one of the first `count` that is there and cannot be counted with */
+/** @throws TypeError when one of the first `count` is given and not a safe integer ≥ 0 */
 export function checkAmounts(amounts: readonly number[], count: number, what: string): void {
   for (let index = 0; index < count; index++) {
     const amount = amounts[index];

@@ -1,12 +1,12 @@
-/** What waits in an expiry queue. */
+/** An entry of an expiry queue. */
 export interface Expiring {
   expiresAtMs: number;
-  /** Where it stands in the queue; the queue's own. */
+  /** Its place in the queue; the queue's own. */
   place: number;
 }
 
 /**
- * What expires, the soonest first: a binary heap whose entries know their place, so that each can leave or move in
+ * Entries, soonest to expire first: a binary heap whose entries know their place, so that each can leave or move in
  * O(log n) however many wait, without garbage.
  */
 export class ExpiryQueue<Entry extends Expiring> {
@@ -27,7 +27,7 @@ export class ExpiryQueue<Entry extends Expiring> {
     if (last.place !== place) this.#settleAt(last, place);
   }
 
-  /** Puts an entry right whose `expiresAtMs` has changed. */
+  /** Moves an entry whose `expiresAtMs` has changed. */
   move(entry: Entry): void {
     this.#settleAt(entry, entry.place);
   }

@@ -1,7 +1,7 @@
 /**
- * Entries by id, of which many come and go. What a `Map` drops when it makes room still points to what replaced it, so
- * that one dropped table that has grown old keeps all later ones, with every entry that was in them, alive until the next
- * full collection. Here the map holds numbers alone.
+ * Entries by id, of which many come and go. When a `Map` rehashes, the table it drops still points to the new one, so
+ * one dropped table in the old generation keeps all later ones, with every entry in them, alive until the next full
+ * collection. Here the map holds only numbers.
  */
 export class IdTable<Entry extends { readonly id: string }> {
   readonly #places = new Map<string, number>();

@@ -6,14 +6,14 @@ import { toVersionInfo } from '../version-info.ts';
 
 /** Bounds of `createMemoryConfigStore`. */
 export interface MemoryConfigStoreOptions {
-  /** Versions kept; when there are more, the oldest is dropped and `readVersion` says `null` for it. @default 100 */
+  /** Versions kept; when there are more, the oldest is dropped and `readVersion` gives `null` for it. @default 100 */
   readonly maxVersions?: number;
 }
 
 /**
  * Keeps the versions of the configuration in this process: for tests, and for one node that may forget its history.
  * Versions are copied and frozen when they come in.
- * @throws TypeError when `maxVersions` is not an integer from 1
+ * @throws TypeError when `maxVersions` is not an integer ≥ 1
  */
 export function createMemoryConfigStore(options: MemoryConfigStoreOptions = {}): ConfigStore {
   const { maxVersions = 100 } = options;

@@ -4,20 +4,20 @@ import { applyUse, keepUses, requireNextVersion } from '../key-change.ts';
 import { createKeyIndex } from '../key-index.ts';
 import type { KeyRecord, WritableKeyStore } from '../key-store.ts';
 
-/** A `WritableKeyStore` that can also be written to at once and without versions. */
+/** A `WritableKeyStore` that can also be written synchronously and without versions. */
 export interface MemoryKeyStore extends WritableKeyStore {
   /** Adds a key, or replaces the one with the same kid, whatever its version. Seen by the next `findKey`. */
   put(record: KeyRecord): void;
-  /** Removes a key; whether there was one. */
+  /** Removes a key. Returns whether there was one. */
   remove(kid: string): boolean;
   /** All keys, in the order in which their kids were first added. */
   list(): readonly KeyRecord[];
 }
 
 /**
- * Keeps keys in this process: for tests, for keys that stand in a configuration file, for one node without a
- * database. Records are copied and frozen when they come in, so what is handed out never changes. A key that was put
- * without a version counts as version 0: `putKey` replaces it when 0 is expected.
+ * Keeps keys in this process: for tests, for keys in a configuration file, for one node without a database. Records are
+ * copied and frozen on the way in, so what is handed out never changes. A key that was put without a version counts as
+ * version 0: `putKey` replaces it when 0 is expected.
  * @throws TypeError when two records have the same kid
  */
 export function createMemoryKeyStore(records: Iterable<KeyRecord> = []): MemoryKeyStore {

@@ -17,8 +17,8 @@ import {
 } from './meter.ts';
 import { Ring } from './ring.ts';
 
-// Classes and no literals: the ledger remembers the first of them, from which V8 would conclude that what a
-// literal makes here lives long, and put all later ones among its old objects, where they keep what they hold.
+// Classes, not literals: the ledger keeps the first objects, from which V8 would conclude that a literal here makes
+// long-lived ones and allocate all later ones in the old generation, where they retain what they hold.
 
 class Reservation implements Expiring {
   readonly id: string;
@@ -27,7 +27,7 @@ class Reservation implements Expiring {
   scopes: readonly LedgerScope[];
   /** The bucket that each scope was reserved in, in the same order. */
   buckets: readonly Bucket[];
-  /** The charges that a renewal gave; until then those of the scopes. */
+  /** The charges a renewal gave; until then those of the scopes. */
   charges: number[] | undefined = undefined;
   expiresAtMs: number;
   place = 0;
@@ -70,22 +70,21 @@ export interface MemoryLedgerOptions {
   /** Expired reservations remembered, which a late settlement can still correct; the oldest go first. @default 10_000 */
   readonly maxExpired?: number;
   /**
-   * Scopes kept at once of those that block, and as many of those that only count. Those in which nothing is used or held,
-   * or whose window is over, make room for new ones. When there are none, a reservation with a new scope that blocks is
-   * refused with an Error; one that only counts is granted, and forgotten. Some 300 bytes each. @default 100_000
+   * How many scopes that block are kept at once, and how many that only count. Those with nothing used or held, or
+   * whose window is over, make room for new ones. When there are none, a reservation with a new scope that blocks is
+   * refused with an Error; one that only counts is granted, and forgotten. About 300 bytes each. @default 100_000
    */
   readonly maxScopes?: number;
-  /** Told the first time that there is no room for a scope that blocks, or for one that only counts. @default nobody */
+  /** Told the first time there is no room for a scope that blocks, or for one that only counts. @default nobody */
   readonly onError?: (error: Error) => void;
 }
 
 /**
- * A ledger in the memory of one process, gone with it.
- * Answers at once, never with a promise. A use, charge or lease that is no number it can count with is a TypeError in
- * every method, and changes nothing. The clock is the runtime's; while one that was set back is behind what it was, it
- * stands still, and no window and no lease ends.
+ * A ledger in the memory of one process, lost with it. Methods return synchronously, never a promise. An invalid use,
+ * charge or lease is a TypeError in every method, and changes nothing. The clock is the runtime's; if it is set back,
+ * it counts as standing still until it has caught up, and no window or lease ends in that time.
  *
- * @throws TypeError for a bound that is no integer ≥ 1
+ * @throws TypeError for a bound that is not an integer ≥ 1
  */
 export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOptions = {}): MemoryLedger {
   const { maxEnded = 100, maxExpired = 10_000, maxScopes = 100_000 } = options;
@@ -103,7 +102,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
   let lastMs = 0;
   let serial = 0;
   let hand = meters.values();
-  // apart, so that names which anybody may choose take no room from the limits that hold
+  // separate, so that names anybody may choose take no room from limits that block
   const sizes = { block: 0, count: 0 };
   const told = new Set<Meter['mode']>();
 
@@ -114,7 +113,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
     return lastMs;
   }
 
-  /** Makes up for the leases that have run out, each once: what it costs was saved when they were not settled. */
+  /** Posts the leases that have run out, each once: this costs what not settling them has saved. */
   function expire(atMs: number): void {
     for (let first = queue.first; first !== undefined && first.expiresAtMs <= atMs; first = queue.first) {
       queue.remove(first);
@@ -127,7 +126,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
     }
   }
 
-  /** Turns the holds into what was used; without `used`, into the charges. */
+  /** Replaces the holds by what was used; where `used` has nothing, by the charge on expiry, else by 0. */
   function post(
     { scopes, buckets }: Reservation,
     used: readonly number[] | undefined,
@@ -141,7 +140,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
     }
   }
 
-  /** Nothing will be posted for it any more. */
+  /** Nothing more will be posted for it. */
   function close(reservation: Reservation): void {
     for (const bucket of reservation.buckets) bucket.meter.references--;
     reservation.kind = 'ended';
@@ -177,7 +176,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
     return meter;
   }
 
-  /** Looks at the next few meters, round and round: a look at all of them would stop everything else. */
+  /** Looks at the next few meters, round robin: looking at all would block everything else. */
   function forgetIdle(count: number, atMs: number): void {
     for (let index = 0; index < count; index++) {
       const { value, done } = hand.next();
@@ -206,7 +205,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
         if (meter.stamp === serial) throw new TypeError(`Two scopes have the key "${key}".`);
         meter.stamp = serial;
         buckets[index] = meter.newest;
-        // a sum could leave the integers that are exact, a difference cannot
+        // a sum could exceed the safe integers, a difference cannot
         const isFull = hold > amount - meter.used - meter.held;
         if (isFull && deniedAt < 0 && mode === 'block') deniedAt = index;
       }
@@ -218,7 +217,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
         const bucket = buckets[index] as Bucket;
         const { meter } = bucket;
         if (isGranted) {
-          // what only counts holds no more than can be taken away again exactly
+          // what only counts holds no more than can be subtracted again exactly
           const hold = Math.min(scope.hold, Math.max(0, Number.MAX_SAFE_INTEGER - meter.used - meter.held));
           if (hold < scope.hold) held = held.with(index, { ...scope, hold });
           addHeld(bucket, hold);
@@ -266,7 +265,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
         post(reservation, used, false);
         remember(reservation);
       } else {
-        // what it was charged is replaced by what it used
+        // the use replaces the charge
         for (let index = 0; index < scopes.length; index++) {
           const charged = charges?.[index] ?? (scopes[index] as LedgerScope).charge;
           addUsed(buckets[index] as Bucket, (used[index] ?? 0) - charged);
@@ -282,7 +281,7 @@ export function createMemoryLedger(runtime: Runtime, options: MemoryLedgerOption
   };
 }
 
-/** A ledger that answers at once. Its methods need no `this`. */
+/** A synchronous ledger. Its methods need no `this`. */
 export interface MemoryLedger extends Ledger {
   reserve(id: string, scopes: readonly LedgerScope[], leaseMs: number): ReserveResult;
   renew(id: string, leaseMs: number, charges?: readonly number[]): boolean;

@@ -4,13 +4,13 @@ import { createMemoryConfigStore, type MemoryConfigStoreOptions } from './memory
 import { createMemoryKeyStore, type MemoryKeyStore } from './memory-key-store.ts';
 import { createMemorySecretStore } from './memory-secret-store.ts';
 
-/** What the stores in memory begin with. */
+/** Options of `createMemoryStores`. */
 export interface MemoryStoresOptions extends MemoryConfigStoreOptions {
   /** Keys that are there from the start. @default none */
   readonly keys?: Iterable<KeyRecord>;
 }
 
-/** Stores in memory; their keys can also be put and removed at once. */
+/** Stores in memory; their keys can also be put and removed synchronously. */
 export interface MemoryStores extends Stores {
   readonly keys: MemoryKeyStore;
 }
@@ -18,7 +18,7 @@ export interface MemoryStores extends Stores {
 /**
  * Everything that a gateway keeps, in this process and for as long as it runs: for tests and first steps. There is
  * nothing to migrate or close.
- * @throws TypeError when two `keys` have the same kid or `maxVersions` is not an integer from 1
+ * @throws TypeError when two `keys` have the same kid or `maxVersions` is not an integer ≥ 1
  */
 export function createMemoryStores(options: MemoryStoresOptions = {}): MemoryStores {
   const { keys = [], ...bounds } = options;

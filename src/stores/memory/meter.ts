@@ -4,7 +4,7 @@ import type { LedgerScope, ReadScope, ScopeState, Span } from '../../limits/ledg
 export interface Bucket {
   readonly id: number;
   readonly meter: Meter;
-  /** Whether the meter's sums have it in them. */
+  /** Whether the meter's sums include it. */
   counts: boolean;
   used: number;
   held: number;
@@ -13,18 +13,18 @@ export interface Bucket {
 /** One scope: its sums over the buckets of the newest span that was asked for, and those buckets. */
 export interface Meter {
   readonly key: string;
-  /** Whether who asked first would have been refused by it. */
+  /** The mode of the scope that asked first. */
   readonly mode: LedgerScope['mode'];
   newest: Bucket;
   /** The buckets before it that still count, oldest first. */
   older: Bucket[] | undefined;
   used: number;
   held: number;
-  /** From here on nothing of it counts any more. */
+  /** From this time on nothing in it counts. */
   neededUntilMs: number;
   /** Reservations that may still post to it. */
   references: number;
-  /** The reservation that asked last, by number. */
+  /** Number of the reservation that asked last. */
   stamp: number;
 }
 
@@ -44,7 +44,7 @@ export function createMeter({ key, mode, span }: LedgerScope): Meter {
   return meter;
 }
 
-/** Begins the bucket of a span, and lets go of those that the span does not add up. */
+/** Begins the bucket of a span, and drops those the span does not include. */
 export function advanceMeter(meter: Meter, span: Span): void {
   const older: Bucket[] = [];
   for (const bucket of meter.older ?? []) keepOrDrop(bucket, span, older);
@@ -59,24 +59,24 @@ function keepOrDrop(bucket: Bucket, { buckets }: Span, kept: Bucket[]): void {
     kept.push(bucket);
     return;
   }
-  // what is posted to it from now on is told to nobody
+  // nobody sees what is posted to it from now on
   bucket.counts = false;
   bucket.meter.used -= bucket.used;
   bucket.meter.held -= bucket.held;
 }
 
-/** Notes that the end of the window may have been moved since the newest bucket was begun. */
+/** Extends `neededUntilMs` if the window's end has moved since the newest bucket began. */
 export function keepLonger(meter: Meter, span: Span): void {
   const untilMs = neededUntilMs(span);
   if (untilMs > meter.neededUntilMs) meter.neededUntilMs = untilMs;
 }
 
-// a bucket that is added up alone is of no use after its end; of several, the last is until it is forgotten
+// a bucket summed alone is of no use after its end; the last of several is, until it is forgotten
 function neededUntilMs(span: Span): number {
   return span.buckets.length === 1 ? span.untilMs : span.forgetMs;
 }
 
-/** Changes what a bucket has used by `amount`, which may be negative, and its meter's sum while that counts the bucket. */
+/** Adds `amount`, which may be negative, to a bucket's use, and to its meter's sum while that includes the bucket. */
 export function addUsed(bucket: Bucket, amount: number): void {
   bucket.used += amount;
   if (bucket.counts) bucket.meter.used += amount;
@@ -93,11 +93,11 @@ export function isIdle({ references, used, held, neededUntilMs }: Meter, nowMs: 
   return references === 0 && ((used === 0 && held === 0) || nowMs >= neededUntilMs);
 }
 
-/** What a scope has used and holds over the buckets of its span; nothing where there is no meter. Changes nothing. */
+/** What a scope has used and holds over the buckets of its span; zero where there is no meter. Changes nothing. */
 export function readMeter({ key, amount, span }: ReadScope, meter: Meter | undefined): ScopeState {
   if (meter === undefined) return { key, used: 0, held: 0, amount };
   if (span.bucket === meter.newest.id) return { key, used: meter.used, held: meter.held, amount };
-  // another span than the one that was reserved in last
+  // not the span that was last reserved in
   let used = 0;
   let held = 0;
   for (const bucket of [...(meter.older ?? []), meter.newest]) {

@@ -1,4 +1,4 @@
-/** The newest so many of what was put in. */
+/** Keeps the newest `max` entries. */
 export class Ring<Entry> {
   readonly #max: number;
   readonly #entries: Entry[] = [];
@@ -8,7 +8,7 @@ export class Ring<Entry> {
     this.#max = max;
   }
 
-  /** @returns the oldest, when it had to go */
+  /** @returns the oldest entry, if it was dropped */
   push(entry: Entry): Entry | undefined {
     const at = this.#next;
     const oldest = this.#entries[at];
