@@ -1,6 +1,6 @@
 import type { Runtime } from '../../runtime.ts';
 
-/** Puts questions that are asked at the same time into one. */
+/** Combines questions asked at the same time into one. */
 export interface Batcher<Answer> {
   /** The answer to one question; `undefined` when there is none. Rejects when its batch failed. */
   ask(id: string): Promise<Answer | undefined>;
@@ -27,8 +27,8 @@ interface Question<Answer> {
 }
 
 /**
- * A question is sent at once while few are under way, so that it costs nothing when there is little to do, and together
- * with others when there is much: ten thousand cold keys are then some twenty statements.
+ * A question is sent at once while few are in flight, so that batching costs nothing under low load, and together with
+ * others under high load: ten thousand cold keys then take about twenty statements.
  *
  * @example
  * const batcher = createBatcher({ load: readMany, maxBatch: 500, maxInFlight: 4, maxWaiting: 10_000, runtime });

@@ -10,10 +10,10 @@ import {
 
 const toldKinds: readonly ToldKind[] = [...changeKinds, 'hints'];
 
-/** Tells of changes, whoever made them. Works only while somebody watches. */
+/** Reports changes, whoever made them. Works only while somebody watches. */
 export interface ChangeFeed {
   watch(kind: ToldKind, listener: ChangeListener): Unwatch;
-  /** Something was changed here: look now, unless notifications tell of it anyway. */
+  /** Something was changed here: look now, unless notifications report it anyway. */
   poke(): void;
   /** Ends all watches; resolves when nothing is under way any more. */
   close(): Promise<void>;
@@ -43,12 +43,12 @@ export function createChangeFeed(options: Omit<ChangeWatchOptions, 'tell' | 'isW
       endings.add(ending);
       void ending.finally(() => endings.delete(ending));
     }
-    // of whoever ends last the connection is closed when this resolves
+    // the last to end resolves once the connection is closed
     if (!current) await Promise.all(endings);
   };
   return {
     watch(kind, listener) {
-      // whoever joins a watch that knows where it is has begun to listen; others are told by its first look
+      // whoever joins a ready watch listens from now on; others are told by its first look
       const unwatch = notifiers[kind].watch(listener, current?.isReady === true);
       current ??= start();
       return async () => {

@@ -7,10 +7,10 @@ import { channelOf } from './steps.ts';
 /** What can change. */
 export type ChangeKind = 'keys' | 'config' | 'secrets';
 
-/** What can be told: changes, and hints, which are told by push alone. */
+/** What can be reported: changes, and hints, which only come by push. */
 export type ToldKind = ChangeKind | 'hints';
 
-/** How changes are found out. */
+/** How changes are detected. */
 export interface ChangeWatchOptions {
   readonly database: PostgresDatabase;
   readonly schema: string;
@@ -29,7 +29,7 @@ export interface ChangeWatchOptions {
 export interface ChangeWatch {
   /** Whether it watches already, so that whoever joins misses nothing from now on. */
   readonly isReady: boolean;
-  /** Looks now, unless notifications tell of changes anyway. */
+  /** Looks now, unless notifications report changes anyway. */
   poke(): void;
   /** Resolves when its connection is closed and nothing is under way. */
   stop(): Promise<void>;
@@ -38,21 +38,21 @@ export interface ChangeWatch {
 /** Every kind of change. */
 export const changeKinds: readonly ChangeKind[] = ['keys', 'config', 'secrets'];
 
-/** Changes told one by one; of more at once it is told that anything may have changed. */
+/** Changes told one by one; for more at once, it tells that anything may have changed. */
 const maxTold = 1_000;
 
 /**
- * Every change has a number, without gaps within its kind. A notification that brings the next number is told at once;
- * one that leaves a gap, and every `pollMs`, makes it look at the numbers in the database. So push only makes faster
- * what polling makes certain. After a look that failed, and whenever listening begins (again), it tells that anything
- * may have changed.
+ * Every change has a number, without gaps within its kind. A notification with the next number is told at once. One
+ * that leaves a gap makes it look at the numbers in the database, as it does every `pollMs`. So push only speeds up
+ * what polling guarantees. After a failed look, and whenever listening begins (again), it tells that anything may have
+ * changed.
  */
 export function startChangeWatch(options: ChangeWatchOptions): ChangeWatch {
   const { database, schema, runtime, pollMs, tell, isWatched } = options;
   const work: PostgresWorkOptions = { what: 'watch', deadlineMs: options.deadlineMs, after: options.after };
   const sleeper = createSleeper(runtime);
   let isWanted = true;
-  /** Numbers up to which all was told; `undefined` while it is not known what was missed. */
+  /** Numbers up to which all was told; `undefined` while it is unknown what was missed. */
   let known: Map<string, number> | undefined;
 
   const onPayload = (payload: string): void => {
@@ -63,7 +63,7 @@ export function startChangeWatch(options: ChangeWatchOptions): ChangeWatch {
       return;
     }
     const { kind, stamp, id } = change;
-    // it may be newer than what a look that is under way brings
+    // it may be newer than what a look in progress finds
     const last = known?.get(kind) ?? 0;
     if (!known || (stamp > last && id === null) || stamp > last + 1) {
       sleeper.wake();
@@ -98,13 +98,13 @@ export function startChangeWatch(options: ChangeWatchOptions): ChangeWatch {
       // a notification may have been faster than the look
       const last = state.get(kind) ?? 0;
       if (stamp < (before.get(kind) ?? 0)) {
-        // the database was restored from a copy, or is another one
+        // the database was restored from a copy, or is a different one
         state.set(kind, stamp);
         tell(kind, undefined);
       } else if (stamp > last) {
         const isFew = isWatched(kind) && stamp - last <= maxTold;
         const ids = isFew ? await readIds(kind, last, stamp) : [];
-        // lost while it read
+        // reset while it read
         if (state !== known) return sleeper.wake();
         state.set(kind, Math.max(stamp, state.get(kind) ?? 0));
         const areAll = ids.length === stamp - last;
@@ -119,7 +119,7 @@ export function startChangeWatch(options: ChangeWatchOptions): ChangeWatch {
       } catch {
         known = undefined;
       }
-      // spread, so that nodes that were started together do not ask together
+      // jitter, so that nodes started together do not ask together
       if (isWanted) await sleeper.sleep(pollMs * (0.9 + runtime.random() / 5));
     }
   };
@@ -130,7 +130,7 @@ export function startChangeWatch(options: ChangeWatchOptions): ChangeWatch {
         channel: channelOf(schema),
         onPayload,
         onBegin() {
-          // what happened before it listened is told by this
+          // covers what happened before it listened
           known = undefined;
           sleeper.wake();
         },

@@ -1,6 +1,6 @@
 import { UnavailableError } from './failure.ts';
 
-/** What is needed of a pool of `pg`; `new pg.Pool(…)` is one. */
+/** The part of a `pg` pool that is used; `new pg.Pool(…)` is one. */
 export interface PostgresPool {
   connect(): Promise<PostgresClient>;
   on(event: 'error', listener: (error: Error) => void): unknown;
@@ -8,10 +8,10 @@ export interface PostgresPool {
   readonly options?: { readonly max?: number | undefined };
 }
 
-/** What is needed of a connection that a pool of `pg` hands out. */
+/** The part of a connection from a `pg` pool that is used. */
 export interface PostgresClient {
   query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
-  /** Gives the connection back to the pool; with an error or `true` it is closed instead. */
+  /** Returns the connection to the pool; with an error or `true` it is closed instead. */
   release(error?: Error | boolean): void;
   on(event: string, listener: (...values: unknown[]) => void): unknown;
   removeListener(event: string, listener: (...values: unknown[]) => void): unknown;
@@ -19,10 +19,12 @@ export interface PostgresClient {
   unref?(): void;
 }
 
-/** One row, by the names of its columns. Numbers beyond 32 bits are selected as text, because drivers differ in them. */
+/**
+ * One row, by column name. Numbers beyond 32 bits are selected as text, because drivers differ in how they return them.
+ */
 export type PostgresRow = Readonly<Record<string, unknown>>;
 
-/** A pool that these stores opened, and close. */
+/** A pool that these stores open and close. */
 export interface OwnPostgresPool extends PostgresPool {
   end(): Promise<void>;
 }
@@ -39,9 +41,9 @@ interface PgModule {
 }
 
 /**
- * Opens a pool with the library `pg`, which is loaded now and not before.
+ * Opens a pool with the library `pg`, which is loaded only now.
  *
- * @throws Error that says what to install when `pg` is not there
+ * @throws Error that says what to install when `pg` is missing
  */
 export async function openPostgresPool(options: OwnPostgresPoolOptions): Promise<OwnPostgresPool> {
   let module: PgModule & { readonly default?: PgModule };
@@ -56,7 +58,7 @@ export async function openPostgresPool(options: OwnPostgresPoolOptions): Promise
   return new Pool({
     ...options,
     application_name: 'headgate',
-    // a dead peer is found out by the kernel too; an idle pool keeps no process alive
+    // the kernel detects a dead peer too; an idle pool keeps no process alive
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     allowExitOnIdle: true,

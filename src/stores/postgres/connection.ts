@@ -8,16 +8,16 @@ import { createSession, inTransaction, type PostgresSession, type TrackedSession
 export interface PostgresWorkOptions {
   /** What it is called in errors. */
   readonly what: string;
-  /** From the call to its end, waiting for a connection and repetitions included, milliseconds. */
+  /** From the call to its end, including retries and the wait for a connection, milliseconds. */
   readonly deadlineMs: number;
   /** What must have happened first; waited for within the deadline. */
   readonly after?: (() => Promise<unknown>) | undefined;
 }
 
 /**
- * Work to be done over a connection. It is done again from its beginning, at most three times, when another
- * transaction was in the way or the connection was lost; `isRepeated` says that an earlier try may have been applied,
- * and may even be under way still. So it MUST be harmless twice: read only, or recognise by an id what it has done.
+ * Work to be done over a connection. It is retried from the start, at most three times, when another transaction was in
+ * the way or the connection was lost; `isRepeated` says that an earlier try may have been applied, or may even still be
+ * running. So it MUST be harmless to repeat: read only, or recognise by an id what it has done.
  */
 export type PostgresWork<T> = (session: PostgresSession, isRepeated: boolean) => Promise<T>;
 
@@ -28,9 +28,9 @@ export interface HeldConnection {
   close(): void;
 }
 
-/** A PostgreSQL database behind a pool: deadlines, repetition and nothing else. */
+/** A PostgreSQL database behind a pool: deadlines, retries and nothing else. */
 export interface PostgresDatabase {
-  /** Does work outside of a transaction: each statement is one of its own. @throws Error with the driver's as cause */
+  /** Does work outside of a transaction: each statement is its own. @throws Error with the driver's as cause */
   run<T>(options: PostgresWorkOptions, work: PostgresWork<T>): Promise<T>;
   /**
    * Does work in one transaction, READ COMMITTED unless the work sets another level first. When the answer to COMMIT is
@@ -103,7 +103,7 @@ export function createPostgresDatabase(options: PostgresDatabaseOptions): Postgr
       client.on('error', ignore);
       return client;
     } catch (error) {
-      // one that comes too late is as good as new
+      // a connection that comes too late is unused
       connecting.then((client) => client.release(), ignore);
       throw error;
     }
@@ -125,7 +125,7 @@ export function createPostgresDatabase(options: PostgresDatabaseOptions): Postgr
       release(client);
       return { value };
     } catch (error) {
-      // what the work itself threw is no fault of the connection
+      // what the work itself threw is not the connection's fault
       const failure = session.threw(error) ? classifyPostgresError(error, true) : 'work';
       release(client, session.isUsable ? undefined : error);
       return { failure, error };
@@ -165,7 +165,7 @@ export function createPostgresDatabase(options: PostgresDatabaseOptions): Postgr
       const deadline = createDeadline(runtime, deadlineMs);
       try {
         const pool = await deadline.guard(open());
-        // the last connection of a pool belongs to the calls
+        // the last connection of a pool is kept for calls
         if (pool.options?.max !== undefined && pool.options.max < 2) return undefined;
         const client = await acquire(deadline);
         let isReleased = false;
@@ -208,18 +208,18 @@ function release(client: PostgresClient, error?: unknown): void {
     client.removeListener('error', ignore);
     client.release();
   } else {
-    // the listener stays: a socket that is given up may still fail
+    // the listener stays: an abandoned socket may still fail
     client.release(error instanceof Error ? error : true);
   }
 }
 
-/** Pools of `pg` tell of every connection that they make. */
+/** Pools of `pg` report every connection they make. */
 type ConnectingPool = {
   on(event: 'connect', listener: (client: PostgresClient) => void): unknown;
   removeListener(event: 'connect', listener: (client: PostgresClient) => void): unknown;
 };
 
-/** In the turn in which it was made: a server may end it at once, before whoever asked for it can listen. */
+/** In the turn in which it was made: a server may end it before the caller that asked for it can listen. */
 function ignoreErrors(client: PostgresClient): void {
   client.on('error', ignore);
 }

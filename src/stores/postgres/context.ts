@@ -10,7 +10,7 @@ export interface PostgresContext {
   readonly runtime: Runtime;
   readonly readDeadlineMs: number;
   readonly maxWaitingLookUps: number;
-  /** Reads with the deadline of calls that nobody's request waits for, unless another is given. */
+  /** Reads with the deadline of calls that no request waits for, unless another is given. */
   read(
     what: string,
     text: string,
@@ -18,7 +18,7 @@ export interface PostgresContext {
     deadlineMs?: number,
   ): Promise<readonly PostgresRow[]>;
   readonly write: ChangeWriter;
-  /** How a call that is not a request's is run. */
+  /** How a call that no request waits for is run. */
   options(what: string): PostgresWorkOptions;
   readonly feed: ChangeFeed;
 }
@@ -35,7 +35,7 @@ export interface PostgresContextOptions {
   readonly after: (() => Promise<unknown>) | undefined;
 }
 
-/** Ties them together. A change that was made here is looked for at once where notifications do not tell of it. */
+/** Ties them together. A change made here is looked for at once where notifications do not report it. */
 export function createPostgresContext(context: PostgresContextOptions): PostgresContext {
   const { database, feed, schema, runtime, readDeadlineMs, maxWaitingLookUps, deadlineMs, after } = context;
   const write = createChangeWriter(database, schema, runtime);

@@ -1,16 +1,16 @@
 import type { Runtime } from '../../runtime.ts';
 
-/** The end of the time that a call has, over all that it waits for. */
+/** The time limit of a call, over all that it waits for. */
 export interface Deadline {
   readonly ms: number;
   readonly isOver: boolean;
-  /** Resolves and rejects as `waited` does, unless the time is over before. What is waited for goes on. */
+  /** Resolves and rejects as `waited` does, unless the time is over first. What is waited for goes on. */
   guard<T>(waited: PromiseLike<T>): Promise<T>;
-  /** Waits that long; rejects when the time is over before. */
+  /** Waits this long; rejects when the time is over first. */
   sleep(ms: number): Promise<void>;
   /** Ends the time now. */
   expire(): void;
-  /** Takes the timer back. */
+  /** Cancels the timer. */
   cancel(): void;
 }
 

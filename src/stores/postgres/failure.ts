@@ -5,7 +5,7 @@ import { DeadlineError } from './deadline.ts';
  * - `conflict`: another transaction was in the way, nothing was done, the connection is good
  * - `lost`: the connection is gone, and with it the answer: it may have been done or not
  * - `unreachable`: there was no connection to begin with
- * - `deadline`: the time was over; it may yet be done
+ * - `deadline`: the time was over; it may still be done
  * - `statement`: the server refused the statement, the connection is good
  */
 export type PostgresFailure = 'conflict' | 'lost' | 'unreachable' | 'deadline' | 'statement';
@@ -13,12 +13,12 @@ export type PostgresFailure = 'conflict' | 'lost' | 'unreachable' | 'deadline' |
 const conflicts = new Set(['40001', '40P01', '55P03']);
 
 /**
- * Codes of a server that takes no connection now but will: starting up, out of connections. Or no writes, as one that is
- * a standby after a failover does on connections that it keeps: its address may lead to the next primary.
+ * Codes of a server that accepts no connections now but will: starting up, out of connections. Or no writes, like a
+ * server that a failover made a standby and that kept its connections: its address may lead to the next primary.
  */
 const passing = new Set(['57P03', '53300', '25006']);
 
-/** What an error that was thrown while connecting or by a statement means. */
+/** What an error thrown while connecting or by a statement means. */
 export function classifyPostgresError(error: unknown, isConnected: boolean): PostgresFailure {
   if (error instanceof DeadlineError) return 'deadline';
   const code = sqlStateOf(error);

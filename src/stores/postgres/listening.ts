@@ -1,7 +1,7 @@
 import { type Notifications, type NotificationsOptions, openNotifications } from './notifications.ts';
 import { createSleeper } from './sleeper.ts';
 
-/** A listening connection that is opened again when it is lost. */
+/** A listening connection that is reopened when it is lost. */
 export interface Listening {
   /** Whether notifications arrive, as far as is known. */
   readonly works: boolean;
@@ -9,7 +9,7 @@ export interface Listening {
   stop(): Promise<void>;
 }
 
-/** What is listened to, and how often it is tried. */
+/** What is listened to, and how often it is tested. */
 export interface ListeningOptions extends Omit<NotificationsOptions, 'signal'> {
   /** How often the connection is tested. */
   readonly heartbeatMs: number;
@@ -21,7 +21,7 @@ export interface ListeningOptions extends Omit<NotificationsOptions, 'signal'> {
 const firstRetryMs = 250;
 const longestRetryMs = 60_000;
 
-/** Listens as well as it can. That it cannot harms nobody: polling goes on. */
+/** Listens as well as it can. If it cannot, no harm is done: polling goes on. */
 export function keepListening(options: ListeningOptions): Listening {
   const { runtime, heartbeatMs, onBegin, onLost } = options;
   const sleeper = createSleeper(runtime);
@@ -50,7 +50,7 @@ export function keepListening(options: ListeningOptions): Listening {
           if (isWanted) await current?.check();
         }
       } catch {
-        // what keeps it from listening shows in polling too, or concerns nobody
+        // what keeps it from listening shows in polling too, or does not matter
       }
       drop();
       if (isWanted) await sleeper.sleep(retryMs * (0.5 + runtime.random() / 2));

@@ -11,18 +11,18 @@ export interface PostgresMigration {
   readonly deadlineMs: number;
 }
 
-/** Makes advisory locks of ours differ from those of others: "Head" in ASCII. */
+/** Keeps our advisory locks apart from those of others: "Head" in ASCII. */
 const lockSpace = 1_214_603_620;
 
-/** A statement that waits longer for a busy table gives way, so that it does not hold up those that queue behind it. */
+/** A statement that waits longer for a busy table gives up, so that it does not block those queued behind it. */
 const lockTimeoutMs = 5_000;
 
 /**
- * Does the steps that have not been done yet, in one transaction under an advisory lock: of several nodes that start at
- * once one does them and the others wait. Without any to do it only reads, so a role that may not change the schema can
- * serve. Resolves to the names of the steps that were done.
+ * Runs the pending steps in one transaction under an advisory lock: of several nodes that start at once one runs them
+ * and the others wait. With none pending it only reads, so a role that may not change the schema can serve. Resolves to
+ * the names of the steps it ran.
  *
- * @throws Error when the schema was made by a release that this one cannot work beside
+ * @throws Error when the schema was made by a release that this one cannot run beside
  */
 export async function migratePostgres(migration: PostgresMigration): Promise<readonly string[]> {
   const { database, schema, deadlineMs } = migration;
@@ -32,7 +32,7 @@ export async function migratePostgres(migration: PostgresMigration): Promise<rea
   return database.transaction(options, async (session) => {
     await session.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [lockSpace, schema]);
     await session.query(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
-    // IF NOT EXISTS alone needs the privilege to create even where nothing is to be created
+    // IF NOT EXISTS alone needs the privilege to create even when there is nothing to create
     const [place] = await session.query('SELECT to_regnamespace($1) IS NOT NULL AS exists', [schema]);
     if (!place?.exists) await session.query(`CREATE SCHEMA ${schema}`);
     if (!(await hasTable(session, schema))) {

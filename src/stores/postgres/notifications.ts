@@ -4,9 +4,9 @@ import type { HeldConnection, PostgresDatabase } from './connection.ts';
 import { createDeadline, type Deadline } from './deadline.ts';
 import type { PostgresSession } from './session.ts';
 
-/** A connection that listens, found to work. */
+/** A listening connection that was found to work. */
 export interface Notifications {
-  /** Sends a notification over another connection and waits for it. Rejects when it does not come in time. */
+  /** Sends a notification over another connection and waits for it. Rejects when it does not arrive in time. */
   check(): Promise<void>;
   close(): void;
 }
@@ -31,9 +31,9 @@ interface Notification {
 }
 
 /**
- * Listens on a connection of its own. That LISTEN was accepted says little: a pooler that shares connections by
- * transaction accepts it too and delivers nothing, and a network can fall silent. So it counts only when a notification
- * that was sent over another connection has arrived, now and at every `check`.
+ * Listens on its own connection. An accepted LISTEN proves little: a pooler that shares connections by transaction
+ * accepts it too and delivers nothing, and a network can fall silent. So it counts only once a notification sent over
+ * another connection has arrived, now and at every `check`.
  *
  * @throws Error when it cannot listen
  */
@@ -44,7 +44,7 @@ export async function openNotifications(options: NotificationsOptions): Promise<
   const { client } = held;
   const ownChannel = `headgate_${Buffer.from(runtime.randomBytes(8)).toString('hex')}`;
   let isOpen = true;
-  // what comes before is covered by the look that the beginning makes
+  // what comes earlier is covered by the look at the beginning
   let hasBegun = false;
   let heardOwn = () => {};
   const onNotification = (notification: unknown): void => {
@@ -59,7 +59,7 @@ export async function openNotifications(options: NotificationsOptions): Promise<
     client.removeListener('notification', onNotification);
     if (isLost) onLost();
   };
-  // as timers of the runtime, it keeps no process alive
+  // like the runtime's timers, it keeps no process alive
   client.unref?.();
   client.on('notification', onNotification);
   client.on('error', () => end(true));

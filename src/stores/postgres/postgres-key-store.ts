@@ -6,10 +6,10 @@ import type { PostgresRow } from './client.ts';
 import type { PostgresContext } from './context.ts';
 import { isText, requireText } from './write.ts';
 
-/** Keys that one statement looks up at most, and statements of that kind at the same time. */
+/** The most keys one statement looks up, and the most such statements at the same time. */
 const lookUps = { maxBatch: 500, maxInFlight: 4 };
 
-/** Keys in PostgreSQL. Look-ups that come together are sent together. */
+/** Keys in PostgreSQL. Concurrent look-ups are sent together. */
 export function createPostgresKeyStore(context: PostgresContext): WritableKeyStore {
   const { feed, runtime, readDeadlineMs } = context;
   const sql = keyStatements(context.schema);
@@ -27,7 +27,7 @@ export function createPostgresKeyStore(context: PostgresContext): WritableKeySto
     async findKey(kid) {
       if (!isText(kid)) return null;
       const row = await finder.ask(kid);
-      // each caller gets a record of its own
+      // each caller gets its own record
       return row === undefined ? null : toRecord(row);
     },
     async putKey(record, expectedVersion) {
@@ -41,7 +41,7 @@ export function createPostgresKeyStore(context: PostgresContext): WritableKeySto
       const { team, project, owner, active = false, unusedSinceMs, after, limit } = query;
       const size = requirePageSize('listKeys', limit);
       const texts = [team, project, owner];
-      // what cannot be stored is in no record; what cannot be compared is left to the caller
+      // what cannot be stored is in no record; what cannot be compared is the caller's error
       if (texts.some((text) => text !== undefined && !isText(text))) return [];
       requireText('listKeys', { after });
       const values = [...texts, active, unusedSinceMs, after, size].map((value) => value ?? null);
@@ -99,7 +99,7 @@ function keyStatements(schema: string) {
         revoked_at_ms = $7::bigint, record = $8::json
       WHERE kid = $1 AND version = $2::bigint - 1 RETURNING kid
     )${andUses}`,
-    // in the order of the kids, so that two nodes that note the same keys do not lock each other out
+    // in the order of the kids, so that two nodes noting the same keys do not deadlock
     use: `INSERT INTO ${uses} AS u
       SELECT k.kid, max(n.used_at_ms), max(n.used_at_ms) FILTER (WHERE n.previous)
       FROM unnest($1::text[], $2::bigint[], $3::boolean[]) AS n (kid, used_at_ms, previous)

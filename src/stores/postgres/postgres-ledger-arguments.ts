@@ -4,16 +4,16 @@ import { requireCount, requireCounts } from '../../limits/require-count.ts';
 
 const maxScopes = 500;
 const maxBuckets = 5_000;
-// what an index entry can take is 2,700 bytes
+// an index entry can hold 2,700 bytes
 const maxTextBytes = 1_500;
-// the sums of it and of what is counted stay within 64 bits
+// sums of it and of what is counted stay within 64 bits
 const mostAmount = 2 ** 62;
 
-/** A key or id as an index can hold it: what is no text for PostgreSQL or too long for an index is known by its hash. */
+/** A key or id as an index can hold it: what is no text for PostgreSQL or too long for an index becomes its hash. */
 export function toIndexText(text: string): string {
   const isPlain = text.isWellFormed() && !text.includes('\0') && !text.startsWith('#');
   if (isPlain && (text.length <= maxTextBytes / 3 || Buffer.byteLength(text) <= maxTextBytes)) return text;
-  // as JSON, in which lone surrogates are told apart
+  // as JSON, which keeps lone surrogates distinct
   return `#${createHash('sha256').update(JSON.stringify(text)).digest('base64url')}`;
 }
 
@@ -33,12 +33,12 @@ export function requireReservation(scopes: readonly LedgerScope[], leaseMs: numb
   }
 }
 
-/** @throws TypeError for a lease that is none */
+/** @throws TypeError for an invalid lease */
 export function requireLease(leaseMs: number): void {
   if (!(leaseMs >= 0)) throw new TypeError(`A lease of ${leaseMs} ms cannot be.`);
 }
 
-/** Charges or uses, null where one is left out; those beyond all scopes mean nothing. @throws TypeError */
+/** Charges or uses, null where one is left out; those beyond all scopes are ignored. @throws TypeError */
 export function toCounts(values: readonly (number | undefined)[], what: string): (number | null)[] {
   const taken = values.slice(0, maxScopes);
   requireCounts(taken, what);
@@ -52,13 +52,13 @@ export function requireSizes(scopes: readonly ReadScope[]): void {
   throw new TypeError(`At most ${maxScopes} scopes and ${maxBuckets} buckets go into one call.`);
 }
 
-/** What may be used and held at most, as an integer: both are. */
+/** The most that may be used and held, as an integer: both are. */
 export function toLimit(amount: number): string {
   const bounded = Math.max(-Number.MAX_SAFE_INTEGER, Math.min(amount, mostAmount));
   return BigInt(Math.floor(bounded)).toString();
 }
 
-/** An instant or a length of time; whatever is further away is as good as for ever. */
+/** An instant or a duration; whatever is further away is as good as forever. */
 export function toMs(ms: number): number {
   return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Math.ceil(ms), Number.MAX_SAFE_INTEGER));
 }

@@ -1,12 +1,12 @@
 import type { Runtime } from '../../runtime.ts';
 import { DeadlineError } from './deadline.ts';
 
-/** Something that is asked of the database by id. */
+/** Something asked of the database by id. */
 export interface Identified {
   readonly id: string;
 }
 
-/** How calls are put together. */
+/** How calls are batched. */
 export interface LedgerBatchesOptions<Request extends Identified, Answer> {
   readonly runtime: Runtime;
   readonly what: string;
@@ -26,9 +26,9 @@ interface Waiting<Request, Answer> {
 }
 
 /**
- * Sends what is asked at the same time in one statement: at once while few statements are under way, together with more
- * when there is much to do. So a row that everybody needs is locked once for many. A statement that the server refuses is
- * done again one by one, so that what is wrong with one call fails no other.
+ * Sends what is asked at the same time in one statement: at once while few statements are in flight, together with more
+ * under load. So a row that everybody needs is locked once for many. A statement that the server refuses is repeated
+ * call by call, so that a fault in one call fails no other.
  */
 export class LedgerBatches<Request extends Identified, Answer> {
   readonly #options: LedgerBatchesOptions<Request, Answer>;
@@ -71,8 +71,8 @@ export class LedgerBatches<Request extends Identified, Answer> {
   }
 
   /**
-   * The next so many with ids that differ; what is left keeps its order. A statement has the time of its oldest call, so
-   * that one with less than half of it left takes along only others like it.
+   * The next `maxBatch` calls with distinct ids; the rest keep their order. A statement has the time of its oldest
+   * call, so a call with less than half of it left is batched only with others like it.
    */
   #take(): Waiting<Request, Answer>[] {
     const { maxBatch, deadlineMs } = this.#options;
@@ -123,7 +123,7 @@ export class LedgerBatches<Request extends Identified, Answer> {
   }
 }
 
-/** Whether the server refused what was sent for what is in it: data that cannot be, a constraint. */
+/** Whether the server refused what was sent for its content: invalid data, a constraint. */
 export function isRefusal(error: unknown): boolean {
   const { cause } = error as { cause?: { code?: unknown } };
   return typeof cause?.code === 'string' && /^2[23]\w{3}$/.test(cause.code);

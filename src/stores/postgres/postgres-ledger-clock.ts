@@ -1,12 +1,12 @@
 import type { Runtime } from '../../runtime.ts';
 
-// after this the two clocks may have drifted apart by more than a deadline can take
+// after this the two clocks may have drifted apart by more than a deadline tolerates
 const maxAgeMs = 60_000;
 
 /** The ledger's clock in the database, as far as its replies tell. */
 export class PostgresLedgerClock {
   readonly #runtime: Runtime;
-  /** The ledger's clock less ours, as it is at least: an answer is read later than the server has looked. */
+  /** The ledger's clock minus ours, at least: an answer is read later than the server has looked. */
   #offsetMs: number | undefined;
   #learnedAtMs = 0;
   #toldMs = 0;
@@ -15,13 +15,13 @@ export class PostgresLedgerClock {
     this.#runtime = runtime;
   }
 
-  /** Takes what a reply says that it is, to a call that was sent at `sentAtMs` of the monotonic clock. */
+  /** Takes the time from a reply to a call that was sent at `sentAtMs` of the monotonic clock. */
   learn(sentAtMs: number, ledgerMs: number): void {
     const readAtMs = this.#runtime.monotonicMs();
     const least = ledgerMs - readAtMs;
     const most = ledgerMs + 1 - sentAtMs;
     if (this.#offsetMs === undefined) {
-      // a guess by our own clock that was far ahead binds nobody
+      // a guess by our own clock that was far ahead is dropped
       if (this.#toldMs > ledgerMs + 1_000) this.#toldMs = 0;
       this.#offsetMs = least;
     } else if (this.#offsetMs < least || this.#offsetMs > most) this.#offsetMs = least;
@@ -29,7 +29,7 @@ export class PostgresLedgerClock {
     this.#toldMs = Math.max(this.#toldMs, ledgerMs);
   }
 
-  /** What it will be there in so many milliseconds, or a little less; null when it was not heard for long. */
+  /** The ledger's time in `ms` milliseconds, or a little less; null when it was not heard for long. */
   fenceMs(ms: number): number | null {
     const nowMs = this.#runtime.monotonicMs();
     if (this.#offsetMs === undefined || nowMs - this.#learnedAtMs > maxAgeMs) return null;

@@ -2,33 +2,39 @@ import { resolveIntegers } from '../integer-options.ts';
 
 /** How a ledger on PostgreSQL behaves. */
 export interface PostgresLedgerOptions {
-  /** A reservation, a renewal or a look rejects after this, waiting and repetitions included, milliseconds. @default 500 */
+  /**
+   * A reservation, a renewal or a `peek` rejects after this, waiting and retries included, milliseconds. @default 500
+   */
   readonly deadlineMs?: number;
-  /** The same for one try of settlements, of which many may follow, and of the upkeep. @default 2_000 */
+  /** The same for one try of settlements, which many may follow, and for the upkeep. @default 2_000 */
   readonly settleDeadlineMs?: number;
-  /** How often leases that have run out are ended when no request finds them, and what is old is dropped. @default 1_000 */
+  /** How often expired leases that no request finds are ended, and what is old is dropped. @default 1_000 */
   readonly sweepMs?: number;
-  /** How long the id of what was settled is remembered: so long a repeated one gets the first answer. @default 600_000 */
+  /** How long a settled id is remembered: until then a repeated one gets the first answer. @default 600_000 */
   readonly rememberMs?: number;
-  /** How long the id of what has expired is remembered: so long a late settlement corrects what was charged. @default 86_400_000 */
+  /**
+   * How long an expired id is remembered: until then a late settlement corrects what was charged. @default 86_400_000
+   */
   readonly rememberExpiredMs?: number;
-  /** How long the id of what was denied is remembered. @default 60_000 */
+  /** How long a denied id is remembered. @default 60_000 */
   readonly rememberDeniedMs?: number;
-  /** Reservations, renewals or settlements that go out in one statement. @default 100 */
+  /** The most reservations, renewals or settlements in one statement. @default 100 */
   readonly maxBatch?: number;
-  /** Statements with reservations that are under way at one time; each has a connection. @default 2 */
+  /** The most statements with reservations in flight; each has a connection. @default 2 */
   readonly maxInFlight?: number;
   /** Reservations, and renewals, that may wait for their turn; more reject at once. @default 10_000 */
   readonly maxWaiting?: number;
   /** Settlements that may wait for PostgreSQL; the next one is given up at once. @default 10_000 */
   readonly maxPendingSettlements?: number;
-  /** A settlement that could not be made for so long is given up: its hold expires and is charged. @default 3_600_000 */
+  /**
+   * A settlement that could not be made for this long is given up: its hold expires and is charged. @default 3_600_000
+   */
   readonly settleForMs?: number;
-  /** How long `close` tries to make the settlements that wait. @default 5_000 */
+  /** How long `close` tries to make the waiting settlements. @default 5_000 */
   readonly closeDeadlineMs?: number;
   /**
-   * Told when settlements begin to be late, when some were given up and how many, when the upkeep begins to fail, and of
-   * leases whose holds are not in the counters, which then were changed by somebody else. @default nobody
+   * Told when settlements begin to be late, when some were given up and how many, when the upkeep begins to fail, and
+   * of leases whose holds are not in the counters, which somebody else then changed. @default nobody
    */
   readonly onError?: (error: Error, givenUpSettlements: number) => void;
 }
@@ -54,7 +60,7 @@ type IntegerName = keyof typeof integers;
 export type ResolvedPostgresLedgerOptions = Readonly<Record<IntegerName, number>> &
   Pick<PostgresLedgerOptions, 'onError'>;
 
-/** @throws TypeError for an option that cannot be */
+/** @throws TypeError for an invalid option */
 export function resolvePostgresLedgerOptions(options: PostgresLedgerOptions): ResolvedPostgresLedgerOptions {
   const resolved = resolveIntegers(integers, options, 'createPostgresStores: "ledger.');
   return { ...resolved, ...(options.onError && { onError: options.onError }) };

@@ -1,9 +1,9 @@
 import { functionSettings } from './postgres-ledger-tables.ts';
 
 /**
- * `ledger_prune`: moves the mark of the clock on, and drops what nobody needs any more, at most `most` of each kind: ids
- * that have ended, buckets that are to be forgotten, and, going round by `hand`, scopes without a window in which there is
- * nothing. What another holds is left for the next time.
+ * `ledger_prune`: moves the clock's mark forward, and drops what nobody needs any more, at most `most` of each kind:
+ * ended ids, buckets to be forgotten, and, going round by `hand`, scopes without a window that are empty. Rows that
+ * another transaction has locked are left for the next time.
  */
 export function ledgerPruneFunction(schema: string): string {
   return `

@@ -2,20 +2,20 @@ import type { LedgerScope, ReserveResult } from '../../limits/ledger.ts';
 import { toIndexText, toLimit, toMs } from './postgres-ledger-arguments.ts';
 import { turnBucket } from './postgres-ledger-tables.ts';
 
-/** What is asked of the ledger; the id as the index has it. */
+/** A request to the ledger; the id as the index has it. */
 export interface ReservationRequest {
   readonly id: string;
   readonly scopes: readonly LedgerScope[];
   readonly leaseMs: number;
 }
 
-/** The answer to one reservation: state, index of the full scope, used and held; and of a repeated one its scopes. */
+/** The answer to one reservation: state, index of the full scope, used and held; for a repeated one also its scopes. */
 export type ReservationReply = readonly [
   answer: readonly [kind: string, deniedAt: number, used: readonly number[], held: readonly number[]],
   names?: readonly (readonly [key: string, amount: number | null])[],
 ];
 
-/** Arguments of `ledger_reserve` after its first four. Each bucket that any of them looks at is a cell, and there once. */
+/** Arguments of `ledger_reserve` after its first four. Each bucket that any request looks at is a cell, listed once. */
 export function toReserveArguments(requests: readonly ReservationRequest[]): readonly unknown[] {
   const cells = new Map<string, number>();
   const cellScopes: string[] = [];
@@ -54,7 +54,7 @@ export function toReserveArguments(requests: readonly ReservationRequest[]): rea
       const { bucket, buckets, forgetMs } = span;
       fromMs = Math.max(fromMs, span.fromMs);
       untilMs = Math.min(untilMs, span.untilMs);
-      // who adds up several buckets takes turns with whoever holds in any of them
+      // whoever sums several buckets takes turns with whoever holds in any of them
       if (buckets.length > 1) cellOf(scope, turnBucket, forgetMs, true);
       targets.push(cellOf(scope, bucket, forgetMs, true));
       for (const each of buckets) sumCells.push(cellOf(scope, each, forgetMs, false));
@@ -70,7 +70,7 @@ export function toReserveArguments(requests: readonly ReservationRequest[]): rea
     ends.push(holds.length);
   }
   const ids = requests.map(({ id }) => id);
-  // half of what is safe, so that the sum with a time is
+  // half of what is safe, so that its sum with a time is
   const leases = requests.map(({ leaseMs }) => Math.min(toMs(leaseMs), Number.MAX_SAFE_INTEGER / 2 - 0.5));
   return [
     ...[cellScopes, cellBuckets, cellForgets, cellLocks],
@@ -79,7 +79,7 @@ export function toReserveArguments(requests: readonly ReservationRequest[]): rea
   ];
 }
 
-/** What a reply says; one to a repeated id names its scopes itself, since the caller may name others. */
+/** The result in a reply; one to a repeated id names its scopes itself, since the caller may name others. */
 export function toReserveResult(
   [[kind, deniedAt, used, held], names]: ReservationReply,
   scopes: readonly LedgerScope[],
@@ -91,7 +91,7 @@ export function toReserveResult(
     key,
     used: Number(used[index]),
     held: Number(held[index]),
-    // JSON knows no infinity
+    // JSON has no infinity
     amount: amount ?? Number.POSITIVE_INFINITY,
   }));
   if (kind === 'denied') return { kind, deniedAt, scopes: states };

@@ -1,12 +1,12 @@
 import { functionSettings, mostCounted } from './postgres-ledger-tables.ts';
 
 /**
- * `ledger_reserve`: several reservations in one transaction, each decided after the ones before it. All rows that decide
- * are locked first, in one order, or made: of those who make the same row at the same time the second waits. Time is
- * looked at after that, so that no wait carries a hold into a bucket that has ended. The unique id is the last guard: who
- * is second there does everything again and finds the first one's answer.
+ * `ledger_reserve`: several reservations in one transaction, each decided after the ones before it. All rows that
+ * decide are locked first, in one order, or created: when two create the same row at once, the second waits. The time
+ * is read after that, so that no wait carries a hold into a bucket that has ended. The unique id is the last guard: the
+ * second to insert it does everything again and finds the first one's answer.
  *
- * Where something is denied while leases have run out that nobody has swept, it writes nothing and says `sweep`.
+ * If something is denied while leases that nobody has swept have run out, it writes nothing and says `sweep`.
  */
 export function ledgerReserveFunction(schema: string): string {
   return `

@@ -12,7 +12,7 @@ import {
   toReserveArguments,
 } from './postgres-ledger-reservations.ts';
 
-/** What the ledger needs of its stores. */
+/** What the ledger needs from its stores. */
 export interface PostgresLedgerParts {
   readonly database: PostgresDatabase;
   readonly schema: string;
@@ -40,11 +40,11 @@ export interface Renewal {
   readonly charges: readonly (number | null)[];
 }
 
-/** What a ledger's server finds by the way. */
+/** What a ledger's server notices on the way. */
 export interface PostgresLedgerEvents {
   /** Leases have run out that nobody has swept. */
   onDue(): void;
-  /** A lease was let go whose holds were not in the counters. */
+  /** A lease was released whose holds were not in the counters. */
   onBroken(error: Error): void;
 }
 
@@ -53,7 +53,7 @@ export const mostSwept = 500;
 // each ends `mostSwept` leases; what is denied after that is denied for good
 const maxSweeps = 10;
 
-/** The functions of the database, each a statement and a transaction of its own, and the clock that their replies tell. */
+/** The functions of the database, each its own statement and transaction, and the clock that their replies give. */
 export class PostgresLedgerServer {
   readonly clock: PostgresLedgerClock;
   readonly #parts: PostgresLedgerParts;
@@ -126,14 +126,14 @@ export class PostgresLedgerServer {
         this.#events.onBroken(new Error('PostgreSQL: a lease has ended whose hold was not counted.'));
       return Number(count) >= most;
     } catch (error) {
-      // what cannot be posted is looked for among fewer and fewer, until it is alone
+      // halves the batch until the lease that cannot be posted is alone
       if (!isRefusal(error) || most === 1) throw error;
       this.#mostSwept = most >> 1;
       return true;
     }
   }
 
-  /** Drops what is old. @returns whether there may be more, and where to go on looking */
+  /** Drops what is old. @returns whether there may be more, and where to continue */
   async prune(
     deadlineMs: number,
     hand: string,

@@ -1,17 +1,17 @@
-/** The most that one bucket counts, 2^60: sums of some stay within 64 bits, and a flood of nonsense stops nothing. */
+/** The most that one bucket counts, 2^60: sums of a few stay within 64 bits, and a flood of nonsense breaks nothing. */
 export const mostCounted = '1152921504606846976';
 
-/** Names the row that reservations over several buckets of a scope take turns by; no bucket of theirs. */
+/** Names the row by which reservations over several buckets of a scope take turns; not a bucket of theirs. */
 export const turnBucket = '-9223372036854775808';
 
-/** What every function is made with: no names of others, and plans that do not depend on how full the tables were. */
+/** Settings of every function: no names of others, and plans that do not depend on how full the tables were. */
 export const functionSettings = `
   SET search_path = pg_catalog, pg_temp
   SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off`;
 
 /**
- * Tables of the ledger. A counter with `forget_ms` NULL has no end. A reservation is due when its lease ends, and after it
- * has ended when it is forgotten. `ledger_clock` keeps the latest time that was seen, so that the clock never goes back.
+ * Tables of the ledger. A counter with `forget_ms` NULL has no end. A reservation is due when its lease ends; once
+ * ended, when it is to be forgotten. `ledger_clock` keeps the latest time seen, so that the clock never goes back.
  */
 export function ledgerTables(schema: string): string {
   return `

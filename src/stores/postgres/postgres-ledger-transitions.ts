@@ -1,9 +1,9 @@
 import { functionSettings, mostCounted } from './postgres-ledger-tables.ts';
 
 /**
- * What follows a reservation. Reservations are locked first, by id, then counters, by scope and bucket; nobody who holds
- * a counter waits for a reservation that another holds. `ledger_post` adds to counters; one without an end that was
- * dropped because nothing was in it is made again.
+ * What follows a reservation. Reservations are locked first, by id, then counters, by scope and bucket; nobody with a
+ * counter locked waits for a reservation that another has locked. `ledger_post` adds to counters; one without an end
+ * that was dropped because it was empty is created again.
  */
 export function ledgerTransitionFunctions(schema: string): readonly string[] {
   return [postFunction(schema), settleFunction(schema), renewFunction(schema), expireFunction(schema)];
@@ -109,7 +109,9 @@ function renewFunction(schema: string): string {
     END $$;`;
 }
 
-/** A lease whose holds are not in the counters, as when they were emptied by hand, is alone in its call and then let go. */
+/**
+ * A lease whose holds are not in the counters, as when these were emptied by hand, is alone in its call, then released.
+ */
 function expireFunction(schema: string): string {
   return `
     CREATE FUNCTION ${schema}.ledger_expire(lock_ms integer, remember_ms bigint, most integer)

@@ -5,7 +5,7 @@ import type { PostgresLedgerServer } from './postgres-ledger-server.ts';
 /** Statements of one kind in a row, before others have their turn. */
 const maxRounds = 20;
 
-/** Ends leases that have run out and drops what is old: every `sweepMs`, and the former at once when it is asked to. */
+/** Ends leases that have run out and drops what is old: every `sweepMs`, and the former at once when asked to. */
 export class PostgresLedgerUpkeep {
   readonly #runtime: Runtime;
   readonly #server: PostgresLedgerServer;
@@ -29,7 +29,7 @@ export class PostgresLedgerUpkeep {
     this.#onFailure = onFailure;
   }
 
-  /** From now on, if not already. */
+  /** Starts it, if not running. */
   start(): void {
     if (this.#cancel || this.#isClosed) return;
     this.#schedule();
@@ -47,7 +47,7 @@ export class PostgresLedgerUpkeep {
   }
 
   #schedule(): void {
-    // spread, so that nodes that were started together do not sweep together
+    // jitter, so that nodes started together do not sweep together
     const delayMs = this.#options.sweepMs * (0.9 + this.#runtime.random() / 5);
     this.#cancel = this.#runtime.schedule(delayMs, () => void this.#tick());
   }
@@ -73,7 +73,7 @@ export class PostgresLedgerUpkeep {
       }
       this.#hasFailed = false;
     } catch (error) {
-      // the next time does what this one did not
+      // the next run does what this one did not
       if (!this.#hasFailed) this.#onFailure(error as Error);
       this.#hasFailed = true;
     } finally {

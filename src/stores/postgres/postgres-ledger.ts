@@ -24,15 +24,15 @@ import {
 } from './postgres-ledger-server.ts';
 import { PostgresLedgerUpkeep } from './postgres-ledger-upkeep.ts';
 
-/** How a ledger on PostgreSQL is. */
+/** State of a ledger on PostgreSQL. */
 export interface PostgresLedgerState {
   /** Settlements that are on their way. */
   readonly pendingSettlements: number;
-  /** Whether the last try of settlements failed, so that `settle` resolves before they are made. */
+  /** Whether the last try to settle failed, so that `settle` resolves before they are made. */
   readonly areSettlementsLate: boolean;
   /** Settlements that were never made: their holds expire and are charged. */
   readonly givenUpSettlements: number;
-  /** Settlements of ids that were not known, no longer, or settled before. */
+  /** Settlements of ids that were unknown, forgotten, or settled before. */
   readonly unknownSettlements: number;
 }
 
@@ -41,36 +41,37 @@ export interface PostgresLedger extends Ledger {
   reserve(id: string, scopes: readonly LedgerScope[], leaseMs: number): Promise<ReserveResult>;
   renew(id: string, leaseMs: number, charges?: readonly number[]): Promise<boolean>;
   /**
-   * Resolves when it was made, or when PostgreSQL did not answer: then it is tried again by itself, see `settleForMs`. It
-   * need not be waited for.
+   * Resolves when it was made, or when PostgreSQL did not answer: it is then retried automatically, see `settleForMs`.
+   * It need not be awaited.
    */
   settle(id: string, used: readonly number[]): Promise<void>;
   peek(scopes: readonly ReadScope[]): Promise<readonly ScopeState[]>;
   state(): PostgresLedgerState;
-  /** Makes the settlements that wait, within `closeDeadlineMs`. The connections belong to the stores. */
+  /** Makes the waiting settlements, within `closeDeadlineMs`. The connections belong to the stores. */
   close(): Promise<void>;
 }
 
 /**
- * A ledger over functions in the database; `createPostgresStores` makes it.
+ * A ledger over functions in the database; `createPostgresStores` creates it.
  *
- * What a caller may assume: a reservation is one round trip and one transaction, which others that are asked at the same
- * time share; all its counters are locked in one order and checked before anything is written, by the server's clock. It
- * ends within `deadlineMs`. One that has rejected may have been made, and then expires with its lease; one that reaches
- * the server after its deadline is not made. One whose answer is lost is asked again by its id. Settlements go out
- * together in the background and are repeated by id until they succeed.
+ * What a caller may assume: a reservation is one round trip and one transaction, shared with others made at the same
+ * time; all its counters are locked in one order and checked before anything is written, by the server's clock. It ends
+ * within `deadlineMs`. One that has rejected may have been made, and then expires with its lease; one that reaches the
+ * server after its deadline is not made. One whose answer is lost is repeated by its id. Settlements are sent together
+ * in the background and repeated by id until they succeed.
  *
- * Where the server's clock is set back, the ledger's stands still until it has caught up; up to `sweepMs` of what was
- * counted last may then count twice in time. Nothing is lost that PostgreSQL has committed: with `synchronous_commit` off,
- * or a failover to a standby that lags, the last of it can be.
+ * If the server's clock is set back, the ledger's stands still until it has caught up; up to `sweepMs` of what was
+ * counted last may then count twice in time. Nothing that PostgreSQL has committed is lost, but with
+ * `synchronous_commit` off, or a failover to a standby that lags, the last of it can be.
  *
- * A scope that everybody shares is one row, which batches take turns at. It can be read as `used` and `held` by `scope`
- * and `bucket` in the table `ledger_counters`. To begin anew, empty `ledger_counters` and `ledger_reservations` together.
+ * A scope that everybody shares is one row, which batches lock in turn. It can be read as `used` and `held` by `scope`
+ * and `bucket` in the table `ledger_counters`. To start over, empty `ledger_counters` and `ledger_reservations`
+ * together.
  *
  * @example
  * const { ledger } = createPostgresStores({ connectionString: process.env.DATABASE_URL });
  * const gateway = createGateway(config, { ledger });
- * @throws TypeError for an option that cannot be
+ * @throws TypeError for an invalid option
  */
 export function createPostgresLedger(
   parts: PostgresLedgerParts,

@@ -14,10 +14,10 @@ import { createPostgresSecretStore } from './postgres-secret-store.ts';
 import type { PostgresSession } from './session.ts';
 import { channelOf, postgresSteps } from './steps.ts';
 
-/** Where a PostgreSQL database is, and how long it may take. Either `pool` or `connectionString` is given. */
+/** Where a PostgreSQL database is, and how long it may take. Give either `pool` or `connectionString`. */
 export interface PostgresStoresOptions {
   /**
-   * A pool of the package `pg`, or anything that behaves as one. It stays open on `close`. Give it a
+   * A pool of the package `pg`, or anything that behaves like one. It stays open on `close`. Give it a
    * `connectionTimeoutMillis`, and a `max` of at least 2: one connection is kept for LISTEN while somebody watches.
    */
   readonly pool?: PostgresPool;
@@ -30,7 +30,7 @@ export interface PostgresStoresOptions {
   /** @default createRuntime() */
   readonly runtime?: Runtime;
   /**
-   * Whether the first call brings the schema to what this release needs, see `migrate()`. Without it, calls reject
+   * Whether the first call brings the schema to what this release needs, see `migrate()`. If `false`, calls reject
    * until somebody has done it. @default true
    */
   readonly migrate?: boolean;
@@ -38,14 +38,14 @@ export interface PostgresStoresOptions {
   readonly pollMs?: number;
   /**
    * Whether to keep a connection that listens for notifications. Turn it off behind a pooler that shares connections by
-   * transaction (pgbouncer in transaction mode), where it cannot work: that is found out and tried again ever more
-   * rarely, but each try leaves a server connection listening for nobody. @default true
+   * transaction (pgbouncer in transaction mode), where it cannot work: that is detected and retried ever more rarely,
+   * but each try leaves a server connection listening for nobody. @default true
    */
   readonly listen?: boolean;
   /** How often the listening connection is tested, milliseconds. @default 5_000 */
   readonly heartbeatMs?: number;
   /**
-   * After how long `findKey`, `findSecret`, `readNumber` and `readSecretsStamp` reject, all waiting and repetition
+   * After how long `findKey`, `findSecret`, `readNumber` and `readSecretsStamp` reject, all waiting and retries
    * included, milliseconds: requests wait for these. @default 500
    */
   readonly readDeadlineMs?: number;
@@ -57,33 +57,34 @@ export interface PostgresStoresOptions {
   readonly maxWaiting?: number;
   /**
    * Calls of `findKey` that may wait for their turn; more reject at once. They are looked up 500 at a time by at most
-   * four statements, so these need no connection each. @default 100_000
+   * four statements, so they need no connection each. @default 100_000
    */
   readonly maxWaitingLookUps?: number;
   /** How the ledger behaves. @default as documented there */
   readonly ledger?: PostgresLedgerOptions;
 }
 
-/** Stores on PostgreSQL; the ledger tells what `createPostgresLedger` says. */
+/** Stores on PostgreSQL; for the ledger see `createPostgresLedger`. */
 export interface PostgresStores extends Stores {
   readonly ledger: PostgresLedger;
 }
 
 /**
- * Keeps keys, configuration, secrets and the ledger in PostgreSQL (11 or later), for any number of nodes. Nothing is connected
- * before the first call.
+ * Keeps keys, configuration, secrets and the ledger in PostgreSQL (11 or later), for any number of nodes. Nothing
+ * connects before the first call.
  *
- * - A call that cannot be answered rejects with an Error within its deadline, also when the server accepts connections
- *   and answers nothing; the connection is closed then and does not go back to the pool. A call whose connection was
- *   lost is made again, at most three times; a change is made exactly once nevertheless. A change whose call rejected
- *   may be in force, or come into force when a server that was stopped goes on: read before trying again.
- * - Changes are told by LISTEN/NOTIFY, usually within milliseconds, and found by polling every `pollMs` at the latest.
- * - Only unnamed statements and no session state (except for LISTEN), so pgbouncer in transaction mode can stand
- *   between; set `listen: false` there.
+ * - A call that cannot be answered rejects with an Error within its deadline, even when the server accepts connections
+ * and never answers; the connection is then closed and does not go back to the pool. A call whose connection was lost
+ * is retried, at most three times; a change is still made exactly once. A change whose call rejected may be in force,
+ * or come into force when a stopped server goes on: read before trying again.
+ * - Changes are announced by LISTEN/NOTIFY, usually within milliseconds, and found by polling every `pollMs` at the
+ * latest.
+ * - Only unnamed statements and no session state (except for LISTEN) are used, so pgbouncer in transaction mode works;
+ * set `listen: false` there.
  * - Neither idle connections nor watches keep the process alive.
  *
- * The role that migrates needs CREATE on the database, or to own the schema. The role that serves needs no more than
- * this, and `migrate: false` or a schema that is up to date:
+ * The role that migrates needs CREATE on the database, or to own the schema. The role that serves needs only this, and
+ * `migrate: false` or an up-to-date schema:
  *
  * ```sql
  * GRANT USAGE ON SCHEMA headgate TO serving;
@@ -127,7 +128,7 @@ export function createPostgresStores(options: PostgresStoresOptions): PostgresSt
     steps: postgresSteps(schema),
     deadlineMs: requireInteger('migrateDeadlineMs', options.migrateDeadlineMs, 60_000),
   };
-  // one migration serves all calls that wait for it; one that failed is begun anew by the next call
+  // one migration serves all calls that wait for it; after a failed one the next call starts again
   let migrating: Promise<readonly string[]> | undefined;
   const migrate = (): Promise<readonly string[]> => {
     migrating ??= migratePostgres(migration).catch((error) => {
@@ -169,7 +170,7 @@ export function createPostgresStores(options: PostgresStoresOptions): PostgresSt
       },
     },
     async migrate() {
-      // asked for, it looks again; what was found by a call before is old
+      // an explicit call looks again: what an earlier call found is old
       await migrating?.catch(() => {});
       migrating = undefined;
       return migrate();

@@ -2,7 +2,7 @@ import type { PostgresClient, PostgresRow } from './client.ts';
 import type { Deadline } from './deadline.ts';
 import { classifyPostgresError } from './failure.ts';
 
-/** A connection for the time of one piece of work. */
+/** A connection for one piece of work. */
 export interface PostgresSession {
   /** Sends one statement, unnamed, so that it works behind a pooler that shares connections by transaction. */
   query(text: string, values?: readonly unknown[]): Promise<readonly PostgresRow[]>;
@@ -46,7 +46,7 @@ export async function inTransaction<T>(
   ms: number,
   act: () => Promise<T>,
 ): Promise<T> {
-  // what is left behind by a node that went away holds its locks no longer than this
+  // what a node that went away leaves behind holds its locks no longer than this
   const timeouts = `SET LOCAL statement_timeout = ${ms}; SET LOCAL idle_in_transaction_session_timeout = ${ms}`;
   await session.query(`BEGIN; ${timeouts}`);
   let value: T;

@@ -2,7 +2,7 @@ import type { Runtime } from '../../runtime.ts';
 
 /** A pause that can be cut short. */
 export interface Sleeper {
-  /** Waits that long, or until woken; not at all when woken since the last time. */
+  /** Waits this long, or until woken; not at all if woken since the last sleep. */
   sleep(ms: number): Promise<void>;
   wake(): void;
 }

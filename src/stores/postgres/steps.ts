@@ -4,7 +4,7 @@ import { ledgerReserveFunction } from './postgres-ledger-reserve.ts';
 import { ledgerTables } from './postgres-ledger-tables.ts';
 import { ledgerTransitionFunctions } from './postgres-ledger-transitions.ts';
 
-/** Changes of each kind that are remembered: who is further behind is told that anything may have changed. */
+/** Changes remembered of each kind: whoever is further behind is told that anything may have changed. */
 export const rememberedChanges = 10_000;
 
 /** Channel that changes of a schema are notified on. */
@@ -15,8 +15,8 @@ export function channelOf(schema: string): string {
 /**
  * All steps, oldest first, under the rule of `MigrationStep`. A function is never replaced: a new one has a new name.
  *
- * Records are kept as `json`, which gives back what it was given, character by character; what is searched by stands in
- * columns beside. `changes` numbers every change of each kind without gaps, in the order of their commits, because
+ * Records are kept as `json`, which returns what it was given, character by character; what is searched by has its own
+ * columns. `changes` numbers every change of each kind without gaps, in the order of their commits, because
  * `note_change` holds the row of the kind in `stamps` until its transaction ends.
  */
 export function postgresSteps(schema: string): readonly MigrationStep[] {

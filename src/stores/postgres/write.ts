@@ -6,19 +6,20 @@ import { isUniqueViolation } from './failure.ts';
 /** One conditional change. */
 export interface PostgresChange {
   /**
-   * A single statement that makes the change, calls `note_change` with `writeId`, and returns a row, or does nothing and
-   * returns none. Its values come with the id at their end.
+   * A single statement that makes the change, calls `note_change` with `writeId`, and returns a row, or does nothing
+   * and returns none. The id is appended to its values.
    */
   readonly text: string;
   readonly values: readonly unknown[];
 }
 
 /**
- * Makes a change exactly once, also when the connection is lost before the answer came: every try carries the same id,
- * which `changes` takes once and remembers. A try that finds the version changed already asks whether it was itself.
- * A try that is still under way on the server when the next one is made cannot apply a second time for the same reason.
+ * Makes a change exactly once, even when the connection is lost before the answer: every try carries the same id, which
+ * `changes` accepts once and remembers. A try that finds the version already changed checks whether an earlier try did
+ * it. For the same reason, a try still running on the server when the next is made cannot apply a second time.
  *
- * @throws Error when the outcome cannot be known within the deadline; the change may then be in force, or come into force
+ * @throws Error when the outcome cannot be known within the deadline; the change may then be in force, or come into
+ * force
  */
 export function createChangeWriter(database: PostgresDatabase, schema: string, runtime: Runtime) {
   const isMade = `SELECT 1 FROM ${schema}.changes WHERE write_id = $1`;
@@ -38,10 +39,10 @@ export function createChangeWriter(database: PostgresDatabase, schema: string, r
   };
 }
 
-/** Makes a change; whether it was made. */
+/** Makes a change. Resolves to whether it was made. */
 export type ChangeWriter = ReturnType<typeof createChangeWriter>;
 
-/** Text that PostgreSQL can keep and give back as it was. @throws TypeError naming the field */
+/** Text that PostgreSQL can store and return as it was. @throws TypeError naming the field */
 export function requireText(method: string, fields: Readonly<Record<string, unknown>>): void {
   for (const [field, text] of Object.entries(fields)) {
     if (text !== undefined && !isText(text)) {
@@ -50,7 +51,7 @@ export function requireText(method: string, fields: Readonly<Record<string, unkn
   }
 }
 
-/** Whether it is text that can be stored, and so can be found. */
+/** Whether it is text that can be stored, and so be found. */
 export function isText(value: unknown): value is string {
   return typeof value === 'string' && value.isWellFormed() && !value.includes('\0');
 }

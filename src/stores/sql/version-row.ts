@@ -1,6 +1,6 @@
 import type { ConfigVersionInfo } from '../config-store.ts';
 
-/** A version without its configuration, from a row of `headgate_config`, whose columns are the same in both databases. */
+/** A version without its configuration, from its row, whose columns are the same in both databases. */
 export function toVersionInfo(row: Readonly<Record<string, unknown>>): ConfigVersionInfo {
   return {
     number: Number(row.number),
