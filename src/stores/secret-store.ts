@@ -45,7 +45,7 @@ export interface SecretStore {
    * there is none). Atomic like `putKey`.
    */
   putSecret(record: SecretRecord, expectedVersion: number): Promise<boolean>;
-  /** Removes a record if it has this version. Resolves to whether it did. */
+  /** Removes a record with this version. Resolves to whether it did. */
   removeSecret(id: string, expectedVersion: number): Promise<boolean>;
   /** A number that grows with every change to any secret, removal included. It is polled. */
   readSecretsStamp(): Promise<number>;

@@ -4,10 +4,10 @@ import type { Runtime } from '../../runtime.ts';
 import { type FileStamp, toFileStamp } from './file-stamp.ts';
 
 /**
- * Replaces a file's content so that a reader, or a crash of process or machine at any point, finds the old content or
- * the new one, whole. The file is readable by its owner only. Call it with the file's lock held.
+ * Replaces a file's content so that a reader, or whoever comes after a crash of process or machine at any point, finds
+ * all of the old content or all of the new. The file is readable by its owner only. Call it with the file's lock held.
  *
- * @returns the stamp of the new content, which no content before it had
+ * @returns the stamp of the new content, which no earlier content had
  */
 export async function writeFileAtomically(file: string, text: string, runtime: Runtime): Promise<FileStamp> {
   const temporary = `${file}.${Buffer.from(runtime.randomBytes(6)).toString('hex')}.tmp`;
@@ -16,8 +16,8 @@ export async function writeFileAtomically(file: string, text: string, runtime: R
   let stamp: FileStamp;
   try {
     await handle.writeFile(text);
-    // the clock of a file system ticks slowly, and a number is given out again when its file is gone: without this, two
-    // contents of one size, written within one tick, could not be told apart
+    // a file system's clock ticks slowly, and inode numbers are reused: without this, two contents of one size, written
+    // within one tick, could not be told apart
     const { mtimeMs } = await handle.stat();
     if (mtimeMs <= previousMs) await handle.utimes(previousMs / 1_000, (previousMs + 1) / 1_000);
     await handle.sync();
@@ -33,9 +33,7 @@ export async function writeFileAtomically(file: string, text: string, runtime: R
   return stamp;
 }
 
-/**
- * Removes what writers of these files that were killed have left in a directory. Call it with the lock of them all held.
- */
+/** Removes what killed writers of these files left in a directory. Call it with the lock of all of them held. */
 export async function removeLeftovers(directory: string, isTheirs: (name: string) => boolean): Promise<void> {
   for (const entry of await readdir(directory)) {
     const name = /^(.+)\.[0-9a-f]{12}\.tmp$/.exec(entry)?.[1];
@@ -52,7 +50,7 @@ async function modifiedMs(file: string): Promise<number> {
   }
 }
 
-/** Makes a rename outlast a power failure, where directories can be synchronised (not on Windows). */
+/** Makes a rename survive a power failure, where directories can be synchronised (not on Windows). */
 async function syncDirectory(directory: string): Promise<void> {
   const unsupported = new Set(['EISDIR', 'EPERM', 'EINVAL', 'ENOTSUP', 'EACCES']);
   try {

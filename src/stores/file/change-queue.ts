@@ -6,7 +6,7 @@ import { pause } from './pause.ts';
 
 /** Bounds on changing files. */
 export interface FileChangeOptions {
-  /** How long a change waits at most for another process that holds the lock; then it throws. @default 5_000 */
+  /** The longest a change waits for another process that holds the lock; then it throws. @default 5_000 */
   readonly lockWaitMs?: number;
   /** Changes that may wait in this process; one more throws. @default 10_000 */
   readonly maxQueued?: number;
@@ -56,7 +56,7 @@ export function createChangeQueue<Change, Result>(
       const batch = waiting;
       waiting = [];
       await run(batch);
-      // leaves the lock to others for a moment, who look for it every few milliseconds
+      // leaves the lock free for a moment: others try it every few milliseconds
       if (waiting.length > 0) await pause(runtime, 1 + runtime.random() * 4);
     }
     isRunning = false;

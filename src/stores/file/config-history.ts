@@ -8,16 +8,16 @@ import { removeLeftovers, writeFileAtomically } from './atomic-write.ts';
 import { readFileStamp, readStampedText } from './file-stamp.ts';
 import { parseRecords, printRecords } from './record-text.ts';
 
-/** What is known of the versions of a configuration file. */
+/** An index of the versions of a configuration file. */
 export interface HistoryIndex {
   readonly stamp: string;
   /** Oldest first. */
   readonly versions: readonly ConfigVersionInfo[];
-  /** SHA-256 of the configuration file as it was when the latest version was made of it or written to it. */
+  /** SHA-256 of the configuration file when the latest version was read from it or written to it. */
   readonly fileDigest: string | undefined;
 }
 
-/** A version with the digest of the configuration file that goes with it. */
+/** A version with the digest of its configuration file. */
 export interface KeptVersion {
   readonly version: ConfigVersion;
   readonly fileDigest: string;
@@ -25,24 +25,23 @@ export interface KeptVersion {
 
 /** The versions of a configuration file. */
 export interface ConfigHistory {
-  /** Changes with every version. */
+  /** A stamp that changes with every version. */
   look(): Promise<string>;
   readIndex(): Promise<HistoryIndex>;
-  /** `null` when there is no such version, or no more. */
+  /** `null` when there is no such version, or no longer. */
   readVersion(number: number): Promise<KeptVersion | null>;
-  /** Removes what writers that were killed have left. */
+  /** Removes what killed writers left. */
   cleanUp(): Promise<void>;
-  /** Lays a version down without making it the latest. */
+  /** Stores a version without making it the latest. */
   prepare(kept: KeptVersion): Promise<void>;
-  /** Makes a version that was laid down the latest, and drops the oldest when there are too many. */
+  /** Makes a stored version the latest, and drops the oldest when there are too many. */
   commit(index: HistoryIndex, kept: KeptVersion): Promise<HistoryIndex>;
 }
 
 const kind = 'headgate-config-history';
 
 /**
- * Versions as files in a directory: `000001.json`, … and `index.json`, whose replacement is what makes a version the
- * latest.
+ * Versions as files in a directory: `000001.json`, … and `index.json`, whose replacement makes a version the latest.
  */
 export function createFileHistory(
   directory: string,
@@ -92,7 +91,7 @@ export function createFileHistory(
       const kept = all.slice(-maxVersions);
       const stamp = await writeFileAtomically(index, printRecords(kind, { fileDigest }, kept), runtime);
       for (const { number } of all.slice(0, -maxVersions)) {
-        // one that stays behind takes room and nothing else
+        // one left behind only takes space
         await unlink(fileOf(number)).catch(() => {});
       }
       return { stamp, versions: kept, fileDigest };
@@ -100,7 +99,7 @@ export function createFileHistory(
   };
 }
 
-/** Versions counted by this process alone, for a configuration that nothing may be written beside. */
+/** Versions counted by this process alone, for when nothing may be written beside the configuration. */
 export function createProcessHistory(maxVersions: number): ConfigHistory {
   const byNumber = new Map<number, KeptVersion>();
   let index: HistoryIndex = { stamp: '0', versions: [], fileDigest: undefined };

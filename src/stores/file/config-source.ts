@@ -20,8 +20,8 @@ export interface ConfigState {
 }
 
 /**
- * Where the configuration is kept, and how it is read. A file that was edited is taken up when nobody has written into
- * it for `settleMs`; `onInvalid` is told once of each edit that is refused while an older version stays in force.
+ * Where the configuration is kept, and how it is read. An edited file is adopted when nobody has written to it for
+ * `settleMs`; `onInvalid` is told once of each edit that is refused while an older version stays in force.
  */
 export interface ConfigSourceOptions {
   readonly file: string;
@@ -33,22 +33,22 @@ export interface ConfigSourceOptions {
   readonly onInvalid: (error: Error) => void;
 }
 
-/** What is in the files, and how it comes there. */
+/** Reads and writes the files. */
 export interface ConfigSource {
   look(): Promise<string>;
-  /** Without the lock (`mayWrite` false) an edit is only recognised, as `edited`. */
+  /** Without the lock (`mayWrite` false) an edit is only detected, as `edited`. */
   load(mayWrite: true): Promise<Loaded<ConfigState>>;
   load(mayWrite: boolean): Promise<Loaded<ConfigState> | 'edited'>;
-  /** Removes what writers that were killed have left. The lock must be held. */
+  /** Removes what killed writers left. The lock must be held. */
   cleanUp(): Promise<void>;
-  /** Writes the next version. The lock must be held and `state` be from under it. */
+  /** Writes the next version. The lock must be held, and `state` read under it. */
   append(version: NewConfigVersion, state: ConfigState): Promise<{ stamp: string; state: ConfigState }>;
 }
 
 /**
- * A version is laid down in the history, then written to the file, then made the latest in the index. What ends in
- * between leaves a file that differs from the latest version: when it is the one that was laid down, the next reader
- * makes it the latest; when it is any other, somebody has edited it.
+ * A version is stored in the history, then written to the file, then made the latest in the index. A crash in between
+ * leaves a file that differs from the latest version: if it is the stored one, the next reader makes it the latest; if
+ * it is any other, somebody has edited it.
  */
 export function createConfigSource(options: ConfigSourceOptions): ConfigSource {
   const { file, history, runtime, maxBytes, settleMs, validate, onInvalid } = options;
@@ -61,16 +61,16 @@ export function createConfigSource(options: ConfigSourceOptions): ConfigSource {
     try {
       onInvalid(error);
     } catch {
-      // who is told of a fault must not cause another
+      // reporting a fault must not cause another
     }
   };
 
-  /** The file when nobody has been writing into it for a while. */
+  /** The file, once nobody has written to it for a while. */
   const readSettled = async (): Promise<StampedText> => {
     for (let tries = 0; ; tries++) {
       const read = await readStampedText(file, maxBytes);
       const ageMs = Math.max(0, runtime.now() - read.modifiedMs);
-      // whoever writes all the time is read at last nevertheless
+      // a file that is written all the time is read in the end
       if (read.text === undefined || ageMs >= settleMs || tries >= 20) return read;
       await pause(runtime, settleMs - ageMs);
       if ((await readFileStamp(file)) === read.stamp) return read;
@@ -87,7 +87,7 @@ export function createConfigSource(options: ConfigSourceOptions): ConfigSource {
   };
 
   const load = async (mayWrite: boolean): Promise<Loaded<ConfigState> | 'edited'> => {
-    // in this order: a version that is made in between shows as an edit, which is looked at again with the lock
+    // in this order: a version made in between shows as an edit, which is checked again under the lock
     const index = await history.readIndex();
     const current = await readStampedText(file, maxBytes);
     const isKnown = current.text !== undefined && index.fileDigest === sha256(current.text);
@@ -178,7 +178,7 @@ function toStamp(own: string, index: HistoryIndex): string {
   return `${own} ${index.stamp}`;
 }
 
-/** Where a symbolic link leads, so that it is the file that is replaced and not the link. */
+/** The target of a symbolic link, so that the file is replaced and not the link. */
 async function toRealPath(file: string): Promise<string> {
   return await realpath(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return file;

@@ -6,7 +6,7 @@ import { parseJsonConfig } from '../../config/parse-json-config.ts';
 import { parseYamlConfig } from '../../config/parse-yaml-config.ts';
 import type { GatewayConfig } from '../../config/schema.ts';
 
-/** Throws when a configuration may not be used; a `ConfigError` tells where in it. */
+/** Throws when a configuration may not be used; a `ConfigError` says where in it. */
 export type ValidateConfig = (config: GatewayConfig) => void | Promise<void>;
 
 /** Whether a file of this name can hold a configuration that is read and written as text. */
@@ -15,9 +15,9 @@ export function isConfigFileName(file: string): boolean {
 }
 
 /**
- * The configuration that a text holds.
+ * The configuration in a text.
  *
- * @throws ConfigFileError with line and column, as far as they are known, and the reason
+ * @throws ConfigFileError with the reason, and line and column where known
  */
 export async function readConfigText(
   file: string,
@@ -28,7 +28,7 @@ export async function readConfigText(
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new ConfigFileError(file, 'not a configuration: it must be an object', { place: { line: 1 } });
   }
-  // what YAML knows and JSON does not (dates, shared parts, …) must not make a version differ from its copy in the history
+  // what YAML has and JSON has not (dates, shared parts, …) must not make a version differ from its copy in the history
   const config = JSON.parse(JSON.stringify(value)) as GatewayConfig;
   try {
     await validate?.(config);
@@ -38,7 +38,7 @@ export async function readConfigText(
   return config;
 }
 
-/** The text that a configuration is written as. YAML loses the comments that stood in the file. */
+/** The text a configuration is written as. YAML loses the comments in the file. */
 export async function printConfig(file: string, config: GatewayConfig): Promise<string> {
   if (extname(file) === '.json') return `${JSON.stringify(config, null, 2)}\n`;
   const { stringify } = await import('yaml');

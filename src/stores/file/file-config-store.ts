@@ -14,21 +14,21 @@ export interface FileConfigStoreOptions extends FileFollowOptions {
   /** `….json`, `….yaml` or `….yml`. It need not exist yet. */
   readonly file: string;
   /**
-   * Directory of the versions. `false`: there is none, for a file that nothing can be written beside (a mounted
-   * ConfigMap); then this process counts the versions that it sees, from 1 at each start, and `appendVersion` throws.
-   * @default the file's name with `.history` for its ending
+   * Directory of the versions. `false`: none, for a file beside which nothing can be written (a mounted ConfigMap);
+   * then this process counts the versions it sees, from 1 at each start, and `appendVersion` throws.
+   * @default the file's name with `.history` as its extension
    */
   readonly history?: string | false;
-  /** Versions kept; when there are more, the oldest is dropped and `readVersion` says `null` for it. @default 100 */
+  /** Versions kept; when there are more, the oldest is dropped and `readVersion` gives `null` for it. @default 100 */
   readonly maxVersions?: number;
   /** Checks an edit before it becomes a version. What it throws is reported with the place in the file. */
   readonly validate?: ValidateConfig;
   /**
-   * Told of a content of the file that is not used, once for each: a `ConfigFileError` with file, line and reason.
+   * Told once of each content of the file that is not used: a `ConfigFileError` with file, line and reason.
    * @default nothing is told
    */
   readonly onInvalid?: (error: Error) => void;
-  /** An edit is read when the file has not changed for this long, so that half of one is not. @default 100 */
+  /** An edit is read when the file has not changed for this long, so that half an edit is not. @default 100 */
   readonly settleMs?: number;
 }
 
@@ -39,13 +39,13 @@ export interface FileConfigStore extends ConfigStore {
 }
 
 /**
- * Keeps the configuration in a file of its own, that people may edit, and its versions in a directory beside it. An edit
- * becomes the next version, by the author `file`, when it is first seen. One that cannot be used is reported and changes
+ * Keeps the configuration in its own file, which people may edit, and its versions in a directory beside it. An edit
+ * becomes the next version, by the author `file`, when first seen. One that cannot be used is reported and changes
  * nothing: the latest version stays what it was, also after a restart; without any version, reads throw. When several
- * processes follow one file, each edit becomes one version all the same.
+ * processes follow one file, each edit still becomes one version.
  *
- * `appendVersion` writes the file: a YAML file then loses its comments. What stands in the file stands in its history
- * too, so name secrets (`{ env }`, `{ file }`, `{ store }`) and do not write them out.
+ * `appendVersion` writes the file: a YAML file then loses its comments. What is in the file is in its history too, so
+ * refer to secrets (`{ env }`, `{ file }`, `{ store }`) and do not write them out.
  *
  * @throws TypeError when an option is not usable
  */
@@ -72,7 +72,7 @@ export function createFileConfigStore(options: FileConfigStoreOptions): FileConf
       : createFileHistory(directory, maxVersions, maxBytes, runtime);
   const source = createConfigSource({ file, history, runtime, maxBytes, settleMs, validate, onInvalid });
 
-  /** What is done with the lock held: taking an edit up, and appending. */
+  /** Runs with the lock held: adopts an edit, or appends. */
   const enqueue =
     directory === undefined
       ? undefined

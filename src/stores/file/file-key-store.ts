@@ -8,13 +8,13 @@ import { createRecordFile } from './record-file.ts';
 
 /** Where a file key store keeps its keys. */
 export interface FileKeyStoreOptions extends FileFollowOptions {
-  /** The file; made when there is none. */
+  /** The file; created when missing. */
   readonly file: string;
 }
 
-/** A key store in a file, which can be made beforehand and closed. */
+/** A key store in a file. It can be created beforehand, and closed. */
 export interface FileKeyStore extends WritableKeyStore {
-  /** Makes the file when there is none; whether it did. */
+  /** Creates the file when missing. Resolves to whether it did. */
   create(): Promise<boolean>;
   /** Ends every watch. Resolves when nothing is under way any more. */
   close(): Promise<void>;
@@ -25,11 +25,11 @@ type Change =
   | { readonly uses: readonly KeyUse[] };
 
 /**
- * Keeps keys in one JSON file, for a node or a few on one machine and up to some ten thousand keys. The file is read when
- * it has changed; a find is one `stat` and one look into memory. Changes are written whole, in batches, under a lock that
- * other processes respect. The file holds no secrets, only their hashes, and is readable by its owner only.
+ * Keeps keys in one JSON file, for one or a few nodes on one machine and up to about ten thousand keys. The file is
+ * read when it has changed; a find is one `stat` and one lookup in memory. Changes are written whole, in batches, under
+ * a lock that other processes respect. The file holds no secrets, only their hashes, and is readable by its owner only.
  *
- * A file that is damaged makes every call throw and is never written to; so does one that vanishes.
+ * A damaged file makes every call throw and is never written to; so does one that vanishes.
  *
  * @example
  * const store = createFileKeyStore({ file: '/var/lib/headgate/keys.json' });
@@ -41,7 +41,7 @@ export function createFileKeyStore(options: FileKeyStoreOptions): FileKeyStore {
   const resolved = resolveFileOptions('createFileKeyStore', options);
   const file = createRecordFile<KeyIndex, Change, boolean>(path, keyFileFormat, resolved, applyChanges);
   return {
-    // frozen when it is first handed out: most records of a file that was read never are
+    // frozen when first handed out: most records read from a file never are
     findKey: async (kid) => freezeDeep((await file.read()).get(kid) ?? null),
     async putKey(record, expectedVersion) {
       requireNextVersion('putKey', record.version, expectedVersion);
@@ -52,7 +52,7 @@ export function createFileKeyStore(options: FileKeyStoreOptions): FileKeyStore {
       await file.change({ uses: frozenCopy(uses) });
     },
     watchKeys: file.watch,
-    // a file has none: all who share it are on its machine
+    // a file has no clock: all who share it are on its machine
     readClockMs: async () => resolved.runtime.now(),
     create: file.create,
     close: file.close,

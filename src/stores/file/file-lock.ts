@@ -39,16 +39,13 @@ export async function withFileLock<Result>(
   }
 }
 
-/** Only what is ours: somebody may have removed the lock by hand, and another holds it now. */
+/** Only our own: somebody may have removed the lock by hand, and another holds it now. */
 async function release(path: string, token: string): Promise<void> {
   const holder = await readHolder(path);
   if (typeof holder === 'object' && holder.token === token) await unlink(path).catch(ignoreAbsent);
 }
 
-/**
- * Removes what is left of processes that were killed while they waited for the lock or broke one. Call it with the lock
- * held.
- */
+/** Removes what is left of processes killed while waiting for the lock or breaking one. Call it with the lock held. */
 export async function removeAbandoned(path: string): Promise<void> {
   const directory = dirname(path);
   const prefix = `${basename(path)}.`;
@@ -80,8 +77,8 @@ async function take(own: string, path: string, runtime: Runtime, waitMs: number)
 }
 
 /**
- * Removes the lock of a process that is gone. Of all who find it only one may, and only while it is that very lock:
- * otherwise one of them could remove the lock that another has just taken.
+ * Removes the lock of a process that is gone. Of all that find it only one may do so, and only while it is that very
+ * lock: otherwise one could remove a lock that another has just taken.
  */
 async function breakLock(path: string, holder: Holder, runtime: Runtime, waitMs: number): Promise<void> {
   await withFileLock(`${path}.${holder.token}.break`, runtime, waitMs, () => release(path, holder.token));

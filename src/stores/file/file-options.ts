@@ -6,8 +6,8 @@ export interface FileFollowOptions extends FileChangeOptions {
   /** @default createRuntime() */
   readonly runtime?: Runtime;
   /**
-   * How often a file is looked at while somebody watches, beside the events that the system tells of: the bound on how
-   * late a watcher hears where it tells of none. Reads never wait for it: each looks for itself. @default 1_000
+   * How often a file is checked while somebody watches, in addition to the system's file events: the bound on how late
+   * a watcher is told where there are none. Reads never wait for it: each checks for itself. @default 1_000
    */
   readonly pollMs?: number;
   /** Largest file that is read, in bytes. @default 268_435_456 */
@@ -29,7 +29,7 @@ export function resolveFileOptions(factory: string, options: FileFollowOptions) 
   return { runtime, pollMs, maxBytes, lockWaitMs, maxQueued };
 }
 
-/** A path that is one. @throws TypeError naming the option */
+/** Checks a path. @throws TypeError naming the option */
 export function requirePath(factory: string, option: string, value: unknown): string {
   if (typeof value !== 'string' || value === '' || value.includes('\0')) {
     throw new TypeError(`${factory}: "${option}" must be a path.`);

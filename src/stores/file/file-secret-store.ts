@@ -8,13 +8,13 @@ import { type SecretsState, secretFileFormat } from './secret-file-format.ts';
 
 /** Where a file secret store keeps its secrets. */
 export interface FileSecretStoreOptions extends FileFollowOptions {
-  /** The file; made when there is none. */
+  /** The file; created when missing. */
   readonly file: string;
 }
 
-/** A secret store in a file, which can be made beforehand and closed. */
+/** A secret store in a file. It can be created beforehand, and closed. */
 export interface FileSecretStore extends SecretStore {
-  /** Makes the file when there is none; whether it did. */
+  /** Creates the file when missing. Resolves to whether it did. */
   create(): Promise<boolean>;
   /** Ends every watch. Resolves when nothing is under way any more. */
   close(): Promise<void>;
@@ -56,7 +56,7 @@ export function createFileSecretStore(options: FileSecretStoreOptions): FileSecr
       requireNextVersion('putSecret', record.version, expectedVersion);
       return await file.change({ id: record.id, record: frozenCopy(record), expectedVersion });
     },
-    // there is no version 0 that could be removed, and `applyChanges` takes 0 for absent
+    // no version 0 exists to be removed, and `applyChanges` takes 0 as absent
     removeSecret: async (id, expectedVersion) =>
       await file.change({ id, record: undefined, expectedVersion: expectedVersion || Number.NaN }),
     readSecretsStamp: async () => (await file.read()).stamp,

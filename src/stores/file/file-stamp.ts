@@ -1,18 +1,18 @@
 import type { BigIntStats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 
-/** Tells one content of a file from another without reading it; `absent` for a file that does not exist. */
+/** Distinguishes contents of a file without reading them; `absent` for a file that does not exist. */
 export type FileStamp = string;
 
 /** The stamp of a file that is not there. */
 export const absent: FileStamp = 'absent';
 
-/** What changes when a file does: times, size and inode. */
+/** What changes when a file does: inode, size, mtime. */
 export function toFileStamp({ ino, size, mtimeNs }: BigIntStats): FileStamp {
   return `${ino}:${size}:${mtimeNs}`;
 }
 
-/** The stamp of a file now. @throws Error when that cannot be told */
+/** The current stamp of a file. @throws Error when it is unknown */
 export async function readFileStamp(file: string): Promise<FileStamp> {
   try {
     return toFileStamp(await stat(file, { bigint: true }));
@@ -22,7 +22,7 @@ export async function readFileStamp(file: string): Promise<FileStamp> {
   }
 }
 
-/** A file's text with the stamp that it was read under. */
+/** A file's text with the stamp it was read under. */
 export interface StampedText {
   readonly stamp: FileStamp;
   /** `undefined` when the file does not exist. */
@@ -31,7 +31,7 @@ export interface StampedText {
 }
 
 /**
- * Reads a file; what is written into it meanwhile, in its place, is noticed by the next look at its stamp.
+ * Reads a file. What is written to it meanwhile, or in its place, shows at the next look at its stamp.
  *
  * @throws Error when the file exists and cannot be read, or is larger than `maxBytes`
  */
@@ -46,7 +46,7 @@ export async function readStampedText(file: string, maxBytes: number): Promise<S
     throw error;
   }
   try {
-    // taken before the read: a write after it gives the file another stamp, and it is read again
+    // taken before the read: a later write gives the file another stamp, and it is read again
     const stats = await handle.stat({ bigint: true });
     if (stats.size > maxBytes) throw new Error(`${file} has ${stats.size} bytes, more than ${maxBytes}.`);
     const text = await handle.readFile('utf8');

@@ -10,14 +10,14 @@ import { createFileSecretStore } from './file-secret-store.ts';
 export interface FileStoresOptions
   extends FileFollowOptions,
     Pick<FileConfigStoreOptions, 'maxVersions' | 'validate' | 'onInvalid' | 'settleMs'> {
-  /** Made when there is none; readable by its owner only. */
+  /** Created when missing; readable by its owner only. */
   readonly directory: string;
 }
 
 /**
  * Everything that a gateway keeps, in one directory: `keys.json`, `secrets.json`, `config.json`, which people may edit,
  * and its versions in `config.history/`. For one node, or several processes on one machine; not for a network drive. Up
- * to some ten thousand keys: each change writes its file anew.
+ * to about ten thousand keys: each change rewrites its file.
  *
  * @throws TypeError when an option is not usable
  */

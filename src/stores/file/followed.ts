@@ -3,21 +3,21 @@ import { createChangeNotifier } from '../change-notifier.ts';
 import type { ChangeListener, Unwatch } from '../watch.ts';
 import { watchDirectory } from './watch-directory.ts';
 
-/** Something in files that is kept in memory as long as their stamps stay the same. */
+/** Content of files, kept in memory as long as their stamps stay the same. */
 export interface FollowedSource<State> {
   readonly directory: string;
-  /** How it stands now; costs next to nothing. */
+  /** The current stamp; costs next to nothing. */
   look(): Promise<string>;
   /**
-   * Reads it. The stamp is from before the read. A `refusal` is content that cannot be used, and the same each time as
-   * long as the stamp is. @throws Error when it cannot be told what it is
+   * Reads it. The stamp is from before the read. A `refusal` is content that cannot be used, and stays the same as long
+   * as the stamp does. @throws Error when the content is unknown
    */
   load(known: State | undefined): Promise<Loaded<State>>;
-  /** The ids of what is different, for the watchers. */
+  /** The ids of what differs, for the watchers. */
   compare(before: State, after: State): Iterable<string>;
 }
 
-/** What a source was found to be. */
+/** What was found in a source. */
 export type Loaded<State> =
   | { readonly stamp: string; readonly state: State }
   | { readonly stamp: string; readonly refusal: Error };
@@ -34,9 +34,8 @@ export interface Followed<State> {
 }
 
 /**
- * Reads a source when it has changed, and only then. Any number of reads at once share one look at the stamp, so a read
- * costs a `stat` at most and a flood of them two. While somebody watches, the directory is watched too, and looked at
- * every `pollMs`.
+ * Reads a source only when it has changed. Concurrent reads share one look at the stamp, so a read costs at most one
+ * `stat` and a flood of them two. While somebody watches, the directory is watched too, and checked every `pollMs`.
  */
 export function createFollowed<State>(
   source: FollowedSource<State>,
@@ -71,7 +70,7 @@ export function createFollowed<State>(
         if (known?.stamp === stamp && !isFailing) return known.state;
         if (refused?.stamp === stamp) throw refused.refusal;
         const loaded = await source.load(known?.state);
-        // what was written meanwhile by this process is newer than what was read
+        // what this process has written meanwhile is newer than what was read
         if (adoptions !== adoptionsBefore) continue;
         if ('refusal' in loaded) {
           refused = loaded;
@@ -81,7 +80,7 @@ export function createFollowed<State>(
         return loaded.state;
       }
     } catch (error) {
-      // the directory may be another one when it is back: the next poll begins to listen anew
+      // the directory may be a different one when it is back: the next poll listens again
       if (!isFailing) deafen();
       isFailing = true;
       throw error;
@@ -98,7 +97,7 @@ export function createFollowed<State>(
 
   const read = (): Promise<State> => {
     if (!flight) return fly();
-    // the flight may have looked before this read began: only the one behind it will do
+    // the flight may have looked before this read began: only the next one will do
     next ??= flight.then(ignore, ignore).then(() => {
       next = undefined;
       return flight ?? fly();
@@ -123,7 +122,7 @@ export function createFollowed<State>(
     cancelPoll();
     if (notifier.size === 0) return;
     cancelPoll = runtime.schedule(pollMs, () => {
-      // where the system did not tell of events so far (no directory yet, …) it may by now
+      // a system that reported no events so far (no directory yet, …) may do so now
       listen();
       read().then(poll, poll);
     });
@@ -147,7 +146,7 @@ export function createFollowed<State>(
       let hasBegun = false;
       let isOver = false;
       const unwatch = notifier.watch((id) => {
-        // until it was told that it listens there is nothing that it could have missed
+        // before its first call there is nothing it could have missed
         if (id !== undefined && !hasBegun) return;
         hasBegun = true;
         listener(id);
@@ -158,10 +157,10 @@ export function createFollowed<State>(
         try {
           listener(undefined);
         } catch {
-          // as in the notifier: whose listener fails hears less
+          // as in the notifier: a failing listener stops nothing
         }
       };
-      // when this read fails, the call that follows every failure is the first
+      // if this read fails, the call after the failure is its first
       read().then(begin, ignore);
       poll();
       return () => {

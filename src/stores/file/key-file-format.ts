@@ -33,7 +33,7 @@ function requireKey(record: Record<string, unknown>, where: string): KeyRecord {
     requireText(record, field, where);
   }
   if (!Number.isFinite(record.createdAtMs)) throw new Error(`is damaged: ${where} has no "createdAtMs"`);
-  // what decides whether a key is good must not be of a kind that compares as false with everything
+  // what decides whether a key is valid must not be a value that compares false with everything
   for (const field of ['expiresAtMs', 'revokedAtMs', 'version', 'lastUsedAtMs', 'previousUsedAtMs']) {
     if (field in record && !Number.isFinite(record[field])) {
       throw new Error(`is damaged: ${where} has a "${field}" that is no number`);

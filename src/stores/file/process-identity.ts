@@ -16,8 +16,8 @@ export async function identifyThisProcess(): Promise<ProcessIdentity> {
 
 /**
  * Whether a process has certainly ended. A process of another host or container is never certainly gone. Where the
- * system tells when processes started, a pid that was given out again is not mistaken for its former owner, as in a
- * container in which every process is number 1.
+ * system tells when processes started, a reused pid is not mistaken for its former owner, as in a container where every
+ * process is number 1.
  */
 export async function isGone(other: ProcessIdentity): Promise<boolean> {
   if (other.host !== hostname()) return false;
@@ -31,14 +31,14 @@ export async function isGone(other: ProcessIdentity): Promise<boolean> {
   return started !== null && started !== other.started;
 }
 
-/** Clock ticks from the system's start to the process's, with the id of that start; Linux only. */
+/** Clock ticks from boot to the process's start, with the id of that boot; Linux only. */
 async function readStart(pid: number): Promise<string | null> {
   try {
     const [stat, boot] = await Promise.all([
       readFile(`/proc/${pid}/stat`, 'utf8'),
       readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
     ]);
-    // the name of the program stands in parentheses and may hold spaces and parentheses; the 22nd field is the start
+    // the name of the program is in parentheses and may contain spaces and parentheses; the 22nd field is the start
     const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
     return ticks === undefined ? null : `${boot.trim()}/${ticks}`;
   } catch {

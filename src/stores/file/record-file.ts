@@ -6,19 +6,19 @@ import type { resolveFileOptions } from './file-options.ts';
 import { readFileStamp, readStampedText } from './file-stamp.ts';
 import { createFollowed, type Loaded } from './followed.ts';
 
-/** How records of one kind stand in a file. */
+/** How records of one kind are stored in a file. */
 export interface RecordFormat<State> {
   readonly empty: State;
   /** @throws Error saying what is wrong with the text */
   parse(text: string): State;
   print(state: State): string;
-  /** The ids of what is different. */
+  /** The ids of what differs. */
   compare(before: State, after: State): Iterable<string>;
 }
 
-/** What becomes of a state when a batch of changes is applied. */
+/** The outcome of applying a batch of changes. */
 export interface Applied<State, Result> {
-  /** The same object when nothing is different. */
+  /** The same object when nothing has changed. */
   readonly state: State;
   /** Of each change, in order. */
   readonly results: readonly Result[];
@@ -31,12 +31,12 @@ export interface RecordFile<State, Change, Result> {
   /** Applies one change; resolves when it is on disk. @throws Error when it cannot be written; then nothing has changed */
   change(change: Change): Promise<Result>;
   watch(listener: ChangeListener): Unwatch;
-  /** Makes the file if there is none; whether it did. */
+  /** Creates the file if missing. Resolves to whether it did. */
   create(): Promise<boolean>;
   close(): Promise<void>;
 }
 
-/** Follows and changes a file of records. A file that is damaged is never written to. */
+/** Follows and changes a file of records. A damaged file is never written to. */
 export function createRecordFile<State extends object, Change, Result>(
   file: string,
   format: RecordFormat<State>,
@@ -53,7 +53,7 @@ export function createRecordFile<State extends object, Change, Result>(
       refusal: new Error(`${file} ${reason}`, { cause }),
     });
     if (text === undefined) {
-      // to take a lost file for an empty one would be to take an outage for keys that do not exist
+      // taking a lost file for an empty one would turn an outage into keys that do not exist
       return wasThere ? refuse('was there before and is there no more') : { stamp, state: format.empty };
     }
     wasThere = true;

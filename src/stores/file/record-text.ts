@@ -1,4 +1,4 @@
-/** The beginning of a file of records, and its records. */
+/** The header of a file of records, and its records. */
 export interface RecordText {
   readonly header: Readonly<Record<string, unknown>>;
   readonly records: readonly Record<string, unknown>[];
@@ -9,7 +9,7 @@ const formatVersion = 1;
 /** Records printed before, so that a change to one of ten thousand does not print the others again. */
 const printed = new WeakMap<object, string>();
 
-/** A JSON document with one record to a line, so that differences between two of them can be read. */
+/** A JSON document with one record per line, so that diffs are readable. */
 export function printRecords(kind: string, header: object, records: Iterable<object>): string {
   const lines: string[] = [];
   for (const record of records) {
@@ -46,7 +46,7 @@ export function parseRecords(text: string, kind: string): RecordText {
   return { header, records };
 }
 
-/** @throws Error naming the record when the field is no text, or an empty one */
+/** @throws Error naming the record when the field is not a non-empty string */
 export function requireText(record: Record<string, unknown>, field: string, where: string): void {
   const value = record[field];
   if (typeof value !== 'string' || value === '') throw new Error(`is damaged: ${where} has no "${field}"`);

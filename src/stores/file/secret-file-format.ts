@@ -3,7 +3,7 @@ import type { SecretRecord } from '../secret-store.ts';
 import type { RecordFormat } from './record-file.ts';
 import { parseRecords, printRecords, requireText } from './record-text.ts';
 
-/** Secrets by id, with the number of changes that there ever were. */
+/** Secrets by id, with the number of changes ever made. */
 export interface SecretsState {
   readonly byId: ReadonlyMap<string, SecretRecord>;
   readonly stamp: number;
@@ -11,7 +11,7 @@ export interface SecretsState {
 
 const kind = 'headgate-secrets';
 
-/** Sealed secrets, one to a line. */
+/** Sealed secrets, one per line. */
 export const secretFileFormat: RecordFormat<SecretsState> = {
   empty: { byId: new Map(), stamp: 0 },
   parse(text) {

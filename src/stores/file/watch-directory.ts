@@ -1,10 +1,10 @@
 import { type FSWatcher, watch } from 'node:fs';
 
 /**
- * Calls `onEvent` when something happens in a directory, where the system tells, and `onEnd` when it no longer will.
- * Keeps no process alive.
+ * Calls `onEvent` on each event in a directory, where the system reports it, and `onEnd` when it no longer will. Keeps
+ * no process alive.
  *
- * @returns what ends it; `undefined` when the system tells nothing here (no such directory, no watches left, …)
+ * @returns what ends it; `undefined` when the system reports nothing here (no such directory, no watches left, …)
  */
 export function watchDirectory(
   directory: string,
