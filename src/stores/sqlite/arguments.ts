@@ -1,4 +1,4 @@
-/** @throws TypeError unless `version` is the one behind `expectedVersion` */
+/** @throws TypeError unless `version` is the one after `expectedVersion` */
 export function requireNextVersion(method: string, version: unknown, expectedVersion: number): void {
   if (Number.isSafeInteger(expectedVersion) && expectedVersion >= 0 && version === expectedVersion + 1)
     return;
@@ -7,13 +7,13 @@ export function requireNextVersion(method: string, version: unknown, expectedVer
   );
 }
 
-/** @throws TypeError unless `limit` is a page's size */
+/** @throws TypeError unless `limit` is from 1 to 1,000 */
 export function requireLimit(method: string, limit: number): number {
   if (Number.isSafeInteger(limit) && limit >= 1 && limit <= 1_000) return limit;
   throw new TypeError(`${method}: "limit" must be an integer from 1 to 1000.`);
 }
 
-/** Text that UTF-8 cannot say would be stored as other text, and found under it. @throws TypeError */
+/** Text that UTF-8 cannot encode would be stored, and found, as other text. @throws TypeError */
 export function requireText(method: string, field: string, text: unknown): void {
   if (typeof text === 'string' && text.isWellFormed()) return;
   throw new TypeError(`${method}: "${field}" must be a string without lone surrogates.`);

@@ -5,8 +5,8 @@ import { isBusy } from './failure.ts';
 const longestPauseMs = 25;
 
 /**
- * Tries until no lock is in the way, at least once and at the latest at `endMs` (monotonic). SQLite's own waiting
- * (`busy_timeout`) would block the event loop for as long.
+ * Tries until no lock is in the way: at least once, and until `endMs` (monotonic) at the latest. SQLite's own waiting
+ * (`busy_timeout`) would block the event loop meanwhile.
  *
  * @throws what `attempt` threw, when it was something else or the time is over
  */
@@ -17,13 +17,13 @@ export async function whileBusy<T>(runtime: Runtime, endMs: number, attempt: () 
     } catch (error) {
       const leftMs = endMs - runtime.monotonicMs();
       if (leftMs <= 0 || !isBusy(error)) throw error;
-      // jitter, so that processes that wait for the same lock do not come back together
+      // jitter, so that processes waiting for the same lock do not retry together
       await pause(runtime, Math.min(leftMs, pauseMs * (0.5 + runtime.random() / 2)));
     }
   }
 }
 
-/** The runtime's timers let the process end; what was called and has not answered must not. */
+/** The runtime's timers let the process end; an unanswered call must not. */
 async function pause(runtime: Runtime, ms: number): Promise<void> {
   const { port1, port2 } = new MessageChannel();
   port1.ref();

@@ -37,17 +37,17 @@ interface Change {
   readonly id: string;
 }
 
-/** Where the feed has read to, and on which connection. */
+/** How far the feed has read, and on which connection. */
 interface Position {
   readonly database: SqliteDatabase;
-  /** Differs after a commit of another connection. */
+  /** Differs after a commit by another connection. */
   readonly dataVersion: unknown;
   readonly sequence: number;
 }
 
 /**
- * Looks at the database every `pollMs`, and only while somebody watches. A watcher is told `undefined`, that is to read
- * everything anew, after a gap and at its beginning.
+ * Polls the database every `pollMs`, and only while somebody watches. A watcher is told `undefined`, to read everything
+ * again, after a gap and when it begins.
  */
 export function createChangeFeed({ connection, runtime, pollMs, maxChanges }: ChangeFeedOptions): ChangeFeed {
   const watchers = new Set<Watcher>();
@@ -73,10 +73,10 @@ export function createChangeFeed({ connection, runtime, pollMs, maxChanges }: Ch
           before.sequence,
           sequence,
         );
-    // only now: where a read finds the file busy, all of this is done again
+    // only now: if a read finds the file busy, all of this is repeated
     isPoked = false;
     position = { database, dataVersion, sequence };
-    // numbers have no gaps: what is missing at the front was forgotten before it was read
+    // numbers have no gaps: what is missing at the start was dropped before it was read
     if (isGap || rows.length < sequence - before.sequence) return undefined;
     return rows.map((row) => ({ kind: row.kind, id: String(row.id) }));
   };
@@ -101,12 +101,12 @@ export function createChangeFeed({ connection, runtime, pollMs, maxChanges }: Ch
     try {
       tell(await connection.read(advance));
     } catch {
-      // whoever calls the store learns of it; here it is a gap, of which watchers are told when it is over
+      // callers of the store learn of it; here it is a gap, of which watchers are told when it is over
       position = undefined;
     }
     isPolling = false;
     const isNeeded = isPoked || [...watchers].some(({ isNew }) => isNew);
-    // what came while this poll ran is looked for at once; but a failed one is not repeated without a pause
+    // what came during this poll is looked for at once, but a failed poll is not repeated without a pause
     if (watchers.size > 0) cancel = runtime.schedule(isNeeded && position ? 0 : pollMs, () => void poll());
   };
 
@@ -149,11 +149,11 @@ function callSafely(listener: ChangeListener, id: string | undefined): void {
   try {
     listener(id);
   } catch {
-    // it is the listener's own business
+    // that is the listener's problem
   }
 }
 
-/** A number that is larger after every change of this kind. */
+/** A number that grows with every change of this kind. */
 export function readStamp(database: SqliteDatabase, kind: ChangeKind): number {
   return Number(database.get('SELECT stamp FROM headgate_stamps WHERE kind = ?', kind)?.stamp ?? 0);
 }

@@ -15,7 +15,7 @@ export interface SqliteConnectionOptions {
   readonly file: string;
   readonly runtime: Runtime;
   readonly steps: readonly MigrationStep[];
-  /** Whether opening does the steps that are still to do; otherwise it throws when there are any. */
+  /** Whether opening runs the pending steps; otherwise it throws when there are any. */
   readonly migrate: boolean;
   readonly checkIntegrity: boolean;
   readonly busyTimeoutMs: number;
@@ -25,27 +25,27 @@ export interface SqliteConnectionOptions {
 
 /**
  * One connection to one file, opened by the first call and shared by all that is kept there. What is passed to `read`
- * and `write` is synchronous, and may be run again when a lock was in its way.
+ * and `write` is synchronous, and may run again when a lock was in the way.
  */
 export interface SqliteConnection {
   readonly file: string;
   /** Runs `action` on what is committed. @throws Error when the database cannot be read */
   read<T>(action: (database: SqliteDatabase) => T): Promise<T>;
   /**
-   * Runs `action` in one transaction against every other writer, in this process and others; takes it back when it
-   * throws. Without `durable` a power failure may undo it, and it does not wait for the disk; only now and then one waits
-   * for those before it, and rejects when the disk failed. @default durable: true
+   * Runs `action` in one transaction against every other writer, in this process and others; rolls it back when it
+   * throws. Without `durable` it does not wait for the disk, and a power failure may undo it; only now and then one
+   * waits for those before it, and rejects if the disk failed. @default durable: true
    *
-   * @throws Error when the lock is not to be had in time, too many writes wait, or the disk refuses
+   * @throws Error when the lock cannot be had in time, too many writes wait, or the disk refuses
    */
   write<T>(action: (database: SqliteDatabase) => T, options?: { readonly durable?: boolean }): Promise<T>;
-  /** Does the steps that are still to do; resolves to their names. */
+  /** Runs the pending steps; resolves to their names. */
   migrate(): Promise<readonly string[]>;
-  /** Ends when the writes that were called before have ended; later calls reject. */
+  /** Closes when all earlier writes have ended; later calls reject. */
   close(): Promise<void>;
 }
 
-/** Transactions that need not have reached the disk: a megabyte of the log as the ledger writes it. */
+/** Transactions that may not have reached the disk: a megabyte of the log as the ledger writes it. */
 const mostUnsynced = 32;
 
 interface Open {
@@ -55,7 +55,7 @@ interface Open {
 }
 
 /**
- * Opens nothing yet. What is wrong with the file is thrown by the first call, and for `reopenMs` by all behind it,
+ * Opens nothing yet. If something is wrong with the file, the first call throws it, and for `reopenMs` all later ones,
  * without another look.
  */
 export function createSqliteConnection(options: SqliteConnectionOptions): SqliteConnection {
@@ -74,7 +74,7 @@ export function createSqliteConnection(options: SqliteConnectionOptions): Sqlite
     const database = await openFile({
       ...options,
       generation,
-      // a file that has gone is no reason to answer from an empty one
+      // a file that has gone must not be replaced by an empty one
       mayCreate: shouldMigrate && !wasOpen,
       endMs,
     });
@@ -97,7 +97,7 @@ export function createSqliteConnection(options: SqliteConnectionOptions): Sqlite
   const openOnce = (shouldMigrate: boolean): Promise<readonly string[]> => {
     opening ??= open(shouldMigrate)
       .catch((error: unknown) => {
-        // not for each of many calls anew: looking at a damaged file takes time
+        // not again for each of many calls: looking at a damaged file takes time
         failure = { error, untilMs: runtime.monotonicMs() + options.reopenMs };
         throw error;
       })
@@ -116,7 +116,7 @@ export function createSqliteConnection(options: SqliteConnectionOptions): Sqlite
     return current as Open;
   };
 
-  /** @throws Error when the file was replaced: its open remains would take writes that nobody ever sees */
+  /** @throws Error when the file was replaced: the old one, still open, would take writes that nobody ever sees */
   const usable = (open: Open): SqliteDatabase => {
     if (isClosed) throw closed(file);
     if (open.isInPlace()) return open.database;
@@ -142,10 +142,10 @@ export function createSqliteConnection(options: SqliteConnectionOptions): Sqlite
     write: (action, { durable = true } = {}) =>
       writes.run((endMs) =>
         inTime(endMs, (database) => {
-          // while the disk fails, what it may lose does not grow, and whoever writes learns of it
+          // while the disk fails, what it may lose does not grow, and writers learn of it
           const isDue = !durable && unsynced >= mostUnsynced;
           const mustWait = durable || (isDue && !syncLog(database));
-          // at once: a lock may be in the way of what follows, and then this is run again
+          // at once: a lock may block what follows, and then this runs again
           if (isDue && !mustWait) unsynced = 0;
           const careful = (): ReturnType<typeof action> => {
             requireGeneration(database, generation, file);
@@ -158,7 +158,7 @@ export function createSqliteConnection(options: SqliteConnectionOptions): Sqlite
       ),
     async migrate() {
       if (isClosed) throw closed(file);
-      // one that is under way may have been told not to migrate
+      // an opening under way may have been told not to migrate
       while (opening !== undefined) await opening.catch(() => {});
       if (current === undefined) return openOnce(true);
       try {

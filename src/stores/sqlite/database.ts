@@ -1,19 +1,19 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 
-/** A row by its columns' names. */
+/** A row by column name. */
 export type SqliteRow = Readonly<Record<string, SQLOutputValue>>;
 
 /** An open database with its prepared statements. Everything on it is synchronous. */
 export interface SqliteDatabase {
   /**
-   * The first row, or `undefined`. Values are always bound, never put into the text; the texts are few and fixed. Parameters
-   * are plain `?`: Node 22 does not bind those with a number by their place.
+   * The first row, or `undefined`. Values are always bound, never put into the text; the texts are few and fixed.
+   * Parameters are plain `?`: Node 22 does not bind numbered ones by position.
    */
   get(sql: string, ...values: SQLInputValue[]): SqliteRow | undefined;
   all(sql: string, ...values: SQLInputValue[]): readonly SqliteRow[];
-  /** The number of rows that it changed. */
+  /** Returns the number of changed rows. */
   run(sql: string, ...values: SQLInputValue[]): number;
-  /** Statements without values, which are not kept. */
+  /** Runs statements without values, not kept. */
   exec(sql: string): void;
   close(): void;
 }
@@ -39,24 +39,24 @@ export function toSqliteDatabase(native: DatabaseSync): SqliteDatabase {
 }
 
 /**
- * A COMMIT returns when the log is on the disk: a revocation survives a power failure. One that fills a megabyte of the log
+ * A COMMIT returns when the log is on the disk: a revocation survives a power failure. One that fills a megabyte of log
  * copies it into the database, and waits for that.
  */
 export const careful = 'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 250';
 
 /**
- * Runs `action` between `BEGIN IMMEDIATE` and `COMMIT`, or takes all of it back. `durable` says whether it must survive
+ * Runs `action` between `BEGIN IMMEDIATE` and `COMMIT`, or rolls all of it back. `durable` says whether it must survive
  * a power failure: then COMMIT waits for the disk.
  *
- * A COMMIT that fails for the disk's sake is taken back here, yet its pages may have reached the log: after a crash at
- * that moment it may turn out to be in force. So whoever is told of a failure reads again, as after any outage.
+ * A COMMIT that fails because of the disk is rolled back here, yet its pages may have reached the log: after a crash at
+ * that moment it may turn out to be in force. So callers must read again after a failure, as after any outage.
  */
 export function transact<T>(
   database: SqliteDatabase,
   action: (database: SqliteDatabase) => T,
   durable: boolean,
 ): T {
-  // a checkpoint that a COMMIT makes by the way tells nobody that it failed: see `syncLog`
+  // a checkpoint that a COMMIT makes on the way reports its failure to nobody: see `syncLog`
   if (!durable) database.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0');
   try {
     database.run('BEGIN IMMEDIATE');
@@ -74,8 +74,8 @@ export function transact<T>(
 }
 
 /**
- * Waits for the disk to have all that was written without waiting for it. Whether it has: another connection may be at it,
- * and what somebody still reads past is not copied, nor waited for.
+ * Waits until the disk has all that was written without waiting for it. Returns whether it has: another connection may
+ * be at it, and what lies past an open read is neither copied nor waited for.
  *
  * @throws Error when the disk fails
  */

@@ -10,7 +10,7 @@ import { loadSqlite } from './load-sqlite.ts';
 /** `PRAGMA application_id` of a Headgate database: "HdGt". */
 export const applicationId = 0x48644774;
 
-/** Which file is looked at, how closely and how long. */
+/** Which file to inspect, how closely and how long. */
 export interface InspectOptions {
   readonly file: string;
   readonly runtime: Runtime;
@@ -23,12 +23,12 @@ export interface InspectOptions {
 }
 
 /**
- * Looks at a file before anything is written to it. Resolves to whether there is a Headgate database in it (`ours`), or
- * nothing yet (`new`).
+ * Inspects a file before anything is written to it. Resolves to whether it is a Headgate database (`ours`), or nothing
+ * yet (`new`).
  *
- * Only through SQLite: a file descriptor of our own would, when closed, take the locks of every other SQLite connection
- * of this process to the same file away (POSIX). And read-only when there is a log beside the file: the last connection
- * that could write would, when closed, move the log's pages into a file that may not be ours.
+ * Only through SQLite: closing a file descriptor of our own would drop the locks of every other SQLite connection of
+ * this process to the same file (POSIX). And read-only when there is a log beside the file: closing the last connection
+ * that can write would move the log's pages into a file that may not be ours.
  *
  * @throws Error naming the file and the reason when it is anything else, damaged, or of a newer generation; nothing was
  * changed, and nothing is left behind beside it
@@ -62,8 +62,8 @@ export async function inspectFile(options: InspectOptions): Promise<'new' | 'our
 }
 
 /**
- * A constructor reads nothing: only a statement finds out whether there is a database, and whether it is locked. It keeps
- * its transaction: before a new file is in WAL mode, a writer would lock out each statement behind it.
+ * The constructor reads nothing: only a statement shows whether there is a database, and whether it is locked. The
+ * transaction stays open: before a new file is in WAL mode, a writer would lock out each later statement.
  */
 function openAndRead(open: () => DatabaseSync): DatabaseSync {
   const native = open();

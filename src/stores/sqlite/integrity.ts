@@ -19,7 +19,7 @@ try {
 
 /**
  * Walks all pages of the database and resolves to what is wrong with them, `undefined` for nothing. Beyond some
- * megabytes it does so in a thread of its own, for the event loop's sake. What a page says cannot be checked, only
+ * megabytes it does so in its own thread, to keep the event loop free. The content of a page cannot be checked, only
  * that it is well-formed and in its place.
  */
 export async function findDamage(
@@ -43,7 +43,7 @@ function checkInThread(file: string, readOnly: boolean): Promise<string> {
       found = message.found;
     });
     worker.on('error', reject);
-    // when the thread has ended its connection is closed, and with it what it may have left beside the file
+    // once the thread has ended, its connection is closed, and what it left beside the file is gone
     worker.on('exit', () => {
       if (found === undefined) reject(new Error(`The check of ${file} has ended without a result.`));
       else resolve(found);

@@ -3,30 +3,30 @@ import { requireLimit } from './arguments.ts';
 import type { SqliteConnection } from './connection.ts';
 import type { SqliteRow } from './database.ts';
 
-/** Keys looked at in one turn of the event loop while a condition passes few of them: some milliseconds. */
+/** Keys scanned in one turn of the event loop while few match a condition: some milliseconds. */
 const keysAtOnce = 500;
 
 /** What a key's record is made of. */
 export const selectKeys = `SELECT headgate_keys.kid, record, last_used_at_ms, previous_used_at_ms
   FROM headgate_keys LEFT JOIN headgate_key_uses USING (kid)`;
 
-/** In SQLite every blob sorts behind every text. */
+/** In SQLite every blob sorts after every text. */
 const behindAllText = new Uint8Array(0);
 
 interface Selection {
   /** One condition that an index answers in the order of the kids, or none. */
   readonly walk: string;
   readonly walkValues: readonly string[];
-  /** What is looked up in each row that the walk meets. */
+  /** What is checked in each row of the walk. */
   readonly filter: string;
   readonly filterValues: readonly (string | number)[];
 }
 
 /**
- * The rows that a query asks for, as `selectKeys` has them. Where a condition may pass over many keys the walk is made in
+ * The rows that a query asks for, as `selectKeys` has them. If a condition may skip many keys, the walk is made in
  * slices with other work in between, so that no query blocks the event loop, however many keys there are.
  *
- * @throws TypeError when `limit` is not a page's size
+ * @throws TypeError when `limit` is not from 1 to 1,000
  */
 export async function listKeyRows(
   connection: SqliteConnection,
@@ -52,7 +52,7 @@ export async function listKeyRows(
 
 function toSelection({ team, project, owner, active, unusedSinceMs }: KeyQuery): Selection {
   const equalities = Object.entries({ owner, project, team }).filter(([, value]) => value !== undefined);
-  // the first is likely to pass the fewest; the plus keeps SQLite from walking by another one
+  // the first is likely to match the fewest; the plus keeps SQLite from walking by another one
   const [walked, ...looked] = equalities as [string, string][];
   const filters: (readonly [string, string | number])[] = looked.map(([name, value]) => [
     `+${name} = ?`,

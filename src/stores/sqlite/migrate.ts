@@ -11,8 +11,8 @@ import { type SqliteDatabase, transact } from './database.ts';
 import { refusal } from './failure.ts';
 
 /**
- * Does the steps that are still to do, each in a transaction of its own, and resolves to their names. Safe when several
- * processes do it at once: of each step the lock lets one through, and the others find it done.
+ * Runs the pending steps, each in its own transaction, and resolves to their names. Safe when several processes do it
+ * at once: for each step the lock lets one through, and the others find it done.
  *
  * @throws Error when the schema is of a generation that this release does not know
  */

@@ -6,9 +6,9 @@ import { refusal, toStoreError } from './failure.ts';
 import { applicationId, type InspectOptions, inspectFile } from './inspect-file.ts';
 import { loadSqlite } from './load-sqlite.ts';
 
-/** What `inspectFile` is told, which comes first, and whether there may be nothing. */
+/** Options of `inspectFile`, which comes first, and whether there may be nothing. */
 export interface OpenOptions extends InspectOptions {
-  /** Whether a database may be made where there is none. */
+  /** Whether a database may be created if missing. */
   readonly mayCreate: boolean;
 }
 
@@ -16,7 +16,7 @@ export interface OpenOptions extends InspectOptions {
 export const memoryFile = ':memory:';
 
 /**
- * Opens the database, and makes it first when there is none; tables are the migrations' business.
+ * Opens the database, creating it first when missing; the migrations create tables.
  *
  * @throws Error naming the file and the reason when it cannot or must not be opened
  */
@@ -42,10 +42,10 @@ export async function openFile(options: OpenOptions): Promise<SqliteDatabase> {
   }
 }
 
-/** SQLite would make it readable for everybody that the umask allows; the log's files get the mode of this one. */
+/** SQLite would make it readable for everybody the umask allows; the log's files get the mode of this one. */
 function createPrivately(file: string): void {
   try {
-    // closing it takes nobody's locks away: nobody had this file open before it was there
+    // closing it drops nobody's locks: nobody had this file open before it existed
     closeSync(openSync(file, 'wx', 0o600));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -54,7 +54,7 @@ function createPrivately(file: string): void {
   }
 }
 
-/** In one transaction with the first page, so that no process ever meets a database without an owner. */
+/** In one transaction with the first page, so that no process ever sees a database without an owner. */
 function claim(database: SqliteDatabase, file: string): void {
   const action = (): void => {
     const owner = database.get('PRAGMA application_id')?.application_id;
@@ -67,7 +67,7 @@ function claim(database: SqliteDatabase, file: string): void {
 }
 
 function configure(database: SqliteDatabase, file: string): void {
-  // in pages of the log, readers go on while somebody writes
+  // with WAL, readers go on while somebody writes
   const mode = database.get('PRAGMA journal_mode = WAL')?.journal_mode;
   if (mode !== 'wal' && file !== memoryFile) {
     throw refusal(file, 'its file system has no shared memory, which WAL mode needs: use a local disk.');

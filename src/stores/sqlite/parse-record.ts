@@ -1,9 +1,9 @@
 import { refusal } from './failure.ts';
 
 /**
- * What a JSON column holds.
+ * Parses a JSON column.
  *
- * @throws Error naming the row when it is no JSON; without the parser's own message, which quotes what it has read
+ * @throws Error naming the row when it is not JSON; without the parser's own message, which quotes the text
  */
 export function parseRecord<T>(file: string, row: string, json: unknown): T {
   try {

@@ -8,7 +8,7 @@ import { parseRecord } from './parse-record.ts';
 
 const infoColumns = 'number, author, created_at_ms, message, digest';
 
-/** Versions of a configuration in a table that is only appended to. */
+/** The newest `maxVersions` versions of a configuration in a table. */
 export function createSqliteConfigStore(
   connection: SqliteConnection,
   feed: ChangeFeed,

@@ -7,7 +7,7 @@ import type { SqliteDatabase, SqliteRow } from './database.ts';
 import { listKeyRows, selectKeys } from './list-keys.ts';
 import { parseRecord } from './parse-record.ts';
 
-/** Uses noted in one transaction: a few milliseconds, then other work may go in between. */
+/** Uses noted in one transaction: a few milliseconds, then other work may run in between. */
 const usesAtOnce = 100;
 
 const findKey = `${selectKeys} WHERE headgate_keys.kid = ?`;
@@ -32,7 +32,7 @@ const mergeUses = `INSERT INTO headgate_key_uses (last_used_at_ms, previous_used
   WHERE excluded.last_used_at_ms > ifnull(last_used_at_ms, excluded.last_used_at_ms - 1)
     OR excluded.previous_used_at_ms > ifnull(previous_used_at_ms, excluded.previous_used_at_ms - 1)`;
 
-/** Keys in a table; every write is one transaction, and told to watchers by the change feed. */
+/** Keys in a table; every write is one transaction, and reported to watchers by the feed. */
 export function createSqliteKeyStore(
   connection: SqliteConnection,
   feed: ChangeFeed,
@@ -40,7 +40,7 @@ export function createSqliteKeyStore(
 ): WritableKeyStore {
   return {
     async findKey(kid) {
-      // text that UTF-8 cannot say is no key's, though it would be looked up as other text that may be
+      // text that UTF-8 cannot encode is no key's, but would be looked up as other text that may be
       if (typeof kid !== 'string' || !kid.isWellFormed()) return null;
       const row = await connection.read((database) => database.get(findKey, kid));
       return row === undefined ? null : toRecord(connection.file, row);
@@ -73,7 +73,7 @@ export function createSqliteKeyStore(
       return isStored;
     },
     async noteUses(uses) {
-      // copied at once, for the caller may go on with its list; in order, so that neighbours share a page
+      // copied at once, since the caller may change its list; in order, so that neighbours share a page
       const notes = uses.filter(({ kid }) => kid.isWellFormed()).sort((a, b) => (a.kid < b.kid ? -1 : 1));
       for (let start = 0; start < notes.length; start += usesAtOnce) {
         const some = notes.slice(start, start + usesAtOnce);
@@ -81,7 +81,7 @@ export function createSqliteKeyStore(
       }
     },
     watchKeys: (listener) => feed.watch('key', listener),
-    // the file has none: all who share it are on its machine
+    // the file has no clock: all who share it are on its machine
     readClockMs: async () => runtime.now(),
   };
 }

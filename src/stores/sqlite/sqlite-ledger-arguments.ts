@@ -4,12 +4,12 @@ import { requireCount, requireCounts } from '../../limits/require-count.ts';
 const maxScopes = 500;
 const maxBuckets = 5_000;
 
-/** A text as it is stored: what is not well-formed, or has a zero byte, would be stored or read as another's. */
+/** A text as it is stored: what is not well-formed, or has a zero byte, would be stored or read as other text. */
 export function toStoredText(text: string): string {
   return text.startsWith('"') || text.includes('\0') || !text.isWellFormed() ? JSON.stringify(text) : text;
 }
 
-/** An instant as it is stored: whatever is further away is as good as for ever. */
+/** An instant as it is stored: whatever is further away is as good as forever. */
 export function toInstant(ms: number): number {
   return Math.floor(Math.max(-Number.MAX_SAFE_INTEGER, Math.min(ms, Number.MAX_SAFE_INTEGER)));
 }
@@ -41,7 +41,7 @@ export function requireSpans(scopes: readonly ReadScope[]): void {
     throw new TypeError(`At most ${maxScopes} scopes and ${maxBuckets} buckets go into one reservation.`);
 }
 
-/** Those that can be a scope's, checked. @throws TypeError for one that is no safe integer ≥ 0 */
+/** The counts that can be a scope's. @throws TypeError for one that is no safe integer ≥ 0 */
 export function toCounts(counts: readonly number[], what: string): readonly number[] {
   const some = counts.slice(0, maxScopes);
   requireCounts(some, what);

@@ -5,7 +5,7 @@ import { DamagedReservation } from './sqlite-ledger-record.ts';
 import { again } from './sqlite-ledger-transitions.ts';
 import type { LedgerTurn } from './sqlite-ledger-turn.ts';
 
-/** How many calls, and how many settlements, go into one turn. */
+/** The most calls, and the most settlements, in one turn. */
 const turnSize = 64;
 const longestBackoffMs = 1_000;
 
@@ -17,7 +17,7 @@ export interface LedgerQueueOptions {
   readonly maxWaiting: number;
   readonly maxPendingSettlements: number;
   readonly settleForMs: number;
-  /** Runs `action` in one transaction, perhaps several times, all but the last of which are taken back. */
+  /** Runs `action` in one transaction, perhaps several times, all but the last of which are rolled back. */
   write(action: (turn: LedgerTurn) => void): Promise<void>;
   onProblem(error: Error, givenUp: number): void;
 }
@@ -29,7 +29,7 @@ interface Call {
   reject(error: unknown): void;
 }
 
-/** What a call or settlement has come to in a turn; of force when the turn is. */
+/** The result of a call or settlement in a turn; valid if the turn is. */
 interface Result {
   readonly value?: unknown;
   readonly error?: unknown;
@@ -37,7 +37,7 @@ interface Result {
 
 /**
  * Calls and settlements that wait for a turn. One turn runs at a time and takes what has gathered, so that many share
- * one transaction; a call that fails before it has written anything spoils none of the others.
+ * one transaction; a call that fails before it has written anything fails none of the others.
  */
 export class LedgerQueue {
   readonly settlements: SettlementBook<(turn: LedgerTurn) => void>;
@@ -64,7 +64,9 @@ export class LedgerQueue {
     return this.#failures > 0;
   }
 
-  /** Runs it in a turn. @throws Error when too many wait, its time is over, or the turn has failed; it was not made then */
+  /**
+   * Runs it in a turn. @throws Error when too many wait, its time is over, or the turn has failed; it was then not made
+   */
   call<Value>(run: (turn: LedgerTurn) => Value | typeof again): Promise<Value> {
     const { file, maxWaiting, runtime, deadlineMs } = this.#options;
     if (this.#isClosed) return Promise.reject(refusal(file, 'the ledger was closed.'));
@@ -87,7 +89,7 @@ export class LedgerQueue {
     return done;
   }
 
-  /** Makes the settlements that wait; what is not made after `deadlineMs` is given up. */
+  /** Makes the waiting settlements; what is not made within `deadlineMs` is given up. */
   async close(deadlineMs: number): Promise<void> {
     this.#isClosed = true;
     this.#wake();
@@ -128,12 +130,12 @@ export class LedgerQueue {
         }
       }
     }
-    // in the same step as the last look: whoever comes later starts anew
+    // in the same step as the last look: whoever comes later starts again
     this.#running = undefined;
   }
 
   #takeTurn(turn: LedgerTurn, results: Map<Call | string, Result>, number: number): void {
-    // where the disk is nearly full there may be room for what only changes rows, and not for what adds some
+    // on a nearly full disk there may be room for what only changes rows, but not for what adds some
     const isMixed = this.#failures === 0;
     const isFor = (one: 'calls' | 'settlements'): boolean =>
       isMixed ||
@@ -159,12 +161,12 @@ export class LedgerQueue {
 
   #fail(error: Error): void {
     this.#failures++;
-    // while others only have the lock, each call has its own time; otherwise all would meet the same failure
+    // if others merely hold the lock, each call has its own time; otherwise all would meet the same failure
     if (!isBusy(error.cause)) this.#rejectCalls(error, () => true);
     this.settlements.postpone(error, this.#failures === 1);
   }
 
-  /** Rejects calls when their time is over. None is rejected that is made: a turn runs and ends in one go. */
+  /** Rejects calls when their time is over. No call that is made is rejected: a turn runs and ends in one go. */
   #watchDeadline(): void {
     const { runtime, file, deadlineMs } = this.#options;
     if (this.#cancelDeadline) return;
@@ -201,7 +203,7 @@ export class LedgerQueue {
   }
 }
 
-/** Only what a database fails to do spoils the turn. */
+/** Only a failure of the database fails the turn. */
 function attempt(turn: LedgerTurn, run: (turn: LedgerTurn) => unknown): Result {
   try {
     return { value: run(turn) };

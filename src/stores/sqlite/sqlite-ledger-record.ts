@@ -17,7 +17,7 @@ export interface RecordedScope {
 
 /** What is remembered of a reservation beside its id, its state and its end. */
 export interface ReservationRecord {
-  /** The place of the scope that denied; -1 where none did. */
+  /** The index of the scope that denied; -1 if none did. */
   readonly deniedAt: number;
   readonly scopes: readonly RecordedScope[];
 }
@@ -43,18 +43,18 @@ export function toAnswer({ deniedAt, scopes }: ReservationRecord): ReserveResult
   return deniedAt < 0 ? { kind: 'granted', scopes: states } : { kind: 'denied', deniedAt, scopes: states };
 }
 
-/** Arrays, since the names of the members would be most of it. */
+/** As arrays, since member names would be most of it. */
 export function serializeRecord({ deniedAt, scopes }: ReservationRecord): string {
   const rows = scopes.map(({ key, bucket, forgetMs, hold, charge, amount, used, held }) => [
     ...[key, bucket, forgetMs, hold, charge],
-    // JSON knows no Infinity
+    // JSON has no Infinity
     Number.isFinite(amount) ? amount : String(amount),
     ...[used, held],
   ]);
   return JSON.stringify([deniedAt, rows]);
 }
 
-/** A record that is not what this release or another wrote. */
+/** A record that neither this release nor another wrote. */
 export class DamagedReservation extends Error {}
 
 /** @throws DamagedReservation */

@@ -19,7 +19,7 @@ export function tidy(turn: LedgerTurn, maxRemembered: number): void {
   const excess = Math.min(turn.ended - maxRemembered, tidySize);
   if (excess > 0) turn.ended -= database.run(forgetOld, Number.MAX_SAFE_INTEGER, excess);
   for (const { scope, bucket, used, held, is_kept } of database.all(findBuckets, nowMs)) {
-    // what is held there ends with its lease, and is counted in it
+    // a hold there ends with its lease, and is then counted there
     const isNeeded = Number(held) > 0 || (Number(is_kept) === 1 && Number(used) > 0);
     if (isNeeded) database.run(checkLater, nowMs + idleCheckMs, String(scope), Number(bucket));
     else database.run(forgetBucket, String(scope), Number(bucket));

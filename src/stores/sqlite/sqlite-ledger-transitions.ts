@@ -12,7 +12,9 @@ import {
 } from './sqlite-ledger-record.ts';
 import type { LedgerTurn } from './sqlite-ledger-turn.ts';
 
-/** Told by a call that must have another turn: it would be denied, and leases that have run out are not all ended yet. */
+/**
+ * Returned by a call that needs another turn: it would be denied, and not all leases that have run out are ended yet.
+ */
 export const again = Symbol('again');
 
 const sweepSize = 64;
@@ -37,7 +39,7 @@ const postToBucket = `UPDATE headgate_ledger_buckets
 const postToNewBucket = `INSERT INTO headgate_ledger_buckets (scope, bucket, used, held, is_kept, check_at_ms)
   VALUES (?, ?, ?, 0, ?, ?)`;
 
-/** How long a bucket that never ends is left alone before it is looked at whether anything is counted in it. */
+/** How long a bucket that never ends is left alone before it is checked whether it is empty. */
 export const idleCheckMs = 3_600_000;
 
 /** See `Ledger.reserve`; the arguments were checked. */
@@ -124,7 +126,7 @@ export function settle(turn: LedgerTurn, id: string, used: readonly number[]): v
   const { scopes } = parseReservation(row.record);
   const isHeld = row.state === 'held';
   for (const [index, scope] of scopes.entries()) {
-    // what an expiry has charged is replaced by what was used
+    // the use replaces what an expiry has charged
     post(turn, scope, (used[index] ?? 0) - (isHeld ? 0 : scope.charge), isHeld ? scope.hold : 0);
   }
   end(turn, Number(row.sequence), 'settled', isHeld);
@@ -138,7 +140,7 @@ export function expireDue(turn: LedgerTurn): void {
       expire(turn, Number(row.sequence), parseReservation(row.record));
     } catch (error) {
       if (!(error instanceof DamagedReservation)) throw error;
-      // left where it is it would be the oldest for ever, and nothing behind it would end
+      // left in place it would be the oldest forever, and nothing behind it would end
       end(turn, Number(row.sequence), 'damaged', true);
     }
   }
@@ -148,7 +150,7 @@ export function expireDue(turn: LedgerTurn): void {
 /**
  * How full a scope is. Sums stop at the largest safe integer, which no amount exceeds.
  *
- * @param checks takes, by key, when the scope's bucket is looked at next, where there is one
+ * @param checks takes, by key, when the scope's bucket is checked next, if there is one
  */
 export function readScope(
   database: SqliteDatabase,
@@ -192,7 +194,7 @@ function end(turn: LedgerTurn, sequence: number, state: string, wasHeld: boolean
 function post({ database, nowMs }: LedgerTurn, scope: RecordedScope, used: number, held: number): void {
   const stored = toStoredText(scope.key);
   if (database.run(postToBucket, used, held, stored, scope.bucket) > 0 || used <= 0) return;
-  // nothing was counted in it, so that it was let go
+  // nothing was counted in it, so it was dropped
   const { isKept, checkAtMs } = keeping(scope, nowMs);
   database.run(postToNewBucket, stored, scope.bucket, used, isKept, checkAtMs);
 }

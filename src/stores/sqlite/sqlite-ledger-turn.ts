@@ -15,7 +15,7 @@ export interface LedgerTurn {
   hasTime(): boolean;
 }
 
-/** So long a turn may take before it is cut: what is left has the next one. */
+/** How long a turn may take before it is cut: the rest gets the next one. */
 const turnMs = 15;
 
 /** The clocks of a turn, and for how long what ends in it is remembered. */

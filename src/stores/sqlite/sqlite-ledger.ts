@@ -9,14 +9,14 @@ import { hasWork, tidy } from './sqlite-ledger-tidy.ts';
 import { expireDue, readScope, renew, reserve, settle } from './sqlite-ledger-transitions.ts';
 import { beginTurn, endTurn, type LedgerTurn } from './sqlite-ledger-turn.ts';
 
-/** How often what is old is looked for while there is traffic. */
+/** How often old entries are looked for during traffic. */
 const tidyEveryMs = 50;
 
-/** How a ledger on SQLite is. */
+/** State of a ledger on SQLite. */
 export interface SqliteLedgerState {
-  /** Settlements that were not made yet. */
+  /** Settlements not made yet. */
   readonly pendingSettlements: number;
-  /** Whether the last try of settlements failed, so that `settle` resolves before they are made. */
+  /** Whether the last try to settle failed, so that `settle` resolves before they are made. */
   readonly areSettlementsLate: boolean;
   /** Settlements that were never made: their holds expire and are charged. */
   readonly givenUpSettlements: number;
@@ -27,30 +27,30 @@ export interface SqliteLedger extends Ledger {
   reserve(id: string, scopes: readonly LedgerScope[], leaseMs: number): Promise<ReserveResult>;
   renew(id: string, leaseMs: number, charges?: readonly number[]): Promise<boolean>;
   /**
-   * Resolves when it was made, or when the database fails: then it is tried again by itself, see `settleForMs`, as long as
-   * this process lives. It need not be waited for.
+   * Resolves when it was made, or when the database fails: it is then retried automatically, see `settleForMs`, as long
+   * as this process lives. It need not be awaited.
    */
   settle(id: string, used: readonly number[]): Promise<void>;
   peek(scopes: readonly ReadScope[]): Promise<readonly ScopeState[]>;
   state(): SqliteLedgerState;
-  /** Makes the settlements that wait, within `closeDeadlineMs`. */
+  /** Makes the waiting settlements, within `closeDeadlineMs`. */
   close(): Promise<void>;
 }
 
 /**
- * A ledger over a connection; `createSqliteStores` makes it.
+ * A ledger over a connection; `createSqliteStores` creates it.
  *
- * What a caller may assume: every transition happens in one transaction against every other writer, or not at all; calls of
- * one process that come together share one. A call that has rejected was not made, except where the disk failed at that
+ * What a caller may assume: every transition happens in one transaction against every other writer, or not at all;
+ * concurrent calls of one process share one. A call that has rejected was not made, except if the disk failed at that
  * very moment; repeat it by its id, or let its lease end it. What was answered survives the end of the process; a power
  * failure may undo the last turns unless `durable`. While the disk is full, read-only, damaged or failing, `reserve`
- * and `renew` reject with the reason, `peek` goes on as long as the file can be read, and settlements wait.
+ * and `renew` reject with the reason, `peek` works as long as the file can be read, and settlements wait.
  *
- * The clock is the system's, or the latest instant that any process has noted where that is later: a system clock that is
- * set back stands still here until it has caught up, so one that was an hour ahead holds windows and leases for an hour. A
- * file that is put back from a backup forgets what was counted since.
+ * The clock is the system's, or the latest instant that any process has noted if that is later: a system clock that is
+ * set back stands still here until it has caught up, so one that was an hour ahead holds windows and leases for an
+ * hour. A file restored from a backup forgets what was counted since.
  *
- * @throws TypeError for an option that cannot be
+ * @throws TypeError for an invalid option
  * @example
  * const { ledger } = createSqliteStores({ file: '/var/lib/headgate/headgate.db' });
  * const gateway = createGateway(config, { ledger });
@@ -134,7 +134,7 @@ export function createSqliteLedger(
       sweepFromNowOn();
       if (scopes.length === 0) return [];
       return connection.read((database) => {
-        // one transaction, so that what is read of all scopes is of one instant
+        // one transaction, so that all scopes are read at one instant
         database.run('BEGIN');
         try {
           return scopes.map((scope) => readScope(database, scope));

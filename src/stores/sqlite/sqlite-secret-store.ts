@@ -24,7 +24,7 @@ export function createSqliteSecretStore(connection: SqliteConnection, feed: Chan
     async listSecrets({ after, limit }) {
       requireLimit('listSecrets', limit);
       const rows = await connection.read((database) =>
-        // no id is empty, so all are behind the empty text
+        // no id is empty, so all sort after the empty text
         database.all(
           'SELECT id, record FROM headgate_secrets WHERE id > ? ORDER BY id LIMIT ?',
           after ?? '',

@@ -14,20 +14,20 @@ import { sqliteSteps } from './steps.ts';
 /** Where a SQLite database is, and what it may take. */
 export interface SqliteStoresOptions {
   /**
-   * Path of the database, on a local disk; relative to the working directory of this moment. Made with mode 0600 when
-   * it is not there; its directory must be. `:memory:` keeps everything in this process, for tests.
+   * Path of the database, on a local disk; relative to the current working directory. Created with mode 0600 when
+   * missing; its directory must exist. `:memory:` keeps everything in this process, for tests.
    */
   readonly file: string;
   /** @default createRuntime() */
   readonly runtime?: Runtime;
   /**
-   * Whether opening brings the schema to what this release needs. Without it, a schema that lacks a step is refused
+   * Whether opening brings the schema to what this release needs. If `false`, a schema that lacks a step is refused
    * until `migrate()` was called. @default true
    */
   readonly migrate?: boolean;
   /**
-   * Whether opening walks all pages and refuses a damaged database; takes a second for some hundred megabytes, in a
-   * thread of its own. @default true
+   * Whether opening walks all pages and refuses a damaged database; takes a second for some hundred megabytes, in its
+   * own thread. @default true
    */
   readonly checkIntegrity?: boolean;
   /** How long a call waits for other writers, its turn included, before it rejects. Never blocks the event loop. @default 2_000 */
@@ -36,7 +36,9 @@ export interface SqliteStoresOptions {
   readonly maxWaitingWrites?: number;
   /** How often to look for changes by other processes while somebody watches. @default 100 */
   readonly pollMs?: number;
-  /** How soon after a failure to open the file it is tried again; until then calls reject with that failure. @default 500 */
+  /**
+   * How soon after a failure to open the file it is retried; until then calls reject with that failure. @default 500
+   */
   readonly reopenMs?: number;
   /** Changes that the database remembers; watchers that fall behind further are told that anything may have changed. @default 1_000 */
   readonly maxChanges?: number;
@@ -46,25 +48,26 @@ export interface SqliteStoresOptions {
   readonly ledger?: SqliteLedgerOptions;
 }
 
-/** Stores on SQLite; the ledger tells what `createSqliteLedger` says. */
+/** Stores on SQLite; for the ledger see `createSqliteLedger`. */
 export interface SqliteStores extends Stores {
   readonly ledger: SqliteLedger;
 }
 
 /**
- * Keeps keys, configuration, secrets and the ledger in one SQLite file, for one machine without a database server. Several
- * processes may share the file; each is told of the others' changes within `pollMs`. Uses `node:sqlite`, loaded by the
- * first call.
+ * Keeps keys, configuration, secrets and the ledger in one SQLite file, for one machine without a database server.
+ * Several processes may share the file; each is told of the others' changes within `pollMs`. Uses `node:sqlite`, loaded
+ * by the first call.
  *
  * The file is opened by the first call, so call `migrate()` at start: it rejects when the file is damaged, belongs to
- * another application or was made by a release that this one cannot work beside, and changes nothing then. What was
- * written has reached the disk when the call resolves (WAL, `synchronous = FULL`), except for times of use and,
- * unless `ledger.durable`, what the ledger counts, which a power failure may set back. On a disk that is full, read-only or
- * failing, writes reject and reads go on; but a directory that may not be written to can only be read from while another
- * process has the database open, since WAL needs two files beside it. A write that the disk failed may be in force after a crash at that moment: read before trying again.
- * A file that is moved or replaced while it is open is noticed by the next call; a new one is never made in its place.
+ * another application or was made by a release that this one cannot run beside, and then changes nothing. What was
+ * written has reached the disk when the call resolves (WAL, `synchronous = FULL`), except for times of use and, unless
+ * `ledger.durable`, what the ledger counts, which a power failure may set back. On a disk that is full, read-only or
+ * failing, writes reject and reads go on; but in a directory that is not writable, reads only work while another
+ * process has the database open, since WAL needs two files beside it. A write that the disk failed may be in force
+ * after a crash at that moment: read before trying again. A file moved or replaced while open is noticed by the next
+ * call; a new one is never created in its place.
  *
- * Every call rejects with an Error that names the file and the reason, never with half an answer.
+ * A call that fails rejects with an Error that names the file and the reason; none gives half an answer.
  *
  * @throws TypeError naming the option when one is not usable
  */

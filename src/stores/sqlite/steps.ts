@@ -2,7 +2,7 @@ import type { MigrationStep } from '../sql/migration.ts';
 
 /**
  * The schema of the SQLite stores, step by step; see `MigrationStep` for what a new one may do. Records are JSON; what
- * is asked for has a column besides. Text is compared byte by byte (`BINARY`, SQLite's default).
+ * is queried also has a column. Text is compared byte by byte (`BINARY`, SQLite's default).
  */
 export const sqliteSteps: readonly MigrationStep[] = [
   {
@@ -14,7 +14,7 @@ export const sqliteSteps: readonly MigrationStep[] = [
         generation INTEGER NOT NULL,
         done_at_ms INTEGER NOT NULL
       ) STRICT`,
-      // AUTOINCREMENT: no number comes again, however many rows were deleted
+      // AUTOINCREMENT: no number is reused, however many rows were deleted
       `CREATE TABLE headgate_changes (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
         kind TEXT NOT NULL,
@@ -40,7 +40,7 @@ export const sqliteSteps: readonly MigrationStep[] = [
         created_at_ms REAL NOT NULL,
         record TEXT NOT NULL
       ) STRICT`,
-      // apart, since uses come far oftener than changes: many of these rows fit in a page that has to be written
+      // separate, since uses are far more frequent than changes: many of these rows fit in one page to write
       `CREATE TABLE headgate_key_uses (
         kid TEXT NOT NULL PRIMARY KEY REFERENCES headgate_keys (kid),
         last_used_at_ms REAL,
@@ -90,7 +90,7 @@ export const sqliteSteps: readonly MigrationStep[] = [
         ended INTEGER NOT NULL
       ) STRICT`,
       'INSERT INTO headgate_ledger_clock (id, last_ms, ended) VALUES (1, 0, 0)',
-      // is_kept: of a bucket that never ends, which goes only when nothing is counted in it
+      // is_kept: the bucket never ends, and goes only when nothing is counted in it
       `CREATE TABLE headgate_ledger_buckets (
         scope TEXT NOT NULL,
         bucket INTEGER NOT NULL,
@@ -101,7 +101,7 @@ export const sqliteSteps: readonly MigrationStep[] = [
         PRIMARY KEY (scope, bucket)
       ) STRICT, WITHOUT ROWID`,
       'CREATE INDEX headgate_ledger_buckets_check ON headgate_ledger_buckets (check_at_ms)',
-      // ends_at_ms: of what is held, when its lease runs out; of the others, when they are forgotten
+      // ends_at_ms: of a held one, when its lease runs out; of the others, when they are forgotten
       `CREATE TABLE headgate_ledger_reservations (
         sequence INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,

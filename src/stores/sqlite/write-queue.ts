@@ -1,16 +1,16 @@
 import type { Runtime } from '../../runtime.ts';
 import { refusal } from './failure.ts';
 
-/** Writes of one process, one after another, so that they never meet each other's locks. */
+/** Writes of one process, one after another, so that they never hit each other's locks. */
 export interface WriteQueue {
   /**
-   * Runs `write` when those before it have ended, whatever became of them. `endMs` is when the caller's patience ends,
-   * on the monotonic clock, waiting in the queue included.
+   * Runs `write` when those before it have ended, however they ended. `endMs` is the caller's deadline on the monotonic
+   * clock, waiting in the queue included.
    *
    * @throws Error when too many are waiting already; otherwise what `write` threw
    */
   run<T>(write: (endMs: number) => Promise<T>): Promise<T>;
-  /** Resolves when all that were called before have ended. */
+  /** Resolves when all earlier ones have ended. */
   idle(): Promise<void>;
 }
 
