@@ -4,10 +4,10 @@ import { parseStored, type RedisDatabase } from './database.ts';
 import type { RedisStoreError } from './redis-error.ts';
 import type { RedisSubscription, SubscriptionOptions } from './subscription.ts';
 
-/** What can be watched; the word in the messages. `hints` are told by push alone, and are no change. */
+/** What can be watched; the word in the messages. `hints` only come by push, and are no change. */
 export type ChangeKind = 'keys' | 'config' | 'secrets' | 'hints';
 
-/** Tells of changes: at once by pub/sub, and by a number that is polled in case that a message was lost. */
+/** Reports changes: at once by pub/sub, and by a polled number in case a message was lost. */
 export interface ChangeFeed {
   watch(kind: ChangeKind, listener: ChangeListener): Unwatch;
   close(): void;
@@ -39,16 +39,16 @@ interface Change {
   readonly id: string;
 }
 
-/** Up to where changes are known. The epoch is of the installation; another one, or none, means that it was emptied. */
+/** How far changes are known. The epoch is the installation's; another one, or none, means that it was emptied. */
 interface Position {
   readonly epoch: string | null;
   readonly stamp: number;
 }
 
 /**
- * Makes a feed; it connects with the first watch and disconnects with the last. Each change has a number that follows
- * the one before. Who sees a gap looks into the list of the last changes; when that does not reach back far enough, or
- * Redis was not there for a while, anything may have changed.
+ * Makes a feed; it connects with the first watch and disconnects with the last. Changes are numbered without gaps. On a
+ * gap it reads the list of the last changes; if that does not reach back far enough, or Redis was unavailable for a
+ * while, anything may have changed.
  */
 export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
   const { database, runtime, pollMs, maxChanges } = options;
@@ -96,7 +96,7 @@ export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
     const [epoch, stamp] = (await database.read('HMGET', layout.meta, 'epoch', 'stamp')) as (string | null)[];
     const to: Position = { epoch: epoch ?? null, stamp: Number(stamp ?? 0) };
     const changes = from && (await readChanges(from, to));
-    // a subscription that was lost meanwhile has made the position unknown
+    // a subscription lost meanwhile has made the position unknown
     if (changes === undefined || position === undefined) {
       position = to;
       tell(undefined, undefined);
@@ -106,7 +106,7 @@ export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
     for (const { kind, id } of changes) tell(kind, id);
   };
 
-  /** Never rejects. One read at a time; who asks while one runs gets one more, that begins later. */
+  /** Never rejects. One read at a time; a call while one runs gets one more, which begins later. */
   const catchUp = (): Promise<void> => {
     if (reading) {
       mustReadAgain = true;
@@ -165,7 +165,7 @@ export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
             `The Redis user may not subscribe to ${layout.channel}: changes are seen up to ${pollMs} ms late.`,
           );
         }
-        // what can be read is heard by polling until then
+        // until then polling finds what can be read
         if (!position) void catchUp();
       },
     });
@@ -184,7 +184,7 @@ export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
       if (isClosed) return async () => undefined;
       listeners.add(entry);
       if (listeners.size === 1) start();
-      // while the position is not known, it is told with the others when it is
+      // while the position is unknown, it is told with the others once it is known
       else if (position) queueMicrotask(() => tellOne(entry, undefined));
       return async () => {
         if (listeners.delete(entry) && listeners.size === 0) stop();
@@ -198,12 +198,12 @@ export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
   };
 }
 
-/** Whether a position is of the same installation as one before; before the first change, it has no epoch. */
+/** Whether a position is of the same installation as an earlier one; before the first change it has no epoch. */
 function continues(from: Position, to: Position): boolean {
   return from.epoch === null || from.epoch === to.epoch;
 }
 
-/** A message between nodes that is no change. */
+/** A message between nodes, not a change. */
 interface Hint {
   readonly hint: string;
 }

@@ -1,20 +1,20 @@
 /**
- * One connection to Redis, the same whatever library is behind it. It is used once: it never reconnects, never queues
- * while it is not connected and never sends a command a second time. A cluster's client counts as one connection.
+ * One connection to Redis, whatever library is behind it. It is used once: it never reconnects, never queues while not
+ * connected and never sends a command twice. A cluster's client counts as one connection.
  */
 export interface RedisCommands {
   /** Resolves when commands can be sent. @throws Error when it cannot connect or the server refuses the credentials */
   connect(): Promise<void>;
   /**
-   * Sends one command. `key` tells a cluster's client which node to ask; it is a parameter as well. Strings are
+   * Sends one command. `key` tells a cluster's client which node to ask; it is also among the parameters. Strings are
    * returned as strings, numbers as numbers or decimal strings, nothing as `null`.
    */
   send(key: string, name: string, ...parameters: readonly string[]): Promise<unknown>;
-  /** Listens to a channel; the connection is for nothing else then, but a PING. */
+  /** Listens to a channel; the connection then serves nothing else but a PING. */
   subscribe(channel: string, listener: (message: string) => void): Promise<void>;
-  /** Calls the listener once when the connection was lost or destroyed. */
+  /** Calls the listener once when the connection is lost or destroyed. */
   onClosed(listener: () => void): void;
-  /** Ends it at once; what has no answer is rejected. Never throws. */
+  /** Ends it at once; unanswered commands are rejected. Never throws. */
   destroy(): void;
 }
 

@@ -5,7 +5,7 @@ import { RedisStoreError, toRedisStoreError } from './redis-error.ts';
 
 /** A connection that has answered once. */
 export interface RedisConnection {
-  /** As `RedisCommands.send`; rejects with a `RedisStoreError`, at the latest when the connection is given up. */
+  /** Like `RedisCommands.send`; rejects with a `RedisStoreError`, at the latest when the connection is given up. */
   send(key: string, name: string, ...parameters: readonly string[]): Promise<unknown>;
   subscribe(channel: string, listener: (message: string) => void): Promise<void>;
   /** Whether it was lost or destroyed. */
@@ -20,13 +20,13 @@ export interface ConnectionOptions {
   readonly runtime: Runtime;
   /** For connecting and the first answer together. */
   readonly connectDeadlineMs: number;
-  /** A connection that leaves commands unanswered and says nothing for so long is given up. */
+  /** A connection that leaves commands unanswered and says nothing for this long is given up. */
   readonly silenceMs: number;
 }
 
 /**
- * Connects and asks for the time, so that a server that accepts connections and answers none, as a stopped one does,
- * is not taken for one that works.
+ * Connects and asks for the time, so that a server that accepts connections but never answers, like a stopped one, is
+ * not taken for a working one.
  *
  * @throws RedisStoreError when that does not succeed within `connectDeadlineMs`
  */
@@ -94,8 +94,8 @@ function superviseSilence(
         return await commands.send(key, name, ...parameters);
       } catch (error) {
         const reason = toRedisStoreError(error, 'lost');
-        // the library may find out before its connection says so, and one that was the primary keeps its connections,
-        // wherever its address leads now; the next command must get another one
+        // the library may notice before its connection says so, and a former primary keeps its connections, wherever
+        // its address leads now; the next command must get a new one
         if (reason.code === 'lost' || reason.code === 'READONLY') destroy(reason);
         throw reason;
       } finally {

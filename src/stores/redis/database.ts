@@ -11,7 +11,7 @@ export interface RedisDatabase {
   read(name: string, key: string, ...parameters: readonly string[]): Promise<unknown>;
   /** The same for reads that may be large, off the request path: within `writeDeadlineMs`. */
   readMuch(name: string, key: string, ...parameters: readonly string[]): Promise<unknown>;
-  /** A script of `scripts.ts` that begins as all that write do. Whether it did it. */
+  /** Runs a writing script of `scripts.ts`. Resolves to whether it wrote. */
   write(script: RedisScript, keys: readonly string[], parameters: readonly string[]): Promise<boolean>;
 }
 
@@ -48,7 +48,7 @@ export function createRedisDatabase(options: DatabaseOptions): RedisDatabase {
   };
 }
 
-/** JSON out of Redis. @throws RedisStoreError when it is none: somebody else wrote it */
+/** JSON from Redis. @throws RedisStoreError when it is not: somebody else wrote it */
 export function parseStored<T>(text: string, what: string): T {
   try {
     return JSON.parse(text) as T;

@@ -3,11 +3,11 @@ import type { Runtime } from '../../runtime.ts';
 const maxGraceMs = 100;
 
 /**
- * What `promise` becomes, or an Error of `toError` once `deadlineMs` are over. The promise itself goes on; its end is
- * handled.
+ * Ends as `promise` does, or rejects with `toError()` once `deadlineMs` are over. The promise itself goes on; its end
+ * is handled.
  *
- * A process that was busy finds the deadline over before it has read an answer that came in time, or has even sent
- * what it asks. So where the timer is late, it waits as long again as it is late, up to 100 ms.
+ * A busy process may find the deadline over before it has read an answer that came in time, or even sent its request.
+ * So if the timer is late, it waits again for as long as it was late, up to 100 ms.
  */
 export function withDeadline<T>(
   runtime: Runtime,

@@ -1,6 +1,6 @@
 import type { RedisCommands } from './commands.ts';
 
-/** What is used of a client of `ioredis`, `Redis` and `Cluster` alike. */
+/** The part of an `ioredis` client that is used, `Redis` or `Cluster`. */
 export interface IoredisClient {
   readonly isCluster?: boolean;
   connect(): Promise<void>;
@@ -10,12 +10,12 @@ export interface IoredisClient {
   on(event: string, listener: (...parameters: never[]) => void): unknown;
 }
 
-/** One that connections are made from. */
+/** One to make connections from. */
 export interface IoredisTemplate extends IoredisClient {
   duplicate(...overrides: unknown[]): IoredisClient;
 }
 
-/** Options with which `ioredis` neither queues, nor repeats, nor reconnects behind the back of the link. */
+/** Options with which `ioredis` neither queues, nor repeats, nor reconnects behind the link's back. */
 export function ioredisOptions(connectTimeoutMs: number): Record<string, unknown> {
   return {
     lazyConnect: true,
@@ -30,7 +30,7 @@ export function ioredisOptions(connectTimeoutMs: number): Record<string, unknown
     commandTimeout: undefined,
     socketTimeout: undefined,
     connectTimeout: connectTimeoutMs,
-    // how long it waits for a server to agree to the end: one that does not answer never does
+    // how long it waits for a server to agree to close: one that does not answer never does
     disconnectTimeout: 1,
     disableClientInfo: true,
     readOnly: false,
@@ -63,7 +63,7 @@ export function toCommands(client: IoredisClient): RedisCommands {
         // the rejection says only that it is closed; the event before it says why
         throw lastError ?? error;
       }
-      // refused credentials and a refused SELECT are events only, after which it would go on as somebody else
+      // refused credentials and a refused SELECT are only events, after which it would go on as somebody else
       if (lastError && !client.isCluster) throw lastError;
     },
     send: (_, name, ...parameters) => client.call(name, ...parameters),

@@ -4,7 +4,7 @@ export interface RedisLayout {
   readonly meta: string;
   /** List: the last changes, newest first, as JSON. */
   readonly log: string;
-  /** Pub/sub channel that tells of every change with the same JSON. */
+  /** Pub/sub channel that gets every change as the same JSON. */
   readonly channel: string;
   /** Hash: kid to record. */
   readonly keys: string;
@@ -16,11 +16,11 @@ export interface RedisLayout {
   readonly secrets: string;
   /** Sorted set, all of score 0: `all:<id>`. */
   readonly secretIndex: string;
-  /** Hash: number to what is known of the version, as JSON. */
+  /** Hash: number to version without configuration, as JSON. */
   readonly configInfos: string;
   /** Hash: number to the configuration, as JSON. */
   readonly configBodies: string;
-  /** What the ledger's scripts take, in their order: totals, forget, reservations, leases, ended. */
+  /** Keys of the ledger's scripts, in their order: totals, forget, reservations, leases, ended. */
   readonly ledger: readonly string[];
 }
 

@@ -1,20 +1,20 @@
 import { ledgerPrelude } from './redis-ledger-prelude.ts';
 import { defineScript, type RedisScript } from './script.ts';
 
-/** How many leases and old entries every run looks after besides, and how many when it would have to deny. */
+/** How many leases and old entries every run also handles, and how many when it would have to deny. */
 const sweepSize = 64;
 const thoroughSweepSize = 1_000;
 
-/** A script after the prelude. `mayGrow`: refused where Redis has no memory left. */
+/** A script after the prelude. `mayGrow`: refused when Redis has no memory left. */
 function ledgerScript(mayGrow: boolean, body: string): RedisScript {
   return defineScript(`#!lua${mayGrow ? '' : ' flags=allow-oom'}${ledgerPrelude}${body}`);
 }
 
 /**
- * Holds of every scope or of none. ARGV: id, lease, the instants from and until which the spans hold, then the scopes: key,
- * amount, as much as a number, hold, charge, `1` to block, when its bucket is forgotten or nothing, its buckets.
+ * Holds in all scopes or in none. ARGV: id, lease, from and until when the spans are current, then the scopes: key,
+ * amount, the same as an integer, hold, charge, `1` to block, when its bucket is forgotten or nothing, its buckets.
  * Replies `granted`, `denied` or `stale`; where it was denied or -1, whether it is repeated, used and held of each
- * scope, and for a repeated one key and amount of each.
+ * scope, and if repeated key and amount of each.
  */
 export const reserveHolds = ledgerScript(
   true,
@@ -129,7 +129,7 @@ return answer`,
 
 /**
  * Settles each by its id, once. ARGV: how many, then of each its id and what was used. Replies `settled` and 1 for each
- * that was, 0 for one that had been, -1 for one that is not known.
+ * that was, 0 for one already settled, -1 for an unknown one.
  */
 export const settleHolds = ledgerScript(
   false,
@@ -187,8 +187,8 @@ return answer`,
 );
 
 /**
- * Begins anew after a loss. KEYS as above. ARGV: 1 the epoch of the loss, 2 a new one, then what is counted from the
- * beginning: key, bucket, used, when the bucket is forgotten or nothing. Replies 1, or 0 when it has been done already.
+ * Starts over after a loss. KEYS as above. ARGV: 1 the epoch of the loss, 2 a new one, then what is counted from the
+ * beginning: key, bucket, used, when the bucket is forgotten or nothing. Replies 1, or 0 when that was already done.
  */
 export const restoreLedger = defineScript(`#!lua
 local totals, forget, reservations, leases, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]

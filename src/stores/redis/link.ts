@@ -6,7 +6,7 @@ import { RedisStoreError } from './redis-error.ts';
 
 const shortLifeMs = 100;
 
-/** The way to a Redis: one connection at a time, made when it is needed and again when it is lost. */
+/** A link to a Redis: one connection at a time, opened when needed and again when lost. */
 export interface RedisLink {
   /**
    * Sends one command. `key` is the key by which a cluster finds the node.
@@ -15,24 +15,24 @@ export interface RedisLink {
    * writes must be fenced (`script.ts`).
    *
    * @throws RedisStoreError within `deadlineMs`, whatever the server does; `lost` when the connection ended before the
-   * answer, so that what it wrote may have been written or not
+   * answer, so that its write may have happened or not
    */
   command(deadlineMs: number, key: string, name: string, ...parameters: readonly string[]): Promise<unknown>;
-  /** Ends the connection. Calls that wait are rejected, and so are all later ones. */
+  /** Ends the connection. Waiting calls and all later ones are rejected. */
   close(): void;
 }
 
 /** How a link behaves. */
 export interface LinkOptions extends ConnectionOptions {
-  /** Commands that may be without an answer at one time, abandoned ones included; the next one is refused at once. */
+  /** The most commands unanswered at one time, abandoned ones included; the next one is refused at once. */
   readonly maxOutstanding: number;
   /** Told of every new connection. */
   readonly onConnection?: (connection: RedisConnection) => void;
 }
 
 /**
- * Makes a link; it connects with the first command. While Redis cannot be reached, commands fail at once and a new try
- * is made after 50 ms, then after twice as long each time, up to a second.
+ * Makes a link; it connects with the first command. While Redis is unreachable, commands fail at once and a new try is
+ * made after 50 ms, then after twice as long each time, up to a second.
  */
 export function createRedisLink(open: OpenRedis, options: LinkOptions): RedisLink {
   const { runtime, maxOutstanding } = options;
@@ -62,7 +62,7 @@ export function createRedisLink(open: OpenRedis, options: LinkOptions): RedisLin
       const openedAtMs = runtime.monotonicMs();
       connection.onClosed((reason = new RedisStoreError('lost')) => {
         current = undefined;
-        // without a pause, every command would open another when each ends at once
+        // without a pause, every command would open another if each ends at once
         const isShort = runtime.monotonicMs() - openedAtMs < shortLifeMs;
         shortLives = isShort ? shortLives + 1 : 0;
         if (shortLives > 1) noteFailure(reason);
@@ -116,8 +116,7 @@ export function createRedisLink(open: OpenRedis, options: LinkOptions): RedisLin
 }
 
 /**
- * Makes the attempt, and once more with what is left of the time when the connection was lost meanwhile: for calls that
- * may be made twice.
+ * Makes the attempt, and again in the time left if the connection was lost meanwhile: for calls that may be made twice.
  */
 export async function tryTwice<T>(
   now: () => number,

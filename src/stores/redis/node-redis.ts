@@ -1,6 +1,6 @@
 import type { RedisCommands } from './commands.ts';
 
-/** What is used of a client of `redis`, made by `createClient` or `createCluster`. */
+/** The part of a `redis` client that is used, made by `createClient` or `createCluster`. */
 export interface NodeRedisClient {
   readonly options?: { readonly socket?: object };
   connect(): Promise<unknown>;
@@ -10,12 +10,12 @@ export interface NodeRedisClient {
   on(event: string, listener: (...parameters: never[]) => void): unknown;
 }
 
-/** One that connections are made from. */
+/** One to make connections from. */
 export interface NodeRedisTemplate extends NodeRedisClient {
   duplicate(overrides?: object): NodeRedisClient;
 }
 
-/** Options with which `redis` neither queues nor reconnects behind the back of the link. */
+/** Options with which `redis` neither queues nor reconnects behind the link's back. */
 export function nodeRedisOptions(connectTimeoutMs: number, socket: object = {}): object {
   return {
     disableOfflineQueue: true,
@@ -60,7 +60,7 @@ export function toCommands(client: NodeRedisClient): RedisCommands {
     async connect() {
       await client.connect();
       isReady = true;
-      // destroyed while it was still connecting, it has a socket only now
+      // if destroyed while connecting, it has a socket only now
       if (isClosed) destroyQuietly(client);
     },
     send(key, name, ...parameters) {

@@ -37,13 +37,13 @@ export interface RedisLibraries {
   readonly redis: () => Promise<{ readonly createClient: (options: object) => NodeRedisClient }>;
 }
 
-// each is typed by all that it can do, of which little is used here
+// each is typed with its full API, of which little is used here
 const installed = {
   ioredis: () => import('ioredis'),
   redis: () => import('redis'),
 } as unknown as RedisLibraries;
 
-/** How connections to it are made. @throws TypeError when there is no usable address */
+/** How to open connections to it. @throws TypeError when there is no usable address */
 export function toOpenRedis(
   { client, url }: RedisAddress,
   connectTimeoutMs: number,
@@ -91,7 +91,7 @@ async function importOptional<Module>(load: () => Promise<Module>): Promise<Modu
     return await load();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // the second is what it is called where `import` was compiled to `require`
+    // the second is its name where `import` was compiled to `require`
     if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return undefined;
     throw error;
   }

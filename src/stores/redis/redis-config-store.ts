@@ -9,7 +9,7 @@ type StoredInfo = Omit<ConfigVersionInfo, 'number'>;
 
 const latestTries = 3;
 
-/** Versions of the configuration: the number of the latest in `meta`, what is known of each in a hash, each itself in another. */
+/** Versions of the configuration: the number of the latest in `meta`, infos in a hash, configurations in another. */
 export function createRedisConfigStore(
   database: RedisDatabase,
   feed: ChangeFeed,
@@ -49,7 +49,7 @@ export function createRedisConfigStore(
     readVersion,
 
     async readLatest() {
-      // so many versions as are kept may be appended between the two reads, in theory
+      // in theory, as many versions as are kept may be appended between the two reads
       for (let tries = 0; tries < latestTries; tries++) {
         const number = await readNumber();
         if (number === 0) return null;

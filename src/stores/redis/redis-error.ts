@@ -54,8 +54,8 @@ export class RedisStoreError extends Error {
 }
 
 /**
- * Whatever a client library threw, in our words. The original is not kept as the cause: client libraries hang the
- * command with its parameters on it, passwords and records among them.
+ * Whatever a client library threw, in our words. The original is not kept as the cause: client libraries attach the
+ * command with its parameters, passwords and records among them.
  */
 export function toRedisStoreError(thrown: unknown, fallback: RedisErrorCode): RedisStoreError {
   if (thrown instanceof RedisStoreError) return thrown;
@@ -63,22 +63,22 @@ export function toRedisStoreError(thrown: unknown, fallback: RedisErrorCode): Re
   return new RedisStoreError(codeOf(message) ?? fallback, message, new Error(message));
 }
 
-/** The code of a reply; `undefined` for what the server did not say. */
+/** The code of a reply; `undefined` for what the server did not send. */
 function codeOf(message: string): RedisErrorCode | undefined {
   for (const [pattern, code] of withoutCode) if (pattern.test(message)) return code;
-  // a client's own messages and the system's begin otherwise
+  // a client's own messages and the system's begin differently
   const word = /^-?(?:ERR -?)?([A-Z]{2,})\b/.exec(message)?.[1];
   if (word === undefined) return undefined;
   return word in theirs ? (word as keyof typeof theirs) : 'unknown';
 }
 
-// what is said under the general code ERR
+// replies under the general code ERR
 const withoutCode = [
   [/^ERR .*user executing the script can't/, 'NOPERM'],
   [/^ERR Error compiling script/, 'COMPILE'],
 ] as const;
 
-/** Several errors in one, as a failed look-up of several addresses has them, have no message of their own. */
+/** An aggregate of errors, as from a failed look-up of several addresses, has no message of its own. */
 function messageOf(thrown: unknown): string {
   if (thrown instanceof AggregateError && thrown.message === '')
     return thrown.errors.map(messageOf).join('; ');

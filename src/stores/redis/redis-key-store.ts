@@ -106,7 +106,7 @@ function toTime(ms: number | undefined): string {
   return ms === undefined ? '' : String(Math.trunc(ms));
 }
 
-// a text is quoted as JSON, so that no text is the beginning of another's entry
+// a text is quoted as JSON, so that none is a prefix of another's entry
 const prefixOf = (field: string, value: string) => `${field}:${JSON.stringify(value)}:`;
 
 function toIndexEntries({ kid, team, project, owner }: KeyRecord): string[] {
@@ -116,7 +116,7 @@ function toIndexEntries({ kid, team, project, owner }: KeyRecord): string[] {
   return entries;
 }
 
-/** Of the conditions that the index knows, the one that is likely to have the fewest keys. */
+/** Of the indexed conditions, the one likely to match the fewest keys. */
 function narrowestPrefix({ team, project, owner }: KeyQuery): string {
   if (owner !== undefined) return prefixOf('owner', owner);
   if (project !== undefined) return prefixOf('project', project);

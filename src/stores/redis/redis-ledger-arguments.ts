@@ -30,7 +30,7 @@ export function toReserveParameters(id: string, scopes: readonly LedgerScope[], 
   return [...head, toInteger(Math.ceil(untilMs)), String(scopes.length), ...parameters];
 }
 
-/** What a reply to `reserveHolds` says; one to a repeated id has all of the first answer in it. */
+/** The result in a reply to `reserveHolds`; one to a repeated id contains the whole first answer. */
 export function toReserveResult(
   reply: LedgerReply,
   scopes: readonly LedgerScope[],
@@ -53,14 +53,14 @@ export function toReserveResult(
   return { kind: 'granted', scopes: states };
 }
 
-/** Parameters of `renewLease`. @throws TypeError for a lease or charge that is none */
+/** Parameters of `renewLease`. @throws TypeError for an invalid lease or charge */
 export function toRenewParameters(id: string, leaseMs: number, charges?: readonly number[]): string[] {
   requireLease(leaseMs);
   const head = [toText(id), String(Math.ceil(leaseMs))];
   return charges ? [...head, '1', ...toCounts(charges, 'A charge')] : [...head, '0'];
 }
 
-/** Parameters of `settleHolds` for one id. @throws TypeError for a use that is no safe integer ≥ 0 */
+/** Parameters of `settleHolds` for one id. @throws TypeError for a use that is not a safe integer ≥ 0 */
 export function toSettleParameters(id: string, used: readonly number[]): string[] {
   return [toText(id), ...toCounts(used, 'What was used')];
 }
@@ -76,7 +76,7 @@ export function toReadParameters(scopes: readonly ReadScope[]): string[] {
   return parameters;
 }
 
-/** The states in pairs of used and held. */
+/** The states from pairs of used and held. */
 export function toStates(figures: LedgerReply, scopes: readonly ReadScope[]): ScopeState[] {
   return scopes.map(({ key, amount }, at) => ({
     key,
@@ -86,7 +86,7 @@ export function toStates(figures: LedgerReply, scopes: readonly ReadScope[]): Sc
   }));
 }
 
-/** A text as it can be sent: what is not well-formed would reach Redis as another's. */
+/** A text as it can be sent: what is not well-formed would reach Redis as other text. */
 export function toText(text: string): string {
   return text.startsWith('"') || /\p{Surrogate}/u.test(text) ? JSON.stringify(text) : text;
 }
@@ -95,14 +95,14 @@ function fromText(text: string): string {
   return text.startsWith('"') ? (JSON.parse(text) as string) : text;
 }
 
-/** Whatever is further away is as good as for ever. */
+/** Whatever is further away is as good as forever. */
 function toInteger(value: number): string {
   const bounded = Math.max(-Number.MAX_SAFE_INTEGER, Math.min(value, Number.MAX_SAFE_INTEGER));
   return String(Math.floor(bounded));
 }
 
 function toCounts(values: readonly (number | undefined)[], what: string): string[] {
-  // as many as a reservation may have scopes; those beyond mean nothing
+  // as many as a reservation may have scopes; the rest is ignored
   const taken = values.slice(0, maxScopes);
   requireCounts(taken, what);
   const counted = Array.from(taken, (value) => (value === undefined ? '' : String(value)));

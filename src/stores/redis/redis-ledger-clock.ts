@@ -1,14 +1,14 @@
 import type { Runtime } from '../../runtime.ts';
 
-/** How far ahead of the server's clock a first guess may be and stand until the server's has caught up. */
+/** How far ahead of the server's clock a first guess may be and still stand until that catches up. */
 const maxGuessAheadMs = 1_000;
-// after this the two clocks may have drifted apart by more than a fence can take
+// after this the two clocks may have drifted apart by more than a fence tolerates
 const maxAgeMs = 60_000;
 
 /** The server's clock, as far as its replies tell. */
 export class RedisLedgerClock {
   readonly #runtime: Runtime;
-  /** Server's clock less ours, as it is at least: an answer is read later than the server has looked. */
+  /** Server's clock minus ours, at least: an answer is read later than the server has looked. */
   #offsetMs: number | undefined;
   #learnedAtMs = 0;
   #ledgerMs = 0;
@@ -18,12 +18,12 @@ export class RedisLedgerClock {
     this.#runtime = runtime;
   }
 
-  /** Takes what a reply tells: the server's clock, and the ledger's, which is ahead where the server's was set back. */
+  /** Takes the times in a reply: the server's clock, and the ledger's, which is ahead if the server's was set back. */
   learn(sentAtMs: number, serverMs: number, ledgerMs: number): void {
     const readAtMs = this.#runtime.monotonicMs();
     const least = serverMs - readAtMs;
     const most = serverMs + 1 - sentAtMs;
-    // what is known better already stays, unless the server's clock was set
+    // a better known offset stays, unless the server's clock was set
     if (this.#offsetMs === undefined || this.#offsetMs < least || this.#offsetMs > most) {
       const knownMs = Math.max(serverMs, ledgerMs);
       if (this.#offsetMs === undefined && this.#toldMs > knownMs + maxGuessAheadMs) this.#toldMs = 0;

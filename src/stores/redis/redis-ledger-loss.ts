@@ -4,7 +4,7 @@ import type { LedgerServer } from './redis-ledger-server.ts';
 
 const maxBuckets = 100_000;
 
-/** What is used of a scope in one bucket, for a ledger that begins anew. */
+/** What is used of a scope in one bucket, for a ledger that starts over. */
 export interface RebuiltBucket {
   /** As `LedgerScope.key`. */
   readonly key: string;
@@ -16,7 +16,7 @@ export interface RebuiltBucket {
   readonly forgetMs: number;
 }
 
-/** @throws TypeError for a use that is no safe integer ≥ 0, and for more than 100,000 buckets */
+/** @throws TypeError for a use that is not a safe integer ≥ 0, and for more than 100,000 buckets */
 export function toRestoreParameters(buckets: readonly RebuiltBucket[]): string[] {
   if (buckets.length > maxBuckets) {
     throw new TypeError(`A ledger is rebuilt from at most ${maxBuckets} buckets, not ${buckets.length}.`);
@@ -31,7 +31,7 @@ export function toRestoreParameters(buckets: readonly RebuiltBucket[]): string[]
   });
 }
 
-/** Begins anew after the loss that the server was last found in. Whether it did, and not another before. */
+/** Starts over after the loss the server was last found in. Resolves to whether this call did it. */
 export async function restore(
   server: LedgerServer,
   parameters: readonly string[],

@@ -4,40 +4,45 @@ import type { RebuiltBucket } from './redis-ledger-loss.ts';
 
 /** How a ledger on Redis behaves. */
 export interface RedisLedgerOptions {
-  /** A reservation, a renewal or a look fails after this. @default 250 */
+  /** A reservation, a renewal or a `peek` fails after this. @default 250 */
   readonly deadlineMs?: number;
-  /** One try of settlements, of which many may follow, fails after this. @default 1_000 */
+  /** One try of settlements, which many may follow, fails after this. @default 1_000 */
   readonly settleDeadlineMs?: number;
   /** How often what is due is ended when no request does it. @default 1_000 */
   readonly sweepMs?: number;
   /**
-   * How long the id of what was settled or has expired is remembered: so long a repeated one gets the first answer, and a
-   * late settlement corrects what the expiry had charged. @default 86_400_000
+   * How long a settled or expired id is remembered: until then a repeated one gets the first answer, and a late
+   * settlement corrects what the expiry charged. @default 86_400_000
    */
   readonly rememberMs?: number;
-  /** How long the id of what was denied is remembered. @default 60_000 */
+  /** How long a denied id is remembered. @default 60_000 */
   readonly rememberDeniedMs?: number;
-  /** Ids of both kinds that are remembered, about 300 bytes of Redis each; those next to be forgotten go first. @default 200_000 */
+  /**
+   * The most ids of both kinds remembered, about 300 bytes of Redis each; those next to be forgotten go first. @default
+   * 200_000
+   */
   readonly maxRemembered?: number;
   /** Settlements that may wait for Redis; the next one is given up at once. @default 10_000 */
   readonly maxPendingSettlements?: number;
-  /** A settlement that could not be made for so long is given up: its hold expires and is charged. @default 3_600_000 */
+  /**
+   * A settlement that could not be made for this long is given up: its hold expires and is charged. @default 3_600_000
+   */
   readonly settleForMs?: number;
-  /** How long `close` tries to make the settlements that wait. @default 5_000 */
+  /** How long `close` tries to make the waiting settlements. @default 5_000 */
   readonly closeDeadlineMs?: number;
   /**
-   * By how much Redis may go back and only be reported: what a failover loses, or a server that syncs its file every
-   * second. More, and the ledger is lost. @default 5_000
+   * How far back Redis may go and this only be reported: what a failover loses, or a server that syncs its file every
+   * second. Beyond that, the ledger is lost. @default 5_000
    */
   readonly maxRewindMs?: number;
   /**
-   * What a process does that has never seen the ledger and finds nothing in Redis, which a new installation and a lost one
-   * have in common: begin, or take it for lost until `acknowledgeLoss`. @default 'begin'
+   * What a process does that has never seen the ledger and finds nothing in Redis, as with a new installation or a lost
+   * one: begin, or treat it as lost until `acknowledgeLoss`. @default 'begin'
    */
   readonly whenEmpty?: 'begin' | 'refuse';
   /**
-   * Asked after a loss for what is used already, from records for instance; the ledger begins anew with that by itself. Tried
-   * again when it throws. @default nobody: nothing is granted until `acknowledgeLoss`
+   * Asked after a loss for what is already used, from records for instance; the ledger then starts over with that by
+   * itself. Retried when it throws. @default nobody: nothing is granted until `acknowledgeLoss`
    */
   readonly rebuild?: (nowMs: number) => Awaitable<readonly RebuiltBucket[]>;
   /**
@@ -66,7 +71,7 @@ type IntegerName = keyof typeof integers;
 export type ResolvedLedgerOptions = Readonly<Record<IntegerName, number>> &
   Pick<RedisLedgerOptions, 'rebuild' | 'onError'> & { readonly whenEmpty: 'begin' | 'refuse' };
 
-/** @throws TypeError for an option that cannot be */
+/** @throws TypeError for an invalid option */
 export function resolveLedgerOptions(options: RedisLedgerOptions): ResolvedLedgerOptions {
   const resolved = resolveIntegers(integers, options, 'createRedisStores: "ledger.');
   const { whenEmpty = 'begin', rebuild, onError } = options;

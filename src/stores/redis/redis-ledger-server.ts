@@ -15,20 +15,20 @@ export interface LedgerServerOptions {
   readonly maxRemembered: number;
   /** Told when Redis went back by a little, as it does when another server takes over. */
   onRewind(rewoundMs: number): void;
-  /** Told of every answer that says that the ledger was lost, and of the epoch that marks the loss. */
+  /** Told of every answer that the ledger was lost, and of the epoch that marks the loss. */
   onLost(epoch: string): void;
 }
 
 /** What a script replies: its kind first, then what belongs to it; a flat list, as Redis sends it. */
 export type LedgerReply = readonly (string | number)[];
 
-// as that of the stores' writes: whole milliseconds, timers that end early, drift
+// as for the stores' writes: whole milliseconds, timers that end early, drift
 const fenceMarginMs = 10;
 
-/** Runs the ledger's scripts on a server, and knows its clock and its epoch from what they reply. */
+/** Runs the ledger's scripts on a server, and learns its clock and epoch from their replies. */
 export class LedgerServer {
   readonly clock: RedisLedgerClock;
-  /** What marks the loss that the ledger was last found in; undefined when it was whole. */
+  /** Marks the loss the ledger was last found in; undefined when it was whole. */
   lostEpoch: string | undefined;
   readonly #options: LedgerServerOptions;
   #epoch = '';
@@ -70,7 +70,7 @@ export class LedgerServer {
       return await attempt();
     } catch (error) {
       if (!(error instanceof RedisStoreError) || error.code !== 'EXPIRED') throw error;
-      // in time by our clock: the server's was set, or it is another server since a failover
+      // in time by our clock: the server's was set, or a failover led to another server
       this.clock.unlearn();
       if (runtime.monotonicMs() >= endMs) throw error;
       return attempt();

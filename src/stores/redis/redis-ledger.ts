@@ -30,15 +30,15 @@ import {
 import { LedgerServer } from './redis-ledger-server.ts';
 import type { ScriptRunner } from './script.ts';
 
-/** How a ledger on Redis is. */
+/** State of a ledger on Redis. */
 export interface RedisLedgerState {
   /** Settlements that are on their way. */
   readonly pendingSettlements: number;
-  /** Whether the last try of settlements failed, so that `settle` resolves before they are made. */
+  /** Whether the last try to settle failed, so that `settle` resolves before they are made. */
   readonly areSettlementsLate: boolean;
   /** Settlements that were never made: their holds expire and are charged. */
   readonly givenUpSettlements: number;
-  /** Settlements of ids that Redis did not know, or no longer. */
+  /** Settlements of ids that Redis did not know, or no longer knew. */
   readonly unknownSettlements: number;
   /** Whether Redis has lost what was counted, so that nothing is granted. */
   readonly isLost: boolean;
@@ -49,20 +49,20 @@ export interface RedisLedger extends Ledger {
   reserve(id: string, scopes: readonly LedgerScope[], leaseMs: number): Promise<ReserveResult>;
   renew(id: string, leaseMs: number, charges?: readonly number[]): Promise<boolean>;
   /**
-   * Resolves when it was made, or when Redis did not answer: then it is tried again by itself, see `settleForMs`. It need
-   * not be waited for.
+   * Resolves when it was made, or when Redis did not answer: it is then retried automatically, see `settleForMs`. It
+   * need not be awaited.
    */
   settle(id: string, used: readonly number[]): Promise<void>;
   peek(scopes: readonly ReadScope[]): Promise<readonly ScopeState[]>;
   state(): RedisLedgerState;
   /**
-   * Begins anew after a loss, with what `used` says is used already; what is left in Redis of before is dropped, holds
-   * among it. One call is enough for all nodes.
+   * Starts over after a loss, with what `used` says is already used; what Redis still has from before is dropped,
+   * including holds. One call is enough for all nodes.
    *
    * @returns whether it did; `false` when nothing is lost, or another was faster
    */
   acknowledgeLoss(used?: readonly RebuiltBucket[]): Promise<boolean>;
-  /** Makes the settlements that wait, within `closeDeadlineMs`, and ends the connection. */
+  /** Makes the waiting settlements, within `closeDeadlineMs`, and ends the connection. */
   close(): Promise<void>;
 }
 
@@ -77,21 +77,21 @@ export interface RedisLedgerParts {
 }
 
 /**
- * A ledger over scripts; `createRedisStores` makes it.
+ * A ledger over scripts; `createRedisStores` creates it.
  *
- * What a caller may assume: a reservation is one round trip and one script that checks all scopes before it writes, by the
- * server's clock. It ends within `deadlineMs`, and one that has rejected with `late` is not made later; one that was made
- * just before its answer was lost expires with its lease. Settlements go out together in the background and are repeated
- * by id until they succeed.
+ * What a caller may assume: a reservation is one round trip and one script that checks all scopes before it writes, by
+ * the server's clock. It ends within `deadlineMs`, and one that has rejected with `late` is not made later; one that
+ * was made just before its answer was lost expires with its lease. Settlements are sent together in the background and
+ * repeated by id until they succeed.
  *
- * What Redis can lose: a process that knows the ledger and finds it gone in whole or part, begun anew by another, or gone back by
- * more than `maxRewindMs`, marks it as lost, as does any for which what is held does not add up, and no node grants anything until `acknowledgeLoss` or `rebuild`: calls reject with
- * `ledger_lost`. Not noticed is a loss while no process runs (see `whenEmpty`), nor one that goes back by less. So Redis
- * should have `maxmemory-policy noeviction` and an append-only file. Where its clock is set back, the ledger's stands still
- * until it has caught up.
+ * What Redis can lose: a process that knows the ledger and finds it wholly or partly gone, started over by another, or
+ * gone back by more than `maxRewindMs`, marks it as lost, as does any that finds holds that do not add up. Then no node
+ * grants anything until `acknowledgeLoss` or `rebuild`: calls reject with `ledger_lost`. A loss while no process runs
+ * (see `whenEmpty`) goes unnoticed, as does going back by less. So Redis should have `maxmemory-policy noeviction` and
+ * an append-only file. If its clock is set back, the ledger's stands still until it has caught up.
  *
- * A user with just the rights that the ledger needs, for the default names; one who has those of `createRedisStores` needs
- * `+exists +unlink +zscore +zrange +zrangebyscore` besides:
+ * A user with only the rights the ledger needs, for the default names; one with those of `createRedisStores` also needs
+ * `+exists +unlink +zscore +zrange +zrangebyscore`:
  *
  * ```text
  * ACL SETUSER headgate-ledger on >password resetkeys ~headgate:{default}:ledger:* resetchannels
@@ -102,13 +102,13 @@ export interface RedisLedgerParts {
  * @example
  * const { ledger } = createRedisStores({ url: process.env.REDIS_URL });
  * const gateway = createGateway(config, { ledger });
- * @throws TypeError for an option that cannot be
+ * @throws TypeError for an invalid option
  */
 export function createRedisLedger(parts: RedisLedgerParts, options: RedisLedgerOptions = {}): RedisLedger {
   return new ScriptedLedger(parts, resolveLedgerOptions(options));
 }
 
-/** How many settlements go out in one call. */
+/** The most settlements in one call. */
 const settlementsOfCall = 64;
 
 class ScriptedLedger implements RedisLedger {

@@ -24,34 +24,34 @@ export type { RedisLedgerOptions } from './redis-ledger-options.ts';
 export interface RedisStoresOptions {
   /**
    * A client of `ioredis` or `redis`, which says how to connect: address, credentials, TLS, Sentinel, cluster. It need
-   * not be connected. Its own connection is neither used nor closed: up to three are made by its `duplicate`, one for
-   * commands, one for the ledger when that is used, and one to subscribe while something is watched, all without the queues and repetitions that would make a write
-   * happen later than its caller was told.
+   * not be connected. Its own connection is neither used nor closed: up to three are made with its `duplicate`: one for
+   * commands, one for the ledger when that is used, and one to subscribe while something is watched, all without the
+   * queues and retries that would make a write happen later than its caller was told.
    */
   readonly client?: RedisClient | undefined;
   /** `redis://user:password@host:6379/0`, or `rediss://…` for TLS; uses `ioredis`, or else `redis`, whichever is installed. */
   readonly url?: string | undefined;
   /** How all keys begin: `<prefix>:{<installation>}:…`. @default 'headgate' */
   readonly prefix?: string;
-  /** Tells installations that share a Redis apart; the hash tag of their keys. @default 'default' */
+  /** Separates installations that share a Redis; the hash tag of their keys. @default 'default' */
   readonly installation?: string;
-  /** A look-up of the request path fails after this. @default 250 */
+  /** A look-up on the request path fails after this. @default 250 */
   readonly readDeadlineMs?: number;
   /** A write, or a read of a list or of a whole configuration, fails after this. @default 1_000 */
   readonly writeDeadlineMs?: number;
   /** Connecting and the first answer may take this long. @default 2_000 */
   readonly connectDeadlineMs?: number;
-  /** Commands that may be without an answer at one time; the next one fails at once. @default 1_000 */
+  /** The most commands unanswered at one time; the next one fails at once. @default 1_000 */
   readonly maxOutstanding?: number;
   /** A change that was not pushed is seen after this. @default 1_000 */
   readonly pollMs?: number;
   /** Versions of the configuration that are kept; older ones are dropped. @default 100 */
   readonly maxVersions?: number;
-  /** Changes that are kept for nodes which missed their messages. @default 1_000 */
+  /** Changes kept for nodes that missed their messages. @default 1_000 */
   readonly maxChanges?: number;
   /**
-   * Told, once each, of settings of the server that can lose what is stored: a `maxmemory-policy` other than
-   * `noeviction`, no append-only file; and of a user who may not subscribe. @default nobody
+   * Told, once each, of server settings that can lose what is stored: a `maxmemory-policy` other than `noeviction`, no
+   * append-only file; and of a user who may not subscribe. @default nobody
    */
   readonly onWarning?: (message: string) => void;
   /** How the ledger behaves. @default as documented there */
@@ -60,21 +60,22 @@ export interface RedisStoresOptions {
   readonly runtime?: Runtime;
 }
 
-/** Stores on Redis. Its ledger says what can be done when Redis has lost what was counted. */
+/** Stores on Redis. `RedisLedger` says what to do when Redis has lost what was counted. */
 export interface RedisStores extends Stores {
   readonly ledger: RedisLedger;
 }
 
 /**
- * Keys, configuration, sealed secrets and the ledger in Redis 7 or later, or Valkey, on one server, behind Sentinel, or in a cluster.
+ * Keys, configuration, sealed secrets and the ledger in Redis 7 or later, or Valkey, on one server, behind Sentinel, or
+ * in a cluster.
  *
- * What a caller may assume: every call ends within its deadline, also when the server is stopped or the network
- * swallows everything. A write that has failed with `late` or `lost` may have been done, but is not done later: it has
- * a deadline by the server's clock. Reads go to the primary. What a failover or a restart without persistence loses is
- * lost; then a configuration store that has seen a version throws rather than say that there is none, and watchers are
- * told that anything may have changed.
+ * What a caller may assume: every call ends within its deadline, even when the server is stopped or the network drops
+ * everything. A write that has failed with `late` or `lost` may have been done, but is not done later: it has a
+ * deadline by the server's clock. Reads go to the primary. What a failover or a restart without persistence loses is
+ * lost; then a configuration store that has seen a version throws rather than report none, and watchers are told that
+ * anything may have changed.
  *
- * A user with just the rights that are needed, for the default names (`+info` serves the warnings and may be left out):
+ * A user with only the rights needed, for the default names (`+info` is for the warnings and may be left out):
  *
  * ```text
  * ACL SETUSER headgate on >password resetkeys ~headgate:{default}:* resetchannels &headgate:{default}:changes
@@ -82,9 +83,10 @@ export interface RedisStores extends Stores {
  *   +zadd +zrem +zcard +zrangebylex +llen +lpush +ltrim +lrange +publish +subscribe
  * ```
  *
- * The ledger needs `+exists +unlink +zscore +zrange +zrangebyscore` besides. With a cluster add `+cluster|slots +cluster|info +cluster|shards +cluster|nodes`, with a database other than 0 `+select`.
+ * The ledger also needs `+exists +unlink +zscore +zrange +zrangebyscore`. With a cluster add `+cluster|slots
+ * +cluster|info +cluster|shards +cluster|nodes`, with a database other than 0 `+select`.
  *
- * @throws TypeError for an option that cannot be
+ * @throws TypeError for an invalid option
  */
 export function createRedisStores(options: RedisStoresOptions): RedisStores {
   const { runtime = createRuntime(), prefix = 'headgate', installation = 'default' } = options;
@@ -131,7 +133,7 @@ export function createRedisStores(options: RedisStoresOptions): RedisStores {
     writeDeadlineMs,
     maxChanges,
   });
-  // of its own, so that a reservation never waits behind a configuration
+  // a separate one, so that a reservation never waits behind a configuration
   const ledgerLink = createRedisLink(open, { ...connectionOptions, maxOutstanding });
   const ledger = createRedisLedger(
     {

@@ -21,10 +21,10 @@ export interface ScriptRunner {
   /**
    * Runs a script that writes. Its first parameters are the instant, by the server's clock, after which it MUST do
    * nothing and reply with `EXPIRED`; `1` if it may have run already because the connection was lost meanwhile, else
-   * `0`; and an id of this write, by which it MUST then recognise that it has.
+   * `0`; and an id of this write, by which it MUST then recognise that it ran.
    *
-   * So a write that lies in the buffers of a server that does not answer is not done behind the back of a caller
-   * who was told that it failed. What was done just before the answer was lost may still be found done.
+   * So a write in the buffers of a server that does not answer is not done after its caller was told that it failed.
+   * What was done just before the answer was lost may still be found done.
    */
   runWrite(
     script: RedisScript,
@@ -35,13 +35,13 @@ export interface ScriptRunner {
 }
 
 const clockMaxAgeMs = 60_000;
-// both clocks count whole milliseconds, timers end up to one early, and in a minute the clocks drift apart a little
+// both clocks count whole milliseconds, timers fire up to one early, and in a minute the clocks drift apart a little
 const clockMarginMs = 10;
 
 const time = defineScript(`#!lua flags=no-writes
 return redis.call('TIME')`);
 
-/** A script by its source. */
+/** A script from its source. */
 export function defineScript(source: string): RedisScript {
   return { source, sha1: createHash('sha1').update(source).digest('hex') };
 }
@@ -56,7 +56,7 @@ export async function readServerTime(
   return Number(seconds) * 1_000 + Number(micros) / 1_000;
 }
 
-/** Makes a runner. The first key of every script must be of the same slot, so that one server's clock holds for all. */
+/** Makes a runner. The first key of every script must be in the same slot, so that one server's clock holds for all. */
 export function createScriptRunner(link: RedisLink, runtime: Runtime): ScriptRunner {
   let clock: { readonly serverMs: number; readonly readAtMs: number } | undefined;
 
@@ -78,8 +78,8 @@ export function createScriptRunner(link: RedisLink, runtime: Runtime): ScriptRun
   };
 
   /**
-   * What the server's clock says now, or earlier by the time that its answer was on its way: so a write that it still
-   * does is done before the deadline here.
+   * The server's clock now, or earlier by the time its answer took to arrive: so a write that it still does is done
+   * before the deadline here.
    */
   const serverNow = async (key: string, deadlineMs: number): Promise<number> => {
     if (!clock || runtime.monotonicMs() - clock.readAtMs > clockMaxAgeMs) {

@@ -1,12 +1,12 @@
 import { defineScript } from './script.ts';
 
 /**
- * What scripts that write begin with. They check all that can fail, types of keys included, before they write: Redis
- * runs a script alone but takes nothing back when it fails half way. With the first line it refuses one that writes at
- * once where it may not, on a replica or without memory.
+ * What scripts that write begin with. They check all that can fail, key types included, before they write: Redis runs a
+ * script alone but rolls nothing back when it fails halfway. The first line makes Redis refuse a script at once where
+ * it may not write, on a replica or without memory.
  *
- * KEYS: 1 meta, 2 log, then the script's own. ARGV: 1 not after, 2 whether it may have run, 3 id of the write, 4 schema,
- * 5 length of the log, 6 channel, then the script's own.
+ * KEYS: 1 meta, 2 log, then the script's own. ARGV: 1 not after, 2 whether it may have run, 3 id of the write, 4
+ * schema, 5 length of the log, 6 channel, then the script's own.
  */
 const prelude = `#!lua
 local meta, log = KEYS[1], KEYS[2]
@@ -119,7 +119,9 @@ end
 tell('config', '"' .. name .. '"')
 return 1`);
 
-/** KEYS: 1 keys, 2 uses. ARGV: kid, last use, use of the previous secret; again and again. Uses of no key are ignored. */
+/**
+ * KEYS: 1 keys, 2 uses. ARGV: kid, last use, use of the previous secret; repeated. Uses of unknown keys are ignored.
+ */
 export const noteUses = defineScript(`#!lua
 ${uses}
 redis.call('HLEN', KEYS[2])

@@ -1,7 +1,7 @@
 import type { RedisConnection } from './connection.ts';
 
 /**
- * What of a server's settings can lose what is stored in it, as sentences for whoever runs it. Nothing when the user may
+ * The server settings that can lose what is stored, as sentences for whoever runs the server. None when the user may
  * not ask, or the server does not say.
  */
 export async function readServerWarnings(connection: RedisConnection): Promise<readonly string[]> {
@@ -15,7 +15,7 @@ export async function readServerWarnings(connection: RedisConnection): Promise<r
       }
     }
   } catch {
-    // asking is a favour: what the answer is needed for goes on without it
+    // the check is optional: everything else goes on without it
   }
   const warnings: string[] = [];
   const policy = settings.get('maxmemory_policy');

@@ -4,7 +4,7 @@ import { type ConnectionOptions, openConnection, type RedisConnection } from './
 import { withDeadline } from './deadline.ts';
 import { RedisStoreError, toRedisStoreError } from './redis-error.ts';
 
-/** Listens to a channel for as long as it is open, over a connection of its own that is made again when it is lost. */
+/** Listens to a channel as long as it is open, over its own connection, which is reopened when lost. */
 export interface RedisSubscription {
   /** Asks the server for a sign of life; gives the connection up when there is none within `silenceMs`. Never rejects. */
   check(): Promise<void>;
@@ -12,13 +12,13 @@ export interface RedisSubscription {
   close(): void;
 }
 
-/** What is told of. */
+/** What it reports. */
 export interface SubscriptionOptions extends ConnectionOptions {
   readonly channel: string;
   onMessage(message: string): void;
   /** It listens, now or again: what happened before may have been missed. */
   onListening(): void;
-  /** It could not be made, or was lost; it is tried again by itself. */
+  /** It could not be opened, or was lost; it is retried by itself. */
   onFailure(error: RedisStoreError): void;
 }
 
