@@ -109,9 +109,7 @@ function renewFunction(schema: string): string {
     END $$;`;
 }
 
-/**
- * A lease whose holds are not in the counters, as when these were emptied by hand, is alone in its call, then released.
- */
+/** A lease whose holds are not in the counters, as when emptied by hand, is alone in its call, then released. */
 function expireFunction(schema: string): string {
   return `
     CREATE FUNCTION ${schema}.ledger_expire(lock_ms integer, remember_ms bigint, most integer)
