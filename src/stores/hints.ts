@@ -4,8 +4,8 @@
  */
 export interface Hints {
   /**
-   * Sends to everybody who listens, this node included. Never throws, and nobody waits for it. @param text up to 7,000
-   * bytes
+   * Sends to everybody who listens, this node included. Never throws, and nobody waits for it.
+   * @param text up to 7,000 bytes
    */
   publish(text: string): void;
   /** Listens until the returned function is called. The listener must not throw. */

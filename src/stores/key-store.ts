@@ -25,7 +25,7 @@ export interface KeyRecord {
   readonly createdAtMs: number;
   /** Who made it. */
   readonly createdBy?: string;
-  /** A name for people. */
+  /** A display name. */
   readonly name?: string;
   /** Last four characters of the secret, to recognise a key in a list. */
   readonly last4: string;

@@ -18,7 +18,7 @@ export interface SecretRecord {
   readonly subject?: string;
   /** The sealed secret. */
   readonly sealed: string;
-  /** A name for people. */
+  /** A display name. */
   readonly label?: string;
   readonly createdAtMs: number;
   readonly createdBy?: string;
@@ -45,9 +45,9 @@ export interface SecretStore {
    * there is none). Atomic like `putKey`.
    */
   putSecret(record: SecretRecord, expectedVersion: number): Promise<boolean>;
-  /** Removes a record with this version. Resolves to whether it did. */
+  /** Removes a record if it has this version. Resolves to whether it did. */
   removeSecret(id: string, expectedVersion: number): Promise<boolean>;
-  /** A number that grows with every change to any secret, removal included. It is polled. */
+  /** A number that grows with every change to a secret, removal included. It is polled. */
   readSecretsStamp(): Promise<number>;
   /** Reports changed secrets by id. Optional, with the same obligations as `KeyStore.watchKeys`. */
   watchSecrets?(listener: ChangeListener): Unwatch;

@@ -1,6 +1,6 @@
 import type { Runtime } from '../runtime.ts';
 
-/** The bounds of a book, and who is told. */
+/** Bounds and callbacks of a book. */
 export interface SettlementBookOptions {
   readonly runtime: Runtime;
   /** The most settlements that may wait; one more is given up at once. */

@@ -34,7 +34,7 @@ export interface FileConfigStoreOptions extends FileFollowOptions {
 
 /** A config store in a file, which can be closed. */
 export interface FileConfigStore extends ConfigStore {
-  /** Ends every watch. Resolves when nothing is under way any more. */
+  /** Ends every watch. Resolves when nothing is under way. */
   close(): Promise<void>;
 }
 

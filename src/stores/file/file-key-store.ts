@@ -16,7 +16,7 @@ export interface FileKeyStoreOptions extends FileFollowOptions {
 export interface FileKeyStore extends WritableKeyStore {
   /** Creates the file when missing. Resolves to whether it did. */
   create(): Promise<boolean>;
-  /** Ends every watch. Resolves when nothing is under way any more. */
+  /** Ends every watch. Resolves when nothing is under way. */
   close(): Promise<void>;
 }
 

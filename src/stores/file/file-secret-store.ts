@@ -16,7 +16,7 @@ export interface FileSecretStoreOptions extends FileFollowOptions {
 export interface FileSecretStore extends SecretStore {
   /** Creates the file when missing. Resolves to whether it did. */
   create(): Promise<boolean>;
-  /** Ends every watch. Resolves when nothing is under way any more. */
+  /** Ends every watch. Resolves when nothing is under way. */
   close(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 
-/** Distinguishes contents of a file without reading them; `absent` for a file that does not exist. */
+/** Identifies a file's content without reading it; `absent` for a file that does not exist. */
 export type FileStamp = string;
 
 /** The stamp of a file that is not there. */
@@ -12,7 +12,7 @@ export function toFileStamp({ ino, size, mtimeNs }: BigIntStats): FileStamp {
   return `${ino}:${size}:${mtimeNs}`;
 }
 
-/** The current stamp of a file. @throws Error when it is unknown */
+/** The current stamp of a file. @throws Error when it cannot be determined */
 export async function readFileStamp(file: string): Promise<FileStamp> {
   try {
     return toFileStamp(await stat(file, { bigint: true }));

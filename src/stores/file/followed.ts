@@ -6,11 +6,11 @@ import { watchDirectory } from './watch-directory.ts';
 /** Content of files, kept in memory as long as their stamps stay the same. */
 export interface FollowedSource<State> {
   readonly directory: string;
-  /** The current stamp; costs next to nothing. */
+  /** Current stamp; costs next to nothing. */
   look(): Promise<string>;
   /**
    * Reads it. The stamp is from before the read. A `refusal` is content that cannot be used, and stays the same as long
-   * as the stamp does. @throws Error when the content is unknown
+   * as the stamp does. @throws Error when the content cannot be determined
    */
   load(known: State | undefined): Promise<Loaded<State>>;
   /** The ids of what differs, for the watchers. */
@@ -29,7 +29,7 @@ export interface Followed<State> {
   /** Takes over what this process has just written. */
   adopt(stamp: string, state: State): void;
   watch(listener: ChangeListener): Unwatch;
-  /** Ends every watch; resolves when nothing is under way any more. */
+  /** Ends every watch; resolves when nothing is under way. */
   close(): Promise<void>;
 }
 

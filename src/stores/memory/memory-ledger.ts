@@ -70,9 +70,9 @@ export interface MemoryLedgerOptions {
   /** Expired reservations remembered, which a late settlement can still correct; the oldest go first. @default 10_000 */
   readonly maxExpired?: number;
   /**
-   * How many scopes that block are kept at once, and how many that only count. Those with nothing used or held, or
-   * whose window is over, make room for new ones. When there are none, a reservation with a new scope that blocks is
-   * refused with an Error; one that only counts is granted, and forgotten. About 300 bytes each. @default 100_000
+   * The most scopes that block kept at once, and as many that only count. Those with nothing used or held, or whose
+   * window is over, make room for new ones. When there are none, a reservation with a new scope that blocks is refused
+   * with an Error; one that only counts is granted, and forgotten. About 300 bytes each. @default 100_000
    */
   readonly maxScopes?: number;
   /** Told the first time there is no room for a scope that blocks, or for one that only counts. @default nobody */

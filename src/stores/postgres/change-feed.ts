@@ -15,7 +15,7 @@ export interface ChangeFeed {
   watch(kind: ToldKind, listener: ChangeListener): Unwatch;
   /** Something was changed here: look now, unless notifications report it anyway. */
   poke(): void;
-  /** Ends all watches; resolves when nothing is under way any more. */
+  /** Ends all watches; resolves when nothing is under way. */
   close(): Promise<void>;
 }
 

@@ -9,7 +9,7 @@ const maxTextBytes = 1_500;
 // sums of it and of what is counted stay within 64 bits
 const mostAmount = 2 ** 62;
 
-/** A key or id as an index can hold it: what is no text for PostgreSQL or too long for an index becomes its hash. */
+/** A key or id as an index can hold it: what is no text for PostgreSQL or too long for an index is hashed. */
 export function toIndexText(text: string): string {
   const isPlain = text.isWellFormed() && !text.includes('\0') && !text.startsWith('#');
   if (isPlain && (text.length <= maxTextBytes / 3 || Buffer.byteLength(text) <= maxTextBytes)) return text;
@@ -58,7 +58,7 @@ export function toLimit(amount: number): string {
   return BigInt(Math.floor(bounded)).toString();
 }
 
-/** An instant or a duration; whatever is further away is as good as forever. */
+/** An instant or a duration; anything further away counts as forever. */
 export function toMs(ms: number): number {
   return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Math.ceil(ms), Number.MAX_SAFE_INTEGER));
 }

@@ -2,19 +2,15 @@ import { resolveIntegers } from '../integer-options.ts';
 
 /** How a ledger on PostgreSQL behaves. */
 export interface PostgresLedgerOptions {
-  /**
-   * A reservation, a renewal or a `peek` rejects after this, waiting and retries included, milliseconds. @default 500
-   */
+  /** A reservation, renewal or `peek` rejects after this, waiting and retries included, milliseconds. @default 500 */
   readonly deadlineMs?: number;
   /** The same for one try of settlements, which many may follow, and for the upkeep. @default 2_000 */
   readonly settleDeadlineMs?: number;
   /** How often expired leases that no request finds are ended, and what is old is dropped. @default 1_000 */
   readonly sweepMs?: number;
-  /** How long a settled id is remembered: until then a repeated one gets the first answer. @default 600_000 */
+  /** How long a settled id is remembered; meanwhile a repeated one gets the first answer. @default 600_000 */
   readonly rememberMs?: number;
-  /**
-   * How long an expired id is remembered: until then a late settlement corrects what was charged. @default 86_400_000
-   */
+  /** How long an expired id is remembered; meanwhile a late settlement corrects the charge. @default 86_400_000 */
   readonly rememberExpiredMs?: number;
   /** How long a denied id is remembered. @default 60_000 */
   readonly rememberDeniedMs?: number;
@@ -26,15 +22,13 @@ export interface PostgresLedgerOptions {
   readonly maxWaiting?: number;
   /** Settlements that may wait for PostgreSQL; the next one is given up at once. @default 10_000 */
   readonly maxPendingSettlements?: number;
-  /**
-   * A settlement that could not be made for this long is given up: its hold expires and is charged. @default 3_600_000
-   */
+  /** A settlement not made for this long is given up: its hold expires and is charged. @default 3_600_000 */
   readonly settleForMs?: number;
   /** How long `close` tries to make the waiting settlements. @default 5_000 */
   readonly closeDeadlineMs?: number;
   /**
    * Told when settlements begin to be late, when some were given up and how many, when the upkeep begins to fail, and
-   * of leases whose holds are not in the counters, which somebody else then changed. @default nobody
+   * of leases whose holds are not in the counters, because somebody else changed these. @default nobody
    */
   readonly onError?: (error: Error, givenUpSettlements: number) => void;
 }

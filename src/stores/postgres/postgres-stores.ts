@@ -74,13 +74,13 @@ export interface PostgresStores extends Stores {
  * connects before the first call.
  *
  * - A call that cannot be answered rejects with an Error within its deadline, even when the server accepts connections
- * and never answers; the connection is then closed and does not go back to the pool. A call whose connection was lost
- * is retried, at most three times; a change is still made exactly once. A change whose call rejected may be in force,
- * or come into force when a stopped server goes on: read before trying again.
+ *   and never answers; the connection is then closed and does not go back to the pool. A call whose connection was
+ *   lost is retried, at most three times; a change is still made exactly once. A change whose call rejected may be in
+ *   force, or come into force when a stopped server goes on: read before trying again.
  * - Changes are announced by LISTEN/NOTIFY, usually within milliseconds, and found by polling every `pollMs` at the
- * latest.
+ *   latest.
  * - Only unnamed statements and no session state (except for LISTEN) are used, so pgbouncer in transaction mode works;
- * set `listen: false` there.
+ *   set `listen: false` there.
  * - Neither idle connections nor watches keep the process alive.
  *
  * The role that migrates needs CREATE on the database, or to own the schema. The role that serves needs only this, and

@@ -11,8 +11,8 @@ export interface RedisLink {
   /**
    * Sends one command. `key` is the key by which a cluster finds the node.
    *
-   * MUST NOT be sent any more once the promise has rejected, except by a connection that had it already: what a command
-   * writes must be fenced (`script.ts`).
+   * The command MUST NOT be sent once the promise has rejected, except by a connection that already had it: what a
+   * command writes must be fenced (`script.ts`).
    *
    * @throws RedisStoreError within `deadlineMs`, whatever the server does; `lost` when the connection ended before the
    * answer, so that its write may have happened or not

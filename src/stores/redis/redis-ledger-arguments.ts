@@ -95,7 +95,7 @@ function fromText(text: string): string {
   return text.startsWith('"') ? (JSON.parse(text) as string) : text;
 }
 
-/** Whatever is further away is as good as forever. */
+/** Anything further away counts as forever. */
 function toInteger(value: number): string {
   const bounded = Math.max(-Number.MAX_SAFE_INTEGER, Math.min(value, Number.MAX_SAFE_INTEGER));
   return String(Math.floor(bounded));

@@ -5,14 +5,14 @@
  * only what a sweep removes, which is why leases are written before records and records before totals.
  *
  * KEYS: 1 totals (hash: `epoch`, `state`, `last`, bucket to `<used>:<held>`), 2 forget (when a bucket goes), 3
- * reservations (hash: `epoch`, id to record), 4 leases (when a hold expires), 5 ended (when a record goes). ARGV: 1 not
- * after, 2 known epoch, 3 an epoch for a new one, 4 whether a new one may begin, 5 instant of the latest write known, 6
- * how far it may have gone back, 7 and 8 how long granted and denied ids are remembered, 9 how many.
+ * reservations (hash: `epoch`, id to record), 4 leases (when a hold expires), 5 ended (when a record goes).
+ * ARGV: 1 not after, 2 known epoch, 3 an epoch for a new one, 4 whether a new one may begin, 5 instant of the latest
+ * write known, 6 how far it may have gone back, 7 and 8 how long granted and denied ids are remembered, 9 how many.
  *
  * A reply is the kind, the server's clock, the ledger's, the epoch, by how much the ledger had gone back, the instant
- * of its latest write, and the rest. A record is: 1 its state, 2 buckets, 3 amounts, 4 and 5 used and held of the first
- * answer, 6 where it was denied, 7 holds, 8 charges. Numbers are below 2^53 and written with `%.0f`: Lua's own format
- * loses digits, and writes -0.
+ * of its latest write, and the rest.
+ * A record is: 1 its state, 2 buckets, 3 amounts, 4 and 5 used and held of the first answer, 6 where it was denied,
+ * 7 holds, 8 charges. Numbers are below 2^53 and written with `%.0f`: Lua's own format loses digits, and writes -0.
  */
 export const ledgerPrelude = `
 local totals, forget, reservations, leases, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]

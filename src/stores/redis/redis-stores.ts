@@ -83,8 +83,8 @@ export interface RedisStores extends Stores {
  *   +zadd +zrem +zcard +zrangebylex +llen +lpush +ltrim +lrange +publish +subscribe
  * ```
  *
- * The ledger also needs `+exists +unlink +zscore +zrange +zrangebyscore`. With a cluster add `+cluster|slots
- * +cluster|info +cluster|shards +cluster|nodes`, with a database other than 0 `+select`.
+ * The ledger also needs `+exists +unlink +zscore +zrange +zrangebyscore`. With a cluster add
+ * `+cluster|slots +cluster|info +cluster|shards +cluster|nodes`, with a database other than 0 `+select`.
  *
  * @throws TypeError for an invalid option
  */

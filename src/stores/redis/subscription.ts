@@ -18,7 +18,7 @@ export interface SubscriptionOptions extends ConnectionOptions {
   onMessage(message: string): void;
   /** It listens, now or again: what happened before may have been missed. */
   onListening(): void;
-  /** It could not be opened, or was lost; it is retried by itself. */
+  /** It could not be opened, or was lost; it is retried automatically. */
   onFailure(error: RedisStoreError): void;
 }
 

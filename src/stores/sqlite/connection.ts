@@ -24,8 +24,8 @@ export interface SqliteConnectionOptions {
 }
 
 /**
- * One connection to one file, opened by the first call and shared by all that is kept there. What is passed to `read`
- * and `write` is synchronous, and may run again when a lock was in the way.
+ * One connection to one file, opened by the first call and shared by all kept there. What is passed to `read` and
+ * `write` is synchronous, and may run again when a lock was in the way.
  */
 export interface SqliteConnection {
   readonly file: string;
@@ -45,7 +45,7 @@ export interface SqliteConnection {
   close(): Promise<void>;
 }
 
-/** Transactions that may not have reached the disk: a megabyte of the log as the ledger writes it. */
+/** The most transactions that need not have reached the disk: a megabyte of the log as the ledger writes it. */
 const mostUnsynced = 32;
 
 interface Open {
@@ -55,7 +55,7 @@ interface Open {
 }
 
 /**
- * Opens nothing yet. If something is wrong with the file, the first call throws it, and for `reopenMs` all later ones,
+ * Opens nothing yet. If something is wrong with the file, the first call throws, and for `reopenMs` all later ones,
  * without another look.
  */
 export function createSqliteConnection(options: SqliteConnectionOptions): SqliteConnection {
@@ -97,7 +97,7 @@ export function createSqliteConnection(options: SqliteConnectionOptions): Sqlite
   const openOnce = (shouldMigrate: boolean): Promise<readonly string[]> => {
     opening ??= open(shouldMigrate)
       .catch((error: unknown) => {
-        // not again for each of many calls: looking at a damaged file takes time
+        // not for each of many calls: looking at a damaged file takes time
         failure = { error, untilMs: runtime.monotonicMs() + options.reopenMs };
         throw error;
       })

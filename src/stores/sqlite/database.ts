@@ -49,7 +49,7 @@ export const careful = 'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2
  * a power failure: then COMMIT waits for the disk.
  *
  * A COMMIT that fails because of the disk is rolled back here, yet its pages may have reached the log: after a crash at
- * that moment it may turn out to be in force. So callers must read again after a failure, as after any outage.
+ * that moment it may turn out to be in force. So read again after a failure, as after any outage.
  */
 export function transact<T>(
   database: SqliteDatabase,

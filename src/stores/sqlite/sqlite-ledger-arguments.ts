@@ -9,7 +9,7 @@ export function toStoredText(text: string): string {
   return text.startsWith('"') || text.includes('\0') || !text.isWellFormed() ? JSON.stringify(text) : text;
 }
 
-/** An instant as it is stored: whatever is further away is as good as forever. */
+/** An instant as it is stored: anything further away counts as forever. */
 export function toInstant(ms: number): number {
   return Math.floor(Math.max(-Number.MAX_SAFE_INTEGER, Math.min(ms, Number.MAX_SAFE_INTEGER)));
 }

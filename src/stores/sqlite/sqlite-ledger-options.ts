@@ -14,24 +14,22 @@ export interface SqliteLedgerOptions {
   /** How often what is due is ended when no request does it. @default 1_000 */
   readonly sweepMs?: number;
   /**
-   * How long a settled or expired id is remembered: until then a repeated one gets the first answer, and a late
+   * How long a settled or expired id is remembered; meanwhile a repeated one gets the first answer, and a late
    * settlement corrects what the expiry charged. @default 86_400_000
    */
   readonly rememberMs?: number;
   /** How long a denied id is remembered. @default 60_000 */
   readonly rememberDeniedMs?: number;
   /**
-   * The most ids of both kinds remembered, about 400 bytes of disk each; those next to be forgotten go first. @default
-   * 200_000
+   * The most ids of both kinds kept, about 400 bytes of disk each; those next to be forgotten go first.
+   * @default 200_000
    */
   readonly maxRemembered?: number;
   /** Reservations and renewals that may wait for their turn; more reject at once. @default 10_000 */
   readonly maxWaiting?: number;
   /** Settlements that may wait; the next one is given up at once. @default 10_000 */
   readonly maxPendingSettlements?: number;
-  /**
-   * A settlement that could not be made for this long is given up: its hold expires and is charged. @default 3_600_000
-   */
+  /** A settlement not made for this long is given up: its hold expires and is charged. @default 3_600_000 */
   readonly settleForMs?: number;
   /** How long `close` tries to make the waiting settlements. @default 5_000 */
   readonly closeDeadlineMs?: number;
