@@ -87,8 +87,8 @@ export interface RedisLedgerParts {
  * What Redis can lose: a process that knows the ledger and finds it wholly or partly gone, started over by another, or
  * gone back by more than `maxRewindMs`, marks it as lost, as does any that finds holds that do not add up. Then no node
  * grants anything until `acknowledgeLoss` or `rebuild`: calls reject with `ledger_lost`. A loss while no process runs
- * (see `whenEmpty`) goes unnoticed, as does going back by less. So Redis should have `maxmemory-policy noeviction` and
- * an append-only file. If its clock is set back, the ledger's stands still until it has caught up.
+ * (see `whenEmpty`) goes unnoticed; going back by less is only reported. So Redis should have `maxmemory-policy
+ * noeviction` and an append-only file. If its clock is set back, the ledger's stands still until it has caught up.
  *
  * A user with only the rights the ledger needs, for the default names; one with those of `createRedisStores` also needs
  * `+exists +unlink +zscore +zrange +zrangebyscore`:
