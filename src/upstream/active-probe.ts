@@ -9,10 +9,10 @@ import type { TargetHealth } from './health/target-health.ts';
 import { poolNameOf } from './pool-name.ts';
 import { toRequestHeaders } from './request-headers.ts';
 
-/** Asks a provider itself whether it is back, in place of a caller's request. */
+/** Asks a provider itself whether it is back, instead of risking a caller's request. */
 export type Prober = (candidate: Candidate, probe: ProviderProbe, health: TargetHealth) => void;
 
-/** Nobody waits for what a probe comes to, and it never throws. */
+/** Nobody waits for a probe's result, and it never throws. */
 export function createProber(egress: Egress, runtime: Runtime): Prober {
   return (candidate, probe, health) => {
     health.breaker.beginProbe();
@@ -23,14 +23,14 @@ export function createProber(egress: Egress, runtime: Runtime): Prober {
   };
 }
 
-/** Whether it answers in time, with anything but an error of the server's own. */
+/** Whether it answers in time, with anything but a server error. */
 function ask(egress: Egress, runtime: Runtime, candidate: Candidate, probe: ProviderProbe): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const ending = new AbortController();
     const cancel = runtime.schedule(probe.timeoutMs, () => {
       const late = new Error('The probe took too long.');
       ending.abort(late);
-      // whatever it waits for: a secret and a connection may take as long as they like
+      // whatever it waits for: a secret or a connection may take any time
       reject(late);
     });
     answer(egress, candidate, probe, ending.signal).then(resolve, reject).finally(cancel);

@@ -7,12 +7,12 @@ import { scrub } from './scrub.ts';
 
 /**
  * Follows a stream that is one JSON array, an element at a time: how Gemini streams when it is not asked for events.
- * Each element is read as an event of the dialect would be, and goes out when it is whole; an error ends the array, without what
- * it repeats of the credential. Decoded as latin1, for the reasons given in `event-inspector.ts`.
+ * Each element is read like an event of the dialect, and goes out when it is whole; an error ends the array, without
+ * what it repeats of the credential. Decoded as latin1, for the reasons given in `event-inspector.ts`.
  *
  * @param maxElementBytes largest element; more is an error.
- * @param secret what the request was made with. @default nothing is taken out of an error
- * @param alongside header fields that went along and may be credentials, too
+ * @param secret what the request was made with. @default nothing is removed from an error
+ * @param alongside other header fields sent that may be credentials, too
  */
 export function createArrayInspector(
   dialect: Dialect,
@@ -21,7 +21,7 @@ export function createArrayInspector(
   alongside: Readonly<Record<string, Secret>> = {},
 ): Inspector {
   const reader = dialect.createStreamReader({ dropUsage: false });
-  /** What has come of an element that is not whole yet. */
+  /** What has come of an unfinished element. */
   let element = '';
   let errorElement: string | undefined;
   let failure: GatewayError | undefined;
@@ -30,10 +30,10 @@ export function createArrayInspector(
   let escaped = false;
   let closed = false;
 
-  /** What of a text goes out. */
+  /** The part of a text that goes out. */
   function sift(text: string): string {
     let kept = '';
-    /** Behind what is kept. */
+    /** Where the rest begins. */
     let from = 0;
     for (let index = 0; index < text.length; index++) {
       const code = text.charCodeAt(index);

@@ -13,7 +13,7 @@ import type { TargetHealth } from './health/target-health.ts';
 import type { Passage, Served, TrialContext } from './trial.ts';
 import type { Upstream } from './upstream.ts';
 
-/** One attempt, and everybody who is told what became of it: the health of its target, what it holds, the record. */
+/** One attempt, and all that its result is reported to: the health of its target, what it holds, the record. */
 export class AttemptEntry {
   readonly attempt: Attempt;
   readonly #upstream: Upstream;
@@ -24,7 +24,7 @@ export class AttemptEntry {
   readonly #startedAtMs: number;
   readonly #wasProbe: boolean;
 
-  /** Begins it. @param endsAtMs when the request must be answered */
+  /** Begins the attempt. @param endsAtMs when the request must be answered */
   constructor(
     upstream: Upstream,
     context: TrialContext,
@@ -39,7 +39,7 @@ export class AttemptEntry {
     this.#choice = choice;
     this.#hold = hold;
     this.#startedAtMs = context.runtime.monotonicMs();
-    // another one may have begun to probe it while this one waited
+    // another request may have begun to probe it while this one waited
     this.#wasProbe = availability === 'probe' && health.breaker.mayProbe(this.#startedAtMs);
     if (this.#wasProbe) health.breaker.beginProbe();
     health.begin();
@@ -56,7 +56,7 @@ export class AttemptEntry {
     });
   }
 
-  /** It answers. */
+  /** The target answered. */
   served(reply: AttemptReply): Served {
     const { candidate, health } = this.#choice;
     const { runtime, record, snapshot } = this.#context;
@@ -76,7 +76,7 @@ export class AttemptEntry {
   }
 
   /**
-   * It came to nothing, or was ended: because another one was faster, or because the caller left.
+   * It failed, or was ended because another one was faster or the caller left.
    *
    * @returns whether it may have cost something
    */
@@ -85,7 +85,7 @@ export class AttemptEntry {
     const { runtime, record, upstreamHolds } = this.#context;
     const { attempt } = this;
     const usage = failure?.reason === superseded ? attempt.spent() : undefined;
-    // who ends it before anything was sent pays for nothing
+    // if it ended before anything was sent, it cost nothing
     const isSent = attempt.isTaken || (failure !== undefined && !attempt.isCancelled);
     upstreamHolds?.fail(this.#hold, usage !== undefined || (isSent && isUncertain(failure)), usage);
     noteAttempt(record, {
@@ -101,12 +101,12 @@ export class AttemptEntry {
     return isSent && (failure?.mayCost ?? attempt.spent() !== undefined);
   }
 
-  /** Leaves out a target that takes much longer for its first content than the fastest other one. */
+  /** Ejects a target that takes much longer for its first content than the fastest other one. */
   #ejectSlow(health: TargetHealth, nowMs: number): void {
     const { candidate } = this.#choice;
     const { snapshot, plan } = this.#context;
     const { slowFactor = Number.POSITIVE_INFINITY, volumeThreshold } = snapshot.config.breaker;
-    // what was on its way when it was left out says nothing new
+    // what was on its way when it was ejected says nothing new
     if (!health.breaker.isClosed || health.answers < volumeThreshold) return;
     const { observations } = this.#upstream;
     const ownMs = observations.of(candidate.id).firstTokenMs;
@@ -120,7 +120,7 @@ export class AttemptEntry {
   }
 }
 
-/** Lets go of an answer that the caller does not get. @param why what the record calls it @param usage what it has used */
+/** Discards an answer that the caller does not get. @param why what the record calls it @param usage what it used */
 export function leave(
   { record, health, observed, hold }: Passage,
   why: string,
@@ -134,7 +134,7 @@ export function leave(
   holds?.fail(hold, true, usage);
 }
 
-/** What the record calls the slower one of two attempts that were made beside each other. */
+/** What the record calls the slower of two parallel attempts. */
 export const superseded = 'superseded';
 
 /** Failures after which nobody knows what the provider has done. */

@@ -29,7 +29,7 @@ import type { Upstream } from './upstream.ts';
 import { type AttemptRequest, toUpstreamRequest } from './upstream-request.ts';
 import type { Watch, Watched } from './watch.ts';
 
-/** What an attempt that will be answered with came to. */
+/** The result of an attempt whose reply the caller gets. */
 export interface AttemptReply {
   readonly status: number;
   readonly headers: HeaderMap;
@@ -42,7 +42,7 @@ export interface AttemptReply {
   readonly secret: Secret;
 }
 
-/** What an attempt is made with besides its candidate. */
+/** What an attempt is made with. */
 export interface AttemptOptions {
   readonly arrival: Arrival & Identified;
   readonly call: Call;
@@ -53,15 +53,15 @@ export interface AttemptOptions {
   readonly observed: ObservedAttempt;
   /** By the monotonic clock. */
   readonly startedAtMs: number;
-  /** When the request must be answered, by the same clock; undefined where nobody says so. */
+  /** When the request must be answered, by the same clock; undefined: no deadline. */
   readonly endsAtMs: number | undefined;
 }
 
 const maxErrorBytes = 65_536;
-/** The status of an error has said most of it: nobody is kept waiting for longer by its body. */
+/** An error's status says most of it: nobody waits longer than this for its body. */
 const maxErrorMs = 5_000;
 
-/** Sends a call to one candidate and reads as much of the reply as is needed to know that it is one. */
+/** Sends a call to one candidate and reads as much of the reply as it takes to know that it is one. */
 export class Attempt implements Watched {
   readonly #upstream: Upstream;
   readonly #options: AttemptOptions;
@@ -86,7 +86,7 @@ export class Attempt implements Watched {
       : undefined;
     this.#firstTokenMs = firstTokenMs;
     if (firstTokenMs !== undefined) this.#upstream.watch.add(this, firstTokenMs);
-    // what is cancelled is over at once, whatever the transport still does
+    // a cancelled attempt ends at once, whatever the transport still does
     return new Promise((resolve, reject) => {
       this.#reject = reject;
       void this.#send(resolve);
@@ -100,7 +100,7 @@ export class Attempt implements Watched {
     );
   }
 
-  /** Ends it; `run` rejects with the error. Harmless once it has resolved. */
+  /** Ends it; `run` rejects with the error. No effect once `run` has resolved. */
   cancel(error: unknown): void {
     if (this.#isOver || this.#cancelled) return;
     this.#cancelled = error;
@@ -110,24 +110,24 @@ export class Attempt implements Watched {
     this.#reject?.(error);
   }
 
-  /** Whether it was ended before it had come to anything. */
+  /** Whether it was ended before it had a result. */
   get isCancelled(): boolean {
     return this.#cancelled !== undefined;
   }
 
-  /** Whether the way out has begun with it. */
+  /** Whether the egress has begun with it. */
   get isTaken(): boolean {
     return this.#request?.isTaken === true;
   }
 
-  /** What it may have cost so far, as well as that can be known; undefined when nothing was sent, or nothing costs. */
+  /** What it may have cost so far, as far as known; undefined when nothing was sent, or it costs nothing. */
   spent(): Usage | undefined {
     const { call, inputTokens } = this.#options;
     if (!this.isTaken || !isMetered(call)) return undefined;
     return this.#inspector?.usage() ?? { inputTokens, outputTokens: 0, source: 'estimated' };
   }
 
-  /** Never rejects: what goes wrong is told to who waits for the reply. */
+  /** Never rejects: errors go to whoever waits for the reply. */
   async #send(tell: (reply: AttemptReply) => void): Promise<void> {
     const { arrival, call, candidate, policy, observed, endsAtMs } = this.#options;
     try {
@@ -151,11 +151,11 @@ export class Attempt implements Watched {
       observed.onHeaders(reply.status, reply.headers);
       const reading = this.#read(reply, injectedUsage, secret);
       const read = 'then' in reading ? await reading : reading;
-      // whoever reads the rest has it drained when the caller leaves
+      // the rest is drained when the caller leaves
       if (read.rest && arrival.snapshot.config.relay.onDisconnect === 'drain') request.outliveCaller();
       tell(read);
     } catch (error) {
-      // what is not read is paused, and nothing else would end it
+      // an unread body is paused, and nothing else would end it
       this.#body?.cancel();
       this.#reject?.(this.#cancelled ?? this.#toFailure(error));
     } finally {
@@ -166,10 +166,10 @@ export class Attempt implements Watched {
   }
 
   #toFailure(error: unknown): unknown {
-    // of what could not be made into a request the provider knows nothing
+    // there was no request yet: the provider knows nothing of it
     if (this.#request === undefined) return error;
     const { arrival, startedAtMs } = this.#options;
-    // what breaks as the caller leaves is no failure of the target
+    // what breaks as the caller leaves is not the target's failure
     if (arrival.request.signal.aborted) return arrival.request.signal.reason;
     if (error instanceof AttemptFailure || error instanceof GatewayError) return error;
     return toTransportFailure(error, arrival.runtime.monotonicMs() - startedAtMs);
@@ -185,7 +185,7 @@ export class Attempt implements Watched {
     const { status, headers, body } = reply;
     const type = mediaType(headers);
     const encoded = isEncoded(headers);
-    // of one that cannot be read the status and the head still say what it is
+    // when it cannot be read, its status and headers still say what it is
     if (status >= 400) return this.#refuse(reply, encoded ? '' : type, secret);
     refuseUnreadable(reply, encoded);
     if (type === 'text/html') {
@@ -219,7 +219,7 @@ export class Attempt implements Watched {
         secret,
       );
     }
-    // a JSON reply is kept until it is whole, so that a broken one can be tried elsewhere; a large one goes out as it comes
+    // a JSON reply is held until whole, so that a broken one can be tried elsewhere; a large one goes out as it comes
     if (Number(headers['content-length']) > relay.maxReplyBytes) throw tooLarge();
     const inspector = createJsonInspector(dialect, relay.maxReplyBytes, isMetered(call));
     this.#inspector = inspector;
@@ -234,7 +234,7 @@ export class Attempt implements Watched {
       if (error) throw toInvalidReply(error.message, 'invalid json', { again: true });
       return { status, headers, bytes, rest: undefined, inspector, secret };
     };
-    // what has an address in it goes out when that has been made the gateway's own
+    // a reply with an address goes out after that was replaced by the gateway's own
     const held = body.collect(namesAddresses(call) ? relay.maxReplyBytes : relay.heldReplyBytes);
     return 'then' in held ? held.then(take, refuseBroken) : take(held);
   }
@@ -270,7 +270,7 @@ export class Attempt implements Watched {
   }
 }
 
-/** @throws AttemptFailure for what no provider is asked for: compressed replies, redirects */
+/** @throws AttemptFailure for what the gateway never asks for: compressed replies, redirects */
 function refuseUnreadable({ status, headers }: EgressReply, encoded: boolean): void {
   if (encoded) {
     throw toInvalidReply(
@@ -295,7 +295,7 @@ function tooLarge(): AttemptFailure {
   return toInvalidReply('The provider sent a reply larger than this gateway relays.', 'too large');
 }
 
-/** A reply that was to be kept until it is whole, and broke. */
+/** For a reply that broke while it was held. */
 function refuseBroken(error: unknown): never {
   const failure = toBrokenReply(error);
   if (failure.kind === 'timeout') throw failure;
@@ -303,7 +303,7 @@ function refuseBroken(error: unknown): never {
 }
 
 /**
- * The secret as of now; a promise where it has not been fetched yet.
+ * The current secret; a promise when it has not been fetched yet.
  *
  * @throws AttemptFailure when there is none: another credential may have one.
  */
@@ -325,7 +325,7 @@ function secretOf({ credential: { source } }: Candidate): Secret | Promise<Secre
   }
 }
 
-/** Whether a reply tells of something that was used: reading a stored response tells again what its creation has told. */
+/** Whether a reply reports new usage: reading a stored response repeats what its creation reported. */
 function isMetered({ endpoint }: Call): boolean {
   return !unmetered.has(endpoint.operation);
 }

@@ -1,25 +1,25 @@
-/** Of less memory it is not worth the trouble to give it back. */
+/** Smaller arrays are not worth giving back. */
 const leastLent = 16_384;
 
-/** The large ones that `concatBytes` has made, and nobody has lent. */
+/** Large arrays made by `concatBytes` and not lent yet. */
 const made = new WeakSet<Uint8Array>();
 
-/** One array out of several; none and one cost no copy. */
+/** Joins arrays into one; a single one is not copied. */
 export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
   if (chunks.length === 1) return chunks[0] as Uint8Array;
   let length = 0;
   for (const chunk of chunks) length += chunk.length;
-  // not zeroed first: all of it is written
+  // not zeroed: all of it is written
   const bytes = copyTo(new Uint8Array(Buffer.allocUnsafeSlow(length).buffer), chunks);
   if (length >= leastLent) made.add(bytes);
   return bytes;
 }
 
 /**
- * Lends a large array that `concatBytes` has made, to who is the last to look at it.
+ * Lends a large array made by `concatBytes` to its last reader.
  *
- * @returns gives its memory back at once: V8 counts it as memory outside of its heap, of which that of some hundred streams brings
- * about a full collection
+ * @returns frees its memory at once: V8 counts it as external memory, and that of some hundred streams triggers a full
+ * collection
  */
 export function lendBytes(bytes: Uint8Array): (() => void) | undefined {
   if (bytes.length < leastLent || !made.delete(bytes)) return undefined;
@@ -35,7 +35,7 @@ export function lendBytes(bytes: Uint8Array): (() => void) | undefined {
 const scratch = new Uint8Array(131_072);
 const scratchText = toBuffer(scratch);
 
-/** Chunks as one text of latin1. They are joined in memory that is there already: an array of their own would be garbage at once. */
+/** Chunks as one latin1 string. They are joined in shared scratch memory: a new array would be garbage at once. */
 export function latin1Of(chunks: readonly Uint8Array[], length: number): string {
   if (length > scratch.length) return toBuffer(concatBytes(chunks)).toString('latin1');
   copyTo(scratch, chunks);
@@ -51,10 +51,10 @@ function copyTo(bytes: Uint8Array, chunks: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** Bytes, or the same as text of latin1. */
+/** Bytes, or the same bytes as a latin1 string. */
 export type Part = Uint8Array | string;
 
-/** A part as text, each character of it a byte. */
+/** A part as text, one character per byte. */
 export function textOf(part: Part): string {
   return typeof part === 'string' ? part : toBuffer(part).toString('latin1');
 }
@@ -66,7 +66,7 @@ export function bytesOf(part: Part): Uint8Array {
 
 const encoder = new TextEncoder();
 
-/** UTF-8 bytes of a text. */
+/** The UTF-8 bytes of a string. */
 export function toBytes(text: string): Uint8Array {
   return encoder.encode(text);
 }

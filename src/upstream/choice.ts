@@ -12,9 +12,9 @@ export interface Choice {
 }
 
 /**
- * In which order candidates are asked that are not simply ready. One whose breaker opened although it still answers now
- * and then, or whose credential was refused a moment ago, is better than none. One that is dead is left to its probes: the
- * request waits for what the next one comes to.
+ * The order in which candidates that are not ready are asked. One whose breaker opened although it still answers now
+ * and then, or whose credential was refused a moment ago, is better than none. A dead one is left to its probes: the
+ * request waits for the result of the next probe.
  */
 const order: Readonly<Record<Availability, number>> = {
   ready: 0,
@@ -26,7 +26,7 @@ const order: Readonly<Record<Availability, number>> = {
   dead: 5,
 };
 
-/** Whether one like this is asked after one like that. */
+/** Whether `one` is asked after `other`. */
 export function isWorse(one: Availability, other: Availability): boolean {
   return order[one] > order[other];
 }
@@ -36,17 +36,17 @@ export interface ChoiceFacts {
   readonly healths: Healths;
   readonly config: ParsedConfig;
   readonly nowMs: number;
-  /** The longest that it is worth waiting for one that has asked to be left alone, or that is left alone. */
+  /** The longest worthwhile wait for a candidate that asked to be left alone, or that is left alone. */
   readonly mostWaitMs: number;
-  /** Whether one that is dead may be waited for. */
+  /** Whether a dead candidate may be waited for. */
   readonly mayWait: boolean;
 }
 
 /**
- * The first candidate that may be asked; of several that are not ready the one that is least bad, and of those that are to be
- * left alone the one that may be asked first.
+ * The first candidate that may be asked. If none is ready: the least bad one, and of those to be left alone the one
+ * that may be asked soonest.
  *
- * @param admits asked last, before a candidate is taken
+ * @param admits the last check before a candidate is taken
  */
 export function choose(
   candidates: readonly Candidate[],
@@ -57,7 +57,7 @@ export function choose(
   for (const candidate of candidates) {
     const health = healths.of(candidate, config);
     const found = health.availability(nowMs);
-    // where the provider itself is asked, no caller's request is risked
+    // an active probe of the provider risks no caller's request
     const availability =
       found === 'probe' && healths.probe(candidate, health) ? health.availability(nowMs) : found;
     const isReady = order[availability] === 0;
@@ -66,7 +66,7 @@ export function choose(
   }
   const waitOf = ({ health, availability }: Choice) => {
     if (availability === 'cooling') return health.coolMs(nowMs);
-    // the end of a probe that is under way is the nearest that there is, and takes some time all the same
+    // a probe that is under way ends soonest, but still takes some time
     return availability === 'dead' ? Math.max(1, health.breaker.waitMs(nowMs)) : 0;
   };
   return others
@@ -75,7 +75,7 @@ export function choose(
       (one, other) =>
         order[one.availability] - order[other.availability] ||
         waitOf(one) - waitOf(other) ||
-        // a place is waited for where it is worth most
+        // wait for a place where it is worth most
         order[one.health.withRoom(nowMs)] - order[other.health.withRoom(nowMs)],
     )
     .find(({ health }) => admits(health));

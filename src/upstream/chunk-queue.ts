@@ -7,7 +7,7 @@ import type { Collected, EgressBody } from './egress.ts';
 const highWaterBytes = 65_536;
 const over: IteratorResult<Uint8Array> = { done: true, value: undefined };
 
-/** The tap of the source that fills a queue. */
+/** Controls the source that fills a queue. */
 export interface ChunkSource {
   pause(): void;
   resume(): void;
@@ -15,15 +15,15 @@ export interface ChunkSource {
 }
 
 /**
- * Chunks between a source that pushes and a reader that pulls. It holds at most one high-water mark (64 KiB) and a
- * chunk more: above it the source is paused. Chunks that came together are handed out together, one promise for all.
+ * Chunks between a source that pushes and a reader that pulls. It holds at most one high-water mark (64 KiB) plus one
+ * chunk: above the mark the source is paused. Chunks that came together go out together, one promise for all.
  *
  * Its methods are not `async`: a suspended call would be another object for each stream that waits for its next event.
  */
 export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator<Uint8Array> {
   readonly #source: ChunkSource;
   #first: Uint8Array | undefined;
-  /** All of them, the first one too, where there are several. */
+  /** All chunks, the first one too, when there are several. */
   #all: Uint8Array[] | undefined;
   #bytes = 0;
   #paused = false;
@@ -64,14 +64,14 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
     if (this.#error !== undefined) return Promise.reject(this.#error);
     if (this.#ended || this.#bytes > maxBytes) return this.#collected();
     this.#wakeAt = maxBytes + 1;
-    // a source may push as it is resumed: whoever waits must do so before
+    // a source may push as it is resumed: begin to wait before that
     const woken = this.#waiting();
     this.#resume();
     return woken.then(() => this.#collected());
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
-    // whoever asks last: a relay whose caller is gone gives way to who drains the rest
+    // the last to ask: a relay whose caller is gone gives way to whoever drains the rest
     this.#receiver = undefined;
     // what had arrived before the connection broke is still delivered first
     if (this.#first !== undefined) return Promise.resolve({ done: false, value: this.#take() });
@@ -85,7 +85,7 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
     this.#receiver = receiver;
     this.#delivery ??= new Delivery(this);
     if (this.#first !== undefined) deliverSoon(this.#delivery);
-    // what is over is so behind its last chunk, before its caller can hang up on it
+    // the end comes after the last chunk, before the caller can hang up on it
     else if (this.#ended) void settled.then(() => this.deliver());
     else this.#resume();
   }
@@ -147,7 +147,7 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
     return this.#woken;
   }
 
-  /** Hands what is there to who reads. */
+  /** Hands the receiver what is there. */
   deliver(): void {
     const receiver = this.#receiver;
     // two chunks came in one turn, and the first call has taken both
@@ -170,7 +170,7 @@ export class ChunkQueue implements EgressBody, PulledBody, AsyncIterableIterator
 
 const empty = new Uint8Array(0);
 const settled = Promise.resolve();
-/** Of a queue, in the context of who reads it: what fills it runs in that of whoever opened the connection. */
+/** Runs in the context of whoever reads the queue: what fills it runs in that of whoever opened the connection. */
 class Delivery extends Gathered {
   readonly queue: ChunkQueue;
 
@@ -181,7 +181,7 @@ class Delivery extends Gathered {
 }
 
 /**
- * Later, so that what comes in one turn goes out in one. Never at once, however many wait: a chunk is pushed from within undici's
- * parser, and who reads one may resume another, for which there is no second parser.
+ * Deferred, so that what comes in one turn goes out in one. Never at once, however many wait: a chunk is pushed from
+ * within undici's parser, and its reader may resume another reply, for which there is no second parser.
  */
 const deliverSoon = gather(atEndOfTurn, ({ queue }: Delivery) => queue.deliver(), Number.POSITIVE_INFINITY);

@@ -5,7 +5,7 @@ import { noteStale } from './stale-connection.ts';
 type Done = (error?: Error | null) => void;
 
 interface Connection extends Socket {
-  /** What had been read of it when it was last written to. */
+  /** Its `bytesRead` at the last write. */
   readBefore: number;
   /** What has just been read, until somebody takes it. */
   arrived: Buffer | undefined;
@@ -15,30 +15,31 @@ interface Connection extends Socket {
 const listeners = new WeakMap<object, () => void>();
 
 /**
- * Has the connection that bytes go out on tell when it reads their memory no more: the kernel has them, or it has broken.
+ * Calls `listener` when the connection that sends the bytes no longer reads their memory: the kernel has them, or the
+ * connection broke.
  *
  * @returns the same memory, to be written as it is
  */
 export function tellWhenWritten(bytes: Uint8Array, listener: () => void): Uint8Array {
-  // not the given one, which may be sent more than once
+  // not the given array, which may be sent more than once
   const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   listeners.set(chunk, listener);
   return chunk;
 }
 
 /**
- * All connections read into the same memory: what one has read is copied, and looked at, before another one reads. Node's own way is
- * 64 KiB of new memory for each read, and two turns of the stream's machinery before anybody looks.
+ * All connections read into the same memory: what one has read is copied, and handled, before another one reads. By
+ * default Node takes 64 KiB of new memory for each read, and two turns of its stream machinery before anybody sees it.
  */
 export const onread = {
   buffer: Buffer.allocUnsafeSlow(65_536),
 
   /** @returns whether more is wanted */
   callback(this: Connection, length: number): boolean {
-    // not of Node's pool: a chunk that is kept would keep other people's, and its memory may be given away
+    // not from Node's pool: a kept chunk would keep others alive, and its memory may be given away
     const bytes = Buffer.allocUnsafeSlow(length);
     onread.buffer.copy(bytes, 0, 0, length);
-    // not past what waits already because it was not wanted yet
+    // not ahead of what is buffered because it was not wanted yet
     if (this.readableLength > 0) return this.push(bytes);
     this.arrived = bytes;
     let isMoreWanted = true;
@@ -54,18 +55,18 @@ export const onread = {
   },
 };
 
-/** For `net.connect` and `tls.connect`. What has Node's modules and is not Node may call without having filled the memory. */
+/** For `net.connect` and `tls.connect`. Other runtimes with Node's modules may call back without filling the memory. */
 export const readOptions = globalThis.navigator?.userAgent.startsWith('Node.js/') ? { onread } : undefined;
 
 /**
- * Has a connection write small requests in one go, hand over at once what it reads (`onread`), and tell when it ends because it had
- * grown stale.
+ * Makes a connection write small requests in one go, hand over at once what it reads (`onread`), and mark the error
+ * when it ends because it was stale.
  */
 export function prepareConnection(socket: Socket): void {
   Object.assign(socket, methods);
 }
 
-// the same for all connections: as closures they would be half a kilobyte for each
+// shared by all connections: closures would take half a kilobyte for each
 const methods = {
   readBefore: 0,
   arrived: undefined,
@@ -98,12 +99,12 @@ const methods = {
   },
 };
 
-/** @returns `done`, which tells who waits for the chunk as well */
+/** @returns `done`, which also tells whoever waits for the chunk */
 function telling(chunk: unknown, done: Done): Done {
   const listener = typeof chunk === 'object' ? listeners.get(chunk as object) : undefined;
   if (listener === undefined) return done;
   return (error) => {
-    // behind whoever still looks at what was written
+    // after whoever still looks at what was written
     queueMicrotask(listener);
     done(error);
   };

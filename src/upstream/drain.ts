@@ -1,20 +1,20 @@
 import type { Runtime } from '../runtime.ts';
 import type { DrainableBody } from './relay.ts';
 
-/** Bounds on reading what nobody waits for any more. */
+/** Bounds on reading bodies that nobody waits for any more. */
 export interface DrainOptions {
   readonly maxConcurrent: number;
   readonly maxMs: number;
   readonly maxBytes: number;
 }
 
-/** Reads bodies to their end after the caller has gone, for the usage at the end of them. */
+/** Reads bodies to their end after the caller has left, for the usage at their end. */
 export interface Drainer {
-  /** Takes a body over, or returns false when as many as allowed are being read already. */
+  /** Takes a body over, or returns false when `maxConcurrent` bodies are being read already. */
   take(body: DrainableBody, options: DrainOptions): boolean;
 }
 
-/** One for each gateway: what it reads is bounded for all of its requests together. */
+/** One per gateway: its bounds cover all requests together. */
 export function createDrainer(runtime: Runtime): Drainer {
   let running = 0;
 

@@ -9,10 +9,10 @@ interface Failed {
 }
 
 /**
- * Candidates that were not asked yet and that an action leads to, in the order in which they are to be asked. What is too
- * long for one goes only where the window is known to be larger.
+ * Candidates that were not asked yet and that an action leads to, in the order in which to ask them. A request too long
+ * for one goes only to those whose window is known to be larger.
  *
- * @param tried those that have failed, in their order; the last one with `failure`
+ * @param tried those that have failed, in order; the last one with `failure`
  */
 export function eligible(
   candidates: readonly Candidate[],

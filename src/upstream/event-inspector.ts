@@ -10,27 +10,27 @@ import type { Inspector } from './inspector.ts';
 import { scrub } from './scrub.ts';
 import { parserFor, type SharedParser } from './shared-parser.ts';
 
-/** What is made text of at the least, where the event before could not be passed. */
+/** The least that is decoded to text when the event before could not be passed. */
 const leastPieceBytes = 1_024;
 const lineFeed = 10;
-/** So many pieces are kept apart, and one for so many bytes. */
+/** This many pieces stay unjoined, and one per so many bytes. */
 const mostPieces = 1_024;
 const bytesToPiece = 64;
 
-/** What an event inspector must know of its request. */
+/** What an event inspector needs to know about its request. */
 export interface EventInspectorOptions {
   readonly dialect: Dialect;
   readonly requestId: string;
   readonly maxEventBytes: number;
-  /** True when the gateway asked for usage on its own, so that the usage event must be taken out again. */
+  /** True when the gateway itself asked for usage, so that the usage event must be removed again. */
   readonly dropUsage: boolean;
   /** Estimate of the input, for streams that end without reporting usage. */
   readonly inputTokens: number;
-  /** What an event that is none of the protocol does: end the stream, or be left out. @default `fail` */
+  /** Whether an event that is not of the protocol ends the stream, or is left out. @default `fail` */
   readonly onMalformed?: 'fail' | 'skip';
-  /** What the request was made with; a provider's error event is relayed without it. @default nothing is taken out */
+  /** What the request was made with; a provider's error event is relayed without it. @default nothing is removed */
   readonly secret?: Secret;
-  /** Header fields that went along and may be credentials, too. @default none */
+  /** Other header fields sent that may be credentials, too. @default none */
   readonly alongside?: Readonly<Record<string, Secret>>;
   /** False for streams whose usage has been counted before. @default true */
   readonly metered?: boolean;
@@ -58,9 +58,9 @@ export class EventInspector implements Inspector {
   #read = 0;
   #skipped = 0;
   #dropping = false;
-  /** The event that is not whole yet, as V8 keeps a sum of texts: not joined until it is read. */
+  /** The unfinished event, as V8 keeps concatenated strings: not joined until it is read. */
   #pending = '';
-  /** The end of it, as much as may be of a blank line. */
+  /** Its end, as much as may be part of a blank line. */
   #tail = '';
   #pieces = 0;
   #errorEvent: Uint8Array | undefined;
@@ -83,20 +83,20 @@ export class EventInspector implements Inspector {
     return this.#reader.error?.type;
   }
 
-  /** The provider's error as a reply would have it; undefined where there is none that can be read. */
+  /** The provider's error as a reply would have it; undefined when there is none that can be read. */
   get errorBody(): Members | undefined {
     const data = this.#errorEvent && parseObject(dataOf(toBuffer(this.#errorEvent).toString()));
     if (!data || data.error) return data;
     return { error: asObject(data.response)?.error ?? data };
   }
 
-  /** A stream that said that it was over, and nothing else. */
+  /** Whether the stream said that it was over, and nothing else. */
   get isEmpty(): boolean {
     const { hasContent, usage } = this.#reader;
     return !hasContent && this.#read <= 1 && !usage?.outputTokens;
   }
 
-  /** Events that were left out because they were none of the protocol. */
+  /** Events that were left out because they were not of the protocol. */
   get skipped(): number {
     return this.#skipped;
   }
@@ -105,7 +105,7 @@ export class EventInspector implements Inspector {
     if (this.#pending === '' && !this.failure && this.#reader.passBytes) return this.#siftInPieces(bytes);
     const given = textOf(bytes);
     const kept = this.text(given);
-    // most chunks hold nothing remarkable and are whole: they go on as the bytes they are
+    // most chunks are whole and hold nothing special: they pass as the bytes they are
     return kept === given ? bytes : Buffer.from(kept, 'latin1');
   }
 
@@ -114,7 +114,7 @@ export class EventInspector implements Inspector {
     return this.#tail === '' && latin1.endsWith('\n\n') ? this.#sift(latin1) : this.#piece(latin1);
   }
 
-  /** Takes what ends in the middle of an event, or begins there. What is pending is not looked at again. */
+  /** Takes what ends or begins in the middle of an event. What is pending is not looked at again. */
   #piece(latin1: string): string {
     const before = this.#pending;
     const seam = this.#tail + latin1;
@@ -128,7 +128,7 @@ export class EventInspector implements Inspector {
       this.#keep(latin1.slice(end), latin1.slice(end));
       kept = this.#sift(before + latin1.slice(0, end));
     }
-    // behind an error of the provider nothing is too large
+    // after a provider's error nothing is too large
     if (this.#pending.length > this.#options.maxEventBytes && !this.failure) throw eventTooLarge();
     return kept;
   }
@@ -136,7 +136,7 @@ export class EventInspector implements Inspector {
   end(): ReturnType<Inspector['end']> {
     let rest: Uint8Array | undefined;
     if (this.#pending !== '' && !this.failure) {
-      // an event that the provider did not finish with a blank line: it counts if it is one
+      // an event that the provider did not finish with a blank line: it counts if it can be read
       const last = this.#pending;
       this.#pending = this.#tail = '';
       if (!isBrokenEvent(last)) {
@@ -157,7 +157,7 @@ export class EventInspector implements Inspector {
     if (!metered) return undefined;
     const { usage, whole, passed, furtherTokens = 0 } = this.#reader;
     const estimate = this.#read + passed + furtherTokens;
-    // what a stream told of its output before its end is what it had said by then
+    // output that a stream reported before its end is what it had said by then
     const told = usage?.outputTokens;
     if (usage && told !== undefined && (whole || told >= estimate)) return usage;
     if (estimate === 0) return usage;
@@ -177,22 +177,22 @@ export class EventInspector implements Inspector {
     if (this.#reader.read(event) === 'drop') this.#dropping = true;
   }
 
-  /** Keeps an event that is not whole yet. @param end of it, at the least as much as may be of a blank line */
+  /** Keeps an unfinished event. @param end of it, at least as much as may be part of a blank line */
   #keep(event: string, end: string): void {
     this.#pending = event;
     this.#tail = end.slice(-3);
     if (++this.#pieces <= mostPieces + event.length / bytesToPiece) return;
-    // a piece takes more than its bytes
+    // a piece takes more memory than its bytes
     this.#pending = textOf(bytesOf(event));
     this.#pieces = 0;
   }
 
-  /** Looks at whole events, one by one, and returns those that stay; none from an error of the provider on. */
+  /** Looks at whole events, one by one, and returns those that stay; none from a provider's error on. */
   #sift(text: string): string {
     const reader = this.#reader;
     const { maxEventBytes } = this.#options;
     let kept = '';
-    /** Behind what is in `kept`, or was left out. */
+    /** After what is in `kept`, or was left out. */
     let from = 0;
     for (let start = 0; start < text.length; ) {
       const passed = reader.pass?.(text, start, maxEventBytes) ?? start;
@@ -212,15 +212,15 @@ export class EventInspector implements Inspector {
     return from === 0 ? text : kept + text.slice(from);
   }
 
-  /** The same of bytes: of what need not be read no text is made, and a chunk may be most of a fast stream. */
+  /** The same for bytes: what need not be read is not decoded, and a chunk may be most of a fast stream. */
   #siftInPieces(bytes: Uint8Array): Uint8Array {
     const reader = this.#reader;
     const { maxEventBytes } = this.#options;
     const all = toBuffer(bytes);
     const kept: Uint8Array[] = [];
-    /** Behind what is in `kept`, or was left out. */
+    /** After what is in `kept`, or was left out. */
     let from = 0;
-    /** What a piece has at the least: twice as much each time, where no event can be passed. */
+    /** The least that a piece has: twice as much each time that no event can be passed. */
     let least = 0;
     for (let start = 0; start < all.length && !this.failure; ) {
       const passed = reader.passBytes?.(all, start, maxEventBytes) ?? start;
@@ -244,7 +244,7 @@ export class EventInspector implements Inspector {
     return concatBytes(kept);
   }
 
-  /** Has an event read, and says what becomes of it. */
+  /** Reads an event, and returns what becomes of it. */
   #look(event: string): 'stays' | 'goes' | 'ends' {
     this.#dropping = false;
     if (!this.#parser.feed(event, this)) throw eventTooLarge();
@@ -267,7 +267,7 @@ export class EventInspector implements Inspector {
   }
 }
 
-/** Behind a blank line from `least` on, the first where there are several; the end where there is none, or no more than another. */
+/** After a blank line from `least` on, the first of several; the end when there is none, or only one more line feed. */
 function endOfPiece(all: Buffer, start: number, least: number): number {
   let blankLine = all.indexOf('\n\n', least, 'latin1');
   if (blankLine < 0) return all.length;

@@ -3,7 +3,7 @@ import { dataKind, parseObject } from '../dialects/stream-data.ts';
 const lf = 10;
 const cr = 13;
 
-/** Offset behind the blank line that ends the event at `start`; the end of the text when there is none. */
+/** Offset after the blank line that ends the event at `start`; the end of the text when there is none. */
 export function endOfEvent(text: string, start: number): number {
   const blankLine = text.indexOf('\n\n', start);
   if (blankLine >= 0 && !text.slice(start, blankLine).includes('\r')) return blankLine + 2;
@@ -18,7 +18,7 @@ export function endOfEvent(text: string, start: number): number {
   return text.length;
 }
 
-/** Offset behind the last blank line; 0 when there is none. Looks no further back than `known` needs. */
+/** Offset after the last blank line; 0 when there is none. Looks no further back than `known` needs. */
 export function endOfLastEvent(text: string, known = 0): number {
   const from = Math.max(1, known - 3);
   for (let index = text.length - 1; index >= from; index--) {
@@ -26,7 +26,7 @@ export function endOfLastEvent(text: string, known = 0): number {
     if (code !== lf && code !== cr) continue;
     const start = code === lf && text.charCodeAt(index - 1) === cr ? index - 1 : index;
     const before = start > 0 ? text.charCodeAt(start - 1) : 0;
-    // a CR behind a LF at the very end is half of a CRLF
+    // a CR after a LF at the very end is half of a CRLF
     const isHalf = code === cr && before === lf && index === text.length - 1;
     if ((before === lf || before === cr) && !isHalf) return index + 1;
     index = start;
@@ -43,7 +43,7 @@ export function dataOf(event: string): string {
   return lines.join('\n');
 }
 
-/** Whether an event has data that is no JSON object, and not `[DONE]`. */
+/** Whether an event has data that is neither a JSON object nor `[DONE]`. */
 export function isBrokenEvent(event: string): boolean {
   const data = dataOf(event);
   if (data === '') return false;

@@ -6,21 +6,21 @@ import type { AttemptReply } from './attempt.ts';
 import { isStaleConnection } from './stale-connection.ts';
 import { notLoadedCode } from './undici-egress.ts';
 
-/** What may be said of a failure besides its class. */
+/** What is known of a failure besides its class. */
 export interface FailureFacts {
-  /** Whether it speaks against the target's health. A busy or wrongly paid target is not ill. @default true */
+  /** Whether it counts against the target's health. A busy or wrongly paid target is not ill. @default true */
   readonly unhealthy?: boolean;
   /** Whether the same target and credential could answer otherwise when asked again. @default true */
   readonly again?: boolean;
-  /** Whether the provider may have worked on the request, and may want to be paid for it. @default by its class */
+  /** Whether the provider may have worked on the request, and may charge for it. @default by its class */
   readonly mayCost?: boolean;
   /** How long the provider asked to be left alone. */
   readonly retryAfterMs?: number | undefined;
-  /** The provider's own word, which the caller gets when nothing else serves. */
+  /** The provider's own error, which the caller gets when nothing else serves. */
   readonly refusal?: AttemptReply | undefined;
 }
 
-/** Why an attempt failed. What follows from it is the policy's to say. */
+/** Why an attempt failed. The policy decides what follows. */
 export class AttemptFailure extends Error {
   override readonly name = 'AttemptFailure';
   readonly kind: FailureClass;
@@ -47,7 +47,7 @@ export class AttemptFailure extends Error {
   }
 }
 
-/** What was written, and perhaps worked on. */
+/** The request was written, and perhaps worked on. */
 const costly: ReadonlySet<FailureClass> = new Set<FailureClass>(['uncertain', 'timeout', 'broken-stream']);
 
 const neverSent = new Set([
@@ -59,18 +59,18 @@ const neverSent = new Set([
   'EADDRNOTAVAIL',
   'ETIMEDOUT',
   'UND_ERR_CONNECT_TIMEOUT',
-  // of the guarded lookup
+  // from the guarded lookup
   'ERR_ADDRESS_REFUSED',
 ]);
 
 /** Our own machine cannot open another socket or file: no target is to blame, and none would do better. */
 const ours = new Set(['EMFILE', 'ENFILE', notLoadedCode]);
 
-/** A connection that had been idle for too long ends as soon as it is written to: what ends later was at work. */
+/** A connection that was idle for too long ends as soon as it is written to: one that ends later was at work. */
 const staleMs = 1_000;
 
 /**
- * Names what the transport threw. The text of the error is for the operator only.
+ * Classifies what the transport threw. The text of the error is for the operator only.
  *
  * @param afterMs how long after the attempt began. @default at once
  */
@@ -89,7 +89,7 @@ export function toTransportFailure(cause: unknown, afterMs = 0): AttemptFailure 
     return new AttemptFailure('bad-request', error, 'not sendable', { unhealthy: false, again: false });
   }
   if (ours.has(code)) {
-    // callers' connections take sockets, too: whoever comes again has one of those that are given up for it
+    // callers' connections take sockets, too: closing this one frees one for when the caller comes again
     const error = new GatewayError(
       'overloaded',
       'This gateway is out of sockets or files. Try again shortly.',
@@ -101,7 +101,7 @@ export function toTransportFailure(cause: unknown, afterMs = 0): AttemptFailure 
     );
     return new AttemptFailure('not-sent', error, 'out of sockets', { unhealthy: false });
   }
-  // a connection that stood can end with the same codes, and then nobody knows what the provider has received
+  // an established connection can end with the same codes; then nobody knows what the provider has received
   if (neverSent.has(code) && syscall !== 'read' && syscall !== 'write')
     return unreachable('not-sent', 'connect', 'The provider could not be reached.', cause);
   if (/^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|EPROTO)/.test(code)) {
@@ -116,8 +116,8 @@ export function toTransportFailure(cause: unknown, afterMs = 0): AttemptFailure 
     const error = new GatewayError('upstream_invalid_response', message, { cause });
     return new AttemptFailure('invalid-reply', error, 'not http', { again: false });
   }
-  // What was closed as we wrote to it was idle too long: the request was not taken up. On a fresh connection, or when it
-  // had time to work, nobody can tell, and asking again could be paying twice.
+  // A connection closed as we wrote to it was idle too long: the request was not taken up. On a fresh one, or when it
+  // had time to work, nobody can tell, and asking again could mean paying twice.
   return afterMs <= staleMs && isStaleConnection(cause)
     ? unreachable('not-sent', 'stale connection', broke, cause, false)
     : unreachable('uncertain', 'connection broke', broke, cause);
@@ -141,7 +141,7 @@ const ownWord: Partial<Record<ProviderFailure['kind'], FailureClass>> = {
   content_refused: 'content-refused',
 };
 
-/** Names an error reply. `refusal` is what the caller gets to see of one that is for the caller to mend. */
+/** Classifies an error reply. `refusal` is what the caller sees of an error that is the caller's to fix. */
 export function toReplyFailure(
   status: number,
   failure: ProviderFailure,
@@ -209,8 +209,8 @@ function ofCredential(
 }
 
 /**
- * A reply that a provider of this kind cannot have meant. `again: true` where the next one may be in order; `mayCost:
- * false` where it is not the provider who speaks.
+ * A reply that a provider of this kind cannot have meant. `again: true` when the next one may be in order; `mayCost:
+ * false` when it does not come from the provider.
  */
 export function toInvalidReply(
   what: string,
@@ -225,7 +225,7 @@ export function toInvalidReply(
   return new AttemptFailure('invalid-reply', new GatewayError(code, what), reason, { again, mayCost });
 }
 
-/** The system or undici error that it is, one `cause` deep; with the code '' when it is none. */
+/** The system or undici error in it, at most one `cause` deep; code '' when there is none. */
 function systemErrorOf(error: unknown): { readonly code: string; readonly syscall?: unknown } {
   const { code, syscall, cause } = (error ?? {}) as { code?: unknown; syscall?: unknown; cause?: unknown };
   if (typeof code === 'string') return { code, syscall };
@@ -237,7 +237,7 @@ const notHttp = new Set([
   ...['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'ERR_TOO_MANY_INFORMATIONAL'],
 ]);
 
-/** A head that is none, says two things, or has no end. */
+/** A head that is no HTTP, contradicts itself, or has no end. */
 function isNotHttp(code: string, error: unknown): boolean {
   if (code.startsWith('HPE_') || notHttp.has(code)) return true;
   // the parser's own errors need not have a code
@@ -269,11 +269,11 @@ const errorTypes: readonly (readonly [RegExp, ProviderFailure['kind']])[] = [
 ];
 
 /**
- * Names what a stream brought in place of content.
+ * Classifies what a stream brought instead of content.
  *
  * @param type what the provider called the error, where it was one
  * @param body the error as a reply would have it, as far as it can be read
- * @param refusal what the caller gets to see of one that is for the caller to mend
+ * @param refusal what the caller sees of an error that is the caller's to fix
  */
 export function toStreamFailure(
   error: unknown,
@@ -284,7 +284,7 @@ export function toStreamFailure(
   const said = memberOf(body, 'error');
   const codes = [type, memberOf(said, 'code'), memberOf(said, 'type')];
   const found = errorTypes.find(([form]) => form.test(codes.join(' ')))?.[1];
-  // the caller's mistakes are told apart as those with a status are
+  // the caller's mistakes are classified like those with a status
   const kind =
     found === 'bad_request' ? classifyStatus(400, { codes, message: memberOf(said, 'message') }).kind : found;
   if (kind) {

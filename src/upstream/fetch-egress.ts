@@ -2,8 +2,8 @@ import { concatBytes } from './bytes.ts';
 import type { Egress, EgressBody, EgressReply } from './egress.ts';
 
 /**
- * A way out through `fetch`, for runtimes without Node sockets (Workers, edge functions) and for tests. Redirects are
- * not followed: they come back as the 3xx they are. Slower than the default on Node, and without its pools and their bounds.
+ * An egress through `fetch`, for runtimes without Node sockets (Workers, edge functions) and for tests. Redirects are
+ * not followed: they come back as the 3xx they are. Slower than the default on Node, without its pools and bounds.
  */
 export function createFetchEgress(send: typeof fetch = (...input) => globalThis.fetch(...input)): Egress {
   return {
@@ -44,7 +44,7 @@ function toPairs(fields: readonly string[]): [string, string][] {
   return pairs;
 }
 
-/** Ends a request of which nothing comes for too long, be its sender deaf to signals. @param code as undici calls it */
+/** Ends a request when nothing comes for too long, even if its sender ignores signals. @param code undici's */
 function within<Result>(
   ms: number,
   promise: Promise<Result>,
@@ -54,7 +54,7 @@ function within<Result>(
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       const error = Object.assign(new Error(`Nothing came for ${ms} ms.`), { code });
-      // first: what is given up may end as if it were whole
+      // first: giving up may end it as if it were whole
       reject(error);
       giveUp(error);
     }, ms);

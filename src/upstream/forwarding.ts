@@ -19,20 +19,20 @@ interface Trying {
   readonly context: TrialContext;
 }
 
-/** One request on its way to a provider: attempts until one answers, in a time, and until it is told to end. */
+/** One request on its way to a provider: attempts until one answers, its time is over, or it is told to end. */
 export class Forwarding implements Interruptible {
   before: Interruptible | undefined = undefined;
   behind: Interruptible | undefined = undefined;
   /** What attempts are made with, until a reply is on its way. */
   #trying: Trying | undefined;
-  /** A second way, while it is open which of the two is the faster one. */
+  /** A second trial, while it is open which of the two is faster. */
   #beside: Trial | undefined;
   readonly #upstream: Upstream;
   #total: Timed | undefined;
   #begin: Timed | undefined;
-  /** What is on its way to the caller, once something is. */
+  /** The reply on its way to the caller, once there is one. */
   #reply: Interruptible | undefined;
-  /** The key that it ends with; undefined where it goes on whatever becomes of that. */
+  /** The key that it ends with; undefined when it continues whatever becomes of that. */
   readonly #kid: string | undefined;
   #isOver = false;
 
@@ -77,7 +77,7 @@ export class Forwarding implements Interruptible {
     }
   }
 
-  /** Two at once when the first one is slow. */
+  /** Two in parallel when the first one is slow. */
   #race(call: Call, afterMs: number): Promise<Served> {
     const trying = this.#trying as Trying;
     const { trial, context } = trying;
@@ -112,10 +112,10 @@ export class Forwarding implements Interruptible {
   }
 
   /**
-   * Takes over when an attempt has failed: p-retry drives, the trial decides on who is asked, when, and whether.
+   * Takes over when an attempt has failed: p-retry drives, the trial decides whether, when and whom to ask.
    *
-   * @param how what follows a failure in place of the policy, and who may be asked at all. @default the policy, all
-   * @param trying what it was that failed: of two at once the other one may have answered since. @default what is tried
+   * @param how what follows a failure instead of the policy, and who may be asked at all. @default the policy, all
+   * @param trying what failed: of two in parallel the other one may have answered since. @default what is tried
    */
   goOn(
     failed: unknown,
@@ -126,7 +126,7 @@ export class Forwarding implements Interruptible {
     const { plan } = context;
     return pRetry((attempt) => (attempt === 1 ? Promise.reject(failed) : trial.next(call)), {
       retries: plan.forwarding.maxAttempts,
-      // its own jitter doubles a pause and never shortens one; the trial draws from all of it
+      // p-retry's jitter doubles a pause and never shortens one; the trial draws from all of it
       minTimeout: 0,
       // without the caller's signal: it would throw away a reply that came as the caller left
       shouldRetry: ({ error }) => trial.mayGoOn(error, how),
@@ -134,9 +134,9 @@ export class Forwarding implements Interruptible {
   }
 
   /**
-   * The reply takes the place of the attempts: a stream may last long, and must not keep its request.
+   * The reply replaces the attempts: a stream may last long, and must not keep its request.
    *
-   * @param mayBreak whether there may be attempts again, when it breaks on its way
+   * @param mayBreak whether there may be new attempts when it breaks on its way
    */
   replyWith(reply: Interruptible, mayBreak: boolean): void {
     this.#reply = reply;
@@ -148,7 +148,7 @@ export class Forwarding implements Interruptible {
     if (!mayBreak) this.#trying = undefined;
   }
 
-  /** The reply broke on its way: what may follow has a time of its own. */
+  /** The reply broke on its way: what may follow gets a deadline of its own. */
   noteBroken(failure: AttemptFailure): void {
     this.#trying?.trial.noteBroken(failure);
   }
@@ -167,7 +167,7 @@ export class Forwarding implements Interruptible {
     );
   }
 
-  /** Whether an attempt failed that the provider may want to be paid for. */
+  /** Whether an attempt failed that the provider may charge for. */
   get mayHaveCost(): boolean {
     return (this.#trying?.trial.mayHaveCost || this.#beside?.mayHaveCost) ?? false;
   }
@@ -193,8 +193,8 @@ export class Forwarding implements Interruptible {
 }
 
 /**
- * The last failure as the caller sees it. Having tried already, the gateway advises against trying three times more, but
- * where it is itself what failed.
+ * The last failure as the caller sees it. Having retried already, the gateway advises against three more tries, unless
+ * it is itself what failed.
  */
 function exhausted({ error }: AttemptFailure, attempts: number): GatewayError {
   if (attempts === 1 || error.status < 500 || error.code === 'overloaded') return error;

@@ -14,16 +14,16 @@ type Resolve = (
 ) => void;
 
 /**
- * Resolves names for connections, and refuses answers that lead where the name cannot be meant to lead:
+ * Resolves names for connections, and refuses answers with addresses that the name cannot be meant for:
  *
- * - to link-local addresses (cloud metadata lives there), to none (`0.0.0.0`) and to multicast, always;
- * - to this machine or a private network, once the name was seen to be public alone: what is inside from the beginning is the
- *   operator's own, what turns inside is DNS rebinding.
+ * - link-local addresses (cloud metadata lives there), unspecified ones (`0.0.0.0`) and multicast, always;
+ * - this machine or a private network, once the name had only public addresses: a name that is inside from the start
+ *   is the operator's own; one that turns inside is DNS rebinding.
  *
- * Connections go to the very addresses that were looked at. Hosts that are addresses are not resolved, and not looked at.
+ * Connections go to the very addresses that were checked. Hosts that are addresses are neither resolved nor checked.
  *
  * @param options.maxHosts how many public names are remembered; the least used go first. @default 1_000
- * @param options.resolve what asks the system. @default `lookup` of node:dns
+ * @param options.resolve asks the system. @default `lookup` of node:dns
  */
 export function createGuardedLookup(
   options: { readonly maxHosts?: number; readonly resolve?: Resolve } = {},

@@ -1,18 +1,18 @@
 import type { Runtime } from '../runtime.ts';
 
-/** One of two ways to the same thing. */
+/** One of two ways to the same result. */
 export interface Racer<Result> {
-  /** Begins; undefined when there is no such way after all. */
+  /** Begins; undefined when this way does not exist after all. */
   begin(): Promise<Result> | undefined;
   /** Ends it: the other one was faster. */
   lose(): void;
-  /** Throws away what it came to all the same. */
+  /** Discards a result that came all the same. */
   discard(result: Result): void;
 }
 
 /**
- * Begins with the first, and with the second when the first has come to nothing after a time; a first that fails before is
- * an answer. The faster one wins, and the other one is ended. When both fail, the first one's failure counts.
+ * Begins the first, and the second when the first has no result after `afterMs`; a failure of the first before that is
+ * a result. The faster one wins, and the other one is ended. When both fail, the first one's failure counts.
  */
 export function hedge<Result>(
   first: Racer<Result>,

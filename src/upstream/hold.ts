@@ -8,7 +8,7 @@ import { passingInspector } from './json-inspector.ts';
 
 const over: IteratorResult<never> = { done: true, value: undefined };
 
-/** A stream that has shown what it is worth: what came so far, and where the rest comes from. */
+/** A stream that has shown to be usable: what came so far, and where the rest comes from. */
 export interface HeldStream {
   /** Inspected, and not passed on yet. */
   readonly bytes: Uint8Array;
@@ -17,14 +17,14 @@ export interface HeldStream {
 }
 
 /**
- * Reads a stream until there is something for the caller, so that one that brings an error, nonsense or nothing can
- * still be tried elsewhere unseen. The first content goes on at once.
+ * Reads a stream until there is something for the caller, so that one that brings an error, garbage or nothing can
+ * still be retried elsewhere unseen. The first content goes out at once.
  *
- * @param secret what it was asked for with
- * @param maxBytes what is held at the most; a stream that is longer than this without content goes out as it is
- * @param untilWhole waits for the end in place of the first content
- * @param began told of the first content
- * @throws AttemptFailure when there is nothing to go out
+ * @param secret of the request
+ * @param maxBytes the most that is held; a stream that is longer without content goes out as it is
+ * @param untilWhole waits for the end instead of the first content
+ * @param began called at the first content
+ * @throws AttemptFailure when there is nothing to send out
  */
 export async function holdStream(
   reply: EgressReply,
@@ -44,7 +44,7 @@ export async function holdStream(
       step = await iterator.next();
     } catch (error) {
       if (!inspector.isWhole) throw toBrokenReply(error);
-      // nothing more was to come
+      // nothing was missing
       step = over;
     }
     if (step.done) {

@@ -1,7 +1,7 @@
-/** More is not worth a copy. */
+/** A larger body is not worth a copy. */
 const maxJoinedBytes = 16_384;
 
-/** What Node keeps of a write that waits. */
+/** What Node keeps of a pending write. */
 export interface WaitingWrite {
   readonly chunk: Uint8Array | string;
   readonly encoding: BufferEncoding;
@@ -12,10 +12,10 @@ let slab = Buffer.allocUnsafeSlow(slabBytes);
 let used = 0;
 
 /**
- * A head and a small body that were written together, as one array; undefined for anything else. Handed to the kernel as two
- * they cost a tenth of all that a small request costs on its way out.
+ * A head and a small body that were written together, as one array; undefined for anything else. Handed to the kernel
+ * as two, they cost a tenth of all that a small request costs on its way out.
  *
- * @returns a part of memory that many requests share, each its own: no part is used a second time
+ * @returns a slice of memory that many requests share; no slice is used twice
  */
 export function joinSmall(chunks: readonly WaitingWrite[]): Uint8Array | undefined {
   if (chunks.length !== 2) return undefined;

@@ -6,7 +6,7 @@ import type { Usage } from '../message.ts';
 import type { Inspector } from './inspector.ts';
 
 /**
- * Follows a JSON reply, in any number of chunks: whether it is whole, and what it says of usage.
+ * Follows a JSON reply, in any number of chunks: whether it is whole, and what usage it reports.
  *
  * @param maxBytes largest reply; more is an error.
  * @param metered false for replies whose usage has been counted before.
@@ -24,7 +24,7 @@ class JsonInspector implements Inspector {
   readonly #maxBytes: number;
   readonly #metered: boolean;
   #size = 0;
-  /** The whole reply, where it came in one chunk, and its index. */
+  /** The whole reply, when it came in one chunk, and its index. */
   #whole: Uint8Array | undefined;
   #index: JsonObjectIndex | undefined;
   #observer: JsonObserver | undefined;
@@ -48,7 +48,7 @@ class JsonInspector implements Inspector {
     return bytes;
   }
 
-  /** Most replies come in one chunk, and the scanner is twice as fast as the observer. False where it does not like this one. */
+  /** Most replies come in one chunk, and the scanner is twice as fast as the observer. False when it rejects this. */
   #scan(bytes: Uint8Array): boolean {
     if (bytes[bytes.length - 1] !== closingBrace) return false;
     try {
@@ -93,7 +93,7 @@ class JsonInspector implements Inspector {
     return this.end() === whole;
   }
 
-  // a JSON document has no room for an error behind it: the connection is broken off instead
+  // a JSON document has no room for an error after it: the connection is aborted instead
   errorTail(): undefined {}
 }
 

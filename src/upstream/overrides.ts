@@ -2,7 +2,7 @@ import type { Call } from '../call.ts';
 import type { Operation } from '../dialects/endpoint.ts';
 import { type JsonEdit, removeMembers, setMembers } from '../json/splice.ts';
 
-/** What counts tokens of a request, or carries many, is not the request: a field that one takes the other refuses. */
+/** Operations that count tokens of a request, or carry many, refuse fields that the request itself takes. */
 const apart: ReadonlySet<Operation> = new Set([
   'message-count-tokens',
   'count-tokens',
@@ -10,7 +10,7 @@ const apart: ReadonlySet<Operation> = new Set([
   'message-batch-create',
 ]);
 
-/** The edits that give a body what its target overrides. None for a body that is no JSON, and for counts and batches. */
+/** The edits that apply a target's overrides to a body. None for a body that is not JSON, for counts and batches. */
 export function overrideBody(
   { members, endpoint }: Call,
   body: Readonly<Record<string, unknown>>,
@@ -25,7 +25,7 @@ export function overrideBody(
   ];
 }
 
-/** Header fields with others in the place of those of the same name. */
+/** Header fields, with overrides in place of those of the same name. */
 export function overrideHeaders(
   headers: readonly string[],
   overrides: Readonly<Record<string, string>>,

@@ -20,8 +20,8 @@ export interface PatientOptions {
 }
 
 /**
- * The reply that is on its way, when it comes soon; else one that begins at once, keeps its caller waiting with comments,
- * and goes on with the reply when it is there. What fails then is told in the stream.
+ * The reply itself, when it comes soon. Otherwise one that begins at once, keeps its caller waiting with comments, and
+ * continues with the reply when it comes. What fails then is reported in the stream.
  */
 export function replyPatiently(reply: Promise<GatewayReply>, options: PatientOptions): Promise<GatewayReply> {
   return new Promise((resolve, reject) => {
@@ -75,7 +75,7 @@ class PatientBody implements AsyncIterableIterator<Uint8Array> {
   async return(): Promise<IteratorResult<Uint8Array>> {
     this.#isOver = true;
     if (this.#rest) {
-      // it may be read on for its usage, and tells then how it ended
+      // it may be drained for its usage, and then reports how it ended
       await this.#rest.return?.();
       return over;
     }
@@ -88,7 +88,7 @@ class PatientBody implements AsyncIterableIterator<Uint8Array> {
     return this;
   }
 
-  /** False when nothing came for the time that a caller waits. */
+  /** False when nothing came for `everyMs`. */
   #waited(): Promise<boolean> {
     return new Promise((resolve) => {
       const cancel = this.#options.runtime.schedule(this.#options.everyMs, () => resolve(false));

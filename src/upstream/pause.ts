@@ -9,10 +9,10 @@ export interface Waiting {
 }
 
 /**
- * Waits, and no longer than the caller does.
+ * Waits, but no longer than the caller does.
  *
- * @param waiting is given the way to end it early
- * @throws the signal's reason when the caller is gone; what it was ended with
+ * @param waiting gets the way to end it early
+ * @throws the signal's reason when the caller is gone; the error it was ended with
  */
 export function pause(
   waitMs: number,
@@ -28,7 +28,7 @@ export function pause(
 
 /** How requests wait in a queue. */
 export interface QueueBounds {
-  /** Others that wait and do not go behind. */
+  /** How many others may wait ahead. */
   readonly most: number;
   readonly mostWaitMs: number;
   readonly isBatch: boolean;
@@ -59,9 +59,9 @@ export function whenFree(
 }
 
 /**
- * Waits until a target that is left alone may be probed, or a probe of it has ended; at the most `mostWaitMs`.
+ * Waits until a target that is left alone may be probed, or a probe of it has ended; at most `mostWaitMs`.
  *
- * @param refusal what who finds too many waiting is told
+ * @param refusal the error when too many are waiting
  * @throws GatewayError the refusal; as `pause`
  */
 export function whenRecovered(
@@ -88,7 +88,7 @@ export function whenRecovered(
   });
 }
 
-/** Joins a queue with a time limit; returns how to leave it. */
+/** Joins a queue with a time limit; returns a function that leaves it. */
 function waitIn(
   queue: PlaceQueue,
   { most, isBatch }: QueueBounds,

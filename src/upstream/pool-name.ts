@@ -3,7 +3,7 @@ import type { Secret } from '../secrets/secret.ts';
 
 const names = new WeakMap<Secret, Map<string, string>>();
 
-/** Name of the connections of a credential with this secret. It tells nothing of the secret. */
+/** Pool name for the connections of a credential with this secret. Reveals nothing of the secret. */
 export function poolNameOf({ id }: Credential, secret: Secret): string {
   let known = names.get(secret);
   if (!known) {
@@ -18,14 +18,14 @@ export function poolNameOf({ id }: Credential, secret: Secret): string {
   return name;
 }
 
-/** The names of all credentials that are usable now. */
+/** The pool names of all credentials that are usable now. */
 export function poolNamesOf(credentials: Iterable<Credential>): Set<string> {
   const inUse = new Set<string>();
   for (const credential of credentials) {
     try {
       inUse.add(poolNameOf(credential, credential.source.current()));
     } catch {
-      // without a secret it has no connections
+      // no secret, so no connections
     }
   }
   return inUse;

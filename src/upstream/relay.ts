@@ -10,37 +10,37 @@ const over: IteratorResult<never> = { done: true, value: undefined };
 
 type Step<Of extends Part> = IteratorResult<Of | Uint8Array> | Promise<IteratorResult<Uint8Array>>;
 
-/** A body on its way, and what watches it. */
+/** A body being relayed, and what observes it. */
 export interface RelaySource {
   readonly body: EgressBody;
   readonly chunks: AsyncIterator<Uint8Array>;
   readonly inspector: Inspector;
-  /** What was read of the body before the relay took it over, inspected; goes out first. The relay forgets it then. */
+  /** What was read before the relay took over, already inspected; goes out first. The relay clears this field. */
   first: Uint8Array | undefined;
-  /** To be told what became of it. @default nobody */
+  /** Told what became of the body. @default nobody */
   readonly passage?: Passage | undefined;
 }
 
-/** What a relay must know besides the body. */
+/** What a relay needs besides the body. */
 export interface RelayOptions {
   /**
-   * Called when the caller is gone and the body is not at its end. `true` takes over the rest of the body and calls
-   * `settle` when done; `false` ends the upstream's connection.
+   * Called when the caller leaves before the end of the body. `true` takes over the rest of the body and calls
+   * `finish` when done; `false` ends the upstream's connection.
    */
   readonly drain?: ((rest: DrainableBody) => boolean) | undefined;
-  /** Sees what goes out, and may have something to go on with when the body breaks. @default it ends with the error */
+  /** Sees what goes out, and may continue the body when it breaks. @default the body ends with the error */
   readonly rescuer?: Rescuer | undefined;
-  /** Called once, when it is over. */
+  /** Called once, when the relay ends. */
   readonly onEnd?: ((relay: Relay) => void) | undefined;
 }
 
-/** Somebody who goes on with a body that broke after some of it went out. */
+/** Continues a body that broke after some of it went out. */
 export interface Rescuer {
   /** A part goes out. */
   delivered(part: Part): void;
-  /** What to go on with; undefined when the caller has to be told of the error. Must not reject. */
+  /** What to continue with; undefined when the caller has to get the error. Must not reject. */
   rescue(error: GatewayError, broken: RelaySource): Promise<RelaySource | undefined>;
-  /** Nobody waits for what `rescue` is looking for any more. */
+  /** Nobody waits for the result of `rescue` any more. */
   giveUp(): void;
 }
 
@@ -48,14 +48,14 @@ export interface Rescuer {
 export interface DrainableBody {
   /** Reads one more chunk for its usage. False at the end. */
   step(): Promise<number | false>;
-  /** Ends it and settles the outcome as `aborted`. */
+  /** Ends the body and settles the outcome as `aborted`. */
   finish(): void;
 }
 
 /**
  * A reply's body on its way to the caller: pulls a chunk from the upstream when the caller can take one, has it
- * inspected, and settles the outcome once. When the upstream breaks and nobody can go on for it, the stream ends with an
- * error in the caller's dialect; where the protocol has no such thing the iteration throws, and the adapter breaks off
+ * inspected, and settles the outcome once. When the upstream breaks and nothing can continue it, the stream ends with
+ * an error in the caller's dialect. Where the protocol has no such error, the iteration throws and the adapter aborts
  * the connection.
  */
 export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<Uint8Array> {
@@ -68,14 +68,14 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
   #ended = false;
   #pulling = false;
   #interrupted: GatewayError | undefined;
-  /** What goes out whatever comes of a rescue; noted already. */
+  /** Goes out whether or not a rescue succeeds; already noted. */
   #held: Uint8Array | undefined;
-  /** What is still to go out of a relay that has settled. */
+  /** What a settled relay still has to send. */
   #last: Uint8Array | undefined;
   #lastError: unknown;
-  /** Who waits for the next chunk by `read`. */
+  /** The receiver of the pending `read`. */
   #receiver: ChunkReceiver | undefined;
-  /** For `next`, once for all its chunks; a body that is read needs neither. */
+  /** For `next`, made once for all chunks; a body taken with `read` needs neither. */
   #onStep: ((step: IteratorResult<Uint8Array>) => Step<Uint8Array>) | undefined;
   #onError: ((error: unknown) => Step<Uint8Array>) | undefined;
 
@@ -104,12 +104,12 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     return this.#source.inspector.keepsNothing ? lendBytes(chunk) : undefined;
   }
 
-  /** The source of a relay that is read has a chunk. */
+  /** As receiver of the source: it has a chunk. */
   chunk(value: Uint8Array): void {
     this.#take({ done: false, value });
   }
 
-  /** How a relay takes text, while nobody needs bytes of it. */
+  /** Takes text; undefined when somebody needs bytes. */
   get text(): ((latin1: string) => void) | undefined {
     return this.#receiver?.text && this.#source.inspector.text ? this.takeText : undefined;
   }
@@ -118,12 +118,12 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     this.#take({ done: false, value });
   }
 
-  /** The source of a relay that is read is at its end. */
+  /** As receiver of the source: it has ended. */
   end(): void {
     this.#take(over);
   }
 
-  /** The source of a relay that is read broke. */
+  /** As receiver of the source: it broke. */
   fail(error: unknown): void {
     try {
       this.#answer(this.#broke(error));
@@ -168,7 +168,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
       this.#note(value);
       return Promise.resolve({ done: false, value });
     }
-    // an error that stood in what was held comes behind it
+    // an error found in the held bytes comes after them
     const { failure } = this.#source.inspector;
     if (failure) return Promise.resolve().then(() => this.#fail(failure));
     this.#pulling = true;
@@ -182,20 +182,20 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     return this.#source.inspector.usage();
   }
 
-  /** Ends it with an error, although nothing broke; settles at once, whether the caller takes the error or not. */
+  /** Ends it with an error although nothing broke. Settles at once, whether or not the caller takes the error. */
   interrupt(error: GatewayError): void {
     if (this.#ended || this.#interrupted) return;
     this.#interrupted = error;
     const isWaiting = this.#pulling;
     this.#source.body.cancel();
     this.#options.rescuer?.giveUp();
-    // whoever waits gets the error with the chunk that does not come
+    // a waiting reader gets the error in place of its chunk
     if (isWaiting) return;
     try {
       const step = this.#end(error, this.#held, true);
       this.#last = step.done ? undefined : step.value;
     } catch (thrown) {
-      // a protocol without errors in its bodies: the connection is broken off when the caller asks again
+      // the protocol has no errors in bodies: the connection is aborted when the caller asks again
       this.#lastError = thrown;
     }
   }
@@ -228,7 +228,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     this.#pulling = false;
     if (this.#ended) return over;
     if (this.#interrupted) return this.#end(this.#interrupted);
-    // nothing more was to come
+    // nothing was missing
     return this.#source.inspector.isWhole ? this.#close(undefined) : this.#fail(toError(error));
   }
 
@@ -261,7 +261,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     return value.length;
   }
 
-  /** What had been asked for before the caller left: who reads the rest for its usage does not see it. */
+  /** For a chunk requested before the caller left: whoever drains the rest does not see it. */
   #noteDrained(part: Part): void {
     try {
       inspect(this.#source.inspector, part);
@@ -282,13 +282,13 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     if (!rescuer) return this.#end(error, rest);
     if (rest?.length) this.#note(rest);
     this.#held = rest;
-    // whoever goes on may need the place that it had
+    // the rescuer may need the place it held
     this.#leave(error.code === 'caller_gone');
     this.#source = { ...broken, passage: undefined };
     return rescuer.rescue(error, broken).then((source) => {
       this.#held = undefined;
       if (source && this.#ended) drop(source);
-      // interrupted meanwhile, or nobody is there
+      // interrupted meanwhile, or the caller is gone
       if (this.#ended) return this.#takeLast();
       if (!source) return this.#end(error, rest, true);
       this.#source = source;
@@ -305,7 +305,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     this.#replyBytes += last.length - (isNoted ? (rest?.length ?? 0) : 0);
     this.#finish({ kind: error.code === 'caller_gone' ? 'aborted' : 'failed', errorCode: error.code });
     if (last.length > 0) return { done: false, value: last };
-    // the provider has told of its error itself
+    // the provider has reported its error itself
     if (error.code === 'upstream_error') return over;
     throw error;
   }
@@ -339,7 +339,7 @@ export class Relay implements PulledBody, ChunkReceiver, AsyncIterableIterator<U
     this.#options.onEnd?.(this);
   }
 
-  /** The target has done what it could. */
+  /** Releases the target. */
   #leave(ok: boolean): void {
     const { passage } = this.#source;
     passage?.health.end();
@@ -351,7 +351,7 @@ function inspect<Of extends Part>(inspector: Inspector, part: Of): Of {
   return (typeof part === 'string' ? (inspector.text?.(part) ?? '') : inspector.chunk(part)) as Of;
 }
 
-/** A source that nobody takes from. */
+/** Discards a source that nobody reads. */
 function drop({ body, passage }: RelaySource): void {
   body.cancel();
   passage?.health.end();

@@ -5,8 +5,8 @@ import type { Secret } from '../secrets/secret.ts';
 import { tokenOf } from './scrub.ts';
 
 /**
- * Header fields of a relayed reply. Passed back from every provider are the type, disposition and caching of the body
- * and `retry-after`; not cookies, framing, CORS, nor the rate limits of the shared credential.
+ * Header fields of a relayed reply. Every provider's type, disposition and caching of the body and `retry-after` are
+ * passed back; cookies, framing, CORS and the rate limits of the shared credential are not.
  */
 export function toReplyHeaders(
   { id, endpoint }: Pick<Arrival, 'id' | 'endpoint'>,
@@ -15,7 +15,7 @@ export function toReplyHeaders(
   limitHeaders: HeaderMap,
   secret: Secret,
 ): HeaderMap {
-  // one shape for all replies, absent fields and all, and not one that grows field by field
+  // one shape for all replies, absent fields included, not one that grows field by field
   const headers: Record<string, string | readonly string[] | undefined> = {
     ...limitHeaders,
     'content-type': upstream['content-type'],

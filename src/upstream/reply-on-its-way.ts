@@ -5,20 +5,20 @@ import type { Forwarding } from './forwarding.ts';
 import type { Inspector } from './inspector.ts';
 import type { DrainableBody, RelayOptions, Rescuer } from './relay.ts';
 
-/** What a reply on its way is about. */
+/** What belongs to a reply on its way. */
 export interface OnItsWay {
   readonly forwarding: Forwarding;
   readonly inspector: Inspector;
   readonly record: { warnings?: RequestRecord['warnings'] };
   readonly rescuer: Rescuer | undefined;
-  /** What reads it on when its caller leaves; undefined where it ends then. */
+  /** Drains it when its caller leaves; undefined when it ends then. */
   readonly drainer: Drainer | undefined;
   readonly drain: DrainOptions;
 }
 
 /**
- * What becomes of a reply that is relayed. A class, for closures would hold what the closures around them hold: in the built
- * package, where what is called once is written into its caller, that is all of the request, its body too, for as long as a
+ * What becomes of a reply that is relayed. A class, because closures would hold what the closures around them hold: in
+ * the built package, where functions called once are inlined, that is the whole request, its body too, for as long as a
  * stream lasts.
  */
 export class ReplyOnItsWay implements RelayOptions {

@@ -8,7 +8,7 @@ import type { Secret } from '../secrets/secret.ts';
  */
 const common = ['accept', 'content-type', 'user-agent', 'idempotency-key', 'traceparent', 'tracestate'];
 
-/** Header fields for one attempt: names and values one after the other. No name is there twice. */
+/** Header fields for one attempt: names and values alternating, no name twice. */
 export function toRequestHeaders(
   callerHeaders: HeaderMap,
   entry: ConfiguredProvider,
@@ -36,7 +36,7 @@ interface Fields {
   readonly secret: Secret;
   /** The gateway's own, with their values. */
   readonly always: readonly string[];
-  /** Names of the caller's. */
+  /** Names of the caller's fields. */
   readonly passedOn: readonly string[];
 }
 

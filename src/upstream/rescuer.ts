@@ -18,33 +18,33 @@ import type { RelaySource, Rescuer } from './relay.ts';
 import { SplicedInspector } from './spliced-inspector.ts';
 import type { Served, TrialContext } from './trial.ts';
 
-/** So much of what went out is kept before it is read. */
+/** This much of what went out is kept before it is parsed. */
 const digestBytes = 32_768;
-/** So many bytes are gathered before they are made text: one text for several deltas. */
+/** This many bytes are gathered before they become text: one text for several deltas. */
 const gatherBytes = 1_024;
 
-/** What went out of a stream, and how it is gone on with when it breaks. */
+/** Keeps what went out of a stream, and continues it when it breaks. */
 export class StreamRescuer implements Rescuer {
   readonly #context: TrialContext;
   readonly #forwarding: Forwarding;
   readonly #makeSplicer: () => StreamSplicer | undefined;
   readonly #mostBytes: number;
-  /** Made when there is something to read, which most streams never come to. */
+  /** Made when there is something to parse, which most streams never reach. */
   #splicer: StreamSplicer | undefined;
-  /** Each character of it a byte. */
+  /** One character per byte. */
   #unread = '';
-  /** What went out behind it; a copy, since nobody knows what becomes of a chunk that was handed out. */
+  /** What went out after `#unread`; a copy, since a chunk that was handed out may be changed. */
   #gathered: Buffer | undefined;
   #gatheredBytes = 0;
   #readBytes = 0;
   /** Whether nobody waits any more. */
   #isOver = false;
-  /** What is read until it says something new. */
+  /** The body being read until it says something new. */
   #aligning: EgressBody | undefined;
 
   /**
-   * @param makeSplicer undefined of a request whose stream is not gone on with
-   * @param mostBytes a stream of which more went out is not gone on with
+   * @param makeSplicer returns undefined when the stream cannot be continued
+   * @param mostBytes a stream of which more went out is not continued
    */
   constructor(
     context: TrialContext,
@@ -59,7 +59,7 @@ export class StreamRescuer implements Rescuer {
   }
 
   delivered(part: Part): void {
-    // no more than this: it is done for every delta of a stream
+    // nothing else here: it runs for every delta of a stream
     if (this.#gatheredBytes + part.length > gatherBytes || typeof part === 'string') {
       this.#unread += this.#takeGathered() + textOf(part);
       if (this.#unread.length >= digestBytes) this.#digest();
@@ -73,7 +73,7 @@ export class StreamRescuer implements Rescuer {
   giveUp(): void {
     this.#isOver = true;
     this.#aligning?.cancel();
-    // whoever still knows of the stream need not keep what it said
+    // whoever still refers to the stream need not keep its content
     this.#unread = '';
     this.#gathered = undefined;
     this.#gatheredBytes = 0;
@@ -89,7 +89,7 @@ export class StreamRescuer implements Rescuer {
     const failure = new AttemptFailure(kind, error, error.code);
     this.#forwarding.noteBroken(failure);
     const usage = broken.inspector.usage();
-    // whoever goes on may need the slot that it held
+    // the continuation may need the slot that it held
     upstreamHolds?.serve(undefined, usage);
     for (const mode of this.#context.plan.forwarding.rescue) {
       if (this.#isOver) return undefined;
@@ -119,14 +119,14 @@ export class StreamRescuer implements Rescuer {
       const spent = withAttempts(broken.inspector.usage(), record.attempts);
       const inspector = new SplicedInspector(reply.inspector, splicer.splice(mode, spent));
       const source = this.#isOver ? undefined : await this.#align(served, inspector).catch(toBrokenReply);
-      // that it ended says nothing of its target
+      // its end says nothing about its target
       if (this.#isOver) return void this.#leave(served, 'cancelled', inspector);
       if (!(source instanceof AttemptFailure)) {
         if (!source) return void this.#leave(served, 'says something else', inspector);
         noteTarget(record, candidate);
         return { ...source, inspector, passage };
       }
-      // it broke before it had said anything new: the next one may
+      // it broke before it said anything new: try the next one
       failure = source;
       passage.health.broke(passage.wasProbe);
       this.#leave(served, failure.reason, inspector);
@@ -140,9 +140,9 @@ export class StreamRescuer implements Rescuer {
   }
 
   /**
-   * Reads on until what comes is new. Undefined when the other stream says something else, or ends before.
+   * Reads on until something new comes. Undefined when the other stream says something else, or ends before.
    *
-   * @throws what its connection broke with, or what stands in the stream that ends it
+   * @throws the error that broke its connection, or the one in the stream that ends it
    */
   async #align(
     { reply }: Served,
@@ -184,7 +184,7 @@ export class StreamRescuer implements Rescuer {
     return text;
   }
 
-  /** Reads what is kept, if the stream may still be gone on with. */
+  /** Parses what is kept, if the stream may still be continued. */
   #digest(): void {
     const unread = this.#unread + this.#takeGathered();
     this.#unread = '';
@@ -216,8 +216,8 @@ function toWhole(chunks: readonly Uint8Array[]): Omit<RelaySource, 'inspector'> 
 }
 
 /**
- * What makes what follows the stream of a candidate; undefined where nothing of the plan could go on with it when it breaks. It
- * makes nothing for a request whose stream cannot be gone on with.
+ * Makes the splicer of a candidate's stream; undefined when nothing in the plan could continue it when it breaks. The
+ * function returns undefined for a request whose stream cannot be continued.
  */
 export function splicerMaker(
   { call, plan }: Pick<TrialContext, 'call' | 'plan'>,

@@ -5,19 +5,19 @@ import { toBuffer, toBytes } from './bytes.ts';
 
 const operations: ReadonlySet<string> = new Set(['message-batch-create', 'message-batch-resource']);
 
-/** Whether replies name addresses that SDKs go to with whatever key they hold: batches of Anthropic, with their results. */
+/** Whether replies hold URLs that SDKs fetch with whatever key they hold: Anthropic's batches, with their results. */
 export function namesAddresses({ endpoint }: Received['call']): boolean {
   return operations.has(endpoint.operation);
 }
 
 /**
- * The address of a batch's results, made the gateway's own, so that the way leads back here: whatever stands there in place of
- * it, the key that a caller goes there with is the gateway's.
+ * Makes the URL of a batch's results the gateway's own, so that callers come back here: whatever URL the provider
+ * gives, the key that a caller sends there is the gateway's.
  */
 export function rewriteResultsUrl(context: Arrival & Received, bytes: Uint8Array): Uint8Array {
   if (!namesAddresses(context.call)) return bytes;
   const reply = parseObject(toBuffer(bytes).toString());
-  // results are JSON Lines, and no object
+  // results are JSON Lines, not an object
   if (!reply) return bytes;
   const base = `${publicBase(context)}${context.call.endpoint.prefix}/v1/messages/batches/`;
   const toOwn = (batch: Members): Members => {

@@ -5,8 +5,7 @@ const mostMs = 86_400_000;
 
 /**
  * How long a reply asks to wait, in milliseconds: `retry-after-ms`, or `retry-after` as seconds or as an HTTP date
- * (RFC 9110 §10.2.3). What lies in the past or is negative is no wait: 0; what lies further away than a day is a day.
- * Anything else is no answer: undefined.
+ * (RFC 9110 §10.2.3). A past date or a negative number is 0; more than a day is a day. Anything else is undefined.
  */
 export function readRetryAfterMs(headers: HeaderMap, nowMs: number): number | undefined {
   const precise = toMilliseconds(headers['retry-after-ms'], 1);

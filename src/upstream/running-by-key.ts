@@ -3,7 +3,7 @@ import type { Interruptible } from './upstream.ts';
 
 /** The running requests that end with their key, by its public id. Empty unless `relay.onRevoke` is `end`. */
 export class RunningByKey {
-  /** Told of the key of every request that is added. @default nobody */
+  /** Told the key of every request that is added. @default nobody */
   onAdd: ((kid: string) => void) | undefined;
   readonly #running = new Map<string, Set<Interruptible>>();
 
@@ -27,7 +27,7 @@ export class RunningByKey {
     if (running?.delete(request) && running.size === 0) this.#running.delete(kid);
   }
 
-  /** Ends all of a key, each with the error in its caller's dialect. */
+  /** Ends a key's requests, each with the error in its caller's dialect. */
   interrupt(kid: string, error: GatewayError): void {
     for (const request of [...(this.#running.get(kid) ?? [])]) request.interrupt(error);
   }

@@ -10,11 +10,11 @@ const leastCharacters = 12;
 const redacted = '[redacted]';
 
 /**
- * Makes a provider's own error safe to show: the credential that was used, in any part of 12 characters or more and as
- * JSON, URLs, hex and base64 write it, and whatever looks like a secret are taken out. Returns undefined for a text that
- * is too long to be a sensible error.
+ * Makes a provider's own error safe to show. Removes the credential that was used, in any part of 12 characters or more
+ * and as JSON, URLs, hex and base64 write it, and whatever looks like a secret. Returns undefined for a text that is
+ * too long to be a sensible error.
  *
- * @param others what else went along that may be a credential; shorter ones are none. @default nothing
+ * @param others what else was sent that may be a credential; shorter ones are none. @default nothing
  */
 export function scrub(text: string, secret: Secret, others: readonly Secret[] = []): string | undefined {
   if (text.length > maxCharacters) return undefined;
@@ -33,12 +33,12 @@ export function tokenOf(secret: Secret): string {
 
 interface Form {
   readonly text: string;
-  /** Parts that are as long as this are taken out. */
+  /** Parts of this length are removed. */
   readonly window: number;
   readonly windows: ReadonlySet<string>;
 }
 
-// an error is rare, but one provider that refuses everything is not
+// errors are rare, but not those of a provider that refuses everything
 const known = new WeakMap<Secret, readonly Form[]>();
 
 function formsOf(secret: Secret): readonly Form[] {
@@ -47,7 +47,7 @@ function formsOf(secret: Secret): readonly Form[] {
     const text = tokenOf(secret);
     const bytes = Buffer.from(text);
     const hex = bytes.toString('hex');
-    // the escaped form first: without the backslash before a quote the rest would be no JSON
+    // the escaped form first: without the backslash before a quote the rest would not be JSON
     forms = [
       toForm(JSON.stringify(text).slice(1, -1), leastCharacters),
       toForm(text, leastCharacters),
@@ -73,7 +73,7 @@ function toForm(text: string, length: number): Form {
   return { text, window, windows };
 }
 
-/** What stands for the credential alone when something stands before it and behind it in the same base64. */
+/** What encodes only the credential when other bytes precede and follow it in the same base64. */
 function toBase64At(bytes: Buffer, offset: number): string {
   const text = Buffer.concat([Buffer.alloc(offset), bytes])
     .toString('base64')

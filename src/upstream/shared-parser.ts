@@ -1,13 +1,13 @@
 import { createParser, type EventSourceMessage, type EventSourceParser } from 'eventsource-parser';
 
-/** Who is told of the events of a text. */
+/** Receives the events of a text. */
 export interface EventListener {
   event(event: EventSourceMessage): void;
 }
 
 /**
- * A parser of server-sent events for many streams in turn: every text consists of whole events, so that nothing of a
- * stream stays in the parser. One of its own would be a kilobyte for each stream that waits.
+ * A parser of server-sent events for many streams in turn: every text consists of whole events, so nothing of a stream
+ * stays in the parser. A parser per stream would take a kilobyte for each stream that waits.
  */
 export class SharedParser {
   readonly maxEventBytes: number;
@@ -39,7 +39,7 @@ export class SharedParser {
 
 let latest: SharedParser | undefined;
 
-/** The parser of all streams with this bound, which nearly always are all. */
+/** The parser of all streams with this bound, nearly always all there are. */
 export function parserFor(maxEventBytes: number): SharedParser {
   if (latest?.maxEventBytes !== maxEventBytes) latest = new SharedParser(maxEventBytes);
   return latest;

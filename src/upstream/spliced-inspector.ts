@@ -7,8 +7,8 @@ import type { Inspector } from './inspector.ts';
 const empty = new Uint8Array(0);
 
 /**
- * Follows a stream that goes on for one that broke: what the inspector of its own lets pass goes out as the splice has it.
- * It is given whole events only, which is what an event inspector gives.
+ * Follows a stream that continues one that broke: what its own inspector lets pass goes out as the splice rewrites it.
+ * It is given whole events only, which is what an event inspector returns.
  */
 export class SplicedInspector implements Inspector {
   readonly #inner: Inspector;
@@ -25,7 +25,7 @@ export class SplicedInspector implements Inspector {
     return this.#splice.isReady;
   }
 
-  /** Whether it is the splice that ends it: what goes on does not follow from what went out. */
+  /** Whether the splice ended it: what comes does not follow from what went out. */
   get saysOther(): boolean {
     return this.#diverged !== undefined;
   }
@@ -50,7 +50,7 @@ export class SplicedInspector implements Inspector {
     return this.spliced(this.#inner.chunk(bytes));
   }
 
-  /** What of whole events goes out. */
+  /** The part of whole events that goes out. */
   spliced(bytes: Uint8Array): Uint8Array {
     if (bytes.length === 0 || this.#diverged) return empty;
     let kept = '';

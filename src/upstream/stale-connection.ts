@@ -1,15 +1,15 @@
-/** Errors of connections that had served before, and ended as they were written to again. */
+/** Errors of connections that had served before and ended when written to again. */
 const stale = new WeakSet<object>();
 
 /**
- * Whether a connection ended that had served before, and of the reply to what was written last nothing had come: it had
- * been idle for too long, and the server closed it as we wrote.
+ * Whether the error is of a connection that had served before and ended before any reply to the last write: it had been
+ * idle for too long, and the server closed it as we wrote.
  */
 export function isStaleConnection(error: unknown): boolean {
   return typeof error === 'object' && error !== null && stale.has(error);
 }
 
-/** Lets `isStaleConnection` know an error. */
+/** Marks an error for `isStaleConnection`. */
 export function noteStale(error: Error): void {
   stale.add(error);
 }

@@ -5,18 +5,18 @@ const mostMs = 2_147_483_647;
 
 /** How long a request may take. */
 export interface TimeLimits {
-  /** All of it, its reply included. Undefined: unbounded. */
+  /** All of it, including its reply. Undefined: unbounded. */
   readonly totalMs: number | undefined;
-  /** Until its reply begins, where that is less. */
+  /** Until its reply begins, when that is less. */
   readonly beginMs: number | undefined;
 }
 
 const unbounded: TimeLimits = { totalMs: undefined, beginMs: undefined };
 
 /**
- * How long a request may take: what the plan says and what the caller says, whichever is less. A caller says it in
- * `x-headgate-timeout-ms`, or as the official libraries do: those of Google in `x-server-timeout`, in seconds; those of
- * OpenAI and Anthropic in `x-stainless-timeout`, in seconds, which they measure until a stream begins.
+ * How long a request may take: the plan's time or the caller's, whichever is less. A caller sets it in
+ * `x-headgate-timeout-ms`, or as the official libraries do: Google's in `x-server-timeout`, in seconds; OpenAI's and
+ * Anthropic's in `x-stainless-timeout`, in seconds, which they measure until a stream begins.
  */
 export function timeLimitsOf({
   request: { headers },
@@ -30,14 +30,14 @@ export function timeLimitsOf({
   if (own === undefined && google === undefined && stainless === undefined) {
     return totalMs === undefined ? unbounded : { totalMs, beginMs: undefined };
   }
-  // a stream of whole replies begins with a comment, and its caller is kept waiting with others
+  // a stream held until whole begins with a comment, and more of them keep its caller waiting
   const isHeld = call.stream && forwarding.commit === 'complete';
   const total = least(totalMs, own, google, call.stream ? undefined : stainless);
   const begin = call.stream && !isHeld ? stainless : undefined;
   return { totalMs: total, beginMs: begin !== undefined && begin < (total ?? mostMs) ? begin : undefined };
 }
 
-/** A caller who asks for nonsense has asked for nothing. */
+/** An invalid value counts as absent. */
 function numberIn(headers: HeaderMap, name: string, factor: number): number | undefined {
   const value = headers[name];
   if (typeof value !== 'string' || !/^[1-9]\d{0,11}$/.test(value)) return undefined;

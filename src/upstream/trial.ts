@@ -24,11 +24,11 @@ import type { Upstream } from './upstream.ts';
 export interface Served {
   readonly candidate: Candidate;
   readonly reply: AttemptReply;
-  /** To be told when the reply is over, and when it broke on its way. */
+  /** Told when the reply is over, and when it broke on its way. */
   readonly passage: Passage;
 }
 
-/** A reply on its way, as far as its target is concerned. */
+/** A reply on its way, as its target sees it. */
 export interface Passage {
   readonly health: TargetHealth;
   readonly observed: ObservedAttempt;
@@ -44,23 +44,23 @@ export type TrialContext = Arrival &
   Identified &
   Received &
   Routed & {
-    /** What the call names; undefined where it names none. */
+    /** The model that the call names, if any. */
     readonly model: Model | undefined;
-    /** What attempts hold of the limits of providers; absent where no provider has any. */
+    /** What attempts hold of the limits of providers; absent when no provider has any. */
     readonly upstreamHolds?: UpstreamHolds | undefined;
   };
 
-/** How it goes on after a failure, where that is not the policy's to say. */
+/** How to continue after a failure, where the policy does not decide that. */
 export interface GoOn {
   readonly action?: FailureAction | undefined;
-  /** Candidates that may be asked at all. @default all */
+  /** Whether a candidate may be asked at all. @default all */
   readonly accepts?: ((candidate: Candidate) => boolean) | undefined;
 }
 
-/** The attempts of one request: who is asked next, after which pause, and whether anybody is. */
+/** The attempts of one request: whether anybody is asked next, who, and after what pause. */
 export class Trial {
   attempts = 0;
-  /** Whether an attempt came to nothing that the provider may want to be paid for. */
+  /** Whether an attempt failed that the provider may charge for. */
   mayHaveCost = false;
   readonly #context: TrialContext;
   readonly #upstream: Upstream;
@@ -74,10 +74,10 @@ export class Trial {
   #running: Attempt | undefined;
   #interrupted: GatewayError | undefined;
   readonly #waiting: Waiting = { end: undefined };
-  /** Until then it waits for targets that are left alone; set when it begins to. */
+  /** Until then it waits for targets that are left alone; set when the wait begins. */
   #patientUntilMs = Number.POSITIVE_INFINITY;
 
-  /** When the request must be answered, by the monotonic clock; undefined where nobody says so. */
+  /** When the request must be answered, by the monotonic clock; undefined: no deadline. */
   endsAtMs: number | undefined;
 
   constructor(context: TrialContext, upstream: Upstream, endsAtMs: number | undefined) {
@@ -90,7 +90,7 @@ export class Trial {
   /**
    * Asks the plan's first candidate that may be asked.
    *
-   * @param accepts whom it may be, should it have to wait
+   * @param accepts whom it may ask, should it have to wait
    * @throws AttemptFailure, or the signal's reason when the caller is gone.
    * @throws GatewayError `rate_limited`, `no_target_available` when nobody may be asked.
    */
@@ -105,7 +105,7 @@ export class Trial {
     const { plan, snapshot } = this.#context;
     const candidate = plan.candidates[0] as Candidate;
     const health = this.#upstream.healths.of(candidate, snapshot.config);
-    // nearly always
+    // the usual case
     if (health.availability(this.#beganAtMs) === 'ready') return { candidate, health, availability: 'ready' };
     const choice = choose(plan.candidates, this.#facts(), admitFirst);
     if (!choice) throw noChoice(plan.candidates, this.#facts());
@@ -118,13 +118,13 @@ export class Trial {
   }
 
   /**
-   * Asks one that nobody has asked, beside what is on its way already. Undefined when there is none that may be.
+   * Asks a candidate that nobody has asked, in parallel with `first`. Undefined when none may be asked.
    *
-   * @param first what is on its way
+   * @param first the trial on its way
    */
   beside(call: Call, first: Trial): Promise<Served> | undefined {
     const facts = this.#facts(false);
-    // also where it turns out that it must look for another one
+    // also when it has to look for another one later
     this.#accepts = (candidate) => candidate.id !== first.asked?.id && first.#isLeft(candidate);
     const candidates = this.#context.plan.candidates.filter(this.#accepts);
     const isReady = (health: TargetHealth) => !isWorse(health.availability(facts.nowMs), 'ready');
@@ -140,13 +140,13 @@ export class Trial {
   next(call: Call): Promise<Served> {
     const { choice, pauseMs } = this.#turn as Turn;
     const { runtime, request } = this.#context;
-    // others have gone on meanwhile
+    // others have proceeded meanwhile
     if (pauseMs <= 0) return this.#lookAgain(choice, call);
     return pause(pauseMs, runtime, request.signal, this.#waiting).then(() => this.#lookAgain(choice, call));
   }
 
   /**
-   * Whether there may be another attempt after this failure; decides on whom.
+   * Whether there may be another attempt after this failure; decides whom it asks.
    */
   mayGoOn(error: unknown, { action: said, accepts = all }: GoOn = {}): boolean {
     this.#accepts = accepts;
@@ -160,14 +160,14 @@ export class Trial {
     return this.#turn !== undefined;
   }
 
-  /** The reply of the candidate that serves broke on its way: what may follow has a time of its own. */
+  /** The serving candidate's reply broke on its way: what may follow gets a deadline of its own. */
   noteBroken(failure: AttemptFailure): void {
     if (this.#serving) this.#failed().note(this.#serving, failure);
     this.#patientUntilMs = Number.POSITIVE_INFINITY;
     this.#beganAtMs = this.#context.runtime.monotonicMs();
   }
 
-  /** Ends what is on its way; `first` and `next` reject. @param reason what the record calls it */
+  /** Ends what is under way; `first` and `next` reject. @param reason what the record calls it */
   interrupt(error: GatewayError, reason = 'interrupted'): void {
     this.#interrupted ??= error;
     this.#waiting.end?.(error);
@@ -184,7 +184,7 @@ export class Trial {
     const { runtime, snapshot, plan } = this.#context;
     const nowMs = runtime.monotonicMs();
     const endsAtMs = this.#beganAtMs + plan.forwarding.deadlineMs;
-    // there is no sense in waiting for what would come too late
+    // do not wait for what would come too late
     const leftMs = Math.min(endsAtMs, this.endsAtMs ?? endsAtMs, this.#patientUntilMs) - nowMs;
     return {
       healths: this.#upstream.healths,
@@ -223,14 +223,14 @@ export class Trial {
     return whenRecovered(health, bounds, refusal, runtime, request.signal, this.#waiting);
   }
 
-  /** While it waited much may have changed: whoever may be asked now is. */
+  /** Much may have changed during the wait: asks whoever may be asked now. */
   #lookAgain(before: Choice, call: Call): Promise<Served> {
     const { candidate } = before;
     const others = this.#left().filter((other) => other !== candidate);
     const candidates = this.#accepts(candidate) ? [candidate, ...others] : others;
     const choice = choose(candidates, this.#facts(), admitFirst);
     if (!choice) return giveUp(before, noChoice(this.#context.plan.candidates, this.#facts()));
-    // who waits behind it is not kept waiting for one that does not come
+    // those queued behind it need not wait for one that does not come
     if (choice.candidate !== candidate || isWorse(choice.availability, 'unpaid')) before.health.offerPlaces();
     return this.#ask(choice, call);
   }
@@ -266,7 +266,7 @@ export class Trial {
     );
   }
 
-  /** A candidate that is at a limit of its own is not asked, and is not ill. */
+  /** A candidate at a limit of its own is not asked, and not unhealthy. */
   #passOver({ candidate, health }: Choice, error: GatewayError, call: Call): Promise<Served> {
     health.offerPlaces();
     noteAttempt(this.#context.record, { target: candidate.id, failure: 'limit', durationMs: 0 });
@@ -281,7 +281,7 @@ export class Trial {
       this.#context.upstreamHolds?.release(hold);
       return giveUp(choice, this.#interrupted);
     }
-    // who probes has not found out by waiting whether it is worth waiting
+    // a probe has not shown yet that waiting is worth it
     if (choice.availability !== 'probe') this.#patientUntilMs = Number.POSITIVE_INFINITY;
     this.attempts++;
     const { candidate } = choice;
@@ -315,7 +315,7 @@ export class Trial {
   }
 }
 
-/** Nothing comes of a choice: whoever waits for the target may have its place. */
+/** Gives up a choice: whoever waits for the target may have its place. */
 function giveUp({ health }: Choice, error: unknown): Promise<never> {
   health.offerPlaces();
   return Promise.reject(error);

@@ -15,21 +15,21 @@ interface Tried {
 /** What follows a failure. */
 export interface Following {
   readonly action: FailureAction;
-  /** Whether the action is said for this request, whatever the policy says of a class. */
+  /** Whether the action is given for this request, whatever the policy says of a class. */
   readonly isSaid: boolean;
-  /** Candidates that may be asked at all. */
+  /** Whether a candidate may be asked at all. */
   readonly accepts: (candidate: Candidate) => boolean;
 }
 
-/** Who is asked next, and after which pause. */
+/** Who is asked next, and after what pause. */
 export interface Turn {
   readonly choice: Choice;
-  /** Others to whom the failure leads. */
+  /** Other candidates that the failure leads to. */
   readonly others: readonly Candidate[];
   readonly pauseMs: number;
 }
 
-/** How often the same target is asked again. What was provably not taken up may be asked for more often. */
+/** How often the same target is asked again: more often when it provably did not take the request up. */
 const repeats: Partial<Record<FailureClass, number>> = { 'not-sent': 2, refused: 2, overloaded: 2 };
 
 const stale = 'stale connection';
@@ -40,7 +40,7 @@ export class Tries {
   readonly #factsOf: (mayWait: boolean) => ChoiceFacts;
   readonly #tried: Tried[] = [];
 
-  /** @param factsOf what candidates are chosen by; whether those that are dead may be waited for */
+  /** @param factsOf what candidates are chosen by; `mayWait`: dead ones may be waited for */
   constructor(context: TrialContext, factsOf: (mayWait: boolean) => ChoiceFacts) {
     this.#context = context;
     this.#factsOf = factsOf;
@@ -56,7 +56,7 @@ export class Tries {
     return this.#at(id) !== undefined;
   }
 
-  /** Who is asked after this failure; undefined when nobody may be. */
+  /** Who is asked after this failure; undefined when nobody may be asked. */
   after(failure: AttemptFailure, following: Following): Turn | undefined {
     const { plan, model } = this.#context;
     const { action, accepts } = following;
@@ -64,18 +64,18 @@ export class Tries {
     const other = (mayWait: boolean) => this.#other(others, mayWait);
     const again = (mayWait: boolean) =>
       action === 'retry' ? this.#again(following, others, mayWait) : undefined;
-    // whoever may be asked now, be it once more, before anybody is waited for
+    // whoever may be asked now, even a second time, comes before waiting for anybody
     return other(false) ?? again(false) ?? other(true) ?? again(true);
   }
 
-  /** One of candidates that have not failed in this request. */
+  /** One of the candidates that have not failed in this request. */
   #other(others: readonly Candidate[], mayWait: boolean): Turn | undefined {
     const facts = this.#factsOf(mayWait);
     const choice = choose(others, facts, (health) => health.budget.take(facts.nowMs, false));
     return choice && { choice, others, pauseMs: 0 };
   }
 
-  /** One that has failed before and may do better now, after a pause: full jitter under an exponential bound. */
+  /** One that has failed but may do better after a pause: full jitter under an exponential bound. */
   #again(following: Following, others: readonly Candidate[], mayWait: boolean): Turn | undefined {
     const { snapshot, runtime } = this.#context;
     const { minBackoffMs, maxBackoffMs } = snapshot.config.retry;
@@ -92,7 +92,7 @@ export class Tries {
     if (!tried) return undefined;
     const mostMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** tried.repeated);
     tried.repeated++;
-    // a connection that had grown stale says nothing about the next one
+    // a stale connection says nothing about the next one
     const backoffMs = tried.failure.reason === stale ? 0 : runtime.random() * mostMs;
     return { choice, others, pauseMs: Math.max(backoffMs, choice.health.coolMs(facts.nowMs)) };
   }

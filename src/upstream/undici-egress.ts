@@ -13,7 +13,7 @@ interface Library {
   readonly lookup: LookupFunction;
 }
 
-/** What fails with it has left nothing: the file system refused, for want of descriptors perhaps. */
+/** The file system refused to load undici, perhaps for lack of descriptors: nothing was sent. */
 export const notLoadedCode = 'ERR_EGRESS_NOT_LOADED';
 
 /**
@@ -24,18 +24,18 @@ export const notLoadedCode = 'ERR_EGRESS_NOT_LOADED';
  */
 export function createUndiciEgress(options: { readonly maxPools?: number } = {}): Egress {
   const maxPools = options.maxPools ?? 1_000;
-  // with keys of their own, callers decide how many there are
-  // by name, and then by origin, nearly always one; both strings are old acquaintances, which a sum of them never is
+  // bounded: with keys of their own, callers decide how many there are
+  // by name, then by origin, nearly always one; both strings exist already, their concatenation would be new
   const pools = new LRUCache<string, Map<string, Pool>>({
     max: maxPools,
     dispose(byOrigin) {
-      // behind what is gathered for them
+      // after what is gathered for them
       afterPromises(() => {
         for (const pool of byOrigin.values()) void pool.close().catch(() => undefined);
       });
     },
   });
-  // it would be most of the time that importing the package takes
+  // loaded later: it would be most of the package's import time
   let library: Library | undefined;
   const load = async () => {
     try {
@@ -49,7 +49,7 @@ export function createUndiciEgress(options: { readonly maxPools?: number } = {})
     }
   };
 
-  // before the first requests: they may leave no descriptor to read it with. Who comes sooner waits, or is told of it
+  // before the first requests, which may leave no descriptor to read it with. Earlier ones wait, or get the error
   setImmediate(() => load().catch(() => undefined));
 
   function poolFor({ undici, lookup }: Library, request: EgressRequest): Pool {
@@ -165,14 +165,14 @@ class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
 
   tell(): void {
     this.#resolve?.(this.#reply as EgressReply);
-    // they hold the promise, and that holds the reply for as long as there is a handler
+    // these hold the promise, which holds the reply for as long as there is a handler
     this.#reply = this.#resolve = this.#reject = undefined;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     const request = this.#request as EgressRequest;
     this.#forgetCaller = request.whenGone(abortOf(controller));
-    // nothing more is wanted of it, and it holds the body
+    // no longer needed, and it holds the body
     this.#request = undefined;
   }
 
@@ -182,12 +182,12 @@ class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     if (status < 200) {
-      // each of them puts off the timeout of the head
+      // each of them restarts the headers timeout
       this.#informational++;
       if (this.#informational > maxInformational) controller.abort(tooManyInformational());
       return;
     }
-    // as bytes they hold all that came with them
+    // as bytes they keep all that came with them
     controller.rawHeaders = null;
     this.#queue = new ChunkQueue(new ReplySource(controller));
     this.#reply = { status, headers, body: this.#queue };
@@ -211,15 +211,15 @@ class ReplyHandler extends Gathered implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Where the reply is no stream, for fewer bytes it is not worth the microsecond that it takes. */
+/** When the reply is not a stream, fewer bytes are not worth the microsecond it takes. */
 const leastPassingBytes = 4_096;
 
-/** A body that is handed out once and not kept: what undici is given as bytes it holds for as long as the reply lasts. */
+/** A body that is handed out once and not kept: undici holds a body given as bytes for as long as the reply lasts. */
 class PassingBody implements AsyncIterableIterator<Uint8Array> {
   #bytes: Uint8Array | undefined;
   #onRead: (() => void) | undefined;
 
-  /** @param onRead told when the memory of the bytes is read no more */
+  /** @param onRead called when the memory of the bytes is no longer read */
   constructor(bytes: Uint8Array, onRead: (() => void) | undefined) {
     this.#bytes = bytes;
     this.#onRead = onRead;
@@ -236,7 +236,7 @@ class PassingBody implements AsyncIterableIterator<Uint8Array> {
     });
   }
 
-  /** Nobody will ask for it any more. */
+  /** Nobody will read it any more. */
   giveUp(): void {
     this.#onRead?.();
     this.#bytes = this.#onRead = undefined;

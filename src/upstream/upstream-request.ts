@@ -24,11 +24,11 @@ export interface UpstreamRequest {
 }
 
 /**
- * Turns a call into the HTTP request for one candidate. The body stays as it came but for the fields that the gateway
- * owns and those that the target overrides.
+ * Turns a call into the HTTP request for one candidate. The body stays as it came except for the fields that the
+ * gateway owns and those that the target overrides.
  *
- * @param timeouts of the plan; the target's own win, and the provider's hold where neither says anything
- * @param leftMs until the request must be answered; told to the provider where it has a header for that
+ * @param timeouts of the plan; the target's own win, and the provider's apply where neither is set
+ * @param leftMs until the request must be answered; sent to a provider that has a header for it
  * @throws Error when the memory of the body has been given back
  */
 export function toUpstreamRequest(
@@ -71,7 +71,7 @@ export function toUpstreamRequest(
   };
 }
 
-/** The request as the egress takes it; a class for the sake of `signal`, which is made only when somebody asks. */
+/** The request as the egress takes it; a class so that `signal` is made only when somebody asks. */
 export class AttemptRequest implements EgressRequest {
   readonly origin: string;
   readonly path: string;
@@ -86,7 +86,7 @@ export class AttemptRequest implements EgressRequest {
   readonly headersTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly #caller: GatewayRequest;
-  /** Of a body that was written for this attempt alone. */
+  /** The memory of a body written for this attempt alone. */
   #own: BodyMemory | undefined;
   #isCancelled = false;
   #onCancel: (() => void) | undefined;
@@ -121,7 +121,7 @@ export class AttemptRequest implements EgressRequest {
     if (isOwn) this.#own = memory;
     this.streams = streams;
     const pool = poolNameOf(credential, secret);
-    // a pool has one way to connect
+    // a pool has one connect timeout
     this.pool =
       connectMs === undefined || connectMs === config.connectTimeoutMs ? pool : `${pool}~${connectMs}`;
     this.maxConnections = config.maxConnections;
@@ -146,17 +146,17 @@ export class AttemptRequest implements EgressRequest {
     return this.#controller.signal;
   }
 
-  /** Whether the way out has begun with it: what was ended before cannot have cost anything. */
+  /** Whether the egress has begun with it: a request ended before that cannot have cost anything. */
   get isTaken(): boolean {
     return this.#onCancel !== undefined || this.#controller !== undefined;
   }
 
-  /** Calls `listener` when the caller leaves while the way out has not begun with it: there may be no connection to be had. */
+  /** Calls `listener` when the caller leaves before the egress has begun with it: no connection may be free. */
   wait(listener: () => void): void {
     this.#unwait = whenGone(this.#caller, listener);
   }
 
-  /** It has begun, or come to nothing. */
+  /** The egress has begun, or it failed. */
   stopWaiting(): void {
     this.#unwait?.();
     this.#unwait = undefined;
@@ -176,12 +176,12 @@ export class AttemptRequest implements EgressRequest {
     return forget;
   }
 
-  /** The caller's leaving ends it no more: whoever reads the reply decides what becomes of it. */
+  /** The caller's leaving no longer ends it: whoever reads the reply decides what becomes of it. */
   outliveCaller(): void {
     this.#unfollow?.();
   }
 
-  /** The reply has begun: a body of its own is sent no more. */
+  /** The reply has begun: a body of its own is not sent again. */
   answered(): void {
     this.#own?.end();
     this.#own = undefined;
@@ -195,7 +195,7 @@ export class AttemptRequest implements EgressRequest {
   }
 }
 
-/** OpenAI's chat and completion streams tell their usage only when asked. */
+/** OpenAI's chat and completion streams report their usage only when asked. */
 function needsUsage(call: Call, allowed: boolean): boolean {
   const { dialect } = call.endpoint;
   return (
@@ -223,7 +223,7 @@ function jsonEdits(
     edits.push(...nested.flatMap((found) => renamed(found, names.get(found.model))));
   } else if (model !== call.model) {
     if (members.has('model')) edits.push(setMember(members, 'model', wireName(call, model)));
-    // Gemini's batches and token counts carry whole requests, each with the name again
+    // Gemini's batches and token counts carry whole requests, each repeating the name
     edits.push(...nested.flatMap((found) => renamed(found, wireName(call, model))));
   }
   if (injectUsage) {
@@ -235,7 +235,7 @@ function jsonEdits(
   return edits;
 }
 
-/** @throws GatewayError `unsupported_request` (400) for a model that the caller may not ask itself */
+/** @throws GatewayError `unsupported_request` (400) for a model that the caller itself may not use */
 function helperEdits(
   { nestedModels = [] }: Call,
   { snapshot, policy, runtime }: Arrival & Identified,
@@ -265,7 +265,7 @@ function renamed({ start, end, model }: NamedModel, name: string | undefined): J
   return name === undefined || name === model ? [] : [{ start, end, bytes: toBytes(JSON.stringify(name)) }];
 }
 
-/** Upstream names of a batch's models. All of them must be at home at the batch's provider. */
+/** Upstream names of a batch's models. The batch's provider must serve all of them. */
 function upstreamNames(
   models: readonly string[],
   { snapshot, policy, runtime }: Arrival & Identified,

@@ -13,34 +13,34 @@ import { createWatch, type Watch } from './watch.ts';
 
 /** A request that can be ended from outside. */
 export interface Interruptible extends Linked<Interruptible> {
-  /** Ends it with an error in the caller's dialect, and settles it. */
+  /** Ends the request with an error in the caller's dialect, and settles it. */
   interrupt(error: GatewayError): void;
 }
 
-/** What all requests of one gateway share on the way to the providers. */
+/** What all requests of one gateway share on their way to the providers. */
 export interface Upstream {
   readonly egress: Egress;
-  /** How every candidate is: breakers, cool-downs, what is on its way. @internal */
+  /** The state of every candidate: breakers, cool-downs, requests in flight. @internal */
   readonly healths: Healths;
   /** @internal */
   readonly drainer: Drainer;
-  /** What attempts have seen of the candidates; strategies of routes go by it. */
+  /** What attempts have observed of the candidates; route strategies use it. */
   readonly observations: Observations;
-  /** What must not take longer than a time. @internal */
+  /** Time limits on what is under way. @internal */
   readonly watch: Watch;
-  /** Requests that wait for a provider or whose reply is on its way. @internal */
+  /** Requests that wait for a provider or whose reply is under way. @internal */
   readonly running: LinkedQueue<Interruptible>;
   /** Those of them that end with their key. @internal */
   readonly runningByKey: RunningByKey;
-  /** What requests are refused with that come here after the others were ended. */
+  /** After `interrupt`: what requests that still come are refused with. */
   readonly refusal: GatewayError | undefined;
-  /** Ends every request that still runs, and refuses those that were on their way here. */
+  /** Ends every running request, and refuses those that were on their way here. */
   interrupt(error: GatewayError): void;
   close(): Promise<void>;
 }
 
 /**
- * @param options.hints what nodes tell each other by; breakers that open are told. @default nobody is told
+ * @param options.hints how nodes tell each other that a breaker opened. @default nobody is told
  * @param options.maxTargets how many candidates are remembered, some 8 KB each. @default 5_000
  */
 export function createUpstream(

@@ -1,17 +1,17 @@
 import { type Linked, LinkedQueue } from '../linked-queue.ts';
 import type { Runtime } from '../runtime.ts';
 
-/** Something that must not take longer than a time; one time for each thing. */
+/** Something that must not take longer than a time; it has only one time. */
 export interface Watched extends Linked<Watched> {
   /** Called once when the time is over. */
   overdue(): void;
-  /** By the monotonic clock; the watch's own. */
+  /** By the monotonic clock; set by the watch. */
   dueMs?: number;
 }
 
-/** One time for many: a coarse timer that runs only while something is watched. */
+/** One coarse timer for many things; it runs only while something is watched. */
 export interface Watch {
-  /** Calls `overdue` of a thing after a time, at most a tick late; the time is that of the whole list of its length. */
+  /** Calls `overdue` of a thing after a time, at most a tick late; things with the same time share one list. */
   add(watched: Watched, afterMs: number): void;
   /** Forgets a thing that was added with this time. */
   remove(watched: Watched, afterMs: number): void;
@@ -21,11 +21,11 @@ export interface Watch {
 const tickMs = 50;
 
 /**
- * Adding and removing cost two links, and no timer: things that have the same time fall due in the order in which
- * they came, so only the first of them is looked at.
+ * Adding and removing cost two links and no timer: things with the same time fall due in the order in which they came,
+ * so only the first of them is looked at.
  *
- * While the event loop is blocked nothing that came in has been seen yet. A tick that comes late therefore calls overdue
- * only what had been so at the tick before: all that came in until then has been seen since, however often ticks are late.
+ * While the event loop is blocked, nothing that came in has been seen yet. A late tick therefore calls overdue only
+ * what was so at the tick before: all that came in until then has been seen since, however often ticks are late.
  */
 export function createWatch(runtime: Runtime): Watch {
   const lists = new Map<number, LinkedQueue<Watched>>();

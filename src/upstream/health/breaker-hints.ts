@@ -2,9 +2,9 @@ import type { Runtime } from '../../runtime.ts';
 import type { Hints } from '../../stores/hints.ts';
 import type { Healths } from './healths.ts';
 
-/** Breakers that open together are told together. */
+/** Breakers that open together are reported together. */
 const gatherMs = 20;
-/** Of more at once the rest is not told. */
+/** Of more at once, the rest is not reported. */
 const mostTold = 50;
 const mostBytes = 7_000;
 
@@ -17,12 +17,12 @@ interface Message {
 
 /** Tells other nodes of breakers that opened here, and hears of theirs. */
 export interface BreakerHints {
-  /** The breaker of a target opened, for so long. */
+  /** The breaker of a target opened, for this long. */
   opened(id: string, forMs: number): void;
   close(): Promise<void>;
 }
 
-/** Off the request path: whatever becomes of a message, no request waits for it or fails. */
+/** Off the request path: no request waits for a message, or fails because of one. */
 export function shareBreakers(
   hints: Hints,
   healths: Pick<Healths, 'find'>,

@@ -6,9 +6,9 @@ import { RecentCount } from './recent-count.ts';
 export interface BreakerOptions {
   /** Share of failed attempts that opens it, in percent. */
   readonly errorThresholdPercentage: number;
-  /** Attempts in the rolling window of 10 s before the share counts; so many failures in a row open it whatever the share. */
+  /** Attempts in the rolling window of 10 s before the share counts; as many failures in a row always open it. */
   readonly volumeThreshold: number;
-  /** How long it stays open before one probe: the first time; each further time in a row so much longer. */
+  /** How long it stays open before one probe the first time; each further time in a row, this much longer. */
   readonly resetTimeoutMs: number;
   /** It never stays open for longer than this. */
   readonly maxEjectionMs: number;
@@ -17,15 +17,15 @@ export interface BreakerOptions {
 const windowMs = 10_000;
 const buckets = 10;
 const bucketMs = windowMs / buckets;
-/** Never fires by itself: when a breaker may be probed is decided by the runtime's clock. */
+/** Never fires: the runtime's clock decides when a breaker may be probed. */
 const neverMs = 2_147_483_647;
 
 type Circuit = CircuitBreaker<[], unknown>;
 
 /**
- * A circuit breaker for one candidate: opossum counts in a rolling window and holds the state; by whose clock, for how
- * long and with how many probes is decided here. A target that has not failed lately has no circuit: one is some 4 kB, to
- * be touched by each request. Has no timers of its own that matter.
+ * A circuit breaker for one candidate: opossum counts in a rolling window and holds the state; the clock, the times and
+ * the number of probes are decided here. A target that has not failed lately has no circuit: one is some 4 kB that each
+ * request would touch. Has no timers of its own that matter.
  */
 export class Breaker {
   options: BreakerOptions;
@@ -46,7 +46,7 @@ export class Breaker {
   #isHinted = false;
   /** Until then hints are not believed: one was wrong. */
   #doubtsUntilMs = Number.NEGATIVE_INFINITY;
-  /** Told for how long it has opened, unless another node had told of it or the target is only slow. @default nobody */
+  /** Called with how long it opens, unless another node had reported it or the target is only slow. @default nobody */
   onOpened: ((forMs: number) => void) | undefined;
 
   constructor(options: BreakerOptions, random: () => number) {
@@ -85,7 +85,7 @@ export class Breaker {
     this.#probing = true;
   }
 
-  /** The probe ended without saying anything of the target: the next one may try. */
+  /** The probe ended without saying anything about the target: the next one may try. */
   endProbe(): void {
     this.#probing = false;
   }
@@ -128,7 +128,7 @@ export class Breaker {
     const circuit = this.#counted(nowMs);
     this.#failedAtMs = nowMs;
     circuit.emit('failure');
-    // a window later others have shown whether the target is well
+    // a window later, others have shown whether the target is healthy
     const isProbe = wasProbe && nowMs - this.#closedAtMs < windowMs;
     if (circuit.closed && (isProbe || this.#failsOften(circuit))) this.eject(nowMs);
   }
@@ -139,10 +139,10 @@ export class Breaker {
   }
 
   /**
-   * Opens it. Each time in a row for longer, a little less than that, so that many do not come back together; for as long
-   * as it opens for the first time it has to stay closed for one time to be forgotten.
+   * Opens it. Each time in a row for longer, less some jitter, so that many do not come back together. For each
+   * `resetTimeoutMs` that it stays closed, one time is forgotten.
    *
-   * @param isSlow it answers, only slowly: better than none
+   * @param isSlow it answers, but slowly: better than none
    */
   eject(nowMs: number, isSlow = false): void {
     this.#isSlow = isSlow;
@@ -160,8 +160,9 @@ export class Breaker {
   }
 
   /**
-   * Another node has left the target alone for so long. It is asked after all others then, and never left out; the first
-   * request after that time, or after `resetTimeoutMs`, is its probe. When that works, no hint is believed for `maxEjectionMs`.
+   * Another node leaves the target alone for this long. Until then it is asked after all others, but never left out;
+   * the first request after that time, or after `resetTimeoutMs`, is its probe. If that works, no hint is believed for
+   * `maxEjectionMs`.
    */
   hint(nowMs: number, forMs: number): void {
     if (!this.isClosed || nowMs < this.#doubtsUntilMs) return;
@@ -198,7 +199,7 @@ export class Breaker {
       };
       const successes = this.#successes.at(nowMs);
       this.#successes.clear();
-      // what is left out is 0
+      // omitted counts are 0
       const stats = { fires: successes, successes } as CircuitBreaker.Stats;
       const status = CircuitBreaker.newStatus({ ...counting, stats });
       circuit = new CircuitBreaker(async () => undefined, {

@@ -5,7 +5,7 @@ import type { Runtime } from '../../runtime.ts';
 import type { Prober } from '../active-probe.ts';
 import { type HealthOptions, type HealthReport, TargetHealth } from './target-health.ts';
 
-/** What the ids of candidates end with that only copies of requests go to. */
+/** Ends the ids of candidates that only copies of requests go to. */
 export const mirrorMark = '~mirror';
 
 /** What is known of all candidates. */
@@ -14,13 +14,13 @@ export interface Healths {
   of(candidate: Candidate, config: ParsedConfig): TargetHealth;
   /** The health of a candidate by its id, if it was ever asked. */
   find(id: string): TargetHealth | undefined;
-  /** Asks the provider of a candidate whether it is back, where its configuration says how. False where it does not. */
+  /** Asks a candidate's provider whether it is back, if its configuration says how. False if it does not. */
   probe(candidate: Candidate, health: TargetHealth): boolean;
   /** All of them, the latest first. */
   report(): HealthReport[];
   /**
-   * Whether the breaker of any is not closed that callers may miss: none of a mirror, and none that could be probed and that
-   * nobody has asked since this configuration is in force.
+   * Whether any breaker is not closed whose target callers may miss: not a mirror's, and not one that could be probed
+   * and that nobody has asked since this configuration took effect.
    */
   isAnyOut(config: ParsedConfig): boolean;
   /** Forgets the candidates of all other providers. */
@@ -31,8 +31,8 @@ export interface Healths {
 /** How healths are kept. */
 export interface HealthsOptions {
   /**
-   * How many are kept; the least used go first, since with patterns in the catalog the callers decide how many upstream
-   * models there are.
+   * How many are kept; the least used go first. With patterns in the catalog, callers decide how many upstream models
+   * there are.
    */
   readonly max: number;
   readonly prober: Prober;
@@ -40,13 +40,13 @@ export interface HealthsOptions {
   readonly onOpened?: ((id: string, forMs: number) => void) | undefined;
 }
 
-/** Makes one that knows of nobody yet. */
+/** Creates one that knows no candidates yet. */
 export function createHealths(runtime: Runtime, { max, prober, onOpened }: HealthsOptions): Healths {
   const healths = new LRUCache<string, TargetHealth>({
     max,
     dispose: (health) => health.breaker.shutdown(),
   });
-  // copies are no requests of callers, and make no room for retries of those
+  // copies are not callers' requests, and make no room for retries of those
   function* budgets() {
     for (const { id, budget } of healths.values()) if (!id.endsWith(mirrorMark)) yield budget;
   }
@@ -89,7 +89,7 @@ export function createHealths(runtime: Runtime, { max, prober, onOpened }: Healt
   };
 }
 
-// one object for each configuration: an identity that says whether a health goes by the one in force
+// one object per configuration: its identity tells whether a health uses the one in force
 const compiled = new WeakMap<ParsedConfig, HealthOptions>();
 
 function healthOptionsOf(config: ParsedConfig): HealthOptions {

@@ -8,12 +8,12 @@ export interface PlaceWaiter {
   giveWay(): void;
 }
 
-/** Those that wait for a target, in their order: batches behind all others. */
+/** Requests that wait for a target, in order: batches after all others. */
 export class PlaceQueue {
   // most targets never have one
   #waiting: PlaceWaiter[] | undefined;
 
-  /** @returns false when as many as `most` wait that go first */
+  /** @returns false when `most` are waiting that go first */
   add(waiter: PlaceWaiter, most: number): boolean {
     this.#waiting ??= [];
     const waiting = this.#waiting;

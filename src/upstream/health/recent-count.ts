@@ -1,4 +1,4 @@
-/** How often something happened in the last window, in two numbers: exactly this window's, and of the one before its share. */
+/** How often something happened in the last window, in two numbers: this window's, and a share of the one before. */
 export class RecentCount {
   readonly #windowMs: number;
   #now = 0;

@@ -1,8 +1,8 @@
-/** What further attempts may cost a target, and all targets of a gateway together. */
+/** Bounds on further attempts at a target, and at all targets of a gateway together. */
 export interface RetryBudgetOptions {
   /** Further attempts for each first one. */
   readonly ratio: number;
-  /** So many are allowed in any case in each window. */
+  /** This many are allowed in each window in any case. */
   readonly floor: number;
   /** The window slides by halves. */
   readonly windowMs: number;
@@ -12,19 +12,19 @@ export interface RetryBudgetOptions {
 interface Counts {
   first: number;
   failed: number;
-  /** Further ones that were taken without asking. */
+  /** Further ones taken without asking. */
   free: number;
-  /** Further ones that were taken out of what there is. */
+  /** Further ones taken out of the budget. */
   paid: number;
 }
 
 /**
- * How many further attempts the targets of a gateway take together in a window: a share of the first ones, and a floor, so
- * that a storm is none however many targets it has. Of requests that have been at it before, each target takes the same share
- * of its own first ones.
+ * How many further attempts the targets of a gateway take together in a window: a share of the first ones, and a floor,
+ * so that there is no retry storm however many targets there are. Of requests that it was asked before, each target
+ * takes the same share of its own first ones.
  *
- * A target that fails nobody takes any number of those that failed elsewhere, and they do not count: sending them there
- * is no storm. Once it fails, too, as many of them count as it has failed.
+ * A sound target takes any number of those that failed elsewhere, and they do not count: sending them there is no
+ * storm. Once it fails, too, as many of them count as it has failed.
  */
 export class RetryBudget {
   options: RetryBudgetOptions;
@@ -33,7 +33,7 @@ export class RetryBudget {
   #now = nothing();
   #before = nothing();
 
-  /** @param all the budgets of all targets, this one among them */
+  /** @param all the budgets of all targets, including this one */
   constructor(options: RetryBudgetOptions, all: () => Iterable<RetryBudget>) {
     this.options = options;
     this.#all = all;
@@ -50,9 +50,9 @@ export class RetryBudget {
   }
 
   /**
-   * Takes one further attempt out of it.
+   * Takes one further attempt.
    *
-   * @param isAgain true when the request has been at this very target
+   * @param isAgain true when the request was at this very target before
    * @returns false when there is none left
    */
   take(nowMs: number, isAgain: boolean): boolean {

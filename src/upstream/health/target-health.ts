@@ -11,14 +11,14 @@ export interface HealthOptions {
   readonly budget: RetryBudgetOptions;
   /** No target is left alone for longer than this, whatever it asks for. */
   readonly maxCoolDownMs: number;
-  /** How long a credential comes last that was refused or has no quota left. */
+  /** How long a credential that was refused or has no quota left comes last. */
   readonly unpaidMs: number;
 }
 
 /** Why a target is not asked now; `ready` when it is. */
 export type Availability = 'ready' | 'probe' | 'full' | 'cooling' | 'unpaid' | 'degraded' | 'dead';
 
-/** How a target is, for health pages and `explain`. */
+/** The state of a target, for health pages and `explain`. */
 export interface HealthReport {
   /** `provider/model#credential`. */
   readonly target: string;
@@ -36,7 +36,7 @@ export interface HealthReport {
 export class TargetHealth {
   readonly id: string;
   inFlight = 0;
-  /** Places of requests that were woken for them, or that ask a ledger, and have not begun. */
+  /** Places promised to requests that were woken for them, or that ask a ledger, and have not begun. */
   promised = 0;
   /** Attempts that were answered. */
   answers = 0;
@@ -50,7 +50,7 @@ export class TargetHealth {
   #unpaidUntilMs = 0;
   /** Requests that wait until it takes another one. */
   readonly places = new PlaceQueue();
-  /** Requests that wait for what a probe comes to. */
+  /** Requests that wait for the result of a probe. */
   readonly recovery = new PlaceQueue();
 
   /** @param budgets those of all targets */
@@ -66,7 +66,7 @@ export class TargetHealth {
     return this.#options;
   }
 
-  /** Goes by another configuration from now on; what is known of the target stays. */
+  /** Uses another configuration from now on; what is known of the target stays. */
   configure(options: HealthOptions, maxInFlight: number | undefined): void {
     this.#options = options;
     this.#maxInFlight = maxInFlight ?? Number.POSITIVE_INFINITY;
@@ -82,7 +82,7 @@ export class TargetHealth {
     return this.#hasRoom ? this.withRoom(nowMs) : 'full';
   }
 
-  /** How one is that is full, but for that. */
+  /** How it would be if it were not full. */
   withRoom(nowMs: number): Availability {
     if (!this.breaker.isClosed) return 'degraded';
     return nowMs < this.#unpaidUntilMs ? 'unpaid' : 'ready';
@@ -110,7 +110,7 @@ export class TargetHealth {
     this.offerPlaces();
   }
 
-  /** As many of those who wait may be asked as there is room for: an attempt is over, or was not made after all. */
+  /** Wakes as many waiting requests as there is room for: an attempt is over, or was not made after all. */
   offerPlaces(): void {
     while (this.#hasRoom && this.places.wakeNext()) this.promised++;
   }
@@ -130,7 +130,7 @@ export class TargetHealth {
     this.budget.noteFailed(nowMs);
   }
 
-  /** What asking the provider itself came to. */
+  /** The result of asking the provider itself. */
   probed(isWell: boolean): void {
     const nowMs = this.#runtime.monotonicMs();
     if (isWell) this.breaker.succeeded(nowMs, true);
@@ -138,7 +138,7 @@ export class TargetHealth {
     this.recovery.wakeAll();
   }
 
-  /** The probe ended without saying anything of the target. */
+  /** The probe ended without saying anything about the target. */
   endProbe(): void {
     this.breaker.endProbe();
     this.recovery.wakeAll();
@@ -150,7 +150,7 @@ export class TargetHealth {
       this.breaker.failed(nowMs, wasProbe);
       this.budget.noteFailed(nowMs);
     } else if (failure.refusal) {
-      // it has judged the request, so it is there
+      // it has judged the request, so it is up
       this.breaker.succeeded(nowMs, wasProbe);
     } else if (wasProbe) {
       this.breaker.endProbe();
