@@ -41,18 +41,18 @@ export interface StreamReader {
    */
   read(event: StreamEvent): 'relay' | 'drop';
   /**
-   * Where one or more events from `start` of a text on end that need not be read: they bring content, as others before did,
-   * and nothing else. `start` where the first has to be read. @default all are read
+   * Where one or more events from `start` of a text end that need not be read: they bring content, as earlier ones did,
+   * and nothing else. Returns `start` when the first has to be read. @default all are read
    *
    * @param maxBytes of an event; a larger one has to be read
    */
   pass?(text: string, start: number, maxBytes: number): number;
-  /** The same of bytes, for some of these events, without a text of them. @default there are none */
+  /** The same for bytes, for some of these events, without decoding them. @default there are none */
   passBytes?(bytes: Uint8Array, start: number, maxBytes: number): number;
   /** Events that these two have passed. */
   readonly passed: number;
   /**
-   * Output tokens beyond one for each event, where events bring more; for streams that end without usage.
+   * Output tokens beyond one per event, when events bring more; for streams that end without usage.
    *
    * @default none
    */
@@ -61,7 +61,7 @@ export interface StreamReader {
   readonly whole: boolean;
   /** Usage as reported so far. */
   readonly usage: Usage | undefined;
-  /** Set when the provider sent an error inside the stream, with its own type or code as far as it gave one. */
+  /** Set when the provider sent an error inside the stream, with its own type or code if it gave one. */
   readonly error: { readonly type?: string | undefined } | undefined;
   /**
    * Whether content (not only openings, pings or errors) was seen, or an end that says why there is none. A reply may be
@@ -70,7 +70,7 @@ export interface StreamReader {
   readonly hasContent: boolean;
   /**
    * Whether an event was seen whose data cannot be what the protocol sends: not a JSON object by its first and
-   * last character, or one that had to be parsed and did not. Deltas are not parsed to find out.
+   * last character, or one that had to be parsed and could not be. Deltas are not parsed to find out.
    */
   readonly malformed: boolean;
 }
@@ -91,9 +91,9 @@ export interface Dialect {
   renderStreamError(error: GatewayError, requestId: string): string;
   createStreamReader(options: StreamReaderOptions): StreamReader;
   /**
-   * Where a stream that broke can be gone on with by another one; undefined for a request whose stream cannot.
+   * Set when another stream can continue one that broke; returns undefined for a request whose stream cannot be.
    *
-   * @default its callers are told of the error
+   * @default callers get the error
    */
   readonly createSplicer?: (request: ReadRequest) => StreamSplicer | undefined;
   /** Names of the top-level members of a JSON reply that `readUsage` wants to see. */

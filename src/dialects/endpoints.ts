@@ -13,7 +13,7 @@ import {
 } from './resource-routes.ts';
 import { anthropicRoutes, openAiRoutes, ownSegments, type Route, rootRoutes } from './routes.ts';
 
-/** A request that is not for any endpoint, and whose client to tell. */
+/** Why a request is for no endpoint, and whose client gets the refusal. */
 export interface EndpointRefusal {
   readonly refused: GatewayError;
   readonly family: DialectFamily;
@@ -50,7 +50,7 @@ export function matchEndpoint(method: string, path: string, headers: HeaderMap):
   if (fault !== undefined)
     return refuse('malformed_request', `The path ${quotePath(path)} ${fault}.`, path, headers);
   const found = findOwn(path, headers) ?? findVersioned(path, headers) ?? findVersionless(path, headers);
-  // nothing is posted to a model: it is a verb of Gemini's that is not relayed
+  // nothing is posted to a model: this is a Gemini verb that is not relayed
   const isVerb = path.includes(':') && method === 'POST' && found?.route[0]?.[1].operation === 'get-model';
   if (found && !isVerb && isPlainPrefix(found.prefix)) return select(found.route, method, found.prefix, path);
   const message = `There is no endpoint at ${quotePath(path)}. A base URL ends in "/v1" for OpenAI clients and at the mount point, without "/v1", for Anthropic and Google clients.`;
@@ -158,7 +158,7 @@ function findBelow(
   return route && { route, prefix: path.slice(0, slash) };
 }
 
-/** Whether a prefix is made of the host's own words: with one of ours in it, the path means something else. */
+/** Whether a prefix has only the host's own words: with one of ours in it, the path means something else. */
 function isForeign(prefix: string): boolean {
   for (const segment of prefix.split('/')) {
     const lower = segment.toLowerCase();

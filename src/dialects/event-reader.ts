@@ -25,7 +25,7 @@ export abstract class EventReader implements StreamReader {
   /** Sees `[DONE]`, which most dialects do not have. */
   protected readDone(): void {}
 
-  /** The data, parsed; what cannot be is noted. */
+  /** Parses the data; notes when it cannot. */
   protected parse(data: string): Members | undefined {
     const parsed = parseObject(data);
     if (!parsed) this.malformed = true;

@@ -3,10 +3,10 @@ const maxChoices = 128;
 
 /** Which choices (candidates) of a stream were seen, and whether all of them have finished. Starts with none seen. */
 export class FinishTracker {
-  /** Whether the first choice, the one that is not worth a look at its index, was seen. */
+  /** Whether the first choice, whose index is not worth a look, was seen. */
   hasFirst = false;
   #firstFinished = false;
-  /** Those behind the first, by index; most streams have none. */
+  /** Those after the first, by index; most streams have none. */
   #others: Map<number, boolean> | undefined;
   #unfinished = 0;
   #isFollowed = true;
@@ -24,7 +24,7 @@ export class FinishTracker {
     this.#firstFinished ||= finished;
   }
 
-  /** Whether a choice was seen and every one that was has finished. False for good beyond 128 choices. */
+  /** Whether a choice was seen and all that were seen have finished. False for good beyond 128 choices. */
   get allFinished(): boolean {
     return this.#isFollowed && this.#unfinished === 0 && (this.hasFirst || this.#others !== undefined);
   }

@@ -13,7 +13,7 @@ export const dialectByName: Readonly<Record<DialectName, Dialect>> = {
   gemini,
 };
 
-/** The dialect that speaks for a family where no endpoint was recognised, to render a refusal. */
+/** The dialect that renders a refusal for a family when no endpoint was recognised. */
 export const dialectByFamily: Readonly<Record<DialectFamily, Dialect>> = {
   openai: openAi,
   anthropic: anthropicMessages,

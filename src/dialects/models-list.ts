@@ -16,7 +16,7 @@ export interface ListedModel {
   readonly maxInputTokens?: number;
   /** The most tokens a reply may have. */
   readonly maxOutputTokens?: number;
-  /** Whether its end is announced by now. @default false */
+  /** Whether its end has been announced. @default false */
   readonly isDeprecated?: boolean;
   /** When it was deprecated, milliseconds since the epoch. */
   readonly deprecatedAtMs?: number;
@@ -32,7 +32,7 @@ export interface ListedModel {
  * @param models all that the caller may use, in a stable order
  * @param query the raw query string, without `?`
  * @returns JSON text
- * @throws GatewayError `malformed_request` for a page size or a cursor that means nothing
+ * @throws GatewayError `malformed_request` for an invalid page size or cursor
  */
 export function renderModelsList(
   family: DialectFamily,
@@ -143,7 +143,7 @@ function toAnthropicModel(model: ListedModel) {
     capabilities: null,
     lifecycle: model.isDeprecated ? 'deprecated' : 'active',
     line: null,
-    // both are told of deprecated models only
+    // both are given for deprecated models only
     deprecated_at: model.isDeprecated ? toTime(model.deprecatedAtMs) : null,
     retires_at: model.isDeprecated ? toTime(model.retiresAtMs) : null,
   };

@@ -11,7 +11,7 @@ export const dialectNames = [
   'gemini',
 ] as const satisfies readonly DialectName[];
 
-/** What requests ask for, as far as they are sent on, for configurations. */
+/** Every operation that is sent on, for configurations. */
 export const operations = [
   'chat',
   'completion',

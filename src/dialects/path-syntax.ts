@@ -60,7 +60,7 @@ const unfit = /[\p{C}\p{Z}\\%?#;]/u;
 
 /**
  * A model id from the path, percent-decoded once; it may hold slashes. Undefined when it is empty or ill-encoded,
- * has empty segments or such as end in a dot, invisible characters, or what would still be an escape or a delimiter in a URL.
+ * has empty segments or some that end in a dot, invisible characters, or what is still an escape or delimiter in a URL.
  */
 export function decodeModelId(raw: string): string | undefined {
   let id = raw;

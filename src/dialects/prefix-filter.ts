@@ -1,4 +1,4 @@
-/** Takes a text off the beginning of another one that comes in pieces. */
+/** Removes a text from the beginning of another one that comes in pieces. */
 export class PrefixFilter {
   #expected: string;
   readonly #isOptional: boolean;
@@ -13,7 +13,7 @@ export class PrefixFilter {
     return this.#expected === '';
   }
 
-  /** What of a piece is new; undefined when it is not the expected text. */
+  /** The new part of a piece; undefined when it is not the expected text. */
   take(piece: string): string | undefined {
     const expected = this.#expected;
     if (expected === '' || piece === '') return piece;
@@ -31,7 +31,7 @@ export class PrefixFilter {
   }
 }
 
-/** What went out, without the blanks at its end, which several providers do not take in an unfinished turn. */
+/** What went out, without the blanks at its end, which several providers reject in an unfinished turn. */
 export function withoutTrailingBlanks(text: string): { readonly kept: string; readonly blanks: string } {
   const kept = text.trimEnd();
   return { kept, blanks: text.slice(kept.length) };

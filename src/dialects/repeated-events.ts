@@ -1,39 +1,39 @@
 import { type RepeatedParts, sharedKernel, toRepeatedParts } from '../json/kernel/kernel.ts';
 
-/** Texts of an event beyond which it is not worth following. */
+/** An event with more texts than this is not worth following. */
 const mostTexts = 16;
 /** Longer events are few: what they repeat is not worth keeping for as long as the stream lasts. */
 const mostBytes = 2_048;
-/** So often what events repeat is looked for anew. Streams that keep changing would pay for it with each of them. */
+/** How often a stream learns anew what its events repeat. Streams that keep changing would pay for it at each event. */
 const mostLessons = 16;
 
-/** What streams of a dialect have in common: those that begin in the same second often differ in texts alone. */
+/** What streams of a dialect share: those that begin in the same second often differ only in texts. */
 export interface Learnt {
-  /** What stays of the event that was learnt last: its beginning, to the first text, and what follows each, with its quotes. */
+  /** The fixed parts of the event learnt last: its beginning to the first text, and what follows each, with quotes. */
   parts: RepeatedParts | undefined;
 }
 
 /**
- * Tells events that repeat one that was seen before but for the texts in it, as most deltas of a stream do. They take a tenth of
- * the time in which a pattern looks at each, and where there is no kernel for it they are left to that.
+ * Recognises events that repeat an earlier one except for the texts in it, as most deltas of a stream do. This takes a
+ * tenth of the time that a pattern takes for each; without a kernel, events are left to the pattern.
  *
- * It learns of an event that it was told is ordinary, and finds those ordinary that differ from it in nothing but strings.
- * These are values, never names, and no quote, break of line or control character may be inside one.
+ * It learns an event that it is told is ordinary, and takes as ordinary those that differ from it only in strings.
+ * These are values, never names, and none may contain a quote, a line break or a control character.
  */
 export class RepeatedEvents {
   readonly #learnt: Learnt;
-  /** Those of the last event that was learnt here. */
+  /** Those of the last event learnt here. */
   #parts: RepeatedParts | undefined;
   #lessons = mostLessons;
   /** How many `endOf` has found. */
   found = 0;
 
-  /** @param learnt of all streams of a dialect */
+  /** @param learnt shared by all streams of a dialect */
   constructor(learnt: Learnt) {
     this.#learnt = learnt;
   }
 
-  /** Where the events from `start` of a text, or its bytes, on end that are no more than repetitions; -1 where the first is none. */
+  /** Where the repetitions that begin at `start` of a text, or of its bytes, end; -1 when the first event is none. */
   endOf(text: string | Uint8Array, start: number, maxBytes: number): number {
     const parts = this.#parts ?? this.#learnt.parts;
     if (parts === undefined) return -1;
@@ -42,7 +42,7 @@ export class RepeatedEvents {
     return kernel && this.found > 0 ? kernel.passed : -1;
   }
 
-  /** Sees an ordinary event that was none. */
+  /** Sees an ordinary event that was no repetition. */
   learn(event: string): void {
     if (this.#lessons === 0 || event.length > mostBytes) return;
     this.#lessons--;
@@ -51,7 +51,7 @@ export class RepeatedEvents {
   }
 }
 
-/** What is around the texts of an event that may differ; nothing where there are too many, or none. */
+/** The parts around the texts of an event that may differ; empty when there are too many, or none. */
 function partsAroundTexts(event: string): string[] {
   const parts: string[] = [];
   let from = 0;
@@ -63,7 +63,7 @@ function partsAroundTexts(event: string): string[] {
     if (behind === colon) {
       name = event.slice(opening + 1, end);
     } else if (behind !== comma && behind !== closingBrace && behind !== closingBracket) {
-      // space before what is behind: it may be a name all the same
+      // white space follows: it may still be a name
       return [];
     } else if (!staying.has(name)) {
       if (parts.length === mostTexts) return [];
@@ -75,10 +75,10 @@ function partsAroundTexts(event: string): string[] {
   return parts.length > 0 ? [...parts, event.slice(from)] : [];
 }
 
-/** Members of which most streams have the same text: it is faster compared than looked for its end. */
+/** Members whose text most streams repeat: comparing it is faster than finding its end. */
 const staying = new Set(['object', 'model', 'role', 'system_fingerprint', 'service_tier']);
 
-/** Where the JSON string ends whose text begins at `from`: its quote; -1 without one. */
+/** The closing quote of the JSON string whose text begins at `from`; -1 without one. */
 function endOfString(text: string, from: number): number {
   for (let at = from; at < text.length; at++) {
     const code = text.charCodeAt(at);

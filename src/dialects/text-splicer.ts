@@ -3,7 +3,7 @@ import { PrefixFilter, withoutTrailingBlanks } from './prefix-filter.ts';
 import type { SpliceMode, StreamSplicer } from './splicer.ts';
 import { asObject, asText, dataKind, eventType, type Members, parseObject } from './stream-data.ts';
 
-/** What a dialect knows of its streams of text, so that they can be gone on with. Made anew for each stream. */
+/** What a dialect knows about its streams of text, so that they can be continued. Made anew for each stream. */
 export interface TextStream {
   /**
    * Sees an event that went out.
@@ -13,7 +13,7 @@ export interface TextStream {
   textOf(event: Members, type: string | undefined): string | undefined;
   /** See `StreamSplicer`. */
   continuation(text: string): Members | undefined;
-  /** Begins to rewrite the events of another stream; see `Splice` for what is returned of each. */
+  /** Begins to rewrite the events of another stream; see `Splice` for what is returned for each. */
   rewriter(splicing: Splicing): (event: Members, type: string | undefined) => string | undefined;
   /** Whether the other stream's text is taken as it is, blanks and all. @default false */
   readonly isExact?: boolean;
@@ -32,7 +32,7 @@ export interface Splicing {
   readonly spent: Usage | undefined;
   /** Whether what comes now is new. */
   readonly isReady: boolean;
-  /** What of a piece of text is new; undefined when it says something else. */
+  /** The new part of a piece of text; undefined when it says something else. */
   fresh(piece: string): string | undefined;
 }
 
@@ -82,18 +82,18 @@ function toEvent(data: string): Members | undefined {
   return dataKind(data) === 'object' ? parseObject(data) : undefined;
 }
 
-/** Data that is no object is more than text, unless it is nothing at all. */
+/** Data that is not an object is more than text, unless it is blank. */
 function blankOf(data: string): '' | undefined {
   return dataKind(data) === 'blank' ? '' : undefined;
 }
 
-/** The text that another stream begins with again, and whether it must. */
+/** The text that another stream begins with, and whether it must. */
 function toPrefixFilter(mode: SpliceMode, text: string, isExact: boolean): PrefixFilter {
   if (mode === 'restart') return new PrefixFilter(text, false);
   return new PrefixFilter(isExact ? '' : withoutTrailingBlanks(text).blanks, true);
 }
 
-/** The turns of a request with the text as an unfinished turn of the model's behind them, or at the end of the one there is. */
+/** The turns of a request, with the text as an unfinished turn of the model at the end, or added to one there is. */
 export function withUnfinishedTurn(turns: unknown, text: string): Members[] | undefined {
   if (!Array.isArray(turns)) return undefined;
   const { kept } = withoutTrailingBlanks(text);
@@ -103,7 +103,7 @@ export function withUnfinishedTurn(turns: unknown, text: string): Members[] | un
   return [...turns.slice(0, -1), { ...last, content: last.content + kept }];
 }
 
-/** The members of an event that are called by these names in the first stream's event, with its values. */
+/** The members of an event with these names, with the values of the first stream's event. */
 export function ownMembers(event: Members, opening: Members | undefined, names: readonly string[]): Members {
   const own: Record<string, unknown> = {};
   for (const name of names) {

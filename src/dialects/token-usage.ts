@@ -1,11 +1,11 @@
 import type { Usage } from '../message.ts';
 
-/** A token count as a provider reports it; anything but a safe integer that is not negative is unknown. */
+/** A token count as a provider reports it; anything but a non-negative safe integer is unknown. */
 export function toTokens(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value + 0 : undefined;
 }
 
-/** The sum of the counts that are known; unknown when none is, or when the sum is no safe integer. */
+/** The sum of the known counts; unknown when there are none, or when the sum is not a safe integer. */
 export function sumTokens(...counts: readonly (number | undefined)[]): number | undefined {
   let sum: number | undefined;
   for (const count of counts) if (count !== undefined) sum = (sum ?? 0) + count;
@@ -23,7 +23,7 @@ export function toUsage(counts: TokenCounts): Usage | undefined {
   const cachedInputTokens = partOf(inputTokens, counts.cachedInputTokens);
   const writes = sumTokens(cacheWrite5mTokens, cacheWrite1hTokens);
   const reasoningTokens = partOf(outputTokens, counts.reasoningTokens);
-  // every field is a count of its own here: absent rather than undefined, so that merging two usages is a spread
+  // unknown fields are absent rather than undefined, so that merging two usages is a spread
   const usage: { -readonly [Kind in keyof Usage]?: Usage[Kind] } = {};
   if (inputTokens !== undefined) usage.inputTokens = inputTokens;
   if (cachedInputTokens !== undefined) usage.cachedInputTokens = cachedInputTokens;

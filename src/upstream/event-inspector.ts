@@ -177,7 +177,7 @@ export class EventInspector implements Inspector {
     if (this.#reader.read(event) === 'drop') this.#dropping = true;
   }
 
-  /** Keeps an unfinished event. @param end of it, at least as much as may be part of a blank line */
+  /** Keeps an unfinished event. @param end its end, at least as much as may be part of a blank line */
   #keep(event: string, end: string): void {
     this.#pending = event;
     this.#tail = end.slice(-3);
@@ -267,7 +267,7 @@ export class EventInspector implements Inspector {
   }
 }
 
-/** After a blank line from `least` on, the first of several; the end when there is none, or only one more line feed. */
+/** After a blank line from `least` on, the first of several; the end if there is none, or just one more line feed. */
 function endOfPiece(all: Buffer, start: number, least: number): number {
   let blankLine = all.indexOf('\n\n', least, 'latin1');
   if (blankLine < 0) return all.length;

@@ -3,7 +3,7 @@ import type { Interruptible } from './upstream.ts';
 
 /** The running requests that end with their key, by its public id. Empty unless `relay.onRevoke` is `end`. */
 export class RunningByKey {
-  /** Told the key of every request that is added. @default nobody */
+  /** Told the key of every added request. @default nobody */
   onAdd: ((kid: string) => void) | undefined;
   readonly #running = new Map<string, Set<Interruptible>>();
 

@@ -34,7 +34,7 @@ function toBody(error: GatewayError, requestId: string): string {
   });
 }
 
-/** `{"type":"error","error":{type,message},"request_id"}`; 503 goes out as 529, which is what overload is called here. */
+/** `{"type":"error","error":{type,message},"request_id"}`; 503 goes out as 529, Anthropic's status for overload. */
 export function renderAnthropicError(error: GatewayError, requestId: string): RenderedError {
   return {
     status: toStatus(error),

@@ -41,7 +41,7 @@ function deltaOf(event: Members): string | undefined {
 }
 
 function rewriter(splicing: Splicing): ReturnType<TextStream['rewriter']> {
-  /** How much further on the blocks of the other stream are than they say; unknown before its first one. */
+  /** What to add to the block indexes of the other stream; unknown before its first block. */
   let shift: number | undefined;
 
   function begin(event: Members): string | undefined {

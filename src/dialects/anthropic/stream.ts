@@ -7,13 +7,13 @@ import { mergeAnthropicUsage, toAnthropicUsage } from './usage.ts';
 
 const delta = 'event: content_block_delta\ndata: {';
 const beforeData = delta.length - 1;
-/** Of the data of a delta, around its text. */
+/** Of a delta's data, around its text. */
 const frameBytes = 80;
 const bytesPerToken = 4;
 
 /**
  * Follows a stream of the Messages API. It is whole with `message_stop`. Only `message_start`, `message_delta`
- * and `error` are parsed; pings and events invented later pass by.
+ * and `error` are parsed; pings and newer events pass by.
  */
 export function createAnthropicStreamReader(): StreamReader {
   return new AnthropicStreamReader();
@@ -33,7 +33,7 @@ class AnthropicStreamReader extends EventReader {
     return end;
   }
 
-  /** Sees how long the data of a delta is. */
+  /** Counts what a delta's data brings by its length. */
   #measure(bytes: number): void {
     this.furtherTokens += Math.max(0, Math.round((bytes - frameBytes) / bytesPerToken) - 1);
   }
@@ -67,7 +67,7 @@ class AnthropicStreamReader extends EventReader {
       this.error ??= { type: asText(asObject(parsed.error)?.type) };
       return;
     }
-    // what it tells is of all that came before
+    // it covers all that came before
     if (parsed.usage) this.furtherTokens = 0;
     const holder = type === 'message_start' ? asObject(parsed.message) : parsed;
     this.#counts = mergeAnthropicUsage(this.#counts, holder?.usage);

@@ -28,7 +28,7 @@ function toCounts(usage: Members): TokenCounts {
   };
 }
 
-// The split may be absent or older than the total (a stream updates only the total): what it leaves is five-minute.
+// The split may be absent or older than the total (a stream updates only the total): the rest is five-minute.
 function splitWrites(written: number | undefined, split: Members | undefined) {
   const hour = toTokens(split?.ephemeral_1h_input_tokens);
   if (written === undefined) return { cacheWrite5mTokens: undefined, cacheWrite1hTokens: undefined };

@@ -51,7 +51,7 @@ export function renderGeminiError(error: GatewayError, requestId: string): Rende
   return { status: toStatus(error), headers: toErrorHeaders(error, requestId), body: toBody(error) };
 }
 
-/** The error in a stream: bare `data:`, for an `event:` line makes Google's library drop the event. */
+/** The error in a stream: bare `data:`, as an `event:` line makes Google's library drop the event. */
 export function renderGeminiStreamError(error: GatewayError): string {
   return `data: ${toBody(error)}\n\n`;
 }

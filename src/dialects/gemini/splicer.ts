@@ -33,7 +33,7 @@ export function createGeminiSplicer(request: ReadRequest): StreamSplicer {
   });
 }
 
-/** What of a chunk's candidates is new; undefined when they do not say the same. */
+/** The new part of a chunk's candidates; undefined when they say something else. */
 function freshCandidates(chunk: Members, splicing: Splicing): Members[] | undefined {
   const candidates: Members[] = [];
   for (const candidate of asObjects(chunk.candidates)) {

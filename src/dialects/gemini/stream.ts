@@ -6,11 +6,11 @@ import { endOfPlainEvent } from '../plain-events.ts';
 import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
 import { toGeminiUsage } from './usage.ts';
 
-// what an ordinary chunk has not; see the chat reader
+// not in an ordinary chunk; see the chat reader
 const remarkable = /"(?:(?:finishReason|error|promptFeedback)"\s*:\s*(?!null|\s)|index"\s*:\s*[1-9])/;
 
 const head = 'data: {';
-// a text may be that word
+// the bare word may be a text
 const usageMark = /"usageMetadata"\s*:/;
 
 /**
@@ -26,7 +26,7 @@ class GeminiStreamReader extends EventReader {
   readonly #candidates = new FinishTracker();
   #isBlocked = false;
   #latest: Usage | undefined;
-  /** The data of the latest chunk that tells of usage. */
+  /** The data of the latest chunk that reports usage. */
   #unread: string | undefined;
 
   get usage(): Usage | undefined {

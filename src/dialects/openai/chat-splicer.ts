@@ -28,7 +28,7 @@ const choiceText: ChoiceText = {
     return {
       ...choice,
       ...(delta && 'content' in delta && { delta: { ...delta, content: text } }),
-      // those of a piece of which only a part goes out would be wrong
+      // wrong for a piece of which only a part goes out
       ...(logprobs !== undefined && { logprobs: null }),
     };
   },

@@ -7,18 +7,18 @@ import { type Learnt, RepeatedEvents } from '../repeated-events.ts';
 import { asObject, asObjects, asText, type Members } from '../stream-data.ts';
 import { toOpenAiUsage } from './usage.ts';
 
-// What an ordinary delta has not: a usage, error or finish reason that is not null, or an index other than 0. Text
+// Not in ordinary deltas: a usage, error or finish reason that is not null, or an index other than 0. Text
 // inside a string may look like it, so a match only means that the chunk is parsed. One pattern in one pass, because
 // on short chunks four searches cost as much as parsing.
 const remarkable = /"(?:(?:usage|error|finish_reason)"\s*:\s*(?!null|\s)|index"\s*:\s*[1-9])/;
 
-// of all streams of this process
+// of all streams of the process
 const learnt: Learnt = { parts: undefined };
 
 /**
  * Follows a stream of Chat Completions or Completions. It is whole with `[DONE]`, or when every choice that was
- * seen has a finish reason (several compatible servers leave `[DONE]` out). A chunk is parsed until content came,
- * and then only when it may hold usage, an error, a finish reason or another choice than the first.
+ * seen has a finish reason (several compatible servers leave `[DONE]` out). Chunks are parsed until content came, and
+ * then only those that may hold usage, an error, a finish reason or another choice than the first.
  */
 export function createChatStreamReader({ dropUsage }: StreamReaderOptions): StreamReader {
   return new ChatStreamReader(dropUsage);
@@ -82,14 +82,14 @@ class ChatStreamReader extends EventReader {
     this.whole = this.#isDone || this.#choices.allFinished;
     if (!asObject(chunk.usage)) return 'relay';
     this.usage = toOpenAiUsage(chunk.usage) ?? this.usage;
-    // some providers report on the last chunk of content, which is the caller's
+    // some providers report it on the last chunk of content, which is the caller's
     const isOnlyUsage = asObjects(chunk.choices).length === 0;
     return this.#dropUsage && isOnlyUsage && !failure ? 'drop' : 'relay';
   }
 
   #readChoice(choice: Members): void {
     const reason = asText(choice.finish_reason);
-    // where Moonshot tells of it
+    // where Moonshot reports it
     this.usage = toOpenAiUsage(choice.usage) ?? this.usage;
     this.#choices.note(choice.index, reason !== undefined);
     // an end for another reason is an answer, although nothing came before it

@@ -5,7 +5,7 @@ import { type ChoiceText, createChunkSplicer } from './spliced-chunk.ts';
 export function createCompletionsSplicer(request: ReadRequest): StreamSplicer {
   return createChunkSplicer(choiceText, {
     continuation(text) {
-      // it would say the prompt again, and what went out with it
+      // it would repeat the prompt, and what went out with it
       if (request('echo') === true) return undefined;
       const prompt = request('prompt');
       const [only, ...others] = Array.isArray(prompt) ? prompt : [prompt];

@@ -11,29 +11,29 @@ const openings: ReadonlySet<string> = new Set([
 /** Where an item of the other stream goes out. */
 interface Place {
   readonly index: number;
-  /** Whether it is the message that is gone on with. */
+  /** Whether it is the message that is continued. */
   readonly isMessage: boolean;
 }
 
 /**
- * The events of another response on their way into the place of one that broke: the message of the first one goes on with
- * the first message of the other, other items follow, and every event has the number and the place that is next.
+ * The events of another response that replaces one that broke: the first message of the other continues the message of
+ * the broken one, other items follow, and every event gets the next number and place.
  */
 export class ResponsesSplice {
   readonly #splicing: Splicing;
   readonly #own: DeliveredResponse;
-  /** Items of the other stream by their place in it; those that are left out are not there. */
+  /** Items of the other stream by their place in it; those left out are absent. */
   readonly #places = new Map<number, Place>();
   /** What goes out, by its place. */
   readonly #output: Members[];
   #sequence: number | undefined;
-  /** The text of the message, all of it. */
+  /** The whole text of the message. */
   #said: string;
   /** How much longer the text is than that of the other message. */
   #ahead: number;
   #isTaken = false;
   #isClosed = false;
-  /** Whether reasoning was left out that what follows from it may not be sent back without. */
+  /** Whether reasoning was left out without which what follows may not be sent back. */
   #isBound = false;
 
   constructor(splicing: Splicing, own: DeliveredResponse) {
@@ -85,7 +85,7 @@ export class ResponsesSplice {
     return '';
   }
 
-  /** An event of the message that is gone on with. */
+  /** An event of the message that is continued. */
   #goOn(event: Members, type: string): string | undefined {
     // it was ended because something else had begun
     if (this.#isClosed) return type.endsWith('.delta') ? undefined : '';
@@ -114,7 +114,7 @@ export class ResponsesSplice {
   }
 
   #open(own: Members, part: Members | undefined): string | undefined {
-    // a refusal in the place of a text that has begun
+    // a refusal instead of a text that has begun
     if (part?.type !== 'output_text') return undefined;
     const { part: _, ...place } = own;
     return this.#say({ ...place, type: 'response.output_text.delta', logprobs: [] }, String(part.text ?? ''));
@@ -126,7 +126,7 @@ export class ResponsesSplice {
     this.#ahead -= piece.length - fresh.length;
     if (fresh === '') return '';
     this.#said += fresh;
-    // those of a piece of which only a part goes out would be wrong
+    // wrong for a piece of which only a part goes out
     const logprobs = fresh !== piece && 'logprobs' in own ? { logprobs: [] } : {};
     return this.#render({ ...own, delta: fresh, ...logprobs }, 'response.output_text.delta');
   }
@@ -193,7 +193,7 @@ export class ResponsesSplice {
     return { ...part, text: this.#said, ...moved };
   }
 
-  /** An annotation of the other text, where it is in this one. */
+  /** An annotation of the other text, at its place in this one. */
   #moved(annotation: Members): Members {
     const index = annotation.type === 'file_citation' ? this.#ahead : 0;
     return addCounts(annotation, { start_index: this.#ahead, end_index: this.#ahead, index });

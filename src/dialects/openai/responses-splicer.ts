@@ -4,23 +4,23 @@ import { createTextSplicer, type TextStream, withUnfinishedTurn } from '../text-
 import { ResponsesSplice } from './responses-splice.ts';
 import { isSilentReasoning } from './silent-reasoning.ts';
 
-/** What went out of a response that can be gone on with: one message, of one text, still open. */
+/** What went out of a response that can be continued: one message, of one text, still open. */
 export interface DeliveredResponse {
-  /** The response as its first event told it. */
+  /** The response as in its first event. */
   readonly opening: Members | undefined;
-  /** The number of the latest event; undefined where the provider numbers none. */
+  /** The number of the latest event; undefined when the provider numbers none. */
   readonly sequence: number | undefined;
   /** The message, as it was when it began, and its place in the output. */
   readonly message: Members;
   readonly index: number;
-  /** What stands before it in the output: reasoning of which nothing was shown. */
+  /** What comes before it in the output: reasoning of which nothing was shown. */
   readonly before: readonly Members[];
   /** The part of the message that the text is in. */
   readonly part: Members;
 }
 
 /**
- * Splices streams of the Responses API. A response that its provider stores is not gone on with: its caller comes back
+ * Splices streams of the Responses API. A response that its provider stores is not continued: its caller comes back
  * with its id and those of its items, and neither provider has what they would stand for.
  */
 export function createResponsesSplicer(request: ReadRequest): StreamSplicer | undefined {

@@ -27,7 +27,7 @@ const delta = 'event: response.output_text.delta\ndata: {';
 
 /**
  * Follows a stream of the Responses API. It is whole with `response.completed`, `response.incomplete`,
- * `response.failed` or `response.cancelled`, which also hold the usage; nothing else is parsed.
+ * `response.failed` or `response.cancelled`, which also hold the usage; most others are not.
  */
 export function createResponsesStreamReader(): StreamReader {
   return new ResponsesStreamReader();
@@ -72,6 +72,6 @@ class ResponsesStreamReader extends EventReader {
 
 function isContent(type: string, data: string): boolean {
   if (!type.startsWith('response.') || openings.has(type)) return false;
-  // the answer has still to come
+  // the answer is still to come
   return !(type === 'response.output_item.done' && isSilentReasoning(parseObject(data)?.item));
 }

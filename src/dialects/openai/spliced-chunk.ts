@@ -40,7 +40,7 @@ function textOfChunk(chunk: Members, { textOf }: ChoiceText): string | undefined
   return text;
 }
 
-/** A chunk of another stream as it goes out in the place of one that broke; see `Splice`. */
+/** A chunk of the stream that replaces a broken one, as it goes out; see `Splice`. */
 function spliceChunk(
   chunk: Members,
   opening: Members | undefined,
@@ -51,7 +51,7 @@ function spliceChunk(
   for (const choice of asObjects(chunk.choices)) {
     const content = choiceText.textOf(choice);
     const fresh = content === undefined ? undefined : splicing.fresh(content);
-    // it says something else, or is over, or calls a tool, before it has said what went out
+    // it says something else, or is over, or calls a tool, before it has repeated what went out
     if (content !== undefined && fresh === undefined) return undefined;
     if (!splicing.isReady && (content === undefined || isEnd(choice))) return undefined;
     if (fresh === '' && !isEnd(choice)) continue;

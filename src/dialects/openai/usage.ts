@@ -23,7 +23,7 @@ export function toOpenAiUsage(value: unknown): Usage | undefined {
   const total = toTokens(usage.total_tokens);
   const beside = restOf(total, output);
   const told = toTokens(usage.prompt_tokens) ?? toTokens(usage.input_tokens);
-  // a total alone is taken for input; Mistral tells of audio that came in by nothing else
+  // a total alone is taken for input; Mistral reports incoming audio by nothing else
   const input = usage.prompt_audio_seconds ? (beside ?? told) : (told ?? beside);
   const rest = restOf(total, input);
   const inputDetails = detailsOf(usage, 'prompt_tokens_details', 'input_tokens_details');
@@ -37,7 +37,7 @@ export function toOpenAiUsage(value: unknown): Usage | undefined {
     ),
     cacheWrite5mTokens,
     cacheWrite1hTokens,
-    // most count reasoning within the output; what the total tells of beside it came out too, named or not
+    // most count reasoning within the output; what else the total holds came out too, named or not
     outputTokens: (rest ?? 0) > (output ?? -1) ? rest : output,
     reasoningTokens: toTokens(outputDetails.reasoning_tokens),
   });
@@ -55,7 +55,7 @@ function detailsOf(usage: Members, name: string, otherName: string): Members {
 const noDetails: Members = {};
 
 // OpenAI keeps prompts for 30 minutes or 12 hours where Anthropic says 5 minutes or 1 hour: a short kind and a
-// long kind, priced apart, so they go by the same two names
+// long kind, priced separately, so both use the same two names
 function cacheWrites(details: Members) {
   const written = toTokens(details.cache_write_tokens);
   const long = toTokens(asObject(details.cache_write_tokens_details)?.ttl_12h_tokens);
@@ -65,7 +65,7 @@ function cacheWrites(details: Members) {
   return { cacheWrite5mTokens: written - long, cacheWrite1hTokens: long };
 }
 
-/** Usage from the `meta` of a rerank reply: `tokens`, else the billed units where those are tokens. */
+/** Usage from the `meta` of a rerank reply: `tokens`, else the billed units when those are tokens. */
 function toRerankUsage(value: unknown): Usage | undefined {
   const meta = asObject(value);
   return toOpenAiUsage(meta?.tokens) ?? toOpenAiUsage(meta?.billed_units);

@@ -22,7 +22,7 @@ export interface BreakerHints {
   close(): Promise<void>;
 }
 
-/** Off the request path: no request waits for a message, or fails because of one. */
+/** Off the request path: no request waits for a message or fails because of it. */
 export function shareBreakers(
   hints: Hints,
   healths: Pick<Healths, 'find'>,

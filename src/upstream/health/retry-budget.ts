@@ -20,8 +20,8 @@ interface Counts {
 
 /**
  * How many further attempts the targets of a gateway take together in a window: a share of the first ones, and a floor,
- * so that there is no retry storm however many targets there are. Of requests that it was asked before, each target
- * takes the same share of its own first ones.
+ * so that there is no retry storm however many targets there are. Of requests that come to it again, each target takes
+ * the same share of its own first ones.
  *
  * A sound target takes any number of those that failed elsewhere, and they do not count: sending them there is no
  * storm. Once it fails, too, as many of them count as it has failed.

@@ -36,7 +36,7 @@ export interface HealthReport {
 export class TargetHealth {
   readonly id: string;
   inFlight = 0;
-  /** Places promised to requests that were woken for them, or that ask a ledger, and have not begun. */
+  /** Places of requests that were woken for them, or that ask a ledger, and have not begun. */
   promised = 0;
   /** Attempts that were answered. */
   answers = 0;
