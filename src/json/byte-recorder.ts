@@ -1,6 +1,6 @@
 /** Keeps a run of bytes that arrives in pieces, as long as it stays within a bound. */
 export interface ByteRecorder {
-  /** Copies the bytes from `from` up to `to`; once the bound is passed, everything is let go and nothing more is kept. */
+  /** Copies the bytes from `from` up to `to`; past the bound, everything is dropped and nothing more is kept. */
   append(chunk: Uint8Array, from: number, to: number): void;
   /** What was kept, or `undefined` when it was more than the bound. */
   bytes(): Uint8Array | undefined;

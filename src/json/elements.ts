@@ -2,10 +2,10 @@ import { Buffer } from 'node:buffer';
 import type { JsonMember } from './object-index.ts';
 
 /**
- * The elements of an array member one by one, in order: offsets in bytes, `end` behind it. The document must have passed
- * `scanJsonObject`: the grammar is not checked again, only strings and brackets are told apart.
+ * Visits the elements of an array member in order: offsets in bytes, `end` after the element. The document must have
+ * passed `scanJsonObject`: the grammar is not checked again, only strings and brackets are recognised.
  *
- * @param visit `false` ends it: nothing behind that element is looked at
+ * @param visit `false` ends it: nothing after that element is read
  */
 export function forEachElement(
   body: Uint8Array,
@@ -31,7 +31,7 @@ export function forEachElement(
   if (start >= 0) visit(start, endOfValue(bytes, member.valueEnd - 1));
 }
 
-/** Strings of more bytes than this are looked through by the runtime, which takes longer to begin and is faster then. */
+/** Longer strings are searched by the runtime, which takes longer to begin and is faster then. */
 const shortBytes = 64;
 
 /** Offset of the quote that closes the string opened at `index`. */

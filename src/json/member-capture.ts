@@ -3,7 +3,7 @@ import { decodeUtf8, isAscii, isTextAt } from './text.ts';
 
 /**
  * Keeps the values of named members of an object that passes by in chunks. It is told where keys and values start and
- * end; `position` and `end` count from the start of the chunk at hand.
+ * end; `position` and `end` count from the start of the current chunk.
  */
 export class MemberCapture {
   readonly #keys: readonly string[];
@@ -13,7 +13,7 @@ export class MemberCapture {
   /** No key with more bytes than this, quotes included, can be one of ours: `\uXXXX` is the longest spelling. */
   readonly #maxKeyBytes: number;
   readonly #maxValueBytes: number;
-  /** Which of the keys the value at hand belongs to, or -1. */
+  /** Which of the keys the current value belongs to, or -1. */
   #current = -1;
   #isRecording = false;
   #from = 0;
@@ -43,7 +43,7 @@ export class MemberCapture {
   endKey(chunk: Uint8Array, end: number, isEscaped: boolean): void {
     if (!this.#isRecording) return;
     if (this.#recorder === undefined && !isEscaped && this.#isAscii) {
-      // Nearly every key is in one piece and spelt plainly: that one needs no string.
+      // Nearly every key is in one piece and spelt plainly: those need no string.
       this.#isRecording = false;
       this.#current = this.#findAt(chunk, this.#from + 1, end - 1);
       return;
@@ -101,7 +101,7 @@ function toKey(text: string): string {
   try {
     return JSON.parse(text) as string;
   } catch {
-    // A string with raw control characters in it; no key of ours.
+    // A string with raw control characters in it: no key of ours.
     return text;
   }
 }

@@ -26,7 +26,7 @@ export function readMember(body: Uint8Array, index: JsonObjectIndex, key: string
   if (member === undefined) return undefined;
   const { kind, valueStart, valueEnd } = member;
   if (kind !== 'string') return JSON.parse(decodeUtf8(body, valueStart, valueEnd));
-  // without escapes a string stands there as it is
+  // without escapes a string is as it stands
   const text = decodeUtf8(body, valueStart + 1, valueEnd - 1);
   return text.includes('\\') ? JSON.parse(`"${text}"`) : text;
 }
@@ -53,7 +53,7 @@ export function readSafeInteger(body: Uint8Array, index: JsonObjectIndex, key: s
   throw new JsonScanError('bad_number', valueStart, message);
 }
 
-/** A number of up to 15 plain digits, which is nearly every one, without a string of it; -1 for anything else. */
+/** Reads up to 15 plain digits, as nearly all numbers are, without making a string; -1 for anything else. */
 function readShortInteger(body: Uint8Array, start: number, end: number): number {
   if (end - start > 15 || (body[start] === 0x30 && end - start > 1)) return -1;
   let value = 0;

@@ -30,8 +30,8 @@ export interface JsonObjectIndex {
   /** The closing brace of the root object. */
   readonly objectEnd: number;
   /**
-   * Values that are strings of `longStringBytes` and more, wherever they stand: offsets behind the opening quote and of the
-   * closing one, one after the other. For whoever goes through a large body a second time.
+   * Values that are strings of `longStringBytes` and more, at any depth: offsets after the opening quote and of the
+   * closing one, alternating. For whoever goes through a large body a second time.
    */
   readonly longStrings: readonly number[];
   /** Whether the root object has no members. */
@@ -44,7 +44,7 @@ export interface JsonObjectIndex {
   keys(): string[];
 }
 
-/** Up to this many keys of up to this many bytes are told apart by their bytes: a map of strings costs more to fill. */
+/** Up to this many keys of up to this many bytes are compared by their bytes: a map of strings costs more to fill. */
 const MAPPED_ABOVE = 16;
 const LONGEST_COMPARED = 64;
 /** Numbers kept for a member: key start and end (quotes left out), value start and end. */
@@ -56,7 +56,7 @@ export class MemberTable implements JsonObjectIndex {
   readonly objectStart: number;
   objectEnd = -1;
   readonly longStrings: number[] = [];
-  /** Which copy of the body a kernel made this of; 0 where none did. */
+  /** Which copy of the body a kernel made this from; 0 if none did. */
   copy = 0;
   /** Whether the whole body is known to be ASCII. */
   isAscii = false;
@@ -75,7 +75,7 @@ export class MemberTable implements JsonObjectIndex {
     return this.#spans.length === 0;
   }
 
-  /** Adds a key, its quotes left out; false, and the table is of no more use, when it is there already. */
+  /** Adds a key, without its quotes. False when it is there already; the table is then of no more use. */
   addKey(start: number, end: number, escaped: boolean): boolean {
     const spans = this.#spans;
     const isShort = end - start <= LONGEST_COMPARED && spans.length < MAPPED_ABOVE * FIELDS;
@@ -105,9 +105,9 @@ export class MemberTable implements JsonObjectIndex {
     spans[spans.length - 1] = end;
   }
 
-  /** Takes `members` and `longStrings` from the numbers that a kernel left: four for each of the ones, two for the others. */
+  /** Takes `members` and `longStrings` from the numbers that a kernel left: four per member, two per long string. */
   take(numbers: Int32Array, at: number, members: number, longsAt: number, longStrings: number): void {
-    // of this length, and not grown to it
+    // made with this length, not grown to it
     this.#spans = new Array(members * FIELDS);
     for (let index = 0; index < this.#spans.length; index++) this.#spans[index] = numbers[at + index]!;
     for (let index = longsAt; index < longsAt + longStrings * 2; index++)
@@ -137,14 +137,14 @@ export class MemberTable implements JsonObjectIndex {
   }
 
   #find(key: string): number {
-    // Bytes and code units are the same thing for ASCII only: of a body that is nothing else any key may be compared.
+    // Bytes and code units are the same for ASCII only: in a body that is all ASCII, any key may be compared.
     if (this.#places !== undefined || !(this.isAscii || isAscii(key))) return this.#toPlaces().get(key) ?? -1;
     const spans = this.#spans;
     const { length } = key;
     for (let place = 0; place < spans.length; place += FIELDS) {
       const start = spans[place]!;
       const end = spans[place + 1]!;
-      // most keys are told apart by their length, without a call
+      // most keys differ in length, which takes no call
       if (end - start === length && isTextAt(key, this.#body, start, end)) return place;
     }
     return -1;

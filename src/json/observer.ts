@@ -16,14 +16,14 @@ export interface JsonObserverOptions {
 export interface JsonObserver {
   /** Takes the next bytes, cut anywhere. The chunk is neither changed nor kept. Never throws. */
   feed(chunk: Uint8Array): void;
-  /** Whether what was fed so far is one whole value, and nothing but white space after it. */
+  /** Whether what was fed so far is one whole value, with nothing but white space after it. */
   readonly complete: boolean;
   /** Whether what was fed so far cannot become a whole value, whatever follows. */
   readonly failed: boolean;
   /**
    * The value of a captured member, parsed anew at each call. `undefined` while it is not whole, when the document has
-   * no such member, when it was not asked for, was larger than the bound, or is not JSON when looked at closely. Of a
-   * member that is there twice the later counts. What was captured stays readable when the document ends too early.
+   * no such member, when it was not asked for, was larger than the bound, or turns out not to be JSON. Of a member that
+   * is there twice, the later one counts. What was captured stays readable when the document ends too early.
    */
   value(key: string): unknown;
 }
@@ -49,10 +49,10 @@ const NUMBER_BYTE = new Uint8Array(256);
 for (const byte of new TextEncoder().encode('0123456789+-.eE')) NUMBER_BYTE[byte] = 1;
 
 /**
- * Follows a JSON document of any size without holding it: tells when it is whole and keeps a few members of the root
+ * Follows a JSON document of any size without holding it: knows when it is whole and keeps a few members of the root
  * object. Meant for replies that are relayed as they arrive, so it is lenient where that does no harm: brackets,
  * commas, colons and the words `true`, `false` and `null` must be right, but the inside of strings and the form of
- * numbers are not checked. A leading UTF-8 byte order mark is passed over. Memory is bounded by a small multiple of
+ * numbers are not checked. A leading UTF-8 byte order mark is skipped. Memory is bounded by a small multiple of
  * `capture.length * maxCaptureBytes + maxDepth` whatever the size of the document, and nothing recurses.
  *
  * @throws TypeError when a bound is not a positive safe integer.
@@ -75,7 +75,7 @@ class Observer implements JsonObserver {
   #isKey = false;
   #isEscaped = false;
   #word = '';
-  /** Bytes passed of the word, or of the byte order mark. */
+  /** Bytes seen of the word, or of the byte order mark. */
   #progress = 0;
   #lastByte = 0;
 
@@ -86,7 +86,7 @@ class Observer implements JsonObserver {
 
   get complete(): boolean {
     if (this.#state === 'done') return true;
-    // Nothing but the end of the input ends a number that is the whole document.
+    // Only the end of the input ends a number that is the whole document.
     const isBareNumber = this.#state === 'number' && this.#isObject.length === 0;
     return isBareNumber && this.#lastByte >= 0x30 && this.#lastByte <= 0x39;
   }

@@ -1,6 +1,6 @@
 /**
- * The marks of four bytes: which of them a JSON string may not hold as it is: a quote, a backslash or a control character. 0
- * when there is none; else `firstMark` tells the first.
+ * Marks those of four bytes that a JSON string may not hold unescaped: a quote, a backslash or a control character. 0
+ * when there is none; else `firstMark` finds the first.
  */
 export function marksIn(word: number): number {
   // Flipping 0x02 puts the quote (0x22) right above the control characters and moves the space out of the way, so one "is
@@ -13,7 +13,7 @@ export function firstMark(marks: number): number {
   return (31 - Math.clz32(marks & -marks)) >>> 3;
 }
 
-/** The same of a byte. */
+/** The same for one byte. */
 export function isMark(byte: number): boolean {
   return byte < 0x20 || byte === 0x22 || byte === 0x5c;
 }

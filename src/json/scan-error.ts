@@ -93,7 +93,7 @@ function findInvalidUtf8(body: Uint8Array): number {
   return body.length;
 }
 
-// Decoding puts U+FFFD in the place of what is invalid, so the first difference after encoding again is where that is.
+// Decoding replaces what is invalid with U+FFFD, so the first difference after encoding again is where that is.
 function findReplacement(window: Uint8Array): number {
   const decoded = new TextEncoder().encode(new TextDecoder('utf-8', { ignoreBOM: true }).decode(window));
   let offset = 0;

@@ -1,10 +1,10 @@
 import { decodeKey } from './object-index.ts';
 
-/** A key that no rule about prototypes looks at. */
+/** A key that no rule about prototypes concerns. */
 export const ORDINARY_KEY = 0;
 /** `__proto__`: refused wherever it stands. */
 export const PROTO_KEY = 1;
-/** `constructor`: refused where its value has a `prototype`. */
+/** `constructor`: refused when its value has a `prototype`. */
 export const CONSTRUCTOR_KEY = 2;
 /** `prototype`: refused below a `constructor`. */
 export const PROTOTYPE_KEY = 3;

@@ -1,6 +1,6 @@
 import { malformed } from './scan-error.ts';
 
-/** Scans a number whose first byte (a minus or a digit) is at `position`; answers the byte after it. */
+/** Scans a number whose first byte (a minus or a digit) is at `position`; returns the byte after it. */
 export function scanNumber(body: Uint8Array, position: number): number {
   const length = body.length;
   let byte = body[position]!;
@@ -14,7 +14,7 @@ export function scanNumber(body: Uint8Array, position: number): number {
   return scanFraction(body, position);
 }
 
-/** Scans the fraction and the exponent of a number, each where it is there; answers the byte after them. */
+/** Scans the fraction and the exponent of a number, if there are any; returns the byte after them. */
 export function scanFraction(body: Uint8Array, position: number): number {
   const length = body.length;
   if (position < length && body[position] === 0x2e) position = scanDigits(body, position + 1);
@@ -34,7 +34,7 @@ function scanDigits(body: Uint8Array, start: number): number {
   return position;
 }
 
-/** Scans the rest of `true`, `false` or `null` at `position`; answers the byte after it. */
+/** Scans the rest of `true`, `false` or `null` at `position`; returns the byte after it. */
 export function scanWord(body: Uint8Array, position: number, word: string): number {
   for (let index = 0; index < word.length; index++) {
     if (body[position + index] !== word.charCodeAt(index))

@@ -1,7 +1,7 @@
 import { firstMark, isMark, marksIn } from './plain-bytes.ts';
 import { JsonScanError, malformed } from './scan-error.ts';
 
-/** Bytes by which a `\uXXXX` escape is read: the value of a hexadecimal digit, 16 for everything else. */
+/** By byte, for `\uXXXX` escapes: the value of a hexadecimal digit, 16 for everything else. */
 const HEX_DIGIT = new Uint8Array(256).fill(16);
 for (let digit = 0; digit < 10; digit++) HEX_DIGIT[0x30 + digit] = digit;
 for (let digit = 10; digit < 16; digit++) {
@@ -14,7 +14,7 @@ export const shortEscapes = new Uint8Array(256);
 for (const byte of [0x22, 0x5c, 0x2f, 0x62, 0x66, 0x6e, 0x72, 0x74]) shortEscapes[byte] = 1;
 
 /**
- * Scans a string from `position`, the byte after its opening quote. Answers the index of the closing quote, or, when
+ * Scans a string from `position`, the byte after its opening quote. Returns the index of the closing quote, or, when
  * the string holds escapes, its bitwise complement (a negative number): the one fact that callers need, without an
  * allocation per string.
  *
@@ -24,7 +24,7 @@ export function scanString(body: Uint8Array, view: DataView, position: number): 
   const length = body.length;
   let escaped = false;
   for (;;) {
-    // here and not in a function of its own: code has an escape every few words, and a call for each would cost as much again
+    // inlined: source code has an escape every few words, and a call for each would cost as much again
     let marks = 0;
     while (position + 4 <= length) {
       marks = marksIn(view.getInt32(position, true));
@@ -44,7 +44,7 @@ export function scanString(body: Uint8Array, view: DataView, position: number): 
   }
 }
 
-/** `position` is after the backslash; answers the byte after the escape (after the pair, where it is one). */
+/** `position` is after the backslash; returns the byte after the escape (after the pair, if it is one). */
 function scanUnicodeEscape(body: Uint8Array, position: number): number {
   const unit = readUnicodeEscape(body, position);
   if (unit < 0)
@@ -62,7 +62,7 @@ function scanUnicodeEscape(body: Uint8Array, position: number): number {
   throw new JsonScanError('lone_surrogate', position - 1, message);
 }
 
-/** The code unit of `uXXXX` at `position`, or -1 when that is not there. */
+/** The code unit of `uXXXX` at `position`, or -1 when there is none. */
 function readUnicodeEscape(body: Uint8Array, position: number): number {
   if (position + 5 > body.length || body[position] !== 0x75) return -1;
   let unit = 0;

@@ -25,13 +25,13 @@ const OBJECT = 1;
 const CONSTRUCTOR_OBJECT = 2;
 
 /**
- * Checks a JSON document in one pass over its bytes and tells where the members of its root object stand, so that
- * members can be read and replaced without parsing or writing the document again.
+ * Checks a JSON document in one pass over its bytes and finds where the members of its root object are, so that members
+ * can be read and replaced without parsing or rewriting the document.
  *
- * The grammar is RFC 8259 without extensions: what is accepted here, `JSON.parse` accepts too. Refused besides, since
- * two readers of such a document may not see the same thing: duplicate keys in the root object, keys that reach a
+ * The grammar is RFC 8259 without extensions: what is accepted here, `JSON.parse` accepts too. Also refused, since two
+ * readers of such a document may not see the same thing: duplicate keys in the root object, keys that reach a
  * prototype, lone surrogate escapes and the NUL character. A leading UTF-8 byte order mark, which `JSON.parse` refuses,
- * is allowed. The work is linear in the size of the body, memory is one number for each level and one entry for each member of
+ * is allowed. The work is linear in the size of the body, memory is one number per level and one entry per member of
  * the root object, and nothing recurses.
  *
  * @param body the whole document. It is not changed here, and must not be while the index is in use.
@@ -49,8 +49,8 @@ export function scanJsonObject(body: Uint8Array, options: JsonScanOptions = {}):
 }
 
 /**
- * The same without the kernel: it decides about every document that is not an ordinary one, says what is wrong with it, and is what
- * the kernel is compared with.
+ * The same without the kernel: it decides about every document that is not ordinary, says what is wrong with it, and is
+ * what the kernel is compared with.
  */
 export function scanByScript(body: Uint8Array, options: JsonScanOptions = {}): JsonObjectIndex {
   const maxDepth = toBound('maxDepth', options.maxDepth ?? 1_000);
@@ -62,7 +62,7 @@ export function scanByScript(body: Uint8Array, options: JsonScanOptions = {}): J
   const bodyStart = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0;
   const objectStart = findRootObject(body, bodyStart);
   const members = new MemberTable(body, bodyStart, objectStart);
-  // plain numbers: a typed array costs more to make than a small body to scan
+  // a plain array: making a typed one costs more than scanning a small body
   const containers: number[] = [];
   let container = OBJECT;
   let depth = 0;

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { JsonMember, JsonObjectIndex } from './object-index.ts';
 
-/** A run of bytes to be replaced: those from `start` up to `end` give way to `bytes`. An insertion has `start === end`. */
+/** Bytes to replace: those from `start` up to `end` give way to `bytes`. An insertion has `start === end`. */
 export interface JsonEdit {
   readonly start: number;
   readonly end: number;
@@ -10,7 +10,7 @@ export interface JsonEdit {
 
 /**
  * A copy of `body` with the edits applied and every other byte as it was. Edits may come in any order; insertions at
- * one place are made in the order given. Without edits the answer is `body` itself.
+ * one place are made in the order given. Without edits, returns `body` itself.
  *
  * @throws TypeError when an edit lies outside the body or two edits overlap.
  * @example
@@ -46,10 +46,10 @@ export function spliceJson(body: Uint8Array, edits: readonly JsonEdit[]): Uint8A
 }
 
 /**
- * The edit that gives the root object a member `key` with this value: it replaces the value where the member is
- * there, and adds the member at the end of the object where it is not. To add several members, use `setMembers`.
+ * The edit that gives the root object a member `key` with this value: it replaces the value if the member is there, and
+ * adds the member at the end of the object if it is not. To add several members, use `setMembers`.
  *
- * @throws TypeError when `value` is nothing that JSON can say, such as `undefined` or a function.
+ * @throws TypeError when JSON cannot express `value`, such as `undefined` or a function.
  */
 export function setMember(index: JsonObjectIndex, key: string, value: unknown): JsonEdit {
   const text = toText(key, value);
@@ -62,7 +62,7 @@ export function setMember(index: JsonObjectIndex, key: string, value: unknown): 
 /**
  * The edits that give the root object all these members, as `setMember` does for one.
  *
- * @throws TypeError when a value is nothing that JSON can say, such as `undefined` or a function.
+ * @throws TypeError when JSON cannot express a value, such as `undefined` or a function.
  */
 export function setMembers(index: JsonObjectIndex, values: Readonly<Record<string, unknown>>): JsonEdit[] {
   const edits: JsonEdit[] = [];
@@ -76,8 +76,8 @@ export function setMembers(index: JsonObjectIndex, values: Readonly<Record<strin
 }
 
 /**
- * The edits that take members of the root object away, with one comma each. None for members that are not there; and
- * none at all when no member would be left, since an object that is emptied takes no insertions.
+ * The edits that remove members of the root object, with one comma each. None for members that are not there; and none
+ * at all when no member would be left, since an emptied object takes no insertions.
  */
 export function removeMembers(index: JsonObjectIndex, keys: ReadonlySet<string>): JsonEdit[] {
   const members = index.keys().map((key) => index.get(key) as JsonMember);
@@ -88,7 +88,7 @@ export function removeMembers(index: JsonObjectIndex, keys: ReadonlySet<string>)
     const first = at;
     while (at + 1 < members.length && keys.has((members[at + 1] as JsonMember).key)) at++;
     const next = members[at + 1];
-    // up to the next member; behind the last one, from the end of the one before
+    // up to the next member; for the last one, from the end of the one before
     const start = next
       ? (members[first] as JsonMember).keyStart
       : (members[first - 1] as JsonMember).valueEnd;
@@ -98,7 +98,7 @@ export function removeMembers(index: JsonObjectIndex, keys: ReadonlySet<string>)
   return edits;
 }
 
-/** The edit that takes a leading byte order mark away, or none when there is no mark. */
+/** The edit that removes a leading byte order mark, or none when there is no mark. */
 export function stripByteOrderMark(index: JsonObjectIndex): JsonEdit[] {
   return index.bodyStart === 0 ? [] : [{ start: 0, end: index.bodyStart, bytes: new Uint8Array(0) }];
 }

@@ -30,7 +30,7 @@ export function isTextAt(text: string, bytes: Uint8Array, start: number, end: nu
   return true;
 }
 
-/** Whether every character of `text` is one byte of UTF-8, of the same number. */
+/** Whether every character of `text` is one byte of UTF-8, of the same value. */
 export function isAscii(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     if (text.charCodeAt(index) > 0x7f) return false;

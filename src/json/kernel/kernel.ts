@@ -30,26 +30,26 @@ const caches = [undefined, '5m', '1h'] as const;
 const pageBytes = 65_536;
 const largestInteger = 0x7fff_ffff;
 
-/** Of the bodies that were copied, whichever kernel they were copied into. */
+/** Bodies that were copied, into whichever kernel. */
 let copies = 0;
 
 /**
- * The passes over a request's body in WebAssembly. Both answer as the code in JavaScript does, or `undefined`: then the body
- * is for that code. The kernel holds a copy of the last body and no reference to any. What it tells of the text of a stream is
- * in `repeats`, which keeps the last text until the next.
+ * The passes over a request's body in WebAssembly. Both return what the JavaScript code does, or `undefined`: then the
+ * body is for that code. The kernel holds a copy of the last body and no reference to any. `repeats` is for the text of
+ * a stream; it keeps the last text until the next.
  */
 export class Kernel {
   readonly #exports: Exports;
   #bytes: Buffer;
   #words: Int32Array;
-  /** The number of the copy that lies in memory. */
+  /** The number of the copy in memory. */
   #held = 0;
   #mostBytes = layout.mostBodyBytes;
-  /** The text that lies in memory from `#textFrom` on, and the parts. */
+  /** The text in memory, which begins at `#textFrom`, and the parts. */
   #text: string | Uint8Array = '';
   #textFrom = 0;
   #parts: RepeatedParts | undefined;
-  /** Behind the events that `repeats` found. */
+  /** Where the events end that `repeats` found. */
   passed = 0;
 
   constructor(exports: Exports) {
@@ -64,7 +64,7 @@ export class Kernel {
     this.#writeNames(layout.mediaNamesAt, mediaNames);
   }
 
-  /** The index of a body, where it is whole and ordinary. */
+  /** The index of a body, if it is whole and ordinary. */
   scan(body: Uint8Array, maxDepth: number, maxKeys: number): MemberTable | undefined {
     if (!this.#copy(body)) return undefined;
     const members = this.#exports.scan(
@@ -88,8 +88,8 @@ export class Kernel {
   /**
    * An estimate of the tokens of a body.
    *
-   * @param index made by a kernel of this body
-   * @param seed where the places begin at which long strings are looked at
+   * @param index made by a kernel from this body
+   * @param seed of the places at which long strings are sampled
    */
   count(body: Uint8Array, index: MemberTable, seed: number): TokenCount | undefined {
     if (index.copy === 0 || !index.isOf(body)) return undefined;
@@ -105,7 +105,7 @@ export class Kernel {
   }
 
   /**
-   * How many events of a text, one behind the other, are parts that stay with a string of JSON between each two; `passed` is then
+   * How many consecutive events of a text are the fixed parts with a JSON string between each two; `passed` is then
    * where they end.
    *
    * @param text of latin1, or its bytes
@@ -143,7 +143,7 @@ export class Kernel {
     return true;
   }
 
-  /** Makes memory as large as the largest body so far needs, and twice as large as it was: each time is a new set of views. */
+  /** Grows memory to what the largest body so far needs, or to twice its size: each time takes a new set of views. */
   #hasRoomFor(bytes: number): boolean {
     const has = this.#bytes.length;
     const needed = layout.bodyAt + bytes + layout.paddingBytes;
@@ -168,34 +168,34 @@ export class Kernel {
   }
 }
 
-/** What stays of events that a stream repeats: how many parts, the length of each in two bytes, and then they, all in one. */
+/** The fixed parts of events that a stream repeats: their number, the length of each in two bytes, then all of them. */
 export interface RepeatedParts {
   readonly latin1: string;
 }
 
-/** Parts of an event, of latin1, as the kernel takes them. Joined they are a text of their own: nothing keeps what they were cut from. */
+/** Latin1 parts of an event as the kernel takes them. Joined, they do not keep alive what they were cut from. */
 export function toRepeatedParts(parts: readonly string[]): RepeatedParts {
   const lengths = parts.flatMap(({ length }) => [length & 0xff, length >> 8]);
   return { latin1: [String.fromCharCode(parts.length, ...lengths), ...parts].join('') };
 }
 
-/** A kernel with a memory of its own; `undefined` where there is no WebAssembly, or none that may be compiled. */
+/** A kernel with a memory of its own; `undefined` when there is no WebAssembly, or it may not be compiled. */
 export function createKernel(): Kernel | undefined {
   const { WebAssembly } = globalThis as { readonly WebAssembly?: WebAssemblyApi };
-  // its memory is little-endian everywhere, and numbers are read from it as the machine has them
+  // its memory is always little-endian, and numbers are read from it in the machine's order
   if (WebAssembly === undefined || new Uint8Array(new Uint32Array([1]).buffer)[0] !== 1) return undefined;
   try {
     const module = new WebAssembly.Module(zlib().brotliDecompressSync(Buffer.from(kernelBytes, 'base64')));
     return new Kernel(new WebAssembly.Instance(module).exports as Exports);
   } catch {
-    // runtimes that compile nothing while they run, and machines without SIMD
+    // runtimes that do not compile at run time, and machines without SIMD
     return undefined;
   }
 }
 
 let shared: { readonly kernel: Kernel | undefined } | undefined;
 
-/** The kernel of this process, or of this worker of it: made for the first body, since an import should cost nothing. */
+/** The kernel of this process, or of this worker: made for the first body, since an import should cost nothing. */
 export function sharedKernel(): Kernel | undefined {
   shared ??= { kernel: createKernel() };
   return shared.kernel;

@@ -1,6 +1,6 @@
 import * as weights from './weights.ts';
 
-/** What kind of text a byte is: the numbers of `weights.ts`. */
+/** The kind of text of each byte, as in `weights.ts`. */
 export const kinds = new Uint8Array(256).map((_, byte) => {
   if (byte >= 0xf0) return weights.ofFour;
   if (byte >= 0xe0) return weights.ofThree;
@@ -31,7 +31,7 @@ export const textNames = [
   'response',
 ] as const;
 
-/** Strings that may encode media, or say where they are. */
+/** Strings that may encode media, or say where it is. */
 export const mediaNames = [
   'url',
   'data',

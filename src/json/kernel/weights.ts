@@ -1,5 +1,5 @@
-// What tokens are estimated by, for the kernel and for `src/limits`, which says why. Read by the kernel's own compiler too, so:
-// plain numbers only.
+// Weights for estimating tokens, for the kernel and for `src/limits`, which says why. The kernel's compiler reads this
+// too, so plain numbers only.
 
 /** A name with its colon. */
 export const perName = 1.5;
@@ -13,34 +13,34 @@ export const lower = 1;
 export const upper = 2;
 /** 0 to 9. */
 export const digit = 3;
-/** A space; no other white space stands in a string unescaped. */
+/** A space; strings hold no other white space unescaped. */
 export const space = 4;
 /** All other ASCII. */
 export const sign = 5;
-/** What an escape begins with. */
+/** The start of an escape. */
 export const backslash = 6;
-/** A byte of a character of UTF-8 that is not its first. */
+/** A byte of a UTF-8 character that is not its first. */
 export const continuation = 7;
-/** First byte of a character that has two in UTF-8. */
+/** First byte of a character of two bytes in UTF-8. */
 export const ofTwo = 8;
-/** The same of three. */
+/** The same for three. */
 export const ofThree = 9;
-/** The same of four. */
+/** The same for four. */
 export const ofFour = 10;
 
-/** A word of so many bytes is one. */
+/** A word of up to so many bytes is one. */
 export const wordBytes = 7;
-/** Each part of the rest of a longer one is one more. */
+/** Each so many bytes of the rest of a longer one are one more. */
 export const partBytes = 4.5;
-/** Words that begin with several capitals: bytes of these for each. */
+/** Words that begin with several capitals: capitals per token. */
 export const capitalBytes = 2.5;
-/** The same of what follows the capitals. */
+/** The same for what follows the capitals. */
 export const behindCapitalsBytes = 5;
-/** Digits for each, and bytes of numbers, `true`, `false` and `null` that stand by themselves. */
+/** Digits per token, and bytes per token of numbers, `true`, `false` and `null` by themselves. */
 export const digitBytes = 3;
 /** A sign. */
 export const perSign = 0.85;
-/** Each time that the same sign comes again. */
+/** Each repetition of the same sign. */
 export const perRepeat = 0.1;
 /** Escaped line breaks and tabs. */
 export const perBreak = 0.8;
@@ -50,17 +50,17 @@ export const perUnicode = 1.2;
 export const perEscape = 0.85;
 /** A character of two bytes in UTF-8. */
 export const perTwo = 0.5;
-/** The same of three. */
+/** The same for three. */
 export const perThree = 1.05;
-/** The same of four. */
+/** The same for four. */
 export const perFour = 2.5;
 
-/** Bytes of text that count a token at the least. */
+/** So many bytes of text count at least one token. */
 export const leastBytes = 8;
 
-/** Strings of so many bytes and more are looked at in part. */
+/** Strings of so many bytes and more are sampled. */
 export const longStringBytes = 2_048;
-/** What is looked at of each stride. */
+/** Bytes looked at in each stride. */
 export const windowBytes = 160;
 /** See `windowBytes`. */
 export const strideBytes = 2_048;

@@ -4,7 +4,7 @@ import { endAll, endOfText, none, notMine, placeIn, skipSpace } from './reading'
 import { addUp, sample, seedPlaces } from './text-tokens';
 
 /**
- * Estimates the tokens of the document that lies in memory as `countBodyTokens` does, and leaves what it says of a cache. The
+ * Estimates the tokens of the document in memory as `countBodyTokens` does, and stores what it says about a cache. The
  * document must have been scanned, and `longsAt` must hold its long strings.
  *
  * @param seed where `places` begin, never 0
@@ -17,7 +17,7 @@ export function count(length: i32, seed: u32): f64 {
   let cacheWrite: i32 = 0;
   let tokens: f64 = 0;
   let long: i32 = longsAt;
-  /** The name that the next value has, and how long it is; `none` for elements of arrays. */
+  /** The name of the next value, and its length; `none` for elements of arrays. */
   let name = none;
   let nameLength: i32 = 0;
   let depth: i32 = 0;

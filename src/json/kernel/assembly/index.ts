@@ -1,13 +1,13 @@
-// Two passes over a JSON body, sixteen bytes at a time and more. This is AssemblyScript: `npm run build:kernel` makes `../bytes.ts` of it.
+// Two passes over a JSON body, 16 bytes or more at a time. AssemblyScript: `npm run build:kernel` makes `../bytes.ts`.
 //
-// The kernel answers for ordinary documents, and "not mine" for all others: what is wrong with a document and where is for
-// `../../scan.ts` to say, which begins again. So nothing has to be exact here but a yes.
+// The kernel decides about ordinary documents, and answers "not mine" for all others: `../../scan.ts` then begins
+// again, and says what is wrong and where. So only a yes has to be exact here.
 //
-// The body lies at `bodyAt` with `paddingBytes` zeros behind it. A NUL byte is nowhere allowed, so every loop over a document
-// ends there at the latest and none asks where the body ends. What reads several bytes at once begins within the body, or
-// at the first zero, and so never sees what a longer body left.
+// The body is at `bodyAt`, with `paddingBytes` zeros after it. A NUL byte is allowed nowhere, so every loop over a
+// document ends there at the latest and none checks where the body ends. Reads of several bytes at once begin within
+// the body, or at the first zero, and so never see what a longer body left.
 //
-// `repeats` is no pass over a body, but looks at the text of a stream in the same way: it reads strings as they do.
+// `repeats` is not a pass over a body, but looks at the text of a stream in the same way: it reads strings as they do.
 
 export { count } from './count';
 export { repeats } from './repeats';

@@ -1,13 +1,13 @@
-// What both passes read a document by.
+// How both passes read a document.
 
 import { escapesAt, nameBytes, paddingBytes } from '../layout';
 
-/** What a scan and a count answer in place of a number. */
+/** What a scan and a count return instead of a number. */
 export const notMine = -1;
-/** What functions answer that look for an address and do not find what they should. */
+/** What functions return that look for an address and do not find it. */
 export const none = 0;
 
-/** Every sixteen bytes of strings, one over the other: a bit at the top says that one of them was no ASCII. */
+/** Every sixteen bytes of strings, ORed together: a top bit says that a byte was not ASCII. */
 let seen: v128 = i8x16.splat(0);
 
 /** Forgets the strings that were read before. */
@@ -15,17 +15,17 @@ export function forgetTexts(): void {
   seen = i8x16.splat(0);
 }
 
-/** Makes an end at `p` of what lies before it. */
+/** Ends what is before `p` with zeros. */
 export function endAll(p: i32): void {
   memory.fill(p, 0, paddingBytes);
 }
 
-/** Whether all strings that were read since then were ASCII. */
+/** Whether all strings read since `forgetTexts` were ASCII. */
 export function sawOnlyAscii(): bool {
   return i8x16.bitmask(seen) === 0;
 }
 
-/** The first byte from `p` on that is no white space. */
+/** The first byte from `p` on that is not white space. */
 export function skipSpace(p: i32): i32 {
   while (true) {
     const byte: i32 = load<u8>(p);
@@ -34,7 +34,7 @@ export function skipSpace(p: i32): i32 {
   }
 }
 
-/** Where the closing quote of the key that begins at `p` is: `none` where a key has escapes. */
+/** Where the closing quote of the key that begins at `p` is: `none` if the key has escapes. */
 export function endOfName(p: i32): i32 {
   while (true) {
     const bytes = v128.load(p);
@@ -49,9 +49,9 @@ export function endOfName(p: i32): i32 {
 }
 
 /**
- * Where the closing quote of the string is that begins at `p`, or goes on there.
+ * Where the closing quote of the string is that begins or continues at `p`.
  *
- * @param escapes 1 where the byte at `p` is what a backslash before it escapes
+ * @param escapes 1 if the byte at `p` is escaped by a backslash before it
  */
 export function endOfText(p: i32, escapes: u64 = 0): i32 {
   // most strings are short
@@ -66,11 +66,11 @@ export function endOfText(p: i32, escapes: u64 = 0): i32 {
       p += 16;
       continue;
     }
-    // of a run of backslashes every second one is escaped: the sum carries from where a run begins to what is behind it
+    // in a run of backslashes every second one is escaped: the sum carries from where a run begins to what follows it
     const starts: u64 = backslashes & ~escapes;
     const codes: u64 = (((starts << 1) | odd) - starts) ^ odd;
     const escaped: u64 = codes ^ (backslashes | escapes);
-    // what is left are quotes and controls that nothing escapes, and escapes that are rare or none
+    // what is left are quotes and controls that nothing escapes, and rare or invalid escapes
     marks = ((marks & ~backslashes & ~escaped) | (escaped & ~i8x16.bitmask(lettersIn(bytes)))) & 0xffff;
     if (marks === 0) {
       escapes = ((codes & backslashes) >> 15) & 1;
@@ -87,8 +87,8 @@ export function endOfText(p: i32, escapes: u64 = 0): i32 {
 }
 
 /**
- * The same, 64 bytes at a time, of a string that goes on at `p`. Written out: calls within the loop would make it half as
- * fast again.
+ * The same, 64 bytes at a time, for a string that continues at `p`. Written out: calls within the loop would make it
+ * half as fast again.
  */
 function endOfLongText(p: i32, escapes: u64): i32 {
   const quote = i8x16.splat(0x22);
@@ -101,7 +101,7 @@ function endOfLongText(p: i32, escapes: u64): i32 {
     const third = v128.load(p, 32);
     const fourth = v128.load(p, 48);
     const least = i8x16.min_u(i8x16.min_u(first, second), i8x16.min_u(third, fourth));
-    // no control is allowed, and the end of all is one
+    // no control is allowed, and the final zero is one
     if (v128.any_true(i8x16.lt_u(least, i8x16.splat(0x20)))) return endOfText(p, escapes);
     seen = v128.or(v128.or(seen, v128.or(first, second)), v128.or(third, fourth));
     const backslashes: u64 =
@@ -141,7 +141,7 @@ function endOfLongText(p: i32, escapes: u64): i32 {
   }
 }
 
-/** Behind an escape whose letter is at `p`. */
+/** After the escape whose letter is at `p`. */
 function endOfEscape(p: i32): i32 {
   const letter: i32 = load<u8>(p);
   if (letter === 0x75) return endOfUnicode(p - 1);
@@ -156,7 +156,7 @@ function endAt(p: i32): i32 {
   return load<u8>(p) === 0x22 ? p : none;
 }
 
-/** What most escapes have behind the backslash. */
+/** What most escapes have after the backslash. */
 function lettersIn(bytes: v128): v128 {
   return v128.or(
     v128.or(i8x16.eq(bytes, i8x16.splat(0x6e)), i8x16.eq(bytes, i8x16.splat(0x22))),
@@ -172,7 +172,7 @@ function marksIn(bytes: v128): v128 {
   );
 }
 
-/** What follows the `\uXXXX` at `p`, or the pair of them: `none` for half a pair and for NUL. */
+/** After the `\uXXXX` at `p`, or the pair of them: `none` for half a pair and for NUL. */
 function endOfUnicode(p: i32): i32 {
   const unit = readUnicode(p);
   if (unit <= 0) return none;
@@ -180,7 +180,7 @@ function endOfUnicode(p: i32): i32 {
   return unit < 0xdc00 && (readUnicode(p + 6) & 0xfc00) === 0xdc00 ? p + 12 : none;
 }
 
-/** The number in the `\uXXXX` at `p`; -65,536, which is no surrogate, where that is not there. */
+/** The number in the `\uXXXX` at `p`; -65,536, which is no surrogate, if there is none. */
 function readUnicode(p: i32): i32 {
   if (load<u16>(p) !== 0x755c) return -65_536;
   let unit = 0;
@@ -200,8 +200,8 @@ export function isDigit(byte: i32): bool {
 }
 
 /**
- * Where in a list of names the one at `name` is, from 1 on; 0 where it is not there. Names are compared as the sixteen bytes that
- * they are with zeros behind them.
+ * The place in a list of names of the one at `name`, from 1 on; 0 if it is not there. Names are compared as sixteen
+ * bytes, padded with zeros.
  */
 export function placeIn(list: i32, name: i32, length: i32): i32 {
   if (length > nameBytes) return 0;

@@ -2,8 +2,8 @@ import { partsAt, passedAt, textAt } from '../layout';
 import { endAll, endOfText, none } from './reading';
 
 /**
- * Counts the events from `start` on that are the parts at `partsAt`, with any string of JSON between each two, and leaves
- * where the last of them ends at `passedAt`.
+ * Counts the events from `start` on that are the parts at `partsAt` with any JSON string between each two, and stores
+ * at `passedAt` where the last of them ends.
  *
  * @param start where the first of them begins in the text at `textAt`
  * @param length of the text

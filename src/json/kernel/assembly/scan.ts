@@ -35,7 +35,7 @@ const constructorKey = 2;
 const prototypeKey = 3;
 
 /**
- * Checks the document of `length` bytes as `scanJsonObject` does, and leaves what it found in memory.
+ * Checks the document of `length` bytes as `scanJsonObject` does, and stores what it found in memory.
  *
  * @returns the number of members of the root object, or `notMine`
  */
@@ -170,7 +170,7 @@ function endOfDigits(p: i32): i32 {
   return p;
 }
 
-/** Whether one of the keys in `spansAt` up to `until` is the one of so many bytes at `name`. */
+/** Whether one of the keys in `spansAt` up to `until` is the one of `bytes` bytes at `name`. */
 function isKnown(name: i32, bytes: i32, until: i32): bool {
   for (let span: i32 = spansAt; span < until; span += 16) {
     const other: i32 = load<u32>(span);

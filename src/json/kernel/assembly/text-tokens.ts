@@ -28,15 +28,15 @@ import {
 } from '../weights';
 import { isDigit } from './reading';
 
-/** Where a sampled text is looked at next: xorshift32, as `SamplePlaces` has it. */
+/** Where a text is sampled next: xorshift32, as in `SamplePlaces`. */
 let places: u32 = 1;
 
-/** Where the places begin: never 0, from which nothing follows. */
+/** Where the places begin: never 0, which stays 0. */
 export function seedPlaces(seed: u32): void {
   places = seed;
 }
 
-/** Tokens of a long text, from a window out of each stride. */
+/** Tokens of a long text, from one window of each stride. */
 export function sample(start: i32, end: i32): f64 {
   const length: i32 = end - start;
   const windows = ceil(f64(length) / strideBytes);
@@ -48,13 +48,13 @@ export function sample(start: i32, end: i32): f64 {
     places ^= places << 5;
     const from: i32 = start + i32((window + f64(places) / 4_294_967_296) * stride);
     const to = from + windowBytes;
-    // the end is followed by the beginning
+    // the end wraps around to the beginning
     tokens += to <= end ? addUp(from, to) : addUp(from, end) + addUp(start, start + (to - end));
   }
   return max((tokens * f64(length)) / (windows * windowBytes), f64(length) / leastBytes);
 }
 
-/** Tokens of the bytes from `p` up to `end`, by what they are. */
+/** Tokens of the bytes from `p` up to `end`, by their kinds. */
 export function addUp(p: i32, end: i32): f64 {
   let tokens: f64 = 0;
   while (p < end) {
@@ -103,13 +103,13 @@ export function addUp(p: i32, end: i32): f64 {
   return tokens;
 }
 
-/** The first byte from `p` on that is no small letter, or `end`. */
+/** The first byte from `p` on that is not a small letter, or `end`. */
 function endOfLower(p: i32, end: i32): i32 {
   while (p < end) {
     const others: i32 = ~i8x16.bitmask(
       i8x16.lt_u(i8x16.sub(v128.load(p), i8x16.splat(0x61)), i8x16.splat(26)),
     );
-    // sixteen bits tell of sixteen bytes
+    // one bit for each of sixteen bytes
     if ((others & 0xffff) !== 0) return min(p + ctz(others), end);
     p += 16;
   }
