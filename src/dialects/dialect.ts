@@ -91,7 +91,7 @@ export interface Dialect {
   renderStreamError(error: GatewayError, requestId: string): string;
   createStreamReader(options: StreamReaderOptions): StreamReader;
   /**
-   * Set when another stream can continue one that broke; returns undefined for a request whose stream cannot be.
+   * Set when another stream can continue one that broke; returns undefined for a request where it cannot.
    *
    * @default callers get the error
    */

@@ -107,7 +107,7 @@ export class MemberTable implements JsonObjectIndex {
 
   /** Takes `members` and `longStrings` from the numbers that a kernel left: four per member, two per long string. */
   take(numbers: Int32Array, at: number, members: number, longsAt: number, longStrings: number): void {
-    // made with this length, not grown to it
+    // of this length at once, not grown to it
     this.#spans = new Array(members * FIELDS);
     for (let index = 0; index < this.#spans.length; index++) this.#spans[index] = numbers[at + index]!;
     for (let index = longsAt; index < longsAt + longStrings * 2; index++)

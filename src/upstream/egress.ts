@@ -19,7 +19,7 @@ export interface EgressRequest {
    * @throws Error when the memory was detached already: there is nothing to send
    */
   readonly lendBody?: (() => () => void) | undefined;
-  /** Whether the reply is a stream: it may last long, so do not hold the request until its end. @default false */
+  /** Whether the reply is a stream: it may last long, so hold nothing of the request until its end. @default false */
   readonly streams?: boolean;
   /** Aborts when the caller has left. */
   readonly signal: AbortSignal;
@@ -50,7 +50,7 @@ export interface Collected {
 export interface EgressBody extends AsyncIterable<Uint8Array> {
   /**
    * Reads to the end or until more than `maxBytes` have come, whichever is first. What it returns is consumed;
-   * iterating afterwards continues behind it. Rejects when the connection broke. May return synchronously what has come
+   * iterating afterwards continues after it. Rejects when the connection broke. May return synchronously what has come
    * already: `await` covers both.
    */
   collect(maxBytes: number): Awaitable<Collected>;

@@ -171,7 +171,7 @@ export class EventInspector implements Inspector {
     return toBytes(dialect.renderStreamError(error, requestId));
   }
 
-  /** An event of what was fed. */
+  /** Called with an event of what was fed. */
   event(event: EventSourceMessage): void {
     this.#read++;
     if (this.#reader.read(event) === 'drop') this.#dropping = true;

@@ -8,7 +8,7 @@ import { notLoadedCode } from './undici-egress.ts';
 
 /** What is known of a failure besides its class. */
 export interface FailureFacts {
-  /** Whether it counts against the target's health. A busy or wrongly paid target is not ill. @default true */
+  /** Whether it counts against the target's health. A busy or unpaid target is not unhealthy. @default true */
   readonly unhealthy?: boolean;
   /** Whether the same target and credential could answer otherwise when asked again. @default true */
   readonly again?: boolean;

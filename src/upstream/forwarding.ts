@@ -172,7 +172,7 @@ export class Forwarding implements Interruptible {
     return (this.#trying?.trial.mayHaveCost || this.#beside?.mayHaveCost) ?? false;
   }
 
-  /** Nothing of it runs any more. */
+  /** Called when nothing of it runs any more. */
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;

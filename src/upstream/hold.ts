@@ -8,7 +8,7 @@ import { passingInspector } from './json-inspector.ts';
 
 const over: IteratorResult<never> = { done: true, value: undefined };
 
-/** A stream that has shown to be usable: what came so far, and where the rest comes from. */
+/** A stream that has proved usable: what came so far, and where the rest comes from. */
 export interface HeldStream {
   /** Inspected, and not passed on yet. */
   readonly bytes: Uint8Array;

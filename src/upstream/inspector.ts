@@ -7,7 +7,7 @@ export interface Inspector {
    * Sees the next chunk.
    *
    * @returns the part of it to pass on now; may be empty.
-   * @throws GatewayError when the body must not go on (an event beyond its bound, …).
+   * @throws GatewayError when the body must not continue (an event beyond its bound, …).
    */
   chunk(bytes: Uint8Array): Uint8Array;
   /** The same for a chunk as text, one character per byte (latin1); for those that read it as text anyway. */

@@ -14,7 +14,7 @@ const redacted = '[redacted]';
  * and as JSON, URLs, hex and base64 write it, and whatever looks like a secret. Returns undefined for a text that is
  * too long to be a sensible error.
  *
- * @param others what else was sent that may be a credential; shorter ones are none. @default nothing
+ * @param others what else was sent that may be a credential; shorter ones are not. @default nothing
  */
 export function scrub(text: string, secret: Secret, others: readonly Secret[] = []): string | undefined {
   if (text.length > maxCharacters) return undefined;

@@ -303,7 +303,7 @@ export class Trial {
     );
   }
 
-  /** Whom to ask in place of one that may not be asked. */
+  /** Whom to ask instead of one that may not be asked. */
   #left(): Candidate[] {
     const others = this.#turn?.others ?? this.#context.plan.candidates;
     return others.filter((other) => this.#isLeft(other));

@@ -13,7 +13,7 @@ interface Library {
   readonly lookup: LookupFunction;
 }
 
-/** The file system refused to load undici, perhaps for lack of descriptors: nothing was sent. */
+/** Nothing was sent: undici could not be loaded, perhaps for lack of descriptors. */
 export const notLoadedCode = 'ERR_EGRESS_NOT_LOADED';
 
 /**

@@ -33,7 +33,7 @@ class AnthropicStreamReader extends EventReader {
     return end;
   }
 
-  /** Counts what a delta's data brings by its length. */
+  /** Counts further tokens by the length of a delta's data. */
   #measure(bytes: number): void {
     this.furtherTokens += Math.max(0, Math.round((bytes - frameBytes) / bytesPerToken) - 1);
   }
@@ -67,7 +67,7 @@ class AnthropicStreamReader extends EventReader {
       this.error ??= { type: asText(asObject(parsed.error)?.type) };
       return;
     }
-    // it covers all that came before
+    // its usage covers all that came before
     if (parsed.usage) this.furtherTokens = 0;
     const holder = type === 'message_start' ? asObject(parsed.message) : parsed;
     this.#counts = mergeAnthropicUsage(this.#counts, holder?.usage);

@@ -10,7 +10,7 @@ import { toGeminiUsage } from './usage.ts';
 const remarkable = /"(?:(?:finishReason|error|promptFeedback)"\s*:\s*(?!null|\s)|index"\s*:\s*[1-9])/;
 
 const head = 'data: {';
-// the bare word may be a text
+// a text may be that word
 const usageMark = /"usageMetadata"\s*:/;
 
 /**

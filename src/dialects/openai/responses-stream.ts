@@ -27,7 +27,7 @@ const delta = 'event: response.output_text.delta\ndata: {';
 
 /**
  * Follows a stream of the Responses API. It is whole with `response.completed`, `response.incomplete`,
- * `response.failed` or `response.cancelled`, which also hold the usage; most others are not.
+ * `response.failed` or `response.cancelled`, which also hold the usage; little else is parsed.
  */
 export function createResponsesStreamReader(): StreamReader {
   return new ResponsesStreamReader();

@@ -45,7 +45,7 @@ export class Kernel {
   /** The number of the copy in memory. */
   #held = 0;
   #mostBytes = layout.mostBodyBytes;
-  /** The text in memory, which begins at `#textFrom`, and the parts. */
+  /** The text that is in memory from `#textFrom` on, and the parts. */
   #text: string | Uint8Array = '';
   #textFrom = 0;
   #parts: RepeatedParts | undefined;
@@ -143,7 +143,7 @@ export class Kernel {
     return true;
   }
 
-  /** Grows memory to what the largest body so far needs, or to twice its size: each time takes a new set of views. */
+  /** Grows memory to what the largest body so far needs, or to twice what it was: each time is a new set of views. */
   #hasRoomFor(bytes: number): boolean {
     const has = this.#bytes.length;
     const needed = layout.bodyAt + bytes + layout.paddingBytes;
@@ -168,7 +168,7 @@ export class Kernel {
   }
 }
 
-/** The fixed parts of events that a stream repeats: their number, the length of each in two bytes, then all of them. */
+/** The fixed parts of events that a stream repeats: their number, the length of each in two bytes, and all in one. */
 export interface RepeatedParts {
   readonly latin1: string;
 }

@@ -25,7 +25,7 @@ export const mediaNamesAt = 1_024;
 
 /** One byte per open container: what it is in. */
 export const containersAt = 1_280;
-/** Containers that may be open at a time: the kernel leaves deeper documents. */
+/** Containers that may be open at a time: the kernel takes no deeper documents. */
 export const mostDepth = 256;
 
 /** For each member of the root object where its key and its value begin and end: four numbers. */
@@ -45,12 +45,12 @@ export const mostPartsBytes = 4_096;
 
 /** The text that was written last, with zeros after it as after a body. */
 export const textAt = 32_768;
-/** The kernel leaves longer texts. */
+/** The kernel takes no longer texts. */
 export const mostTextBytes = 131_008;
 
 /** The body that was copied last. */
 export const bodyAt = 163_840;
-/** The kernel leaves larger bodies: its memory never shrinks. */
+/** The kernel takes no larger bodies: its memory never shrinks. */
 export const mostBodyBytes = 4_194_304;
 /** Zeros after the body: reads of 64 bytes at a time go beyond it. */
 export const paddingBytes = 64;

@@ -30,7 +30,7 @@ export const ofFour = 10;
 
 /** A word of up to so many bytes is one. */
 export const wordBytes = 7;
-/** Each so many bytes of the rest of a longer one are one more. */
+/** So many bytes of the rest of a longer one are one more. */
 export const partBytes = 4.5;
 /** Words that begin with several capitals: capitals per token. */
 export const capitalBytes = 2.5;

@@ -22,7 +22,7 @@ export interface BreakerHints {
   close(): Promise<void>;
 }
 
-/** Off the request path: no request waits for a message or fails because of it. */
+/** Off the request path: no request waits for a message, or fails with it. */
 export function shareBreakers(
   hints: Hints,
   healths: Pick<Healths, 'find'>,
