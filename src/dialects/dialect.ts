@@ -75,7 +75,7 @@ export interface StreamReader {
   readonly malformed: boolean;
 }
 
-/** What a stream reader must know of the request it answers. */
+/** What a stream reader needs to know about its request. */
 export interface StreamReaderOptions {
   /** True when the gateway injected `include_usage` that the caller had not asked for. */
   readonly dropUsage: boolean;

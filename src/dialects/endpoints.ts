@@ -19,7 +19,7 @@ export interface EndpointRefusal {
   readonly family: DialectFamily;
 }
 
-/** What method and path ask for: an endpoint, the health check at the mount root, or nothing there is. */
+/** What method and path ask for: an endpoint, the health check at the mount root, or nothing that exists. */
 export type EndpointMatch = Endpoint | EndpointRefusal | 'health';
 
 interface Found {
@@ -37,7 +37,7 @@ const versions = new Set(['v1', 'v1beta', 'v1beta1']);
  * Never throws. Paths that are not in normal form are refused, never interpreted; see `findPathFault`.
  *
  * @returns the refusal with `malformed_request` (400), `unknown_endpoint` (404) or `method_not_allowed` (405, with
- *   an `allow` header) where there is no such endpoint
+ *   an `allow` header) when there is no such endpoint
  */
 export function matchEndpoint(method: string, path: string, headers: HeaderMap): EndpointMatch {
   const route = rootRoutes.get(path);
@@ -129,7 +129,7 @@ function toModelsTail(tail: string): string {
   return tail.startsWith(publisher) ? tail.slice(publisher.length) : tail;
 }
 
-/** Looks for an OpenAI tail at the end of a path, for base URLs that hold no version. */
+/** Looks for an OpenAI tail at the end of a path, for base URLs without a version. */
 function findVersionless(path: string, headers: HeaderMap): Found | undefined {
   const last = path.lastIndexOf('/');
   const beforeLast = last > 0 ? path.lastIndexOf('/', last - 1) : last;

@@ -1,6 +1,6 @@
 import type { GatewayError } from '../errors.ts';
 
-/** Statuses that a client library may try again; every other refusal is final whatever was asked for. */
+/** Statuses that a client library may retry; every other refusal is final whatever was asked for. */
 const transient = new Set([408, 409, 425, 429]);
 
 /**
@@ -21,7 +21,7 @@ export function toErrorHeaders(error: GatewayError, requestId: string): Record<s
   };
 }
 
-/** Whether the same request may be tried again: what the error says, and never for a final refusal. */
+/** Whether the same request may be retried: what the error says, and never for a final refusal. */
 export function isRetryable(error: GatewayError): boolean {
   return error.retryable && (error.status >= 500 || transient.has(error.status));
 }

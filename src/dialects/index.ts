@@ -3,7 +3,7 @@ import type { Dialect, DialectFamily, DialectName } from './dialect.ts';
 import { gemini } from './gemini/index.ts';
 import { openAi, openAiChat, openAiCompletions, openAiResponses } from './openai/index.ts';
 
-/** Every wire protocol the gateway speaks. Adding one is a folder, its fixtures, and a line here. */
+/** Every wire protocol the gateway speaks. Adding one takes a folder, its fixtures, and a line here. */
 export const dialectByName: Readonly<Record<DialectName, Dialect>> = {
   'openai-chat': openAiChat,
   'openai-completions': openAiCompletions,

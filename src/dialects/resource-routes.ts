@@ -64,7 +64,7 @@ function toGeminiVersion(version: string): string {
 /**
  * The model of a Gemini resource name: `models/x`, `publishers/google/models/x` and the latter below
  * `projects/…/locations/…/` are `x`; of another publisher it is `publisher/x`; a tuned model keeps its
- * `tunedModels/`, for it is not the model of the same name.
+ * `tunedModels/`, as it is not the model of the same name.
  */
 function toGeminiModel(name: string): string | undefined {
   if (name.startsWith('models/')) return decodeModelId(name.slice('models/'.length));

@@ -13,12 +13,12 @@ export function asObjects(value: unknown): Members[] {
   return Array.isArray(value) ? value.filter((item) => asObject(item) !== undefined) : [];
 }
 
-/** The value if it is a string with something in it, else undefined. */
+/** The value if it is a non-empty string, else undefined. */
 export function asText(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** Parses the data of an event; undefined when it is no JSON object. */
+/** Parses the data of an event; undefined when it is not a JSON object. */
 export function parseObject(data: string): Members | undefined {
   try {
     return asObject(JSON.parse(data));

@@ -10,7 +10,7 @@ const apart: ReadonlySet<Operation> = new Set([
   'message-batch-create',
 ]);
 
-/** The edits that apply a target's overrides to a body. None for a body that is not JSON, for counts and batches. */
+/** The edits that apply a target's overrides to a body. None for bodies that are not JSON, counts and batches. */
 export function overrideBody(
   { members, endpoint }: Call,
   body: Readonly<Record<string, unknown>>,

@@ -17,7 +17,7 @@ interface Library {
 export const notLoadedCode = 'ERR_EGRESS_NOT_LOADED';
 
 /**
- * The way out on Node: undici's `Pool.dispatch`, its lowest and fastest call, one pool per credential. No redirect is
+ * The egress on Node: undici's `Pool.dispatch`, its lowest and fastest call, one pool per credential. No redirect is
  * followed and nothing decompressed. Names are resolved by `createGuardedLookup`.
  *
  * @param options.maxPools how many pools are kept; the least used is closed first, after its requests. @default 1_000

@@ -2,7 +2,7 @@ import type { Usage } from '../../message.ts';
 import { asObject } from '../stream-data.ts';
 import { sumTokens, toTokens, toUsage } from '../token-usage.ts';
 
-/** Usage from a `usageMetadata` object. Fields that are zero are left out by the API, so a total fills the gap. */
+/** Usage from a `usageMetadata` object. The API leaves out fields that are zero, so a total fills the gap. */
 export function toGeminiUsage(value: unknown): Usage | undefined {
   const metadata = asObject(value);
   if (!metadata) return undefined;

@@ -5,7 +5,7 @@ import { Breaker, type BreakerOptions } from './breaker.ts';
 import { PlaceQueue } from './place-queue.ts';
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 
-/** What decides about the health of targets; the sections `breaker` and `retry` of the configuration. */
+/** What determines the health of targets; the sections `breaker` and `retry` of the configuration. */
 export interface HealthOptions {
   readonly breaker: BreakerOptions;
   readonly budget: RetryBudgetOptions;
