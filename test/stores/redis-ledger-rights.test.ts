@@ -132,7 +132,7 @@ describe('a Redis user with the rights of the stores and those that the ledger n
     ends.push(server.stop, raw.close);
     const source = readFileSync(new URL('../../src/stores/redis/redis-stores.ts', import.meta.url), 'utf8');
     const text = /(ACL SETUSER headgate[^`]*)```/.exec(source)?.[1] ?? '';
-    const besides = /The ledger needs `([^`]*)`/.exec(source)?.[1] ?? '';
+    const besides = /The ledger also needs `([^`]*)`/.exec(source)?.[1] ?? '';
     await raw.send(...text.replace(/^ \*/gm, '').trim().split(/\s+/), ...besides.split(' '));
     const url = server.url.replace('redis://', 'redis://headgate:password@');
     const stores = createRedisStores({ client: clientLibraries.ioredis(url), ...options });
