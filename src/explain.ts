@@ -28,6 +28,7 @@ import { resolveKey } from './stages/resolve-key.ts';
 import { createMemoryStoredOwners, type StoredOwners } from './stored/stored-owners.ts';
 import { createDraft } from './telemetry/record.ts';
 import type { Upstream } from './upstream/upstream.ts';
+import { checkNestedModels } from './upstream/upstream-request.ts';
 
 export type { Explanation } from './explanation.ts';
 
@@ -128,6 +129,7 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
           const { breaker, coolDownMs } = stateOf(upstream.healths.find(id), nowMs);
           return { target: id, breaker, coolDownMs };
         });
+        checkNestedModels(context, context.call, plan.candidates);
         return toReply(200, {}, '');
       },
     });

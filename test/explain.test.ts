@@ -44,6 +44,23 @@ const cases: Record<string, Case> = {
   'two keys': { headers: { 'x-api-key': 'other' }, code: 'ambiguous_credentials' },
   'a revoked key': { key: () => ({ revokedAtMs: 1 }), code: 'revoked_key' },
   'an expired key': { key: () => ({ expiresAtMs: 1 }), code: 'expired_key' },
+  'a model for the provider to ask by itself that the profile has not': {
+    config: profile({ models: ['gpt-4.1'] }),
+    body: chat({ models: ['claude-sonnet'] }),
+    code: 'unsupported_request',
+  },
+  'a model for the provider to ask by itself': { body: chat({ models: ['gpt-alias'] }) },
+  'a batch of models that no provider serves together': {
+    path: '/v1/messages/batches',
+    body: {
+      requests: ['claude-sonnet', 'gpt-4.1'].map((model) => ({
+        custom_id: model,
+        params: { model, max_tokens: 5, messages: [{ role: 'user', content: 'hello' }] },
+      })),
+    },
+    headers: { 'anthropic-version': '2023-06-01' },
+    code: 'unsupported_request',
+  },
   'metadata that is missing': {
     config: profile({ metadata: { required: ['ticket'] } }),
     code: 'metadata_required',

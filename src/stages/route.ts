@@ -4,6 +4,7 @@ import { billingOf, toPayersError } from '../routing/billing.ts';
 import { noObservations } from '../routing/observations.ts';
 import { createRouter, type Router } from '../routing/router.ts';
 import type { Vault } from '../secrets/vault.ts';
+import { checkNestedModels } from '../upstream/upstream-request.ts';
 import type { Mirrors } from './mirror.ts';
 
 /** Options of `route`. */
@@ -22,9 +23,9 @@ type Context = Arrival & Identified & Received & Authorized & Partial<Reserved>;
  * Makes the plan: the first route that matches, or else the model's own targets; which of these may serve the call, in
  * which order, and who pays them.
  *
- * @throws GatewayError `unsupported_request` (400) when no target speaks the caller's dialect; `not_permitted` (403) when
- *   none is where policy and route permit; as `billPlan`; `invalid_token` (401) when Anthropic refused the token of a
- *   caller who pays itself.
+ * @throws GatewayError `unsupported_request` (400) when no target speaks the caller's dialect, and as `checkNestedModels`;
+ *   `not_permitted` (403) when none is where policy and route permit; as `billPlan`; `invalid_token` (401) when Anthropic
+ *   refused the token of a caller who pays itself.
  */
 export function route(options: RouteOptions = {}): Stage<Context, Routed> {
   const { vault, router = createRouter({ observations: noObservations }), mirrors } = options;
@@ -33,6 +34,7 @@ export function route(options: RouteOptions = {}): Stage<Context, Routed> {
     run(context, next) {
       const { record } = context;
       const plan = router.plan(context, vault);
+      checkNestedModels(context, context.call, plan.candidates);
       const billing = billingOf(context);
       // nobody pays for what is refused
       record.billing = billing;

@@ -1,6 +1,6 @@
 import { BodyMemory } from '../body-memory.ts';
 import type { Call, NamedModel } from '../call.ts';
-import type { ConfiguredProvider, Credential, TargetOverrides } from '../config/snapshot.ts';
+import type { ConfiguredProvider, Credential, Target, TargetOverrides } from '../config/snapshot.ts';
 import type { Arrival, Identified } from '../context.ts';
 import { GatewayError } from '../errors.ts';
 import { readMember } from '../json/scan.ts';
@@ -42,12 +42,7 @@ export function toUpstreamRequest(
   const { provider: entry, model } = target;
   call.memory?.check();
   const injectedUsage = needsUsage(call, entry.config.streamUsage);
-  const edits = call.members ? jsonEdits(call, target.model, injectedUsage, arrival, entry.id) : [];
-  const overrides = target.overrides?.body ? overrideBody(call, target.overrides.body) : [];
-  edits.push(
-    ...overrides,
-    ...helperEdits(call, arrival, entry.id, overrides.length > 0 ? target.overrides?.body : undefined),
-  );
+  const edits = bodyEdits(arrival, call, target);
   let body = edits.length > 0 ? spliceJson(call.body, edits) : call.body;
   if (call.modelSpan && model !== undefined && model !== call.model) {
     body = spliceJson(call.body, [{ ...call.modelSpan, bytes: toBytes(model) }]);
@@ -69,6 +64,33 @@ export function toUpstreamRequest(
       leftMs,
     ),
   };
+}
+
+/**
+ * Refuses models that a body names besides its own before an attempt begins.
+ *
+ * @throws GatewayError `unsupported_request` (400) for one of a batch that the first candidate's provider does not serve, or
+ *   one for a provider to call by itself that the caller may not use
+ */
+export function checkNestedModels(
+  arrival: Arrival & Identified,
+  call: Call,
+  candidates: readonly Candidate[],
+): void {
+  const [first] = candidates;
+  if (first && call.nestedModels?.length) bodyEdits(arrival, call, first.target);
+}
+
+/** What changes in a JSON body on its way to a target. */
+function bodyEdits(arrival: Arrival & Identified, call: Call, target: Target): JsonEdit[] {
+  if (!call.members) return [];
+  const { provider, model, overrides } = target;
+  const overridden = overrides?.body ? overrideBody(call, overrides.body) : [];
+  return [
+    ...jsonEdits(call, model, needsUsage(call, provider.config.streamUsage), arrival, provider.id),
+    ...overridden,
+    ...helperEdits(call, arrival, provider.id, overridden.length > 0 ? overrides?.body : undefined),
+  ];
 }
 
 /** The request as the egress takes it; a class so that `signal` is made only when somebody asks. */
@@ -235,7 +257,6 @@ function jsonEdits(
   return edits;
 }
 
-/** @throws GatewayError `unsupported_request` (400) for a model that the caller itself may not use */
 function helperEdits(
   { nestedModels = [] }: Call,
   { snapshot, policy, runtime }: Arrival & Identified,

@@ -315,7 +315,11 @@ describe('a model that a request names for the provider to ask by itself', () =>
       }
       expect(upstream.requests).toHaveLength(0);
       await until(() => gateway.records.length === 12);
-      expect(gateway.records[11]).toMatchObject({ errorCode: 'unsupported_request' });
+      expect(gateway.records[11]).toMatchObject({
+        outcome: 'refused',
+        errorCode: 'unsupported_request',
+        attempts: [],
+      });
       expect((await send(path, body(`${family}-helper`), anthropic)).status).toBe(200);
     },
   );
