@@ -9,7 +9,7 @@ import { renderFields, renderTable } from './table.ts';
 /** Where commands that look at a configuration find it. */
 export const sourceOptions: Readonly<Record<string, CommandOption>> = {
   ...storeOption,
-  config: { type: 'string', short: 'c', value: 'file', help: 'a configuration file, in place of a store' },
+  config: { type: 'string', short: 'c', value: 'file', help: 'a configuration file, instead of a store' },
 };
 
 /** A part of the configuration with named entries. */

@@ -18,7 +18,7 @@ import { createStyle } from '../style.ts';
 /** Says what is wrong in a configuration, and where. */
 export const check: Command = {
   name: 'check',
-  summary: 'say what is wrong in a configuration, and where',
+  summary: 'show what is wrong in a configuration, and where',
   details: [
     'Looks into the store, or else for headgate.config.{ts,mts,js,mjs,cjs,json,yaml,yml} in the current directory, then',
     'at the environment.',
@@ -26,7 +26,10 @@ export const check: Command = {
   ].join('\n'),
   options: {
     ...sourceOptions,
-    'skip-secrets': { type: 'boolean', help: 'take every secret as present, for machines that hold none' },
+    'skip-secrets': {
+      type: 'boolean',
+      help: 'assume that every secret is present, for machines that have none',
+    },
   },
   async run(values, io) {
     const url = configStoreUrl(values, io);

@@ -18,7 +18,7 @@ export const configDiff: Command = {
   options: {
     ...storeOption,
     from: { type: 'string', value: 'number', help: 'the version to start from (default: the latest)' },
-    to: { type: 'string', value: 'number', help: 'the version to compare with, in place of a file' },
+    to: { type: 'string', value: 'number', help: 'the version to compare with, instead of a file' },
     config: { type: 'string', short: 'c', value: 'file', help: 'the configuration file to compare with' },
   },
   async run(values, io) {

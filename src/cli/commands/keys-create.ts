@@ -32,7 +32,7 @@ export const keysCreate: Command = {
     'The key itself is stored nowhere and shown this once.',
     '',
     'Records are hashed under HEADGATE_PEPPER (32 bytes, base64; its id is HEADGATE_PEPPER_ID, default p1), which the',
-    'gateway needs too. Records made without it are not valid on a gateway that has one, nor the other way round.',
+    'gateway needs too. Records made without it are not valid on a gateway that has one, and vice versa.',
     'A gateway accepts keys of HEADGATE_OTHER_PEPPERS (id=pepper,id=pepper) as well.',
   ].join('\n'),
   options: {
@@ -41,7 +41,7 @@ export const keysCreate: Command = {
       type: 'string',
       short: 't',
       value: 'team',
-      help: 'the team whose profile the key inherits (needed)',
+      help: 'the team whose profile the key inherits (required)',
     },
     owner: { type: 'string', value: 'user', help: 'the user who holds it' },
     project: { type: 'string', value: 'project', help: 'the project it is for' },
@@ -59,7 +59,7 @@ export const keysCreate: Command = {
       value: 'json',
       help: 'limits of this key alone: [{"unit":"usd","amount":5,"window":"1d"}]',
     },
-    name: { type: 'string', value: 'text', help: 'a name for people' },
+    name: { type: 'string', value: 'text', help: 'a display name' },
     labels: { type: 'string', value: 'a=b,c=d', help: 'labels that its requests carry' },
     ...authorOption,
     config: {

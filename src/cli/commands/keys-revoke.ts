@@ -10,7 +10,7 @@ import { toTime } from '../table.ts';
 /** Ends keys for good. */
 export const keysRevoke: Command = {
   name: 'keys revoke',
-  summary: 'end a key, or all keys of a user, team or project',
+  summary: 'revoke a key, or all keys of a user, team or project',
   details: [
     'Revocation is final. Gateways that follow the store refuse the key at once, others when their cache is over (5 s).',
     '',

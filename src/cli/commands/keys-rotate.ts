@@ -10,7 +10,7 @@ import { toTime } from '../table.ts';
 /** Gives a key a new secret. */
 export const keysRotate: Command = {
   name: 'keys rotate',
-  summary: 'give a key a new secret, and the old one some time',
+  summary: 'give a key a new secret; the old one stays valid for a while',
   details: [
     'Prints the new key, which is shown this once. Id, limits and attribution stay. The old secret is accepted for the',
     'grace, then refused with key_rotated; a secret before the old one ends at once. Its last use is in keys list.',

@@ -24,7 +24,7 @@ export const providersSetSecret: Command = {
   details: [
     'Reads the credential from standard input, or from --file; never from the command line, which others can see. It is',
     'sealed under HEADGATE_KEK (32 bytes, base64; its id is HEADGATE_KEK_ID, default k1), which the gateway needs too, and',
-    'nothing gives it back. A credential that is there already is replaced; gateways use the new one at their next attempt.',
+    'it cannot be read back. It replaces an existing credential; gateways use it at their next attempt.',
     '',
     'The configuration names it as { "store": "<id>" }. With --project or --user it is their own (BYOK), and their requests',
     'use it without being named.',
@@ -38,7 +38,7 @@ export const providersSetSecret: Command = {
     file: { type: 'string', value: 'file', help: 'read it from this file' },
     project: { type: 'string', value: 'project', help: 'it is this project’s own' },
     user: { type: 'string', value: 'user', help: 'it is this user’s own' },
-    label: { type: 'string', value: 'text', help: 'a name for people' },
+    label: { type: 'string', value: 'text', help: 'a display name' },
     ...authorOption,
   },
   async run(values, io) {
