@@ -36,14 +36,15 @@ const shortBytes = 64;
 
 /** Offset of the quote that closes the string opened at `index`. */
 function endOfString(bytes: Buffer, index: number): number {
-  const most = index + shortBytes;
   let end = index + 1;
-  while (end < most) {
-    const byte = bytes[end];
-    if (byte === 0x22) return end;
-    end += byte === 0x5c ? 2 : 1;
-  }
   for (;;) {
+    // again after each quote that closes nothing: a text may be full of them
+    const most = end + shortBytes;
+    while (end < most) {
+      const byte = bytes[end];
+      if (byte === 0x22) return end;
+      end += byte === 0x5c ? 2 : 1;
+    }
     const quote = bytes.indexOf(0x22, end);
     let backslashes = 0;
     while (quote - backslashes > end && bytes[quote - backslashes - 1] === 0x5c) backslashes++;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { forEachElement } from '../../src/json/elements.ts';
 import { type JsonMember, scanJsonObject } from '../../src/json/scan.ts';
 
@@ -61,5 +61,13 @@ describe('the elements of an array', () => {
     const seen: number[] = [];
     forEachElement(body, scanJsonObject(body).get('list') as JsonMember, (start) => seen.push(start) < 2);
     expect(seen).toHaveLength(2);
+  });
+
+  it('are found at the same speed where a text is full of quotes', () => {
+    const search = vi.spyOn(Buffer.prototype, 'indexOf');
+    const values = ['"'.repeat(64_000), 1];
+    expect(elementsOf(JSON.stringify(values))).toEqual(values);
+    expect(search.mock.calls.length).toBeLessThan(3_000);
+    search.mockRestore();
   });
 });
