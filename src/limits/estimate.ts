@@ -5,6 +5,7 @@ import { forEachElement } from '../json/elements.ts';
 import { type JsonObjectIndex, readMember } from '../json/scan.ts';
 import type { Usage } from '../message.ts';
 import { type BodyTokens, countBodyTokens } from './body-tokens.ts';
+import { mostOfList } from './fallback-tokens.ts';
 import { countMediaTokens } from './media-tokens.ts';
 
 /** Output held for a request that names no limit and whose model has none configured. */
@@ -114,10 +115,14 @@ const openingBracket = 0x5b;
 function outputOfBatch({ body, members }: Call, each: number): number {
   const requests = members && (readMember(body, members, 'requests') as unknown);
   if (!Array.isArray(requests)) return each;
-  return requests.reduce((sum: number, request: { params?: { max_tokens?: unknown } } | null) => {
-    const given = request?.params?.max_tokens;
-    return sum + (Number.isSafeInteger(given) && (given as number) >= 0 ? (given as number) : each);
-  }, 0);
+  return requests.reduce(
+    (sum: number, request: { params?: { max_tokens?: unknown; fallbacks?: unknown } } | null) => {
+      const given = request?.params?.max_tokens;
+      const own = Number.isSafeInteger(given) && (given as number) >= 0 ? (given as number) : each;
+      return sum + Math.max(own, mostOfList(request?.params?.fallbacks));
+    },
+    0,
+  );
 }
 
 function toCount(value: unknown): number {

@@ -234,6 +234,12 @@ describe('what a call may produce', () => {
     expect(estimateOutputTokens(toCall('message-batch-create', { requests }), model)).toBe(1_030);
   });
 
+  it('is in a batch what a fallback may produce, where that is more', () => {
+    const fallbacks = [{ max_tokens: 50 }, null, { max_tokens: { toString: 1 } }];
+    const requests = [{ params: { max_tokens: 10, fallbacks } }, { params: { max_tokens: 90, fallbacks } }];
+    expect(estimateOutputTokens(toCall('message-batch-create', { requests }), model)).toBe(140);
+  });
+
   it('costs a cache write for its input where it asks for one', () => {
     const usage = estimateUsage(toCall('message', { system: [{ cache_control: { ttl: '1h' } }] }, 5), model);
     expect(usage.cacheWrite1hTokens).toBe(usage.inputTokens);

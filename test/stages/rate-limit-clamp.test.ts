@@ -80,7 +80,8 @@ describe('output that is too much for what is left', () => {
     const { max_tokens, fallbacks } = JSON.parse(upstream.requests[0]?.body.toString() ?? '{}');
     expect(max_tokens).toBeLessThan(1_000);
     expect(fallbacks).toEqual([{ model: 'claude-sonnet', max_tokens: 500 }]);
-    for (const given of [null, undefined, 'many', 1.5, -1]) expect((await ask(given)).status).toBe(200);
+    for (const given of [null, undefined, 'many', 1.5, -1, { toString: 1, valueOf: 1 }])
+      expect((await ask(given)).status).toBe(200);
     expect((await send('/v1/messages', message({ fallbacks: [null, 7] }), anthropic)).status).toBe(200);
   });
 
