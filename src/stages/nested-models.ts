@@ -78,7 +78,8 @@ function collectLists(body: Uint8Array, members: JsonObjectIndex, offset: number
     const list = members.get(name);
     if (list === undefined) continue;
     if (name === 'tools' && !mayName.test(textOf(body.subarray(list.valueStart, list.valueEnd)))) continue;
-    const most = found.length + mostNames;
+    // of a batch, many requests may have a full list
+    const most = Math.min(found.length + mostNames, mostItems);
     forEachItem(body, list, (item, at) => {
       const start = offset + at;
       if (item[0] === openingBrace) collectModel(item, scanJsonObject(item), start, `${name}.model`, found);
@@ -90,7 +91,11 @@ function collectLists(body: Uint8Array, members: JsonObjectIndex, offset: number
           path: name,
         });
       if (found.length > most)
-        throw new JsonScanError('too_many_keys', at, `"${name}" names more than ${mostNames} models.`);
+        throw new JsonScanError(
+          'too_many_keys',
+          at,
+          `"${name}" names more than ${mostNames} models, or the body more than ${mostItems}.`,
+        );
     });
   }
 }

@@ -118,4 +118,10 @@ describe('the models that a body names besides its own', () => {
       'more than 100000 items',
     );
   });
+
+  it('are refused where the lists of all requests together have more than 100,000', () => {
+    const names = `{"models":[${'"a",'.repeat(127)}"a"]}`;
+    expect(find(`{"requests":[${`${names},`.repeat(3)}{"model":"a"}]}`)).toHaveLength(385);
+    expect(() => find(`{"requests":[${`${names},`.repeat(782)}{}]}`)).toThrow('the body more than 100000');
+  });
 });
