@@ -28,7 +28,7 @@ import { resolveKey } from './stages/resolve-key.ts';
 import { createMemoryStoredOwners, type StoredOwners } from './stored/stored-owners.ts';
 import { createDraft } from './telemetry/record.ts';
 import type { Upstream } from './upstream/upstream.ts';
-import { checkNestedModels } from './upstream/upstream-request.ts';
+import { servingNested } from './upstream/upstream-request.ts';
 
 export type { Explanation } from './explanation.ts';
 
@@ -125,11 +125,10 @@ export async function explainRequest(request: GatewayRequest, parts: ExplainPart
         if (plan.arm !== undefined) found.arm = plan.arm;
         const nowMs = runtime.monotonicMs();
         found.targets = withStates(targets, upstream.healths.find, nowMs);
-        found.plan = plan.candidates.map(({ id }) => {
+        found.plan = servingNested(plan.candidates, context, context.call).map(({ id }) => {
           const { breaker, coolDownMs } = stateOf(upstream.healths.find(id), nowMs);
           return { target: id, breaker, coolDownMs };
         });
-        checkNestedModels(context, context.call, plan.candidates);
         return toReply(200, {}, '');
       },
     });

@@ -4,7 +4,7 @@ import { billingOf, toPayersError } from '../routing/billing.ts';
 import { noObservations } from '../routing/observations.ts';
 import { createRouter, type Router } from '../routing/router.ts';
 import type { Vault } from '../secrets/vault.ts';
-import { checkNestedModels } from '../upstream/upstream-request.ts';
+import { servingNested } from '../upstream/upstream-request.ts';
 import type { Mirrors } from './mirror.ts';
 
 /** Options of `route`. */
@@ -23,7 +23,7 @@ type Context = Arrival & Identified & Received & Authorized & Partial<Reserved>;
  * Makes the plan: the first route that matches, or else the model's own targets; which of these may serve the call, in
  * which order, and who pays them.
  *
- * @throws GatewayError `unsupported_request` (400) when no target speaks the caller's dialect, and as `checkNestedModels`;
+ * @throws GatewayError `unsupported_request` (400) when no target speaks the caller's dialect, and as `servingNested`;
  *   `not_permitted` (403) when none is where policy and route permit; as `billPlan`; `invalid_token` (401) when Anthropic
  *   refused the token of a caller who pays itself.
  */
@@ -33,8 +33,9 @@ export function route(options: RouteOptions = {}): Stage<Context, Routed> {
     name: 'route',
     run(context, next) {
       const { record } = context;
-      const plan = router.plan(context, vault);
-      checkNestedModels(context, context.call, plan.candidates);
+      const made = router.plan(context, vault);
+      const candidates = servingNested(made.candidates, context, context.call);
+      const plan = candidates === made.candidates ? made : { ...made, candidates };
       const billing = billingOf(context);
       // nobody pays for what is refused
       record.billing = billing;

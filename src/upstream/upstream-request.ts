@@ -67,18 +67,29 @@ export function toUpstreamRequest(
 }
 
 /**
- * Refuses models that a body names besides its own before an attempt begins.
+ * The candidates that may be sent what the body names besides its own model: all of a batch's models must be served by their
+ * provider, and so must those for a provider to call by itself, which the caller must be allowed to use.
  *
- * @throws GatewayError `unsupported_request` (400) for one of a batch that the first candidate's provider does not serve, or
- *   one for a provider to call by itself that the caller may not use
+ * @throws GatewayError `unsupported_request` (400) when none is left
  */
-export function checkNestedModels(
+export function servingNested<Of extends Candidate>(
+  candidates: readonly Of[],
   arrival: Arrival & Identified,
   call: Call,
-  candidates: readonly Candidate[],
-): void {
-  const [first] = candidates;
-  if (first && call.nestedModels?.length) bodyEdits(arrival, call, first.target);
+): readonly Of[] {
+  if (!call.nestedModels?.length) return candidates;
+  let refusal: unknown;
+  const serving = candidates.filter(({ target }) => {
+    try {
+      bodyEdits(arrival, call, target);
+      return true;
+    } catch (error) {
+      refusal ??= error;
+      return false;
+    }
+  });
+  if (serving.length === 0 && refusal) throw refusal;
+  return serving;
 }
 
 /** What changes in a JSON body on its way to a target. */
@@ -267,11 +278,15 @@ function helperEdits(
     const { path } = found;
     if (path === 'model' || Object.hasOwn(overridden, path.split('.')[0] as string)) return [];
     const model = snapshot.resolveModel(found.model, policy, runtime.now())?.model;
-    if (model) return renamed(found, model.targets.find((target) => target.provider.id === provider)?.model);
+    const target = model?.targets.find((candidate) => candidate.provider.id === provider);
+    if (target) return renamed(found, target.model);
     const shown = JSON.stringify(found.model.slice(0, 100));
+    const why = model
+      ? 'is not served by the provider of this request'
+      : 'does not exist or is not in your access profile';
     throw new GatewayError(
       'unsupported_request',
-      `\`${path}\`: the model ${shown} does not exist or is not in your access profile, so no provider is asked for it. Name another one, or none.`,
+      `\`${path}\`: the model ${shown} ${why}. Name another one, or none.`,
       { param: path },
     );
   });

@@ -376,6 +376,35 @@ describe('a model that a request names for the provider to ask by itself', () =>
     expect(upstream.requests).toHaveLength(0);
   });
 
+  it('is asked for at providers that serve it, and refused where none of the plan does', async () => {
+    const { send, upstream } = await start();
+    const elsewhere = await send(
+      '/v1/messages',
+      message({ fallbacks: [{ model: 'gpt-helper' }] }),
+      anthropic,
+    );
+    expect([elsewhere.status, (await readJson(elsewhere)).error.message]).toEqual([
+      400,
+      expect.stringContaining('"gpt-helper" is not served by the provider of this request'),
+    ]);
+    expect(upstream.requests).toHaveLength(0);
+  });
+
+  it('leaves the targets of a plan that take the member away, whoever’s turn it is', async () => {
+    const { send, upstream } = await start([
+      { provider: 'anthropic', model: 'first' },
+      { provider: 'anthropic', model: 'second', body: { fallbacks: null } },
+    ]);
+    const named = message({ fallbacks: [{ model: 'claude-opus' }] });
+    for (let turn = 0; turn < 4; turn++) {
+      expect((await send('/v1/messages', named, anthropic)).status).toBe(200);
+    }
+    const sent = upstream.requests.map(({ body }) => JSON.parse(body.toString()));
+    expect(sent.map(({ model, fallbacks }) => [model, fallbacks])).toEqual(
+      Array.from({ length: 4 }, () => ['second', undefined]),
+    );
+  });
+
   it('is not asked for where the target takes the member away; what is no list of names is left alone', async () => {
     const { send, upstream } = await start([{ provider: 'anthropic', body: { fallbacks: null } }]);
     const named = message({ fallbacks: [{ model: 'claude-opus' }] });
