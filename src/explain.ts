@@ -27,8 +27,8 @@ import { readCall } from './stages/read-call.ts';
 import { resolveKey } from './stages/resolve-key.ts';
 import { createMemoryStoredOwners, type StoredOwners } from './stored/stored-owners.ts';
 import { createDraft } from './telemetry/record.ts';
+import { servingNested } from './upstream/body-edits.ts';
 import type { Upstream } from './upstream/upstream.ts';
-import { servingNested } from './upstream/upstream-request.ts';
 
 export type { Explanation } from './explanation.ts';
 

@@ -4,7 +4,7 @@ import { billingOf, toPayersError } from '../routing/billing.ts';
 import { noObservations } from '../routing/observations.ts';
 import { createRouter, type Router } from '../routing/router.ts';
 import type { Vault } from '../secrets/vault.ts';
-import { servingNested } from '../upstream/upstream-request.ts';
+import { servingNested } from '../upstream/body-edits.ts';
 import type { Mirrors } from './mirror.ts';
 
 /** Options of `route`. */

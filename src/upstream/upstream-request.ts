@@ -1,19 +1,18 @@
 import { BodyMemory } from '../body-memory.ts';
-import type { Call, NamedModel } from '../call.ts';
-import type { ConfiguredProvider, Credential, Target, TargetOverrides } from '../config/snapshot.ts';
+import type { Call } from '../call.ts';
+import type { ConfiguredProvider, Credential, TargetOverrides } from '../config/snapshot.ts';
 import type { Arrival, Identified } from '../context.ts';
 import { GatewayError } from '../errors.ts';
-import { readMember } from '../json/scan.ts';
-import { type JsonEdit, setMember, spliceJson, stripByteOrderMark } from '../json/splice.ts';
-import { clampEdits } from '../limits/clamp.ts';
+import { spliceJson } from '../json/splice.ts';
 import type { GatewayRequest } from '../message.ts';
 import { overlayTimeouts, type Timeouts } from '../routing/forwarding.ts';
 import type { Candidate } from '../routing/plan.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { whenGone } from '../when-gone.ts';
+import { bodyEdits, needsUsage } from './body-edits.ts';
 import { toBytes } from './bytes.ts';
 import type { EgressRequest } from './egress.ts';
-import { overrideBody, overrideHeaders } from './overrides.ts';
+import { overrideHeaders } from './overrides.ts';
 import { poolNameOf } from './pool-name.ts';
 import { toRequestHeaders } from './request-headers.ts';
 
@@ -64,44 +63,6 @@ export function toUpstreamRequest(
       leftMs,
     ),
   };
-}
-
-/**
- * The candidates that may be sent what the body names besides its own model: all of a batch's models must be served by their
- * provider, and so must those for a provider to call by itself, which the caller must be allowed to use.
- *
- * @throws GatewayError `unsupported_request` (400) when none is left
- */
-export function servingNested<Of extends Candidate>(
-  candidates: readonly Of[],
-  arrival: Arrival & Identified,
-  call: Call,
-): readonly Of[] {
-  if (!call.nestedModels?.length) return candidates;
-  let refusal: unknown;
-  const serving = candidates.filter(({ target }) => {
-    try {
-      bodyEdits(arrival, call, target);
-      return true;
-    } catch (error) {
-      refusal ??= error;
-      return false;
-    }
-  });
-  if (serving.length === 0 && refusal) throw refusal;
-  return serving;
-}
-
-/** What changes in a JSON body on its way to a target. */
-function bodyEdits(arrival: Arrival & Identified, call: Call, target: Target): JsonEdit[] {
-  if (!call.members) return [];
-  const { provider, model, overrides } = target;
-  const overridden = overrides?.body ? overrideBody(call, overrides.body) : [];
-  return [
-    ...jsonEdits(call, model, needsUsage(call, provider.config.streamUsage), arrival, provider.id),
-    ...overridden,
-    ...helperEdits(call, arrival, provider.id, overridden.length > 0 ? overrides?.body : undefined),
-  ];
 }
 
 /** The request as the egress takes it; a class so that `signal` is made only when somebody asks. */
@@ -226,100 +187,4 @@ export class AttemptRequest implements EgressRequest {
     this.#controller?.abort();
     this.#onCancel?.();
   }
-}
-
-/** OpenAI's chat and completion streams report their usage only when asked. */
-function needsUsage(call: Call, allowed: boolean): boolean {
-  const { dialect } = call.endpoint;
-  return (
-    allowed &&
-    call.stream &&
-    !call.wantsStreamUsage &&
-    (dialect === 'openai-chat' || dialect === 'openai-completions')
-  );
-}
-
-function jsonEdits(
-  call: Call,
-  model: string | undefined,
-  injectUsage: boolean,
-  arrival: Arrival & Identified,
-  provider: string,
-): JsonEdit[] {
-  const { members, body, nestedModels = [] } = call;
-  if (!members) return [];
-  const edits = [...stripByteOrderMark(members), ...clampEdits(call)];
-  if (model === undefined) return edits;
-  const nested = nestedModels.filter(({ path }) => path === 'model');
-  if (call.batchModels) {
-    const names = upstreamNames(call.batchModels, arrival, provider);
-    edits.push(...nested.flatMap((found) => renamed(found, names.get(found.model))));
-  } else if (model !== call.model) {
-    if (members.has('model')) edits.push(setMember(members, 'model', wireName(call, model)));
-    // Gemini's batches and token counts carry whole requests, each repeating the name
-    edits.push(...nested.flatMap((found) => renamed(found, wireName(call, model))));
-  }
-  if (injectUsage) {
-    const given = members.has('stream_options') ? readMember(body, members, 'stream_options') : undefined;
-    edits.push(
-      setMember(members, 'stream_options', { ...(given as object | undefined), include_usage: true }),
-    );
-  }
-  return edits;
-}
-
-function helperEdits(
-  { nestedModels = [] }: Call,
-  { snapshot, policy, runtime }: Arrival & Identified,
-  provider: string,
-  overridden: object = {},
-): JsonEdit[] {
-  return nestedModels.flatMap((found) => {
-    const { path } = found;
-    if (path === 'model' || Object.hasOwn(overridden, path.split('.')[0] as string)) return [];
-    const model = snapshot.resolveModel(found.model, policy, runtime.now())?.model;
-    const target = model?.targets.find((candidate) => candidate.provider.id === provider);
-    if (target) return renamed(found, target.model);
-    const shown = JSON.stringify(found.model.slice(0, 100));
-    const why = model
-      ? 'is not served by the provider of this request'
-      : 'does not exist or is not in your access profile';
-    throw new GatewayError(
-      'unsupported_request',
-      `\`${path}\`: the model ${shown} ${why}. Name another one, or none.`,
-      { param: path },
-    );
-  });
-}
-
-/** In bodies Gemini spells a model as a resource name. */
-function wireName(call: Call, model: string): string {
-  return call.endpoint.family === 'gemini' && !model.startsWith('tunedModels/') ? `models/${model}` : model;
-}
-
-function renamed({ start, end, model }: NamedModel, name: string | undefined): JsonEdit[] {
-  return name === undefined || name === model ? [] : [{ start, end, bytes: toBytes(JSON.stringify(name)) }];
-}
-
-/** Upstream names of a batch's models. The batch's provider must serve all of them. */
-function upstreamNames(
-  models: readonly string[],
-  { snapshot, policy, runtime }: Arrival & Identified,
-  provider: string,
-): Map<string, string> {
-  const names = new Map<string, string>();
-  for (const name of models) {
-    // as the caller gets it: with the versions that its profile pins
-    const model = snapshot.resolveModel(name, policy, runtime.now())?.model;
-    const target = model?.targets.find((candidate) => candidate.provider.id === provider);
-    if (target?.model === undefined) {
-      throw new GatewayError(
-        'unsupported_request',
-        `The model ${JSON.stringify(name)} is not served by the same provider as the first model of this batch. Send one batch for each provider.`,
-        { param: 'requests' },
-      );
-    }
-    names.set(name, target.model);
-  }
-  return names;
 }

@@ -310,7 +310,7 @@ describe('a model that a request names for the provider to ask by itself', () =>
         const reply = await send(path, body(`${family}-opus`), anthropic);
         const { error } = await readJson(reply);
         expect([reply.status, error.type]).toEqual([400, 'invalid_request_error']);
-        // as Anthropic writes it: Claude Code goes on without its fallbacks then
+        // as Anthropic writes it: Claude Code looks for `fallbacks.…` in a 400
         expect(error.message).toContain(`\`${member}\`: the model "${family}-opus" does not exist or is not`);
       }
       expect(upstream.requests).toHaveLength(0);
